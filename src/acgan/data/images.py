@@ -1,0 +1,122 @@
+"""LabelledImages: the one type that training, sampling and evaluation see of any data set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.data.classes import ClassName
+from acgan.errors import DataError
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+
+
+class ImageShape(NamedTuple):
+    """Channels, height and width of one image, in that order."""
+
+    channels: int
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.height}×{self.width}×{self.channels}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images with one label each.
+
+    Attributes:
+        images: uint8 (N, C, H, W), 0 to 255; an array in memory or a read-only memory map.
+        labels: int64 (N,), each in [0, K).
+        classes: the K classes in label order.
+    """
+
+    images: Images
+    labels: Labels
+    classes: tuple[ClassName, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != np.uint8:
+            raise ValueError(f"images must be uint8 (N, C, H, W), not {self.images.dtype} {self.images.shape}")
+        if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(f"labels must be int64 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}")
+        if len(self.labels) and not (0 <= self.labels.min() and self.labels.max() < len(self.classes)):
+            raise DataError(f"labels must lie in 0 to {len(self.classes) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> ImageShape:
+        """Channels, height, width."""
+        _, channels, height, width = self.images.shape
+        return ImageShape(channels, height, width)
+
+    @property
+    def class_counts(self) -> npt.NDArray[np.int64]:
+        """Images of each class, int64 (K,)."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over shape, class names, labels and pixels: equal content, equal hash."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.images.shape, [c.name for c in self.classes])).encode())
+        digest.update(np.ascontiguousarray(self.labels).tobytes())
+        for start in range(0, len(self), 4096):
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]).tobytes())
+        return digest.hexdigest()
+
+    def subset(self, indices: npt.NDArray[Any]) -> LabelledImages:
+        """The images at ``indices`` (integers), in that order, with the same classes."""
+        return LabelledImages(self.images[indices], self.labels[indices], self.classes)
+
+
+@final
+@dataclass(frozen=True)
+class DataParts:
+    """The three disjoint parts of one data set, cut before anything is trained.
+
+    Attributes:
+        name: short name of the source, safe in a file name (``digits``, ``mnist``, folder's name).
+        train: what the networks learn from.
+        validation: what live figures, alarms and every choice of recipe see.
+        test: for evaluation only.
+        notes: sentences that a person should read (files set aside, classes with few images …).
+    """
+
+    name: str
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """The classes that all parts share."""
+        return self.train.classes
+
+    @property
+    def shape(self) -> ImageShape:
+        """Channels, height, width that all parts share."""
+        return self.train.shape
+
+    def split_record(self) -> dict[str, dict[str, Any]]:
+        """What ``split.json`` holds: per part the content hash, the size and the count per class."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {
+            name: {
+                "content_hash": part.content_hash,
+                "images": len(part),
+                "per_class": [int(count) for count in part.class_counts],
+            }
+            for name, part in parts.items()
+        }

@@ -1,0 +1,51 @@
+"""R1: a penalty on D's gradient at real images (Mescheder, Geiger & Nowozin 2018, eq. 9)."""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from acgan.config import Config
+from acgan.networks.interface import Discriminator
+from acgan.networks.statistics import frozen_statistics
+from acgan.objectives.interface import Regulariser, Terms
+
+
+@final
+class R1Config(Config):
+    """Hyper-parameters of R1.
+
+    Attributes:
+        gamma: γ in γ/2 · E‖∇ₓ s(x)‖², pixels in [-1, 1].
+        interval_steps: acts at every n-th D step, n times as strong (lazy regularisation, Karras
+            et al. 2020, §3.1).
+    """
+
+    name: Literal["r1"] = "r1"
+    gamma: float = Field(1.0, gt=0)
+    interval_steps: int = Field(16, ge=1)
+
+
+@final
+class R1(Regulariser):
+    """γ/2 · E‖∇ₓ s(x)‖² over real images, every ``interval_steps`` steps, that many times as strong."""
+
+    def __init__(self, config: R1Config) -> None:
+        self._config = config
+
+    def discriminator(
+        self, discriminator: Discriminator, real_images: Tensor, real_labels: Tensor, step: int
+    ) -> Terms:
+        """The term ``r1``, or nothing between two intervals."""
+        if step % self._config.interval_steps:
+            return {}
+        images = real_images.detach().requires_grad_()
+        # Full precision: the gradient of a gradient in bf16 is mostly rounding.
+        with torch.autocast(images.device.type, enabled=False), frozen_statistics(discriminator):
+            logits = discriminator(images, real_labels).source_logits
+            (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        penalty = gradient.square().sum(dim=(1, 2, 3)).mean()
+        return {"r1": 0.5 * self._config.gamma * self._config.interval_steps * penalty}

@@ -26,6 +26,7 @@ _GAP = 3  # pixels between tiles
 _NAME_SIZE = 15
 _TITLE_SIZE = 17
 _NAME_WIDTH = 180  # a longer name is cut
+_TITLE_WIDTH = 480  # a title may widen a narrow picture up to this
 _COMFORTABLE = 56  # pixels that the shorter side of a tile should have
 _TALLEST = 6000  # pixels that a sheet of many classes should not exceed
 
@@ -93,7 +94,7 @@ def sheet_layout(
     pitch = (tile[0] + _GAP, row_height + _GAP)
     right = left + max(columns, 1) * pitch[0] - _GAP
     if title:
-        right = max(right, min(_MARGIN + text_width(title, _TITLE_SIZE), 2 * right))
+        right = max(right, _MARGIN + min(text_width(title, _TITLE_SIZE), _TITLE_WIDTH))
     bottom = top + (row_height - tile[1]) // 2 + max(len(names), 1) * pitch[1] - _GAP
     return SheetLayout(
         scale=scale,
@@ -180,14 +181,18 @@ def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Im
     mode = "L" if all(picture.mode == "L" for picture in pictures) else "RGB"
     top = _MARGIN + line_height(_TITLE_SIZE)
     height = top + max(picture.height for picture in pictures)
-    result = Image.new(mode, (sum(p.width for p in pictures), height), _paper(mode))
+    widths = [
+        max(picture.width, 2 * _MARGIN + min(text_width(caption, _TITLE_SIZE), _TITLE_WIDTH))
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+    result = Image.new(mode, (sum(widths), height), _paper(mode))
     pen = ImageDraw.Draw(result)
     left = 0
-    for picture, caption in zip(pictures, captions, strict=True):
+    for picture, caption, width in zip(pictures, captions, widths, strict=True):
         result.paste(picture.convert(mode), (left, top))
-        text = shorten(caption, _TITLE_SIZE, picture.width - 2 * _MARGIN)
+        text = shorten(caption, _TITLE_SIZE, width - 2 * _MARGIN)
         pen.text((left + _MARGIN, _MARGIN), text, fill=_ink(mode), font=font(_TITLE_SIZE))
-        left += picture.width
+        left += width
     return result
 
 

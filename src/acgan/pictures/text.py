@@ -28,7 +28,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def shorten(text: str, size: int, width: int) -> str:
-    """``text`` on one line of at most ``width`` pixels: cut with "…", without control characters."""
+    """``text`` on one line of at most ``width`` pixels: cut with "…", control characters shown."""
     line = "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
     if text_width(line, size) <= width:
         return line

@@ -1,0 +1,188 @@
+"""How the label enters a generator: joined to or multiplied into the noise, or in every batch norm.
+
+An architecture asks for two things: what goes into its first linear layer (`LabelEntry`) and its
+normalisation (`LabelledNorm`). It never asks which of the four ways it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Literal, final
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from acgan.config import Config
+from acgan.networks.layers import BatchNormConfig, batch_norm
+
+
+@final
+class ConditioningConfig(Config):
+    """How the label enters.
+
+    Attributes:
+        mode: ``batchnorm``: a gain and a bias per class in every batch norm (de Vries et al. 2017),
+            the noise alone enters below, so fixed noise keeps the style while the class changes.
+            ``concatenate``: a learned embedding is joined to the noise. ``one-hot``: the one-hot
+            label is joined to the noise (Odena et al. 2017). ``multiply``: a learned embedding is
+            multiplied into the noise, as the popular script does; the class then is only a scale of
+            each noise dimension and fixed noise does not keep the style.
+        embedding_size: size of the joined embedding (``concatenate`` alone).
+        embedding_std: embeddings start as N(0, embedding_std²); by default .3 with ``batchnorm``
+            (gains that start all alike teach G to ignore the label) and 1 elsewhere.
+    """
+
+    mode: Literal["batchnorm", "concatenate", "one-hot", "multiply"] = "batchnorm"
+    embedding_size: int = Field(50, ge=1)
+    embedding_std: float | None = Field(None, gt=0)
+
+    @property
+    def initial_std(self) -> float:
+        """The standard deviation that embeddings start with."""
+        if self.embedding_std is not None:
+            return self.embedding_std
+        return 0.3 if self.mode == "batchnorm" else 1.0
+
+
+class LabelEntry(nn.Module, ABC):
+    """What a generator's first linear layer is given.
+
+    Attributes:
+        output_size: length of one row of the result.
+    """
+
+    output_size: int
+
+    @abstractmethod
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, output_size) from latents (N, Z) and labels int64 (N,)."""
+
+
+@final
+class NoiseAlone(LabelEntry):
+    """The label enters elsewhere."""
+
+    def __init__(self, latent_size: int) -> None:
+        super().__init__()
+        self.output_size = latent_size
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
+        """The latents as they are."""
+        return latents
+
+
+@final
+class MultipliedEmbedding(LabelEntry):
+    """z ⊙ e(y) with a learned e(y) of z's size."""
+
+    def __init__(self, latent_size: int, classes: int) -> None:
+        super().__init__()
+        self.output_size = latent_size
+        self.embedding = nn.Embedding(classes, latent_size)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, Z)."""
+        embedded: Tensor = self.embedding(labels)
+        return latents * embedded
+
+
+@final
+class JoinedEmbedding(LabelEntry):
+    """[z, e(y)] with a learned e(y)."""
+
+    def __init__(self, latent_size: int, classes: int, embedding_size: int) -> None:
+        super().__init__()
+        self.output_size = latent_size + embedding_size
+        self.embedding = nn.Embedding(classes, embedding_size)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, Z + embedding_size)."""
+        return torch.cat([latents, self.embedding(labels)], dim=1)
+
+
+@final
+class JoinedOneHot(LabelEntry):
+    """[z, one-hot(y)]."""
+
+    def __init__(self, latent_size: int, classes: int) -> None:
+        super().__init__()
+        self.output_size = latent_size + classes
+        self._classes = classes
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, Z + K)."""
+        return torch.cat([latents, F.one_hot(labels, self._classes).to(latents.dtype)], dim=1)
+
+
+class LabelledNorm(nn.Module, ABC):
+    """A normalisation that is told the labels, whether it uses them or not."""
+
+    @abstractmethod
+    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:
+        """(N, C, H, W), normalised, from (N, C, H, W) and labels int64 (N,)."""
+
+
+@final
+class PlainBatchNorm(LabelledNorm):
+    """Batch norm with one gain and one bias per channel; the label does not matter."""
+
+    def __init__(self, channels: int, config: BatchNormConfig) -> None:
+        super().__init__()
+        self.batch_norm = batch_norm(channels, config)
+
+    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
+        """The normalised activations."""
+        normal: Tensor = self.batch_norm(activations)
+        return normal
+
+
+@final
+class ConditionalBatchNorm(LabelledNorm):
+    """Batch norm with a gain 1 + g(y) and a bias b(y) per class and channel (de Vries et al. 2017).
+
+    One embedding of 2·C numbers a class holds g, then b.
+    """
+
+    def __init__(self, channels: int, classes: int, config: BatchNormConfig) -> None:
+        super().__init__()
+        self.batch_norm = batch_norm(channels, config, affine=False)
+        self.embedding = nn.Embedding(classes, 2 * channels)
+
+    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:
+        """The normalised activations, in their dtype and memory format."""
+        normal: Tensor = self.batch_norm(activations)
+        gain, bias = self.embedding(labels)[:, :, None, None].chunk(2, dim=1)
+        # The embedding is float32 also under autocast; without the casts so would be the result.
+        return torch.addcmul(bias.to(normal.dtype), normal, (1 + gain).to(normal.dtype))
+
+
+def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> LabelEntry:
+    """What goes into the first linear layer."""
+    match config.mode:
+        case "batchnorm":
+            return NoiseAlone(latent_size)
+        case "concatenate":
+            return JoinedEmbedding(latent_size, classes, config.embedding_size)
+        case "one-hot":
+            return JoinedOneHot(latent_size, classes)
+        case "multiply":
+            return MultipliedEmbedding(latent_size, classes)
+
+
+def labelled_norm(
+    config: ConditioningConfig, channels: int, classes: int, norm: BatchNormConfig
+) -> LabelledNorm:
+    """The normalisation of one layer."""
+    if config.mode == "batchnorm":
+        return ConditionalBatchNorm(channels, classes, norm)
+    return PlainBatchNorm(channels, norm)
+
+
+def label_parameters(generator: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters through which the label enters: every embedding, in module order."""
+    for module in generator.modules():
+        if isinstance(module, nn.Embedding):
+            yield from module.parameters()

@@ -1,0 +1,171 @@
+"""The discriminator of stacked convolutions, with linear heads for source and class on one trunk.
+
+Each layer is conv → norm → LeakyReLU → noise → dropout, or, as the popular script has it,
+conv → LeakyReLU → noise → dropout → norm. A convolution that a norm follows at once has no bias:
+the norm would subtract it again. The heads are computed in float32 also under autocast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from acgan.config import Config
+from acgan.data.images import ImageShape
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
+from acgan.networks.layers import (
+    ActivationNoise,
+    BatchNormConfig,
+    Initialisation,
+    add_spectral_norm,
+    batch_norm,
+    initialise,
+)
+from acgan.networks.sizes import require_judgeable
+
+
+@final
+class ConvLayerConfig(Config):
+    """One convolution and what follows it.
+
+    Attributes:
+        width: output channels.
+        kernel: side of the kernel; padding is (kernel − 1) // 2.
+        stride: step of the kernel.
+        norm: whether it has a batch norm.
+    """
+
+    width: int = Field(ge=1)
+    kernel: int = Field(3, ge=1)
+    stride: int = Field(1, ge=1)
+    norm: bool = True
+
+    def output_side(self, side: int) -> int:
+        """Height or width after this layer; below 1 where the kernel does not fit."""
+        return (side + 2 * ((self.kernel - 1) // 2) - self.kernel) // self.stride + 1
+
+
+@final
+class ConvStackConfig(Config):
+    """A discriminator of stacked convolutions.
+
+    Attributes:
+        layers: the convolutions, from the image on.
+        order: ``norm-first``: conv, norm, LeakyReLU, noise, dropout. ``norm-last``: conv,
+            LeakyReLU, noise, dropout, norm.
+        leak: slope of LeakyReLU below 0.
+        dropout: probability in every layer.
+        dropout_unit: ``channels`` drops whole feature maps, ``elements`` single activations.
+        activation_noise: standard deviation of the noise after every LeakyReLU (training only).
+        pool: how the last maps become features: ``flatten``, or their ``sum`` or ``mean`` over
+            height and width.
+        batch_norm: settings of every batch norm.
+        spectral_norm: on every convolution and the heads.
+        initialisation: see `acgan.networks.layers.initialise`.
+    """
+
+    family: Literal["conv-stack"] = "conv-stack"
+    layers: tuple[ConvLayerConfig, ...] = Field(
+        (
+            ConvLayerConfig(width=32, kernel=4, stride=2, norm=False),
+            ConvLayerConfig(width=64, kernel=4, stride=2),
+            ConvLayerConfig(width=128, kernel=3, stride=1),
+        ),
+        min_length=1,
+    )
+    order: Literal["norm-first", "norm-last"] = "norm-first"
+    leak: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout_unit: Literal["channels", "elements"] = "elements"
+    activation_noise: float = Field(0.0, ge=0)
+    pool: Literal["flatten", "sum", "mean"] = "flatten"
+    batch_norm: BatchNormConfig = BatchNormConfig()
+    spectral_norm: bool = False
+    initialisation: Initialisation = "dcgan"
+
+
+@final
+class ConvStackDiscriminator(Discriminator):
+    """See the module's docstring."""
+
+    def __init__(
+        self, config: ConvStackConfig, shape: ImageShape, classes: int, heads: Heads
+    ) -> None:
+        super().__init__()
+        if not heads.source:
+            raise ValueError("a convolution stack always has a source head")
+        check_shape(config, shape)
+        self._pool = config.pool
+        blocks: list[nn.Module] = []
+        channels, height, width = shape
+        for layer in config.layers:
+            blocks.append(_block(channels, layer, config))
+            channels = layer.width
+            height, width = layer.output_side(height), layer.output_side(width)
+        self.trunk = nn.Sequential(*blocks)
+        features = channels * height * width if config.pool == "flatten" else channels
+        self.source_head = nn.Linear(features, 1)
+        self.class_head = nn.Linear(features, classes) if heads.classes else None
+        initialise(self, config.initialisation, gain_std=config.batch_norm.gain_std)
+        if config.spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:  # noqa: ARG002
+        """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
+        maps: Tensor = self.trunk(images)
+        if maps.dtype in (torch.bfloat16, torch.float16):
+            maps = maps.float()
+        match self._pool:
+            case "flatten":
+                features = maps.flatten(1)
+            case "sum":
+                features = maps.sum(dim=(2, 3))
+            case "mean":
+                features = maps.mean(dim=(2, 3))
+        with torch.autocast(images.device.type, enabled=False):
+            source_logits: Tensor = self.source_head(features).squeeze(1)
+            class_logits = None if self.class_head is None else self.class_head(features)
+        return DiscriminatorOutput(source_logits, class_logits, features)
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Weights and biases of both heads."""
+        yield from self.source_head.parameters()
+        if self.class_head is not None:
+            yield from self.class_head.parameters()
+
+
+def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:
+    """Raise UsageError where images of ``shape`` are too small for ``config``."""
+
+    def smallest_result(side: int) -> int:
+        for layer in config.layers:
+            side = layer.output_side(side)
+            if side < 1:
+                break
+        return side
+
+    require_judgeable(shape, smallest_result)
+
+
+def _block(channels: int, layer: ConvLayerConfig, config: ConvStackConfig) -> nn.Sequential:
+    norm_first = config.order == "norm-first"
+    convolution = nn.Conv2d(
+        channels,
+        layer.width,
+        layer.kernel,
+        stride=layer.stride,
+        padding=(layer.kernel - 1) // 2,
+        bias=not (layer.norm and norm_first),
+    )
+    norm: list[nn.Module] = [batch_norm(layer.width, config.batch_norm)] if layer.norm else []
+    after: list[nn.Module] = [nn.LeakyReLU(config.leak)]
+    if config.activation_noise:
+        after.append(ActivationNoise(config.activation_noise))
+    if config.dropout:
+        unit = nn.Dropout2d if config.dropout_unit == "channels" else nn.Dropout
+        after.append(unit(config.dropout))
+    return nn.Sequential(convolution, *(norm + after if norm_first else after + norm))

@@ -1,0 +1,131 @@
+"""The generator of transposed convolutions: DCGAN's, the ACGAN paper's, and the default here.
+
+    label entry → Linear to widths[0]×h×w → [norm] → ReLU
+    → (transposed conv, stride 2 → norm → ReLU)… → image layer → tanh
+
+A convolution that a batch norm follows has no bias: the norm would subtract it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, cast, final
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from acgan.config import Config
+from acgan.data.images import ImageShape
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    label_entry,
+    label_parameters,
+    labelled_norm,
+)
+from acgan.networks.interface import Generator
+from acgan.networks.layers import BatchNormConfig, Initialisation, add_spectral_norm, initialise
+from acgan.networks.sizes import start_size
+
+
+@final
+class DeconvConfig(Config):
+    """A generator of transposed convolutions.
+
+    Attributes:
+        latent_size: length of a latent.
+        widths: channels of the start, then of every doubling stage.
+        kernel: of the transposed convolutions: 4 (DCGAN) or 5 (the ACGAN paper).
+        to_image: ``conv``: a 3×3 convolution after the last stage. ``deconv``: one more transposed
+            convolution, so one more doubling than ``widths`` has stages.
+        start_norm: a batch norm before the start's ReLU (the ACGAN paper has none there).
+        conditioning: how the label enters.
+        batch_norm: settings of every batch norm.
+        spectral_norm: on every linear and convolution layer.
+        initialisation: see `acgan.networks.layers.initialise`.
+    """
+
+    family: Literal["deconv"] = "deconv"
+    latent_size: int = Field(100, ge=1)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 64, 32), min_length=1)
+    kernel: Literal[4, 5] = 4
+    to_image: Literal["conv", "deconv"] = "conv"
+    start_norm: bool = True
+    conditioning: ConditioningConfig = ConditioningConfig()
+    batch_norm: BatchNormConfig = BatchNormConfig()
+    spectral_norm: bool = False
+    initialisation: Initialisation = "dcgan"
+
+    @property
+    def doublings(self) -> int:
+        """How often height and width double from the start to the image."""
+        return len(self.widths) - (self.to_image == "conv")
+
+
+@final
+class DeconvGenerator(Generator):
+    """See the module's docstring."""
+
+    def __init__(self, config: DeconvConfig, shape: ImageShape, classes: int) -> None:
+        super().__init__()
+        self.latent_size = config.latent_size
+        self.classes = classes
+        height, width = start_size(shape, config.doublings)
+        self._start_shape = (config.widths[0], height, width)
+        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
+        self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
+        normed = config.widths if config.start_norm else config.widths[1:]
+        self.norms = nn.ModuleList(
+            labelled_norm(config.conditioning, channels, classes, config.batch_norm)
+            for channels in normed
+        )
+        self.stages = nn.ModuleList(
+            _doubling(before, after, config.kernel, bias=False)
+            for before, after in zip(config.widths, config.widths[1:], strict=False)
+        )
+        last = config.widths[-1]
+        self.to_image: nn.Module = (
+            nn.Conv2d(last, shape.channels, 3, padding=1)
+            if config.to_image == "conv"
+            else _doubling(last, shape.channels, config.kernel, bias=True)
+        )
+        self._start_norm = config.start_norm
+        initialise(
+            self,
+            config.initialisation,
+            gain_std=config.batch_norm.gain_std,
+            embedding_std=config.conditioning.initial_std,
+        )
+        if config.spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
+        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
+        x: Tensor = self.start(self.label_entry(latents, labels))
+        x = x.view(-1, *self._start_shape)
+        if self._start_norm:
+            x = next(norms)(x, labels)
+        x = F.relu(x)
+        for stage, norm in zip(self.stages, norms, strict=True):
+            x = F.relu(norm(stage(x), labels))
+        return torch.tanh(self.to_image(x))
+
+    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
+        """The label embeddings."""
+        return label_parameters(self)
+
+
+def check_shape(config: DeconvConfig, shape: ImageShape) -> None:
+    """Raise UsageError where ``config`` cannot build images of ``shape``."""
+    start_size(shape, config.doublings)
+
+
+def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:
+    """A transposed convolution whose output is exactly twice as high and wide."""
+    padding, output_padding = (1, 0) if kernel == 4 else (2, 1)
+    return nn.ConvTranspose2d(
+        before, after, kernel, stride=2, padding=padding, output_padding=output_padding, bias=bias
+    )

@@ -1,0 +1,106 @@
+"""The parts that several architectures share: normalisation, noise, initialisation.
+
+Everything here is unconditional; how a label enters a layer is the matter of `conditioning`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from acgan.config import Config
+
+Initialisation = Literal["dcgan", "torch"]
+
+_WEIGHT_STD = 0.02  # Radford, Metz & Chintala 2016, §4
+
+
+@final
+class BatchNormConfig(Config):
+    """Settings of every batch norm of one network.
+
+    Attributes:
+        eps: added to the variance. The popular scripts write ``BatchNorm2d(channels, 0.8)`` and
+            mean the momentum, but it sets this.
+        momentum: weight of the newest batch in the running statistics.
+        gain_std: with the ``dcgan`` initialisation, gains start as N(1, gain_std²); 0 is exactly 1.
+    """
+
+    eps: float = Field(1e-5, gt=0)
+    momentum: float = Field(0.1, gt=0, le=1)
+    gain_std: float = Field(0.0, ge=0)
+
+
+def batch_norm(channels: int, config: BatchNormConfig, *, affine: bool = True) -> nn.BatchNorm2d:
+    """A batch norm over N, H and W of (N, channels, H, W); both settings go by keyword."""
+    return nn.BatchNorm2d(channels, eps=config.eps, momentum=config.momentum, affine=affine)
+
+
+@final
+class ActivationNoise(nn.Module):
+    """Adds N(0, std²) to activations of any shape in training, nothing in evaluation.
+
+    The noise comes from torch's global random generator.
+    """
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """``activations`` plus fresh noise; the same shape, dtype and memory format."""
+        if not self.training:
+            return activations
+        return activations.add(torch.randn_like(activations), alpha=self.std)
+
+    def extra_repr(self) -> str:
+        """The standard deviation, for printed modules."""
+        return f"std={self.std}"
+
+
+def initialise(
+    network: nn.Module, scheme: Initialisation, *, gain_std: float = 0.0, embedding_std: float = 1.0
+) -> None:
+    """Draw the first weights of every layer of ``network`` from torch's global generator.
+
+    Args:
+        network: changed in place; must not carry spectral norm yet.
+        scheme: ``dcgan``: weights of (transposed) convolutions and linear layers N(0, .02²), their
+            biases 0, batch norm's gains N(1, gain_std²) and biases 0. ``torch``: as torch draws
+            them. Embeddings are N(0, embedding_std²) in both.
+        gain_std: see `BatchNormConfig`.
+        embedding_std: standard deviation of label embeddings.
+
+    Raises:
+        TypeError: a layer with parameters of its own has no rule, so it would silently keep
+            whatever torch drew.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Embedding):
+            nn.init.normal_(layer.weight, 0.0, embedding_std)
+        elif scheme == "torch" or not list(layer.parameters(recurse=False)):
+            continue
+        elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.normal_(layer.weight, 0.0, _WEIGHT_STD)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, gain_std)
+            nn.init.zeros_(layer.bias)
+        else:
+            raise TypeError(f"the initialisation has no rule for {type(layer).__name__}")
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Divide the weight of every convolution and linear layer by its largest singular value.
+
+    Miyato et al. 2018, §2.1; one power iteration at each forward pass in training. Embeddings and
+    batch norms are left as they are. To be called after `initialise`.
+    """
+    for layer in list(network.modules()):
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            parametrizations.spectral_norm(layer)

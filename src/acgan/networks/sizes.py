@@ -1,0 +1,54 @@
+"""Which image sizes an architecture can build or judge, said before any weights are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from acgan.data.images import ImageShape
+from acgan.errors import UsageError
+
+_LARGEST_SIDE = 4096
+
+
+def start_size(shape: ImageShape, doublings: int) -> tuple[int, int]:
+    """Height and width from which ``doublings`` doublings lead to ``shape``.
+
+    Raises:
+        UsageError: there is none; the message names the nearest sizes that work.
+    """
+    factor = 2**doublings
+    if shape.height % factor == 0 and shape.width % factor == 0:
+        return shape.height // factor, shape.width // factor
+    smaller = [side // factor * factor for side in (shape.height, shape.width)]
+    larger = [-(-side // factor) * factor for side in (shape.height, shape.width)]
+    fitting = [f"{h}×{w}" for h, w in (smaller, larger) if h and w]
+    raise UsageError(
+        f"{shape.height}×{shape.width} cannot be built by {doublings} "
+        f"doubling{'s' if doublings > 1 else ''}; {' and '.join(fitting)} can: choose such an "
+        "image size, or a generator with fewer stages"
+    )
+
+
+def require_judgeable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
+    """Refuse images that are too small for a stack of convolutions.
+
+    Args:
+        shape: of the images.
+        smallest_result: the side that is left of a given side, at the narrowest point; below 1
+            where a kernel does not fit.
+
+    Raises:
+        UsageError: with the smallest size that works.
+    """
+    if min(smallest_result(shape.height), smallest_result(shape.width)) >= 1:
+        return
+    least = next((side for side in range(1, _LARGEST_SIDE) if smallest_result(side) >= 1), None)
+    advice = (
+        f"images of {least}×{least} or larger work: choose such an image size"
+        if least
+        else "no image size works"
+    )
+    raise UsageError(
+        f"{shape.height}×{shape.width} is too small for the discriminator's convolutions; "
+        f"{advice}, or a discriminator with fewer layers"
+    )

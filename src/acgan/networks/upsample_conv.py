@@ -1,0 +1,110 @@
+"""The generator of the popular ACGAN script: nearest-neighbour doubling, then a convolution.
+
+    label entry → Linear to widths[0]×h×w → norm → (×2 nearest → conv 3×3 → norm → LeakyReLU)…
+    → conv 3×3 → tanh
+
+A convolution that a batch norm follows has no bias: the norm would subtract it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, cast, final
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from acgan.config import Config
+from acgan.data.images import ImageShape
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    label_entry,
+    label_parameters,
+    labelled_norm,
+)
+from acgan.networks.interface import Generator
+from acgan.networks.layers import BatchNormConfig, Initialisation, add_spectral_norm, initialise
+from acgan.networks.sizes import start_size
+
+
+@final
+class UpsampleConvConfig(Config):
+    """A generator that doubles by nearest neighbour and convolves.
+
+    Attributes:
+        latent_size: length of a latent.
+        widths: channels of the start, then of every doubling stage.
+        leak: slope of LeakyReLU below 0.
+        conditioning: how the label enters.
+        batch_norm: settings of every batch norm.
+        spectral_norm: on every linear and convolution layer.
+        initialisation: see `acgan.networks.layers.initialise`.
+    """
+
+    family: Literal["upsample-conv"] = "upsample-conv"
+    latent_size: int = Field(100, ge=1)
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 128, 64), min_length=2)
+    leak: float = Field(0.2, ge=0, lt=1)
+    conditioning: ConditioningConfig = ConditioningConfig()
+    batch_norm: BatchNormConfig = BatchNormConfig()
+    spectral_norm: bool = False
+    initialisation: Initialisation = "dcgan"
+
+    @property
+    def doublings(self) -> int:
+        """How often height and width double from the start to the image."""
+        return len(self.widths) - 1
+
+
+@final
+class UpsampleConvGenerator(Generator):
+    """See the module's docstring."""
+
+    def __init__(self, config: UpsampleConvConfig, shape: ImageShape, classes: int) -> None:
+        super().__init__()
+        self.latent_size = config.latent_size
+        self.classes = classes
+        self._leak = config.leak
+        height, width = start_size(shape, config.doublings)
+        self._start_shape = (config.widths[0], height, width)
+        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
+        self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
+        self.norms = nn.ModuleList(
+            labelled_norm(config.conditioning, channels, classes, config.batch_norm)
+            for channels in config.widths
+        )
+        self.stages = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=1, bias=False)
+            for before, after in zip(config.widths, config.widths[1:], strict=False)
+        )
+        self.to_image = nn.Conv2d(config.widths[-1], shape.channels, 3, padding=1)
+        initialise(
+            self,
+            config.initialisation,
+            gain_std=config.batch_norm.gain_std,
+            embedding_std=config.conditioning.initial_std,
+        )
+        if config.spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
+        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
+        x: Tensor = self.start(self.label_entry(latents, labels))
+        x = next(norms)(x.view(-1, *self._start_shape), labels)
+        for stage, norm in zip(self.stages, norms, strict=True):
+            x = stage(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = F.leaky_relu(norm(x, labels), self._leak)
+        return torch.tanh(self.to_image(x))
+
+    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
+        """The label embeddings."""
+        return label_parameters(self)
+
+
+def check_shape(config: UpsampleConvConfig, shape: ImageShape) -> None:
+    """Raise UsageError where ``config`` cannot build images of ``shape``."""
+    start_size(shape, config.doublings)

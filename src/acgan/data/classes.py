@@ -11,7 +11,14 @@ from typing import Any, final
 
 from acgan.errors import UsageError
 
-_RESERVED = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))}
+_RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"com{i}" for i in range(1, 10)),
+    *(f"lpt{i}" for i in range(1, 10)),
+}
 
 
 @final
@@ -81,14 +88,18 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
         if len(hits) == 1:
             return hits[0]
         if hits:
-            raise UsageError(f"{wanted!r} means several classes: {', '.join(classes[i].name for i in hits)}; use the exact name")
+            raise UsageError(
+                f"{wanted!r} means several classes: {', '.join(classes[i].name for i in hits)}; use the exact name"
+            )
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
     known = [c.name for c in classes]
     close = difflib.get_close_matches(text, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    raise UsageError(f"there is no class {wanted!r}{hint} The classes are: {shown} (or an index from 0 to {len(known) - 1})")
+    raise UsageError(
+        f"there is no class {wanted!r}{hint} The classes are: {shown} (or an index from 0 to {len(known) - 1})"
+    )
 
 
 def _safe_folder(name: str) -> str:

@@ -45,10 +45,16 @@ class LabelledImages:
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            raise ValueError(f"images must be uint8 (N, C, H, W), not {self.images.dtype} {self.images.shape}")
+            raise ValueError(
+                f"images must be uint8 (N, C, H, W), not {self.images.dtype} {self.images.shape}"
+            )
         if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(f"labels must be int64 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}")
-        if len(self.labels) and not (0 <= self.labels.min() and self.labels.max() < len(self.classes)):
+            raise ValueError(
+                f"labels must be int64 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}"
+            )
+        if len(self.labels) and not (
+            self.labels.min() >= 0 and self.labels.max() < len(self.classes)
+        ):
             raise DataError(f"labels must lie in 0 to {len(self.classes) - 1}")
 
     def __len__(self) -> int:

@@ -1,0 +1,43 @@
+"""Source: labelled images as they come, with the parts that they bring, before any cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.data.images import LabelledImages
+
+
+@final
+class Part(IntEnum):
+    """The part of a data set that an image belongs to."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+PartCodes = npt.NDArray[np.int8]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Everything that one source holds.
+
+    Attributes:
+        name: short name, safe in a file name.
+        everything: all usable images, at their own size or at the wanted one.
+        given: the Part of each image as the source has it, int8 (N,); a source without parts
+            gives TRAIN throughout.
+        notes: sentences for a person.
+    """
+
+    name: str
+    everything: LabelledImages
+    given: PartCodes
+    notes: tuple[str, ...] = ()

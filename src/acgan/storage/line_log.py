@@ -1,0 +1,96 @@
+"""A log of JSON lines that grows, and is cut back to a checkpoint's length on resume."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+from acgan.errors import DiskError
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder, sync_folder, write_all
+
+
+@final
+class LineLog:
+    """Appends one JSON object a line: keys in the given order, floats by their shortest repr.
+
+    Equal values give equal bytes, so two logs of one trajectory can be compared by hash. A line
+    is in the file, for others to read, as soon as `append` returns; it survives a power cut
+    once `sync` has returned.
+
+    Args:
+        path: the file; created, with its folder, where missing.
+        keep_bytes: length to cut an existing file to, as `sync` returned it before.
+
+    Raises:
+        DiskError: the file is shorter than ``keep_bytes`` or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, keep_bytes: int) -> None:
+        self._path = path
+        with disk_errors(path):
+            make_folder(path.parent)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._descriptor = os.open(path, flags, 0o666)
+            try:
+                self._cut(keep_bytes)
+                sync_folder(path.parent)
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+        self._length = keep_bytes
+
+    def append(self, values: Mapping[str, Any]) -> None:
+        """Write one line.
+
+        Raises:
+            ValueError: a value is NaN or infinite, which JSON has no word for.
+            DiskError: it cannot be written; what is left of the line goes at the next resume.
+        """
+        text = json.dumps(dict(values), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        line = f"{text}\n".encode()
+        with disk_errors(self._path, len(line)):
+            write_all(self._descriptor, memoryview(line))
+        self._length += len(line)
+
+    def sync(self) -> int:
+        """Make all lines durable; returns the length in bytes, to be kept in a checkpoint.
+
+        Raises:
+            DiskError: the disk says no.
+        """
+        with disk_errors(self._path):
+            os.fsync(self._descriptor)
+        return self._length
+
+    def close(self) -> None:
+        """Close the file; no line can be added after."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _cut(self, keep_bytes: int) -> None:
+        length = os.fstat(self._descriptor).st_size
+        if length < keep_bytes:
+            raise DiskError(
+                f"{self._path} has {length} bytes, but {keep_bytes} were written before the last "
+                "checkpoint: something else has shortened it; put the file back or start a new "
+                "run with --run"
+            )
+        if length > keep_bytes:
+            os.ftruncate(self._descriptor, keep_bytes)
+            os.fsync(self._descriptor)
+        os.lseek(self._descriptor, 0, os.SEEK_END)

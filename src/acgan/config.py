@@ -5,11 +5,11 @@ Component configurations live beside their components; `acgan.run_config` puts t
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import hashlib
 import json
 import tomllib
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -22,7 +22,9 @@ from acgan.errors import UsageError
 class Config(BaseModel):
     """Base of all configurations: frozen values; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -47,7 +49,10 @@ def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> C
 
 
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
-    """``section.key=value`` as a path and a TOML value; a bare word is taken as a string.
+    """``section.key=value`` as a path and a TOML value.
+
+    A bare word is taken as a string, so are dates (a folder may be called one), and ``none`` is
+    None.
 
     >>> parse_override("training.batch_size=64")
     (('training', 'batch_size'), 64)
@@ -59,6 +64,8 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
+        value = raw.strip()
+    if isinstance(value, datetime.date | datetime.time):
         value = raw.strip()
     return path, None if value == "none" else value
 
@@ -111,31 +118,76 @@ def short_hash(values: Any) -> str:
 
 
 def _sentence(kind: type[Config], problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
-    name = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        known = sorted(_keys_at(kind, location[:-1]))
-        close = difflib.get_close_matches(location[-1], known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-        return f"unknown key {name!r}; {hint}"
-    if problem["type"] == "missing":
-        return f"{name} is missing"
+    location, kinds = _place(kind, problem["loc"])
+    name, context = ".".join(location), problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            known = sorted({field for model in kinds for field in model.model_fields})
+            return f"unknown key {name!r}; {_hint(location[-1], known)}"
+        case "missing":
+            return f"{name} is missing"
+        case "union_tag_not_found":
+            return f"{name}.{_unquoted(context['discriminator'])} is missing"
+        case "union_tag_invalid":
+            known = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
+            tag = context["tag"]
+            return f"{name}.{_unquoted(context['discriminator'])}: there is no {tag!r}; " + _hint(
+                tag, known
+            )
+        case "model_type" | "model_attributes_type":
+            return f"{name} is a section, not a value (got {problem['input']!r})"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[:1].lower()}{message[1:]} (got {problem['input']!r})"
+    sentence = f"{name}: {message[:1].lower()}{message[1:]}" if name else message
+    # A section as a whole says nothing that the message does not say better.
+    return (
+        sentence
+        if isinstance(problem["input"], Mapping)
+        else f"{sentence} (got {problem['input']!r})"
+    )
 
 
-def _keys_at(kind: type[Config], location: Sequence[str]) -> set[str]:
-    """Field names that are legal at a place; union tags in the location select a member."""
+def _hint(wrong: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def _unquoted(text: str) -> str:
+    return text.strip("'")
+
+
+def _place(
+    kind: type[Config], location: Sequence[str | int]
+) -> tuple[list[str], list[type[BaseModel]]]:
+    """The location as a person writes it, and the models whose keys are legal in its last part.
+
+    pydantic puts the tag of a union's member into the location, where a person never wrote it.
+    """
+    written: list[str] = []
     kinds: list[type[BaseModel]] = [kind]
-    for part in location:
-        inner = [f.annotation for k in kinds for n, f in k.model_fields.items() if n == part]
-        kinds = [m for a in inner for m in _models(a)] if inner else kinds
-    return {name for k in kinds for name in k.model_fields}
+    for index, part in enumerate(location):
+        if isinstance(part, int):
+            written.append(str(part))
+            continue
+        if tagged := [k for k in kinds if len(kinds) > 1 and _is_tagged(k, part)]:
+            kinds = tagged
+            continue
+        written.append(part)
+        if index < len(location) - 1:
+            fields = [k.model_fields[part] for k in kinds if part in k.model_fields]
+            kinds = [model for field in fields for model in _models(field.annotation)]
+    return written, kinds
+
+
+def _is_tagged(kind: type[BaseModel], tag: str) -> bool:
+    return any(
+        tag in typing.get_args(field.annotation)
+        for field in kind.model_fields.values()
+        if typing.get_origin(field.annotation) is typing.Literal
+    )
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The configurations that a field can hold: itself, a union's members, a tuple's elements."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
-        return [m for argument in typing.get_args(annotation) for m in _models(argument)]
-    return []
+    return [m for argument in typing.get_args(annotation) for m in _models(argument)]

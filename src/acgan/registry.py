@@ -37,8 +37,9 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name in self._things:
             return self._things[name]
-        close = difflib.get_close_matches(name, self._things, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(self._things)}"
+        folded = {known.casefold(): known for known in self._things}
+        close = difflib.get_close_matches(name.casefold(), folded, n=1)
+        hint = f"did you mean {folded[close[0]]!r}?" if close else f"there are: {', '.join(self._things)}"
         raise UsageError(f"there is no {self._kind} {name!r}; {hint}")
 
     def __contains__(self, name: object) -> bool:

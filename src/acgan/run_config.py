@@ -50,8 +50,8 @@ class TrainingConfig(Config):
         max_minutes: the budget in minutes, turned into images once by a measurement at the start.
         batch_size: images in a batch, for D and for G.
         discriminator_steps: D steps for each G step, every one on a batch of its own.
-        generator_batch: ``shared``: one forward pass of G serves D's (last) step and G's; ``fresh``:
-            G's step draws latents and labels of its own.
+        generator_batch: ``shared``: one forward pass of G serves D's (last) step and G's;
+            ``fresh``: G's step draws latents and labels of its own.
         fake_labels: ``frequency``: drawn by the training part's class frequencies; ``uniform``;
             ``batch``: those of the real batch.
         ema_half_life_images: half-life of the moving average of G's weights; 0 switches it off.
@@ -80,7 +80,8 @@ class ExecutionConfig(Config):
         device: ``auto`` takes CUDA, then MPS, then the CPU.
         precision: ``auto`` takes bf16 autocast where the processor has it.
         threads: CPU threads; by default what torch takes at the first start.
-        memory_format: layout of images and convolution weights; ``auto`` is channels-last with bf16.
+        memory_format: layout of images and convolution weights; ``auto`` is channels-last
+            with bf16.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -1,0 +1,1 @@
+"""What is optimised: source losses, the ACGAN objective, regularisers."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, Self, final
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -49,7 +49,9 @@ class ACGANConfig(Config):
             raise ValueError("fake_target must be below real_target")
         smooth = (self.real_target, self.fake_target) != (1.0, 0.0)
         if smooth and not SOURCE_LOSSES[self.source_loss].smoothable:
-            raise ValueError(f"{self.source_loss} knows no targets; leave real_target 1 and fake_target 0")
+            raise ValueError(
+                f"{self.source_loss} knows no targets; leave real_target 1 and fake_target 0"
+            )
         return self
 
 
@@ -86,7 +88,7 @@ class ACGAN(Objective):
         return terms
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """−(L_C − L_S) with the non-saturating source term (paper §4; Goodfellow et al. 2014 §3)."""
+        """−(L_C − L_S), its source term non-saturating (paper §4; Goodfellow et al. 2014, §3)."""
         terms = {"source": self._source.generator(fake.source_logits)}
         if weight := self._config.class_weight_generator:
             terms["class"] = weight * class_loss(fake, fake_labels)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 SourceLossName = Literal["bce", "hinge", "least-squares"]
@@ -36,7 +36,7 @@ class SourceLoss:
 
 
 def bce(logits: Tensor, target: float) -> Tensor:
-    """Binary cross-entropy −[t·log σ(s) + (1−t)·log(1−σ(s))], from logits so that it cannot overflow.
+    """Binary cross-entropy −[t·log σ(s) + (1−t)·log(1−σ(s))]; from logits, so without overflow.
 
     Goodfellow et al. 2014, eq. 1; soft targets as in Salimans et al. 2016, §3.4.
     """

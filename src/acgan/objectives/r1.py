@@ -31,7 +31,7 @@ class R1Config(Config):
 
 @final
 class R1(Regulariser):
-    """γ/2 · E‖∇ₓ s(x)‖² over real images, every ``interval_steps`` steps, that many times as strong."""
+    """γ/2 · E‖∇ₓ s(x)‖² on real images, at every n-th step and n times as strong."""
 
     def __init__(self, config: R1Config) -> None:
         self._config = config

@@ -89,16 +89,18 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
             return hits[0]
         if hits:
             raise UsageError(
-                f"{wanted!r} means several classes: {', '.join(classes[i].name for i in hits)}; use the exact name"
+                f"{wanted!r} means several classes: {', '.join(classes[i].name for i in hits)}; "
+                "use the exact name"
             )
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
     known = [c.name for c in classes]
     close = difflib.get_close_matches(text, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
     raise UsageError(
-        f"there is no class {wanted!r}{hint} The classes are: {shown} (or an index from 0 to {len(known) - 1})"
+        f"there is no class {wanted!r}{hint} The classes are: {shown} "
+        f"(or an index from 0 to {len(known) - 1})"
     )
 
 

@@ -93,6 +93,7 @@ class DataConfig(Config):
             raise ValueError(f"{' and '.join(chosen)} exclude each other; give one of them")
         if self.validation_share + self.test_share >= 1:
             raise ValueError(
-                "validation_share and test_share together leave nothing to train on; they must add up to less than 1"
+                "validation_share and test_share together leave nothing to train on; "
+                "they must add up to less than 1"
             )
         return self

@@ -50,7 +50,7 @@ def downloading(name: str, root: Path, files: Sequence[str]) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"there is no local copy of {name} and it could not be downloaded ({reason}): put "
-            f"{', '.join(files)} into {root / name}, or name another folder with --data-root; "
+            f"{', '.join(files)} into {root}, or name another folder with --data-root; "
             "the data set 'digits' needs no files and no network"
         ) from None
     finally:

@@ -50,7 +50,8 @@ class LabelledImages:
             )
         if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
-                f"labels must be int64 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}"
+                f"labels must be int64 ({len(self.images)},), "
+                f"not {self.labels.dtype} {self.labels.shape}"
             )
         if len(self.labels) and not (
             self.labels.min() >= 0 and self.labels.max() < len(self.classes)
@@ -116,7 +117,7 @@ class DataParts:
         return self.train.shape
 
     def split_record(self) -> dict[str, dict[str, Any]]:
-        """What ``split.json`` holds: per part the content hash, the size and the count per class."""
+        """What ``split.json`` holds: per part the content hash, size and count per class."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {
             name: {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 
 def random_order(count: int, *key: int | str) -> npt.NDArray[np.int64]:
-    """A permutation of ``range(count)``, int64 (count,), a pure function of ``count`` and ``key``."""
+    """A permutation of ``range(count)``, int64 (count,), a function of ``count`` and ``key``."""
     digest = hashlib.sha256(repr(key).encode()).digest()
     stream = np.random.PCG64(int.from_bytes(digest, "little"))
     return np.argsort(stream.random_raw(count), kind="stable").astype(np.int64, copy=False)

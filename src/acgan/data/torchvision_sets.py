@@ -1,0 +1,129 @@
+"""CIFAR, SVHN and STL-10 as torchvision reads, checks and, where there is no copy, downloads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from acgan.data.classes import make_classes
+from acgan.data.download import downloading
+from acgan.data.images import LabelledImages
+from acgan.data.named import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS
+from acgan.data.source import Part, Source
+
+
+@final
+@dataclass(frozen=True)
+class TorchvisionSet:
+    """How one torchvision data set is asked for.
+
+    Attributes:
+        name: the name a person writes.
+        kind: torchvision's class.
+        parts: the arguments that select the train and the test part.
+        looked_for: any of these lies in a root that has a local copy.
+        wanted_files: what a person should put there.
+        classes: canonical names in label order; None = the set's own list.
+        aliases: other names of each class.
+    """
+
+    name: str
+    kind: str
+    parts: tuple[dict[str, Any], dict[str, Any]]
+    looked_for: tuple[str, ...]
+    wanted_files: tuple[str, ...]
+    classes: Sequence[str] | None = None
+    aliases: Sequence[Sequence[str]] | None = None
+
+
+def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
+    """The set from ``root`` or ``root/<name>``; downloaded into ``root`` where neither has it.
+
+    torchvision checks every file's MD5 and goes to the network only if one is missing or wrong.
+
+    Raises:
+        DataError: there is neither a sound local copy nor a network.
+    """
+    homes = [
+        home
+        for home in (root, root / wanted.name)
+        if any((home / file).exists() for file in wanted.looked_for)
+    ]
+    home = homes[0] if homes else root
+    with downloading(wanted.name, home, wanted.wanted_files):
+        import torchvision.datasets
+
+        kind = getattr(torchvision.datasets, wanted.kind)
+        loaded = [kind(str(home), download=True, **part) for part in wanted.parts]
+    names = wanted.classes or [name.replace("_", " ") for name in loaded[0].classes]
+    classes = make_classes(names, wanted.aliases)
+    images = np.concatenate([_channels_first(np.asarray(part.data)) for part in loaded])
+    labels = [np.asarray(_labels(part)).astype(np.int64) for part in loaded]
+    given = np.repeat(np.array([Part.TRAIN, Part.TEST], np.int8), [len(part) for part in labels])
+    return Source(wanted.name, LabelledImages(images, np.concatenate(labels), classes), given)
+
+
+def _channels_first(
+    data: np.ndarray[Any, np.dtype[np.uint8]],
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return data if data.shape[1] == 3 else data.transpose(0, 3, 1, 2)  # CIFAR comes channels-last
+
+
+def _labels(part: Any) -> Any:
+    return part.targets if hasattr(part, "targets") else part.labels
+
+
+_TRAIN_FLAG: tuple[dict[str, Any], dict[str, Any]] = ({"train": True}, {"train": False})
+_SPLIT_NAME: tuple[dict[str, Any], dict[str, Any]] = ({"split": "train"}, {"split": "test"})
+_CIFAR10 = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+]
+_STL10 = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
+_OTHER_NAMES = {
+    "airplane": ("aeroplane", "plane"),
+    "automobile": ("car",),
+    "car": ("automobile",),
+    "ship": ("boat",),
+}
+
+TORCHVISION_SETS = (
+    TorchvisionSet(
+        "cifar10", "CIFAR10", _TRAIN_FLAG, ("cifar-10-batches-py", "cifar-10-python.tar.gz"), ("cifar-10-python.tar.gz",),
+        _CIFAR10, [_OTHER_NAMES.get(name, ()) for name in _CIFAR10],
+    ),
+    TorchvisionSet(
+        "cifar100", "CIFAR100", _TRAIN_FLAG, ("cifar-100-python", "cifar-100-python.tar.gz"),
+        ("cifar-100-python.tar.gz",),
+    ),
+    TorchvisionSet(
+        "svhn", "SVHN", _SPLIT_NAME, ("train_32x32.mat", "test_32x32.mat"), ("train_32x32.mat", "test_32x32.mat"),
+        DIGIT_NAMES, DIGIT_ALIASES,
+    ),
+    TorchvisionSet(
+        "stl10", "STL10", _SPLIT_NAME, ("stl10_binary", "stl10_binary.tar.gz"), ("stl10_binary.tar.gz",),
+        _STL10, [_OTHER_NAMES.get(name, ()) for name in _STL10],
+    ),
+)  # fmt: skip
+
+
+def _register(wanted: TorchvisionSet) -> None:
+    @NAMED_SETS.register(wanted.name)
+    def load(root: Path) -> Source:
+        return load_torchvision_set(wanted, root)
+
+
+for _wanted in TORCHVISION_SETS:
+    _register(_wanted)

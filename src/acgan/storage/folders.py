@@ -27,7 +27,11 @@ Writer = Callable[[Path], None]
 
 
 def commit_folder(
-    target: Path, write: Writer, record: Mapping[str, Any], *, need_bytes: int | None = None
+    target: Path,
+    write: Writer,
+    record: Mapping[str, Any] | None = None,
+    *,
+    need_bytes: int | None = None,
 ) -> None:
     """Create ``target`` with what ``write`` puts into the folder it is given, or nothing at all.
 
@@ -44,13 +48,17 @@ def commit_folder(
     if target.exists():
         raise FileExistsError(f"{target} exists already")
     with disk_errors(target, need_bytes):
-        with _filled(target, write, record) as temporary:
+        with _filled(target, write, record or {}) as temporary:
             os.rename(temporary, target)  # noqa: PTH104
         sync_folder(target.parent)
 
 
 def replace_folder(
-    target: Path, write: Writer, record: Mapping[str, Any], *, need_bytes: int | None = None
+    target: Path,
+    write: Writer,
+    record: Mapping[str, Any] | None = None,
+    *,
+    need_bytes: int | None = None,
 ) -> None:
     """As `commit_folder`, for a ``target`` that may exist: it is then exchanged as a whole.
 
@@ -63,7 +71,7 @@ def replace_folder(
     recover_folder(target)
     aside = _aside(target)
     with disk_errors(target, need_bytes):
-        with _filled(target, write, record) as temporary:
+        with _filled(target, write, record or {}) as temporary:
             existed = target.exists()
             if existed:
                 os.rename(target, aside)  # noqa: PTH104

@@ -24,25 +24,26 @@ class LineLog:
 
     Args:
         path: the file; created, with its folder, where missing.
-        keep_bytes: length to cut an existing file to, as `sync` returned it before.
+        keep_bytes: length to cut an existing file to, as `sync` returned it before; by default
+            all whole lines are kept, and the part of one that a kill may have left goes.
 
     Raises:
         DiskError: the file is shorter than ``keep_bytes`` or cannot be written.
     """
 
-    def __init__(self, path: Path, *, keep_bytes: int) -> None:
+    def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
         self._path = path
         with disk_errors(path):
             make_folder(path.parent)
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(path, flags, 0o666)
             try:
-                self._cut(keep_bytes)
+                self._length = self._whole_lines() if keep_bytes is None else keep_bytes
+                self._cut(self._length)
                 sync_folder(path.parent)
             except BaseException:
                 os.close(self._descriptor)
                 raise
-        self._length = keep_bytes
 
     def append(self, values: Mapping[str, Any]) -> None:
         """Write one line.
@@ -81,6 +82,10 @@ class LineLog:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _whole_lines(self) -> int:
+        """Length up to and including the last line end."""
+        return self._path.read_bytes().rfind(b"\n") + 1
 
     def _cut(self, keep_bytes: int) -> None:
         length = os.fstat(self._descriptor).st_size

@@ -48,7 +48,8 @@ def verify_folder(folder: Path) -> dict[str, Any]:
     Files that the manifest does not name are ignored.
 
     Returns:
-        The record that was committed with it.
+        The manifest: ``record``, as it was committed, and ``files``, which maps each file's name
+        to its ``bytes`` and ``sha256``.
 
     Raises:
         CorruptFolderError: a file is missing, unreadable or changed; the message says which.
@@ -56,7 +57,7 @@ def verify_folder(folder: Path) -> dict[str, Any]:
     manifest = _read(folder)
     for name, expected in manifest["files"].items():
         _verify_file(folder, name, expected)
-    return dict(manifest["record"])
+    return manifest
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -28,6 +28,18 @@ from acgan.storage import (
     verify_folder,
     write_file,
 )
+from acgan.training.state import load_module, load_optimizer, module_tensors, optimizer_tensors
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointStore",
+    "Position",
+    "TrainingState",
+    "load_module",
+    "load_optimizer",
+    "module_tensors",
+    "optimizer_tensors",
+]
 
 _TENSORS = "tensors.safetensors"
 _COUNTERS = "counters.json"
@@ -82,7 +94,8 @@ class CheckpointStore:
         keep_last: how many scheduled checkpoints are kept besides milestones, at least 1.
 
     Attributes:
-        warnings: a sentence for each damaged checkpoint that was passed over.
+        warnings: a sentence for each damaged checkpoint that was passed over; once shown, a
+            caller may take it out, and it does not come again.
     """
 
     def __init__(self, folder: Path, *, keep_last: int = 3) -> None:
@@ -91,6 +104,7 @@ class CheckpointStore:
         self._folder = folder
         self._keep_last = keep_last
         self._known_good: set[Path] = set()
+        self._warned: set[str] = set()
         self.warnings: list[str] = []
 
     def save(self, state: TrainingState, *, scheduled: bool, milestone: bool) -> Path:
@@ -193,7 +207,8 @@ class CheckpointStore:
     def _good_record(self, path: Path) -> dict[str, Any] | None:
         """The record of an undamaged checkpoint; its files are read once a process."""
         try:
-            record = read_record(path) if path in self._known_good else verify_folder(path)
+            known = path in self._known_good
+            record = read_record(path) if known else verify_folder(path)["record"]
         except CorruptFolderError as error:
             self._warn(error)
             return None
@@ -207,7 +222,8 @@ class CheckpointStore:
 
     def _warn(self, error: CorruptFolderError) -> None:
         warning = f"a damaged checkpoint is passed over: {error}"
-        if warning not in self.warnings:
+        if warning not in self._warned:
+            self._warned.add(warning)
             self.warnings.append(warning)
 
 

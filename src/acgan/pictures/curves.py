@@ -82,9 +82,10 @@ def _draw_group(axes: Axes, rows: Sequence[Mapping[str, Any]], group: str) -> No
         images, values = np.asarray(points, dtype=float).T
         colour = _TOTAL_COLOUR if name == "total" else _COLOURS[index % len(_COLOURS)]
         label = name.replace("_", " ").replace("held out", "held-out")
-        marker = "o" if len(points) == 1 else ""  # a line through one point is invisible
-        if len(points) < _SMOOTH_FROM:
-            axes.plot(images, values, color=colour, linewidth=1.8, marker=marker, label=label)
+        if len(points) == 1:  # a line through one point is invisible
+            axes.plot(images, values, "o", color=colour, label=label, clip_on=False)
+        elif len(points) < _SMOOTH_FROM:
+            axes.plot(images, values, color=colour, linewidth=1.8, label=label)
         else:
             smooth = _running_mean(values, max(5, len(points) // 40))
             axes.plot(images, values, color=colour, linewidth=0.7, alpha=0.3)

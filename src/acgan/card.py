@@ -1,0 +1,118 @@
+"""The model card: README.md of a model folder, for whoever finds the folder without its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import acgan
+from acgan.data.classes import ClassName
+from acgan.data.images import ImageShape
+from acgan.run_config import RunConfig
+
+
+def model_card(
+    *,
+    config: RunConfig,
+    shape: ImageShape,
+    classes: Sequence[ClassName],
+    split: Mapping[str, Mapping[str, Any]],
+    data_name: str,
+    images_seen: int,
+) -> str:
+    """The card as Markdown: what it is, what it learned from, how to draw, what it cannot do.
+
+    Args:
+        config: with every choice resolved.
+        shape: of the images.
+        classes: in label order.
+        split: `DataParts.split_record`.
+        data_name: `DataParts.name`.
+        images_seen: real images that D has seen.
+    """
+    first = classes[0].name
+    objective = config.objective
+    return f"""# {len(classes)} classes of {shape} pixels, drawn by an ACGAN trained on {data_name}
+
+A class-conditional generator and its discriminator (Odena, Olah & Shlens 2017), trained by acgan
+{acgan.__version__} with the recipe `{config.recipe}` and the seed {config.seed}.
+The discriminator saw {images_seen:,} real images ({_epochs(images_seen, split)}).
+
+| | |
+| --- | --- |
+| generator | {config.generator.family}, averaged weights (EMA) |
+| discriminator | {config.discriminator.family}, with a source head and a class head |
+| source loss | {objective.source_loss} |
+| weight of the class term | {objective.class_weight_real:g} on real images, \
+{objective.class_weight_fake:g} on fakes, {objective.class_weight_generator:g} for the generator |
+| images | {shape.height} × {shape.width} pixels, {"grey" if shape.channels == 1 else "colour"} |
+
+Everything else that shaped it is in `config.json`.
+
+## Classes
+
+{_class_table(classes)}
+
+## Data
+
+Three disjoint parts of `{data_name}`, cut before training; the networks learned from `train` alone.
+The hash tells whether other images are the same ones.
+
+{_split_table(split)}
+
+## Drawing
+
+```
+acgan sample THIS_FOLDER --class {_quoted(first)} --count 16 --out pictures
+```
+
+```python
+from acgan import load
+
+model = load("THIS_FOLDER")
+images = model.sample(label={first!r}, count=16, seed=0)  # uint8 (16, {", ".join(map(str, shape))})
+```
+
+The same class and seed give the same picture, alone or among others. The data set is not needed.
+
+## Limits
+
+- It draws what its training images look like, with their gaps and biases, and nothing else.
+- It can draw a wrong or unreadable picture of the class asked for, and may know fewer varieties of
+  a class than there are. The discriminator's opinion measures neither; only an independent
+  evaluation on the test part does, and this card carries none.
+- A class with few training images is drawn worse, and single training images may be reproduced.
+- Whoever trains a classifier on these pictures should test it on real ones.
+- Pictures are byte-identical on the same kind of machine with the same versions; elsewhere single
+  grey levels may differ.
+- The licence of the training images applies to what is derived from them, as far as it reaches.
+"""
+
+
+def _epochs(images_seen: int, split: Mapping[str, Mapping[str, Any]]) -> str:
+    count = int(split["train"]["images"])
+    return f"{images_seen / count:.1f} times each of its {count:,}" if count else "of none"
+
+
+def _class_table(classes: Sequence[ClassName]) -> str:
+    rows = [
+        f"| {index} | {_cell(each.name)} | {_cell(', '.join(each.aliases))} |"
+        for index, each in enumerate(classes)
+    ]
+    return "\n".join(["| index | name | also |", "| --- | --- | --- |", *rows])
+
+
+def _split_table(split: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        f"| {name} | {part['images']:,} | `{part['content_hash']}` |"
+        for name, part in split.items()
+    ]
+    return "\n".join(["| part | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'

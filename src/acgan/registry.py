@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, final
 
 from acgan.errors import UsageError
@@ -37,13 +37,26 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         if name in self._things:
             return self._things[name]
-        folded = {known.casefold(): known for known in self._things}
-        close = difflib.get_close_matches(name.casefold(), folded, n=1)
-        hint = f"did you mean {folded[close[0]]!r}?" if close else f"there are: {', '.join(self._things)}"
-        raise UsageError(f"there is no {self._kind} {name!r}; {hint}")
+        raise unknown_name(self._kind, name, self._things)
 
     def __contains__(self, name: object) -> bool:
         return name in self._things
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._things)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The refusal of a name that is not among the known ones; it names the closest.
+
+    >>> print(unknown_name("recipe", "smal-grey", ["small-grey"]))
+    there is no recipe 'smal-grey'; did you mean 'small-grey'?
+    """
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = (
+        f"did you mean {folded[close[0]]!r}?"
+        if close
+        else f"there are: {', '.join(folded.values())}"
+    )
+    return UsageError(f"there is no {kind} {name!r}; {hint}")

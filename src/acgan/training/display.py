@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO, final
 
@@ -61,11 +62,9 @@ def make_display(stream: TextIO | None = None) -> Display:
     """
     stream = sys.stderr if stream is None else stream
     if stream.isatty() and os.environ.get("TERM", "").casefold() not in {"dumb", "unknown"}:
-        from rich.console import Console
-
         from acgan.training.live_display import LiveDisplay
 
-        return LiveDisplay(Console(file=stream))
+        return LiveDisplay(stream)
     return PlainDisplay(stream)
 
 
@@ -94,14 +93,13 @@ class PlainDisplay(Display):
     """One line per logged row and per message, flushed at once.
 
     Args:
-        stream: where the lines go. When it breaks (``| head``), the run goes on without lines.
+        stream: where the lines go.
         clock: seconds, for the rate.
     """
 
     def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
-        self._stream = stream
+        self._stream = UnbreakableStream(stream)
         self._progress = Progress(clock)
-        self._broken = False
 
     def start(self, run: str, total_images: int, images_seen: int) -> None:
         """Say which run begins or goes on."""
@@ -129,9 +127,42 @@ class PlainDisplay(Display):
         """Nothing is pending."""
 
     def _line(self, text: str) -> None:
-        if not self._broken:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+@final
+class UnbreakableStream(io.TextIOBase):
+    """A stream that goes quiet when the one below it breaks.
+
+    A reader that went away (``| head``), a closed terminal or a full disk under a log file is no
+    reason to end a run of hours; rich would even end the process itself.
+
+    Args:
+        stream: where text goes as long as it can.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a plain attribute
+        """That of the stream below; rich asks for it."""
+        return self._encoding
+
+    def write(self, text: str) -> int:
+        """Pass the text on, if there is still somebody."""
+        self._guarded(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream below."""
+        self._guarded(lambda stream: stream.flush())
+
+    def _guarded(self, action: Callable[[TextIO], object]) -> None:
+        if self._stream is not None:
             try:
-                self._stream.write(text + "\n")
-                self._stream.flush()
+                action(self._stream)
             except (OSError, ValueError):  # ValueError: the stream is closed
-                self._broken = True
+                self._stream = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Mapping
+from typing import Any, TextIO, cast, final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from acgan.training.display import Display, Level
+from acgan.training.display import Display, Level, UnbreakableStream
 from acgan.training.progress import Clock, Progress, figures
 
 _BETWEEN_DRAWINGS_SECONDS = 0.5
@@ -27,19 +27,22 @@ class LiveDisplay(Display):
     display never costs more than 0.4 % of the run.
 
     Args:
-        console: rich's console on a terminal. When the terminal goes away, the run goes on unseen.
+        stream: a terminal; when it goes away, the run goes on unseen.
         clock: seconds, never running backwards.
+        width: columns; None asks the terminal.
     """
 
-    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
-        self._console = console
+    def __init__(
+        self, stream: TextIO, clock: Clock = time.monotonic, *, width: int | None = None
+    ) -> None:
+        file = cast(TextIO, UnbreakableStream(stream))
+        self._console = Console(file=file, force_terminal=True, width=width)
         self._clock = clock
         self._progress = Progress(clock)
         self._run = ""
         self._row: Mapping[str, Any] = {}
         self._next_drawing = 0.0
         self._live: Live | None = None
-        self._gone = False
 
     def start(self, run: str, total_images: int, images_seen: int) -> None:
         """Take over the lower lines of the terminal."""
@@ -53,16 +56,16 @@ class LiveDisplay(Display):
             redirect_stdout=False,  # results go there
         )
         self._next_drawing = self._clock() + _BETWEEN_DRAWINGS_SECONDS
-        self._try(self._live.start, refresh=True)
+        self._live.start(refresh=True)
         # A run that is killed outright must not leave the terminal without its cursor.
-        self._try(self._console.show_cursor, True)
+        self._console.show_cursor(True)
 
     def update(self, images_seen: int) -> None:
         """Draw if it is time to."""
         self._progress.update(images_seen)
         began = self._clock()
         if self._live is not None and began >= self._next_drawing:
-            self._try(self._live.update, self._picture(), refresh=True)
+            self._live.update(self._picture(), refresh=True)
             ended = self._clock()
             pause = max(_BETWEEN_DRAWINGS_SECONDS, _COST_FACTOR * (ended - began))
             self._next_drawing = ended + pause
@@ -76,14 +79,14 @@ class LiveDisplay(Display):
         """Print above the live part, where it stays."""
         is_warning = level == "warning"
         line = Text(f"warning: {text}" if is_warning else text, "yellow" if is_warning else "")
-        self._try(self._console.print, line)
+        self._console.print(line)
 
     def close(self) -> None:
         """Draw the last state and give the terminal back."""
         if self._live is not None:
             live, self._live = self._live, None
-            self._try(live.update, self._picture())
-            self._try(live.stop)
+            live.update(self._picture())
+            live.stop()
 
     def _picture(self) -> Group:
         images, rate, left = self._progress.words()
@@ -104,10 +107,3 @@ class LiveDisplay(Display):
             ]
             table.add_row(group, Text("  ").join(parts))
         return Group(Text(self._run, "bold"), bar, table)
-
-    def _try(self, draw: Callable[..., object], *arguments: object, **options: object) -> None:
-        if not self._gone:
-            try:
-                draw(*arguments, **options)
-            except (OSError, ValueError):  # ValueError: the stream is closed
-                self._gone = True

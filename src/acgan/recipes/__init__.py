@@ -1,0 +1,127 @@
+"""Recipes: complete runs as TOML files, one a file; the header of each says what to expect of it.
+
+`choose` picks the default for a data set from its shape and size.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, final
+
+from acgan.data.images import ImageShape
+from acgan.errors import UsageError
+from acgan.registry import unknown_name
+from acgan.run_config import RunConfig
+
+DEFAULTS = ("small-grey", "small-colour", "medium", "large")
+"""Tried in this order by `choose`."""
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """One recipe.
+
+    Attributes:
+        name: its name on the command line.
+        summary: what it is, in a line.
+        expectation: what came out of it, where it was measured.
+        deviations: where it departs from the system that it reproduces.
+        header: the comment at the top of its file.
+        values: the configuration's sections, to be completed with the data.
+        largest_side: the largest height or width that it is meant for as a default.
+        channels: the numbers of channels that it is meant for as a default.
+    """
+
+    name: str
+    summary: str
+    expectation: str
+    deviations: tuple[str, ...]
+    header: str
+    values: Mapping[str, Any]
+    largest_side: int | None
+    channels: tuple[int, ...]
+
+
+def recipe_names() -> tuple[str, ...]:
+    """All recipes, the defaults first."""
+    found = sorted(
+        entry.name.removesuffix(".toml")
+        for entry in resources.files(__name__).iterdir()
+        if entry.name.endswith(".toml")
+    )
+    return (*DEFAULTS, *(name for name in found if name not in DEFAULTS))
+
+
+@cache
+def load_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        UsageError: there is none; the message names the closest.
+    """
+    if name not in recipe_names():
+        raise unknown_name("recipe", name, recipe_names())
+    text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    values = tomllib.loads(text)
+    about = values.pop("about")
+    header = [line for line in text.splitlines() if line.startswith("#")]
+    return Recipe(
+        name=name,
+        summary=about["summary"],
+        expectation=about["expectation"],
+        deviations=tuple(about.get("deviations", ())),
+        header="\n".join(line.removeprefix("#").removeprefix(" ") for line in header),
+        values=values,
+        largest_side=about.get("largest_side"),
+        channels=tuple(about.get("channels", (1, 3))),
+    )
+
+
+def choose(shape: ImageShape, train_images: int) -> Recipe:
+    """The default recipe for data of this shape and size.
+
+    The smallest family member that can build the size; small sets get fewer images to learn from,
+    since going over the same few thousand images again and again wears variety down.
+
+    Raises:
+        UsageError: no default can build the size; the message names the sizes that work.
+    """
+    refusals: list[str] = []
+    for name in DEFAULTS:
+        recipe = load_recipe(name)
+        fits = recipe.largest_side is None or max(shape.height, shape.width) <= recipe.largest_side
+        if shape.channels not in recipe.channels or not fits:
+            continue
+        problem = _problem(recipe, shape)
+        if problem is None:
+            return _for_size(recipe, train_images)
+        refusals.append(problem)
+    raise UsageError(refusals[0] if refusals else f"no default recipe is for images of {shape}")
+
+
+def _for_size(recipe: Recipe, train_images: int) -> Recipe:
+    training = dict(recipe.values["training"])
+    training["total_images"] = min(
+        training["total_images"], max(_LEAST_IMAGES, _MOST_EPOCHS * train_images)
+    )
+    return Recipe(**{**recipe.__dict__, "values": {**recipe.values, "training": training}})
+
+
+_LEAST_IMAGES, _MOST_EPOCHS = 100_000, 50
+
+
+def _problem(recipe: Recipe, shape: ImageShape) -> str | None:
+    from acgan.networks.build import buildable
+
+    config = RunConfig.model_validate({"recipe": recipe.name, **recipe.values})
+    try:
+        buildable(config.generator, shape)
+        buildable(config.discriminator, shape)
+    except UsageError as error:
+        return str(error)
+    return None

@@ -1,0 +1,157 @@
+"""The collapse alarm: says while a run goes on that it goes wrong, and what to try.
+
+Pure functions of figures; the loop gathers them at every sample sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.data.images import Images, Labels
+
+Figures = npt.NDArray[np.float64]
+
+GRACE_IMAGES = 30_000
+"""No alarm before: every run begins by looking collapsed."""
+PERSISTENCE = 2
+"""Sheets in a row that must agree, since one bad sheet is noise."""
+SOURCE_WON = 0.99
+"""D is right this often on reals and on fakes: it has stopped teaching G."""
+IGNORED_SHARE = 0.2
+"""D reads fewer fakes of a class than this as that class …"""
+READABLE_SHARE = 0.6
+"""… although it reads at least this many held-out real images of it."""
+ALIKE_RATIO = 0.1
+"""Variance of a class's samples over that of its real images, coarse pixels."""
+
+
+@final
+@dataclass(frozen=True)
+class Evidence:
+    """What the alarms look at.
+
+    Attributes:
+        source_accuracy: D's source accuracy on ``real`` and ``fake`` over the last interval.
+        fake_class_accuracy: (K,), share of samples of each class that D's class head reads so;
+            NaN where unknown.
+        held_out_class_accuracy: (K,), likewise on validation images.
+        variance_ratio: (K,), see `coarse_variance_ratio`.
+    """
+
+    source_accuracy: Mapping[str, float]
+    fake_class_accuracy: Figures
+    held_out_class_accuracy: Figures
+    variance_ratio: Figures
+
+
+def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
+    """The alarms that the evidence gives: ``{key: sentence}``."""
+    alarms: dict[str, str] = {}
+    source = evidence.source_accuracy
+    if source and min(source.get("real", 0.0), source.get("fake", 0.0)) >= SOURCE_WON:
+        alarms["source"] = (
+            f"the discriminator wins outright: it is right on {source['real']:.1%} of real images "
+            f"and {source['fake']:.1%} of fakes, so the generator learns little; try a lower "
+            "optimizer.discriminator_rate, dropout, or label smoothing (objective.real_target=0.9)"
+        )
+    for index, name in enumerate(names):
+        fake = evidence.fake_class_accuracy[index]
+        if fake < IGNORED_SHARE and evidence.held_out_class_accuracy[index] >= READABLE_SHARE:
+            alarms[f"ignored/{name}"] = (
+                f"the class {name} is ignored: the discriminator reads only {fake:.0%} of its "
+                "samples as that class; try a higher objective.class_weight_generator, or more "
+                "images of it"
+            )
+        ratio = evidence.variance_ratio[index]
+        if ratio < ALIKE_RATIO:
+            alarms[f"alike/{name}"] = (
+                f"samples of class {name} are nearly all alike: their variance is {ratio:.0%} of "
+                "the real images'; try a lower objective.class_weight_generator, or stop earlier "
+                "and use an earlier checkpoint"
+            )
+    return alarms
+
+
+def coarse_variance_ratio(
+    fake: Images, fake_labels: Labels, real: Images, real_labels: Labels, classes: int
+) -> Figures:
+    """Per class, the summed variance of 8×8-reduced pixels over samples, divided by real images'.
+
+    Reduced, because pixel noise would pass for variety. A cheap sign of collapse, not a measure of
+    quality: `acgan.evaluation.diversity` has that.
+
+    Args:
+        fake: uint8 (N, C, H, W), labels int64 (N,).
+        fake_labels: the classes asked for.
+        real: uint8 (M, C, H, W), labels int64 (M,).
+        real_labels: the true classes.
+        classes: K.
+
+    Returns:
+        float64 (K,); NaN where a class has under 2 images on either side.
+    """
+    ratios = np.full(classes, np.nan)
+    small_fake, small_real = _reduce(fake), _reduce(real)
+    for index in range(classes):
+        ours, theirs = small_fake[fake_labels == index], small_real[real_labels == index]
+        if len(ours) > 1 and len(theirs) > 1:
+            spread = theirs.var(axis=0, ddof=1).sum()
+            if spread > 0:
+                ratios[index] = ours.var(axis=0, ddof=1).sum() / spread
+    return ratios
+
+
+def class_shares(predicted: Labels, labels: Labels, classes: int) -> Figures:
+    """(K,) share of images of each class that are predicted so; NaN without images."""
+    right = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
+    count = np.bincount(labels, minlength=classes)
+    return np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
+
+
+@final
+class AlarmBell:
+    """Says an alarm when it has persisted, and when it is over; its counts are training state."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def ring(self, alarms: Mapping[str, str], images_seen: int) -> list[dict[str, Any]]:
+        """The event rows that are new at this sheet."""
+        if images_seen < GRACE_IMAGES:
+            return []
+        events: list[dict[str, Any]] = []
+        for key, message in alarms.items():
+            self._counts[key] = self._counts.get(key, 0) + 1
+            if self._counts[key] == PERSISTENCE:
+                events.append({"images": images_seen, "event": "alarm", "about": key, "message": message})
+        for key in [key for key in self._counts if key not in alarms]:
+            if self._counts.pop(key) >= PERSISTENCE:
+                message = f"the alarm about {key.replace('/', ' ')} is over"
+                events.append({"images": images_seen, "event": "alarm over", "about": key, "message": message})
+        return events
+
+    def state(self) -> dict[str, int]:
+        """For the checkpoint."""
+        return dict(self._counts)
+
+    def restore(self, state: Mapping[str, int]) -> None:
+        """From the checkpoint."""
+        self._counts = dict(state)
+
+
+def _reduce(images: Images) -> Figures:
+    """Block means on a grid of at most 8×8 cells, flattened: (N, C·h·w) in [0, 255]."""
+    count, channels, height, width = images.shape
+    rows = np.linspace(0, height, min(8, height) + 1).astype(int)[:-1]
+    columns = np.linspace(0, width, min(8, width) + 1).astype(int)[:-1]
+    sums = np.add.reduceat(images.astype(np.float64), rows, axis=2)
+    sums = np.add.reduceat(sums, columns, axis=3)
+    heights = np.diff([*rows, height])[:, None]
+    widths = np.diff([*columns, width])[None, :]
+    result: Figures = (sums / (heights * widths)).reshape(count, channels * len(rows) * len(columns))
+    return result

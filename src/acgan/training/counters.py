@@ -1,0 +1,55 @@
+"""How far a run is: the counters that, with all weights and moments, make up the training state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from acgan.training.alarms import AlarmBell
+from acgan.training.meters import Meters
+
+
+@final
+class Counters:
+    """Counters of a run.
+
+    Attributes:
+        images_seen: real images that D has seen; the clock.
+        step: iterations done.
+        retry: how often a diverged run went back; salts every random stream, halves the rates.
+        skipped_in_row: iterations with a skipped update since the last one without.
+        meters: sums since the last metrics row.
+        source_accuracy: D's, over the last whole interval.
+        bell: which alarms have been seen how often.
+    """
+
+    def __init__(self) -> None:
+        self.images_seen = 0
+        self.step = 0
+        self.retry = 0
+        self.skipped_in_row = 0
+        self.meters = Meters()
+        self.source_accuracy: dict[str, float] = {}
+        self.bell = AlarmBell()
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint, as JSON values."""
+        return {
+            "images_seen": self.images_seen,
+            "step": self.step,
+            "retry": self.retry,
+            "skipped_in_row": self.skipped_in_row,
+            "meters": self.meters.state(),
+            "source_accuracy": self.source_accuracy,
+            "alarms": self.bell.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any], device: str) -> None:
+        """Take over what `state` gave."""
+        self.images_seen = state["images_seen"]
+        self.step = state["step"]
+        self.retry = state["retry"]
+        self.skipped_in_row = state["skipped_in_row"]
+        self.meters.restore(state["meters"], device)
+        self.source_accuracy = dict(state["source_accuracy"])
+        self.bell.restore(state["alarms"])

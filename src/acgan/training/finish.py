@@ -1,0 +1,59 @@
+"""What a finished run leaves to look at: curves, first and last sheet side by side, the trajectory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from acgan.pictures.animation import animation
+from acgan.pictures.curves import curves
+from acgan.pictures.sheet import png_bytes, side_by_side
+from acgan.storage import write_atomic
+from acgan.training.run_folder import RunFolder
+
+_MOST_FRAMES = 60
+
+
+def draw_summary(folder: RunFolder) -> dict[str, Path]:
+    """Draw the end-of-run pictures from what the run has written.
+
+    Returns:
+        Paths by what they show: ``last sheet``, ``first and last``, ``curves``, ``trajectory``.
+
+    Raises:
+        DiskError: one could not be written.
+    """
+    sheets = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
+    pictures: dict[str, Path] = {"last sheet": sheets[-1]}
+    frames = [Image.open(path) for path in _spread(sheets)]
+    captions = [f"{int(path.stem):,} images" for path in _spread(sheets)]
+    real = Image.open(folder.samples / "real.png")
+    both = side_by_side([frames[0], frames[-1], real], [captions[0], captions[-1], "real images"])
+    pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
+    rows = _rows(folder.metrics)
+    if any("event" not in row for row in rows):
+        pictures["curves"] = _write(folder.path / "curves.png", curves(rows))
+    pictures["trajectory"] = _write(
+        folder.path / "trajectory.gif", animation(frames, captions)
+    )
+    return pictures
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _spread(paths: list[Path]) -> list[Path]:
+    """At most ``_MOST_FRAMES`` of the paths, evenly spread, the first and the last among them."""
+    if len(paths) <= _MOST_FRAMES:
+        return paths
+    step = (len(paths) - 1) / (_MOST_FRAMES - 1)
+    return [paths[round(index * step)] for index in range(_MOST_FRAMES)]
+
+
+def _write(path: Path, data: bytes) -> Path:
+    write_atomic(path, data)
+    return path

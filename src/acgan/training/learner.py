@@ -1,0 +1,135 @@
+"""The learner: both networks, their optimizers and the average, as one state that can be saved."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import nn
+
+from acgan.data.images import ImageShape
+from acgan.networks.build import build_discriminator, build_generator
+from acgan.networks.interface import Discriminator, Generator
+from acgan.objectives.build import build_objective, build_regulariser
+from acgan.run_config import OptimizerConfig, RunConfig
+from acgan.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
+from acgan.training.device import Choices
+from acgan.training.ema import MovingAverage
+from acgan.training.randomness import Streams
+
+Tensors = dict[str, torch.Tensor]
+
+
+@final
+class Learner:
+    """Everything with weights or moments.
+
+    Args:
+        config: the run.
+        shape: of one image.
+        classes: number of classes K.
+        choices: device, precision, layout.
+    """
+
+    def __init__(
+        self, config: RunConfig, shape: ImageShape, classes: int, choices: Choices
+    ) -> None:
+        self.objective = build_objective(config.objective)
+        self.regularisers = [build_regulariser(r) for r in config.regularisers]
+        Streams(config.seed).seed_global("initial-weights")
+        # Built on the CPU, so that every device starts from the same weights.
+        self.generator: Generator = build_generator(config.generator, shape, classes)
+        self.discriminator: Discriminator = build_discriminator(
+            config.discriminator, shape, classes, self.objective.heads
+        )
+        for network in (self.generator, self.discriminator):
+            network.to(choices.device)
+            if choices.channels_last:
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.train()
+        training, optimizer = config.training, config.optimizer
+        self.average = MovingAverage(
+            self.generator, half_life_images=training.ema_half_life_images, ramp=training.ema_ramp
+        )
+        self.generator_optimizer = _adam(
+            optimizer,
+            optimizer.generator_rate,
+            self.generator,
+            list(self.generator.conditioning_parameters()),
+            optimizer.conditioning_multiplier,
+        )
+        self.discriminator_optimizer = _adam(
+            optimizer,
+            optimizer.discriminator_rate,
+            self.discriminator,
+            list(self.discriminator.head_parameters()),
+            optimizer.heads_multiplier,
+        )
+
+    def set_rates(self, factor: float) -> None:
+        """Set every learning rate to ``factor`` times its base."""
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_rate"] * factor
+
+    def tensors(self) -> Tensors:
+        """All weights, buffers and moments by name."""
+        return {
+            **module_tensors("generator", self.generator),
+            **module_tensors("discriminator", self.discriminator),
+            **module_tensors("average", self.average.generator),
+            **optimizer_tensors("optimizer.generator", self.generator, self.generator_optimizer),
+            **optimizer_tensors(
+                "optimizer.discriminator", self.discriminator, self.discriminator_optimizer
+            ),
+        }
+
+    def restore(self, tensors: Tensors) -> None:
+        """Take over what `tensors` gave, each into memory of the layout it is used in."""
+        load_module("generator", self.generator, tensors)
+        load_module("discriminator", self.discriminator, tensors)
+        load_module("average", self.average.generator, tensors)
+        load_optimizer("optimizer.generator", self.generator, self.generator_optimizer, tensors)
+        load_optimizer(
+            "optimizer.discriminator", self.discriminator, self.discriminator_optimizer, tensors
+        )
+
+    def start_from(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Take over the weights of a finished model (G, its average, and D)."""
+        for ours, theirs in (
+            (self.generator, generator),
+            (self.average.generator, generator),
+            (self.discriminator, discriminator),
+        ):
+            load_module("", ours, module_tensors("", theirs))
+
+
+def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int) -> float:
+    """The schedule's factor on every rate: 1, or falling linearly to 0 at ``total_images``."""
+    if config.schedule == "constant":
+        return 1.0
+    start = config.decay_from * total_images
+    return min(1.0, max(0.0, (total_images - images_seen) / (total_images - start)))
+
+
+def _adam(
+    config: OptimizerConfig,
+    rate: float,
+    network: nn.Module,
+    special: list[nn.Parameter],
+    multiplier: float,
+) -> torch.optim.Adam:
+    """Fused Adam with the rest of the network and the special parameters as two groups."""
+    ids = {id(p) for p in special}
+    groups = [
+        ([p for p in network.parameters() if id(p) not in ids], rate),
+        (special, rate * multiplier),
+    ]
+    return torch.optim.Adam(
+        [{"params": ps, "lr": r, "base_rate": r} for ps, r in groups if ps],
+        betas=(config.beta1, config.beta2),
+        eps=config.epsilon,
+        fused=True,
+    )
+
+

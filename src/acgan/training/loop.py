@@ -1,0 +1,290 @@
+"""The loop: iterations until the budget is seen, with events at image counts in between.
+
+Events (a metrics row, a sheet, a checkpoint) never change the trajectory. The state is everything
+that the trajectory depends on, so a run that is killed and resumed goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+
+from acgan.card import model_card
+from acgan.data.batches import BatchOrder
+from acgan.data.images import DataParts
+from acgan.errors import DivergedError
+from acgan.model import Model, save_model
+from acgan.run_config import RunConfig
+from acgan.training.alarms import find_alarms
+from acgan.training.checkpoint import CheckpointStore, TrainingState
+from acgan.training.device import Choices
+from acgan.training.display import Display
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner, schedule_factor
+from acgan.training.observe import Observer
+from acgan.training.counters import Counters
+from acgan.training.randomness import Streams
+from acgan.training.recorder import Recorder
+from acgan.training.run_folder import RunFolder
+from acgan.training.signals import Interrupted, StopRequest
+from acgan.training.snapshot import Snapshots
+from acgan.training.step import Stepper
+
+MOST_RETRIES = 3
+
+
+@final
+class Loop:
+    """One run, from its newest checkpoint to its budget; to be closed.
+
+    Args:
+        config: the run.
+        parts: the data.
+        choices: device, precision, threads.
+        folder: where everything is written.
+        display: what a person sees meanwhile.
+        total_images: the budget; 0 where it is still to be measured.
+        start_from: a model whose weights a new run starts from.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        parts: DataParts,
+        choices: Choices,
+        folder: RunFolder,
+        display: Display,
+        *,
+        total_images: int,
+        start_from: Model | None = None,
+    ) -> None:
+        self._config = config
+        self._parts = parts
+        self._choices = choices
+        self._folder = folder
+        self._display = display
+        self._total = total_images
+        self._counters = Counters()
+        self._learner = Learner(config, parts.shape, len(parts.classes), choices)
+        if start_from is not None:
+            self._learner.start_from(start_from.generator, start_from.discriminator)
+        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
+        self._stepper = Stepper(self._learner, config.training, choices, labels)
+        self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
+        self._observer = Observer(parts, config.reporting.sheet_columns, choices)
+        self._store = CheckpointStore(
+            folder.checkpoints, keep_last=config.reporting.keep_checkpoints
+        )
+        self._begin_streams()
+        metrics_bytes = self._resume()
+        self._recorder = Recorder(
+            folder, display, metrics_bytes=metrics_bytes, images_seen=self.images_seen
+        )
+
+    @property
+    def images_seen(self) -> int:
+        """Real images that D has seen so far."""
+        return self._counters.images_seen
+
+    def run(self) -> None:
+        """Train until the budget is seen; ends with a checkpoint and ``model/``.
+
+        Raises:
+            Interrupted: a signal came; the state is saved.
+            DivergedError: the retries are used up.
+            DiskError: something could not be written; the last checkpoint is good.
+        """
+        self._display.start(str(self._folder.path), self._total, self.images_seen)
+        with StopRequest() as stop:
+            if not self._store.list():
+                self._begin()
+            while self.images_seen < self._total:
+                self._iterate()
+                if stop.signal_number is not None:
+                    self._stop(stop.signal_number)
+            self._sheet()
+            self._save(scheduled=False)
+
+    def close(self) -> None:
+        """Close the logs."""
+        self._recorder.close()
+
+    def rehearse(self) -> tuple[float, float, float]:
+        """Seconds that a metrics row, a sheet and a checkpoint take; for measuring a rate."""
+        seconds = []
+        for event in (self._log, self._sheet, lambda: self._save(scheduled=True)):
+            start = time.perf_counter()
+            event()
+            seconds.append(time.perf_counter() - start)
+        return seconds[0], seconds[1], seconds[2]
+
+    def train_once(self) -> list[str]:
+        """One iteration without events; returns what was skipped because it was not finite."""
+        training, counters = self._config.training, self._counters
+        factor = schedule_factor(self._config.optimizer, self.images_seen, self._total)
+        self._learner.set_rates(factor * 0.5**counters.retry)
+        batches = []
+        for index in range(training.discriminator_steps):
+            start = self.images_seen + index * training.batch_size
+            chosen = self._order.indices(start, training.batch_size)
+            images, labels = self._parts.train.images[chosen], self._parts.train.labels[chosen]
+            batches.append((torch.from_numpy(images), torch.from_numpy(labels)))
+        skipped = self._stepper.iterate(
+            batches,
+            self._streams,
+            counters.meters,
+            images_seen=self.images_seen,
+            step=counters.step,
+        )
+        batch = training.batch_size * training.discriminator_steps
+        counters.images_seen += batch
+        counters.step += 1
+        self._learner.average.update(
+            self._learner.generator, images_seen=self.images_seen, batch=batch
+        )
+        return skipped
+
+    def _iterate(self) -> None:
+        before, counters = self.images_seen, self._counters
+        skipped = self.train_once()
+        self._display.update(self.images_seen)
+        counters.skipped_in_row = counters.skipped_in_row + 1 if skipped else 0
+        for problem in skipped:
+            self._event("skipped", f"{problem} is not finite; this update was skipped")
+        if counters.skipped_in_row >= self._config.training.skips_before_restore:
+            self._restore_last_good(skipped[0])
+            return
+        reporting = self._config.reporting
+        if self._crossed(before, reporting.log_every_images):
+            self._log()
+        if self._crossed(before, reporting.sheet_every_images):
+            self._sheet(alarms=True)
+        if self._crossed(before, reporting.checkpoint_every_images):
+            self._save(scheduled=True)
+
+    def _crossed(self, before: int, every: int) -> bool:
+        return before // every != self.images_seen // every
+
+    def _begin(self) -> None:
+        """Real images, the untrained generator's samples, and a first state to go back to."""
+        self._recorder.picture("real", self._observer.real_sheet(), 0)
+        self._sheet()
+        self._save(scheduled=True)
+
+    def _log(self) -> None:
+        counters = self._counters
+        row = self._observer.row(
+            counters.meters, self._learner.discriminator, self.images_seen, counters.step
+        )
+        counters.meters.clear()
+        counters.source_accuracy = row.get("source_accuracy", {})
+        self._recorder.row(row)
+
+    def _sheet(self, *, alarms: bool = False) -> None:
+        generator = self._snapshots.take(self.images_seen)
+        name = f"{self.images_seen:012d}"
+        self._recorder.picture(name, self._observer.sheet(generator), self.images_seen)
+        if alarms:
+            evidence = self._observer.evidence(
+                generator, self._learner.discriminator, self._counters.source_accuracy
+            )
+            found = find_alarms(evidence, [c.name for c in self._parts.classes])
+            for event in self._counters.bell.ring(found, self.images_seen):
+                self._recorder.event(event)
+
+    def _event(self, kind: str, message: str) -> None:
+        self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
+
+    def _save(self, *, scheduled: bool) -> None:
+        interval = self.images_seen // self._config.reporting.checkpoint_every_images
+        counters = {**self._counters.state(), "metrics_bytes": self._recorder.sync()}
+        self._store.save(
+            TrainingState(self._learner.tensors(), counters),
+            scheduled=scheduled,
+            milestone=scheduled and interval & (interval - 1) == 0,
+        )
+        self._warn_of_damage()
+        self._save_model()
+        state = "complete" if self.images_seen >= self._total else "training"
+        self._folder.write_status(state, self.images_seen, self._total)
+
+    def _save_model(self) -> None:
+        described: Mapping[str, Any] = {
+            "config": self._config,
+            "shape": self._parts.shape,
+            "classes": self._parts.classes,
+            "split": self._parts.split_record(),
+            "data_name": self._parts.name,
+            "images_seen": self.images_seen,
+        }
+        save_model(
+            self._folder.model,
+            **described,
+            generator_state=self._snapshots.take(self.images_seen).state_dict(),
+            discriminator_state=self._learner.discriminator.state_dict(),
+            card=model_card(**described),
+        )
+
+    def _stop(self, signal_number: int) -> None:
+        if self.images_seen >= self._total:
+            return
+        self._save(scheduled=False)
+        self._folder.write_status("stopped", self.images_seen, self._total)
+        raise Interrupted(
+            f"stopped at {self.images_seen:,} of {self._total:,} images; everything is saved in "
+            f"{self._folder.path}, and the same command goes on from there",
+            signal_number,
+        )
+
+    def _resume(self) -> int:
+        """Take over the newest state; the length of metrics.jsonl at that state."""
+        state = self._store.newest()
+        self._warn_of_damage()
+        if state is None:
+            return 0
+        self._take_over(state)
+        return int(state.counters["metrics_bytes"])
+
+    def _take_over(self, state: TrainingState) -> None:
+        self._learner.restore(dict(state.tensors))
+        self._counters.restore(state.counters, self._choices.device)
+        self._begin_streams()
+        self._snapshots.forget()
+
+    def _restore_last_good(self, problem: str) -> None:
+        """Back to the last scheduled checkpoint with new randomness and half the rate."""
+        retry = self._counters.retry + 1
+        state = self._store.newest_scheduled()
+        if retry > MOST_RETRIES or state is None:
+            self._folder.write_status("diverged", self.images_seen, self._total)
+            raise DivergedError(
+                f"training diverged at {self.images_seen:,} images: {problem} was not finite in "
+                f"{self._counters.skipped_in_row} iterations in a row, and going back "
+                f"{self._counters.retry} times at lower rates did not help; start a new run with "
+                "lower learning rates (optimizer.generator_rate, optimizer.discriminator_rate) "
+                "or with --precision fp32"
+            )
+        diverged_at = self.images_seen
+        self._recorder.rewind(state.counters["metrics_bytes"])
+        self._take_over(state)
+        self._counters.retry = retry
+        self._counters.skipped_in_row = 0
+        self._begin_streams()
+        self._event(
+            "restored",
+            f"{problem} was not finite again and again at {diverged_at:,} images; back to "
+            f"{self.images_seen:,} images, retry {retry} of {MOST_RETRIES} with new randomness "
+            f"and learning rates times {0.5**retry:g}",
+        )
+        self._save(scheduled=True)
+
+    def _begin_streams(self) -> None:
+        self._streams = Streams(self._config.seed, self._counters.retry)
+        self._order = BatchOrder(len(self._parts.train), self._streams.derive("order"))
+
+    def _warn_of_damage(self) -> None:
+        while self._store.warnings:
+            self._display.message(self._store.warnings.pop(0), "warning")

@@ -1,0 +1,133 @@
+"""What a person sees of a run while it goes on: metric rows, sample sheets, the evidence for alarms.
+
+Looks at training and validation images only, and leaves the training state as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import torch
+from PIL import Image
+
+from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.data.order import random_order
+from acgan.networks.interface import Discriminator, Generator
+from acgan.pictures.sheet import class_sheet
+from acgan.sampling import sample_images
+from acgan.training.alarms import Evidence, class_shares, coarse_variance_ratio
+from acgan.training.device import Choices
+from acgan.training.meters import Meters
+
+_HELD_OUT = 500
+_SHEET_CLASSES = 30
+_ALARM_IMAGES, _ALARM_PER_CLASS, _ALARM_LEAST = 640, 32, 4
+_REAL_PER_CLASS = 100
+
+
+@final
+class Observer:
+    """Draws and measures at events.
+
+    Args:
+        parts: the data.
+        columns: samples of each class on a sheet; column i is seed i in every row.
+        choices: device and precision.
+    """
+
+    def __init__(self, parts: DataParts, columns: int, choices: Choices) -> None:
+        self._names = [c.name for c in parts.classes]
+        self._columns = columns
+        self._choices = choices
+        self._train = parts.train
+        held_out = parts.validation if len(parts.validation) else parts.train
+        self._held_out_images, self._held_out_labels = _some(held_out, _HELD_OUT)
+        self._real_images, self._real_labels = _some_of_each(held_out, _REAL_PER_CLASS)
+        present = np.flatnonzero(parts.train.class_counts)
+        self._sheet_classes = [int(k) for k in present[:_SHEET_CLASSES]]
+        per_class = max(_ALARM_LEAST, min(_ALARM_PER_CLASS, _ALARM_IMAGES // max(1, len(present))))
+        self._alarm_labels: Labels = np.repeat(present, per_class).astype(np.int64)
+        self._alarm_seeds = [seed for _ in present for seed in range(per_class)]
+
+    def row(
+        self, meters: Meters, discriminator: Discriminator, images_seen: int, step: int
+    ) -> dict[str, Any]:
+        """One row of metrics.jsonl: means over the interval, and D on held-out images now."""
+        row: dict[str, Any] = {"images": images_seen, "step": step, **meters.means()}
+        predicted = self._classify(discriminator, self._held_out_images)
+        if predicted is not None:
+            share = float((predicted == self._held_out_labels).mean())
+            row.setdefault("class_accuracy", {})["real_held_out"] = share
+        return row
+
+    def sheet(self, generator: Generator) -> Image.Image:
+        """Samples from fixed latents, one row per class, values as they are."""
+        images = self._samples(generator)
+        return class_sheet(images, [self._names[k] for k in self._sheet_classes])
+
+    def real_sheet(self) -> Image.Image:
+        """Real training images in the same arrangement."""
+        rows = []
+        for k in self._sheet_classes:
+            (indices,) = np.nonzero(self._train.labels == k)
+            rows.append(np.asarray(self._train.images[indices[: self._columns]]))
+        return class_sheet(rows, [self._names[k] for k in self._sheet_classes])
+
+    def evidence(
+        self, generator: Generator, discriminator: Discriminator, source_accuracy: dict[str, float]
+    ) -> Evidence:
+        """What the alarms look at, from a fixed set of samples and of held-out images."""
+        fakes = sample_images(generator, self._alarm_labels.tolist(), self._alarm_seeds)
+        classes = len(self._names)
+        unknown = np.full(classes, np.nan)
+        on_fakes = self._classify(discriminator, fakes)
+        on_real = self._classify(discriminator, self._held_out_images)
+        return Evidence(
+            source_accuracy=source_accuracy,
+            fake_class_accuracy=unknown
+            if on_fakes is None
+            else class_shares(on_fakes, self._alarm_labels, classes),
+            held_out_class_accuracy=unknown
+            if on_real is None
+            else class_shares(on_real, self._held_out_labels, classes),
+            variance_ratio=coarse_variance_ratio(
+                fakes, self._alarm_labels, self._real_images, self._real_labels, classes
+            ),
+        )
+
+    def _samples(self, generator: Generator) -> Images:
+        labels = [k for k in self._sheet_classes for _ in range(self._columns)]
+        seeds = list(range(self._columns)) * len(self._sheet_classes)
+        images = sample_images(generator, labels, seeds)
+        return images.reshape(len(self._sheet_classes), self._columns, *images.shape[1:])
+
+    @torch.no_grad()
+    def _classify(self, discriminator: Discriminator, images: Images) -> Labels | None:
+        """D's class for each image, in evaluation mode; None without a class head."""
+        discriminator.eval()
+        answers = []
+        for start in range(0, len(images), _HELD_OUT):
+            batch = torch.from_numpy(images[start : start + _HELD_OUT])
+            pixels = self._choices.place(batch).float().div_(127.5).sub_(1.0)
+            with self._choices.autocast():
+                logits = discriminator(pixels).class_logits
+            if logits is None:
+                break
+            answers.append(logits.argmax(dim=1).cpu().numpy())
+        discriminator.train()
+        return np.concatenate(answers) if answers else None
+
+
+def _some(part: LabelledImages, count: int) -> tuple[Images, Labels]:
+    """At most ``count`` images of a part, the same ones every time."""
+    indices = np.sort(random_order(len(part), "held-out figures")[:count])
+    return np.ascontiguousarray(part.images[indices]), part.labels[indices]
+
+
+def _some_of_each(part: LabelledImages, per_class: int) -> tuple[Images, Labels]:
+    """The first ``per_class`` images of each class."""
+    indices = np.concatenate(
+        [np.flatnonzero(part.labels == k)[:per_class] for k in range(len(part.classes))]
+    )
+    return np.ascontiguousarray(part.images[indices]), part.labels[indices]

@@ -1,0 +1,82 @@
+"""Everything that a run writes down while it goes on: metric rows, times, sheets, TensorBoard.
+
+Rows of metrics.jsonl hold no wall-clock, so that equal trajectories give equal bytes; times go to
+timing.jsonl.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from PIL import Image
+
+from acgan.pictures.sheet import png_bytes
+from acgan.storage import LineLog, write_atomic
+from acgan.training.display import Display
+from acgan.training.run_folder import RunFolder
+from acgan.training.tensorboard import TensorBoardLog
+
+
+@final
+class Recorder:
+    """The open logs of a run.
+
+    Args:
+        folder: the run's.
+        display: shown what is written.
+        metrics_bytes: length of metrics.jsonl at the state that the run goes on from; what was
+            written after it is cut off and will be written again.
+        images_seen: where the run goes on.
+
+    Raises:
+        DiskError: a log cannot be opened or is shorter than it was.
+    """
+
+    def __init__(
+        self, folder: RunFolder, display: Display, *, metrics_bytes: int, images_seen: int
+    ) -> None:
+        self._folder = folder
+        self._display = display
+        self._metrics = LineLog(folder.metrics, keep_bytes=metrics_bytes)
+        self._timing = LineLog(folder.timing, keep_bytes=_size(folder.timing))
+        self._tensorboard = TensorBoardLog(folder.tensorboard, first_image=images_seen)
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Write one row of figures; ``images`` says at which count."""
+        self._metrics.append(row)
+        self._timing.append({"images": row["images"], "unix_seconds": round(time.time(), 3)})
+        figures = {key: value for key, value in row.items() if isinstance(value, Mapping)}
+        self._tensorboard.scalars(row["images"], figures)
+        self._display.metrics(row)
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Write an event (``images``, ``event``, ``message``) and say it."""
+        self._metrics.append(event)
+        self._display.message(event["message"], "warning")
+
+    def picture(self, name: str, picture: Image.Image, images_seen: int) -> None:
+        """Write ``samples/NAME.png`` and show it in TensorBoard."""
+        write_atomic(self._folder.samples / f"{name}.png", png_bytes(picture))
+        self._tensorboard.image(images_seen, "samples" if name.isdecimal() else name, picture)
+
+    def sync(self) -> int:
+        """Make the metrics durable; their length in bytes."""
+        return self._metrics.sync()
+
+    def rewind(self, metrics_bytes: int) -> None:
+        """Cut metrics.jsonl back to a length that `sync` gave."""
+        self._metrics.close()
+        self._metrics = LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
+
+    def close(self) -> None:
+        """Close all logs."""
+        self._metrics.close()
+        self._timing.close()
+        self._tensorboard.close()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,103 @@
+"""A run's folder: where its files lie, and whether a command may go on in it.
+
+The folder is opened by the first start and only ever resumed by a command that means the same run.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, final
+
+from acgan.config import difference
+from acgan.data.images import DataParts
+from acgan.errors import DataError, UsageError
+from acgan.run_config import RunConfig
+from acgan.storage import disk_errors, write_atomic
+
+
+@final
+class RunFolder:
+    """The files of one run by name.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.split = path / "split.json"
+        self.environment = path / "environment.json"
+        self.budget = path / "budget.json"
+        self.status = path / "status.json"
+        self.metrics = path / "metrics.jsonl"
+        self.timing = path / "timing.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+
+    def open(self, config: RunConfig, parts: DataParts) -> None:
+        """Make the folder, or check that the run in it is the one that is meant.
+
+        Raises:
+            UsageError: another run lies there (the differences are listed), or other files do.
+            DataError: the data are not those that the run was started with.
+            DiskError: it cannot be written.
+        """
+        known = self.read(self.config)
+        if known is None:
+            if self.path.exists() and (not self.path.is_dir() or any(self._foreign())):
+                raise UsageError(
+                    f"{self.path} exists and is no run of acgan; name another folder with --run"
+                )
+            with disk_errors(self.path):
+                self.samples.mkdir(parents=True, exist_ok=True)
+            self.write(self.split, parts.split_record())
+            self.write(self.config, config.model_dump(mode="json"))
+            return
+        self._check_same(RunConfig.model_validate(known), config)
+        if self.read(self.split) != parts.split_record():
+            raise DataError(
+                f"the data are not those that {self.path} was started with (split.json has their "
+                "content hashes); bring the old data back, or start a new run with --run"
+            )
+        # Budget and reporting may change; the record follows.
+        self.write(self.config, config.model_dump(mode="json"))
+
+    def read(self, path: Path) -> Any:
+        """The JSON in one of the run's files, or None where there is none.
+
+        Raises:
+            DataError: it cannot be read as JSON.
+        """
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} cannot be read ({error}); restore it or start a new run") from None
+
+    def write(self, path: Path, values: Any) -> None:
+        """Write JSON atomically."""
+        write_atomic(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    def write_status(self, state: str, images_seen: int, total_images: int) -> None:
+        """Renew status.json: ``training``, ``stopped``, ``complete`` or ``diverged``."""
+        values = {"state": state, "images_seen": images_seen, "total_images": total_images}
+        self.write(self.status, values)
+
+    def _foreign(self) -> list[Path]:
+        """What lies in the folder that a start cut short would not have left."""
+        ours = {"samples", "split.json", ".lock"}
+        return [p for p in self.path.iterdir() if p.name not in ours and not p.name.startswith(".tmp")]
+
+    def _check_same(self, known: RunConfig, wanted: RunConfig) -> None:
+        changes = difference(known.trajectory(), wanted.trajectory())
+        if changes:
+            listed = "".join(f"\n  {change}" for change in changes)
+            raise UsageError(
+                f"{self.path} holds a run with another configuration:{listed}\n"
+                "repeat the old command to go on with it, or name another folder with --run"
+            )

@@ -1,0 +1,53 @@
+"""SIGINT and SIGTERM ask the loop to save and stop; a second one stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import final
+
+from acgan.errors import AcganError
+
+_WATCHED = (signal.SIGINT, signal.SIGTERM)
+
+
+@final
+class Interrupted(AcganError):
+    """A signal stopped the run after its state was saved (exit code 128 + signal: 130, 143)."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number  # type: ignore[misc]
+
+
+@final
+class StopRequest:
+    """Context in which the first SIGINT or SIGTERM only sets ``signal_number``."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for watched in _WATCHED:
+                self._before[watched] = signal.signal(watched, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        self.signal_number = number
+        self._give_back()
+
+    def _give_back(self) -> None:
+        while self._before:
+            watched, handler = self._before.popitem()
+            signal.signal(watched, handler)

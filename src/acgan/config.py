@@ -51,8 +51,8 @@ def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> C
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     """``section.key=value`` as a path and a TOML value.
 
-    A bare word is taken as a string, so are dates (a folder may be called one), and ``none`` is
-    None.
+    A bare word is taken as a string, and so is a date (a folder may be called one); ``none``
+    without quotes is None.
 
     >>> parse_override("training.batch_size=64")
     (('training', 'batch_size'), 64)
@@ -61,13 +61,13 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     path = tuple(part.strip() for part in key.split("."))
     if not equals or not all(path):
         raise UsageError(f"{text!r} is not of the form section.key=value")
+    if raw.strip() == "none":
+        return path, None
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
-        value = raw.strip()
-    if isinstance(value, datetime.date | datetime.time):
-        value = raw.strip()
-    return path, None if value == "none" else value
+        return path, raw.strip()
+    return path, raw.strip() if isinstance(value, datetime.date | datetime.time) else value
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

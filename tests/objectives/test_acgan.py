@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -92,6 +92,7 @@ def test_class_loss_without_a_class_head_is_refused() -> None:
         class_loss(output(torch.zeros(2)), torch.tensor([0, 1]))
 
 
+@settings(deadline=None)
 @given(shift=st.floats(-1e3, 1e3), seed=st.integers(0, 1000))
 def test_class_loss_ignores_a_common_shift_and_is_positive(shift: float, seed: int) -> None:
     answer = random_output(FAKE, seed)

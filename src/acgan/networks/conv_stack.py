@@ -23,6 +23,7 @@ from acgan.networks.layers import (
     Initialisation,
     add_spectral_norm,
     batch_norm,
+    full_precision,
     initialise,
 )
 from acgan.networks.sizes import require_judgeable
@@ -126,7 +127,7 @@ class ConvStackDiscriminator(Discriminator):
                 features = maps.sum(dim=(2, 3))
             case "mean":
                 features = maps.mean(dim=(2, 3))
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device):
             source_logits: Tensor = self.source_head(features).squeeze(1)
             class_logits = None if self.class_head is None else self.class_head(features)
         return DiscriminatorOutput(source_logits, class_logits, features)

@@ -26,7 +26,13 @@ from acgan.networks.conditioning import (
     labelled_norm,
 )
 from acgan.networks.interface import Generator
-from acgan.networks.layers import BatchNormConfig, Initialisation, add_spectral_norm, initialise
+from acgan.networks.layers import (
+    BatchNormConfig,
+    Initialisation,
+    add_spectral_norm,
+    initialise,
+    start_maps,
+)
 from acgan.networks.sizes import start_size
 
 
@@ -104,8 +110,8 @@ class DeconvGenerator(Generator):
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[LabelledNorm]", self.norms))
-        x: Tensor = self.start(self.label_entry(latents, labels))
-        x = x.view(-1, *self._start_shape)
+        x = self.start(self.label_entry(latents, labels))
+        x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels)
         x = F.relu(x)

@@ -5,6 +5,7 @@ Everything here is unconditional; how a label enters a layer is the matter of `c
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, final
 
 import torch
@@ -93,6 +94,26 @@ def initialise(
             nn.init.zeros_(layer.bias)
         else:
             raise TypeError(f"the initialisation has no rule for {type(layer).__name__}")
+
+
+def start_maps(rows: Tensor, shape: tuple[int, int, int], first: nn.Module) -> Tensor:
+    """Rows (N, c·h·w) as maps (N, c, h, w), in the memory format of the convolution ``first``.
+
+    Channels-last maps from here on save a conversion in every layer that follows.
+    """
+    maps = rows.view(-1, *shape)
+    # Not first.weight: with spectral norm, to read that is to take a power iteration.
+    weight = next(parameter for parameter in first.parameters() if parameter.ndim == 4)
+    if weight.is_contiguous(memory_format=torch.channels_last):
+        return maps.contiguous(memory_format=torch.channels_last)
+    return maps
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """A context without autocast; on a device that knows none (meta), a context without effect."""
+    if torch.amp.is_autocast_available(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
 
 
 def add_spectral_norm(network: nn.Module) -> None:

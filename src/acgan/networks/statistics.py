@@ -68,7 +68,7 @@ def reestimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, 
             for latents, labels in batches:
                 generator(latents, labels)
                 for total, norm in zip(totals, norms, strict=True):
-                    total += torch.stack(_statistics(norm)).cpu().double()
+                    total.add_(torch.stack(_statistics(norm)).cpu().double())
                 count += 1
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):

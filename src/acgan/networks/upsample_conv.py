@@ -26,7 +26,13 @@ from acgan.networks.conditioning import (
     labelled_norm,
 )
 from acgan.networks.interface import Generator
-from acgan.networks.layers import BatchNormConfig, Initialisation, add_spectral_norm, initialise
+from acgan.networks.layers import (
+    BatchNormConfig,
+    Initialisation,
+    add_spectral_norm,
+    initialise,
+    start_maps,
+)
 from acgan.networks.sizes import start_size
 
 
@@ -93,8 +99,8 @@ class UpsampleConvGenerator(Generator):
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[LabelledNorm]", self.norms))
-        x: Tensor = self.start(self.label_entry(latents, labels))
-        x = next(norms)(x.view(-1, *self._start_shape), labels)
+        x = self.start(self.label_entry(latents, labels))
+        x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels)
         for stage, norm in zip(self.stages, norms, strict=True):
             x = stage(F.interpolate(x, scale_factor=2.0, mode="nearest"))
             x = F.leaky_relu(norm(x, labels), self._leak)

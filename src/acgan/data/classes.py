@@ -56,7 +56,7 @@ def make_classes(
             raise UsageError(f"class {index} has an empty name; every class needs one")
         if name in names[:index]:
             raise UsageError(f"the class name {name!r} occurs twice; names must differ")
-        folder = stem = _safe_folder(name)
+        folder = stem = safe_component(name)
         number = 2
         while folder.casefold() in seen:  # Windows and macOS do not tell A from a
             folder, number = f"{stem}-{number}", number + 1
@@ -104,7 +104,8 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
     )
 
 
-def _safe_folder(name: str) -> str:
+def safe_component(name: str) -> str:
+    """A name as one path component that is safe on every file system (not yet unique)."""
     plain = unicodedata.normalize("NFKC", name)
     plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80] or "class"
     return f"{plain}-" if plain.split(".")[0].casefold() in _RESERVED else plain

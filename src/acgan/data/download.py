@@ -16,7 +16,13 @@ _TIMEOUT_SECONDS = 30.0
 
 
 def download(
-    name: str, kind: str, root: Path, *, files: Sequence[str], split: str | None = None
+    name: str,
+    kind: str,
+    root: Path,
+    *,
+    put_into: Path,
+    files: Sequence[str],
+    split: str | None = None,
 ) -> None:
     """Let torchvision's data set class ``kind`` download into ``root``.
 
@@ -24,13 +30,14 @@ def download(
         name: the set's name, for the message.
         kind: name of the class in ``torchvision.datasets``.
         root: the data root.
+        put_into: folder where a person can put the files instead, for the message.
         files: what is wanted, for the message.
         split: the class's ``split`` argument, where it has one.
 
     Raises:
         DataError: there is no network, the server failed, or ``root`` cannot be written.
     """
-    with downloading(name, root, files):
+    with downloading(name, root, files, put_into=put_into):
         import torchvision.datasets
 
         arguments: dict[str, Any] = {} if split is None else {"split": split}
@@ -38,7 +45,7 @@ def download(
 
 
 @contextlib.contextmanager
-def downloading(name: str, root: Path, files: Sequence[str]) -> Iterator[None]:
+def downloading(name: str, root: Path, files: Sequence[str], *, put_into: Path) -> Iterator[None]:
     """Within it, failures of a download become the sentence that says which files go where."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
@@ -50,7 +57,7 @@ def downloading(name: str, root: Path, files: Sequence[str]) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"there is no local copy of {name} and it could not be downloaded ({reason}): put "
-            f"{', '.join(files)} into {root}, or name another folder with --data-root; "
+            f"{', '.join(files)} into {put_into}, or name another folder with --data-root; "
             "the data set 'digits' needs no files and no network"
         ) from None
     finally:

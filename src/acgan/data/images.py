@@ -98,6 +98,7 @@ class DataParts:
         validation: what live figures, alarms and every choice of recipe see.
         test: for evaluation only.
         notes: sentences that a person should read (files set aside, classes with few images …).
+        set_aside: path and reason of every file that was left out because it cannot be used.
     """
 
     name: str
@@ -105,6 +106,7 @@ class DataParts:
     validation: LabelledImages
     test: LabelledImages
     notes: tuple[str, ...] = ()
+    set_aside: tuple[tuple[str, str], ...] = ()
 
     @property
     def classes(self) -> tuple[ClassName, ...]:

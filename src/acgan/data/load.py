@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from acgan.data.cache import IN_MEMORY_BYTES, Recipe, cached
+from acgan.data.classes import ClassName
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
-from acgan.data.places import data_root
+from acgan.data.folder import load_folder
+from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.data.leaks import leak_note
+from acgan.data.places import cache_root, data_root
 from acgan.data.resize import fit_array
 from acgan.data.source import Part, Source
 from acgan.data.sources import NAMED_SETS
 from acgan.data.split import cut_parts
 from acgan.data.subset import kept_classes, pick, wanted_counts
+from acgan.errors import UsageError
 
 Progress = Callable[[str, int, int], None]
+Indices = npt.NDArray[np.int64]
+
+_CHUNK = 2048
 
 
 def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataParts:
@@ -29,51 +39,104 @@ def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataPa
     Raises:
         DataError: the data are missing, damaged or too few; the message says what to do.
         UsageError: no such data set or class.
-        DiskError: decoded images of a large folder could not be written to the cache.
+        DiskError: images too many for memory could not be written to the cache.
+
+    Example:
+        >>> parts = load_data(DataConfig(source="digits"))
+        >>> len(parts.train), len(parts.validation), len(parts.test), str(parts.shape)
+        (4000, 500, 500, '28×28×1')
     """
-    del progress
-    source = _only(NAMED_SETS[config.source](data_root(config.root)), config.only_class)
-    everything = source.everything
-    parts = cut_parts(
-        everything.labels,
-        source.given,
-        everything.classes,
+    source = _find(config, progress or _silent)
+    rows, labels, classes = _kept(source, config)
+    codes = cut_parts(
+        labels,
+        source.given[rows],
+        classes,
         validation_share=config.validation_share,
         test_share=config.test_share,
         seed=config.split_seed,
     )
-    train = np.flatnonzero(parts == Part.TRAIN)
-    labels = everything.labels[train]
-    available = np.bincount(labels, minlength=len(everything.classes)).astype(np.int64)
+    train = np.flatnonzero(codes == Part.TRAIN)
+    available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
     wanted = wanted_counts(available, config)
-    train = train[pick(labels, everything.classes, wanted, seed=config.split_seed)]
+    train = train[pick(labels[train], classes, wanted, seed=config.split_seed)]
 
-    def part(indices: npt.NDArray[np.int64]) -> LabelledImages:
-        chosen = everything.subset(indices)
-        size = config.image_size
-        images = fit_array(chosen.images, size) if size else chosen.images
-        return LabelledImages(images, chosen.labels, chosen.classes)
+    def part(chosen: Indices) -> LabelledImages:
+        return LabelledImages(_take(source, rows[chosen], config), labels[chosen], classes)
 
-    return DataParts(
+    parts = DataParts(
         name=source.name,
         train=part(train),
-        validation=part(np.flatnonzero(parts == Part.VALIDATION)),
-        test=part(np.flatnonzero(parts == Part.TEST)),
-        notes=source.notes,
+        validation=part(np.flatnonzero(codes == Part.VALIDATION)),
+        test=part(np.flatnonzero(codes == Part.TEST)),
+        set_aside=source.set_aside,
     )
+    notes = (*source.notes, *_notes(parts, config), *leak_note(parts))
+    return DataParts(parts.name, parts.train, parts.validation, parts.test, notes, parts.set_aside)
 
 
-def _only(source: Source, wanted: tuple[str, ...]) -> Source:
-    if not wanted:
-        return source
+def _find(config: DataConfig, progress: Progress) -> Source:
+    name = config.source
+    if name in NAMED_SETS:
+        return NAMED_SETS[name](data_root(config.root))
+    path = Path(name).expanduser()
+    if not path.exists() and path.name == name and not path.suffix:
+        try:
+            NAMED_SETS[name]
+        except UsageError as error:
+            raise UsageError(f"{error}, and no folder of that name lies here") from None
+    return load_folder(path, config, progress)
+
+
+def _kept(source: Source, config: DataConfig) -> tuple[Indices, Indices, tuple[ClassName, ...]]:
+    """Rows of the source to use at all, their labels, and the classes these refer to."""
     everything = source.everything
-    kept = kept_classes(everything.classes, wanted)
-    new_label = np.full(len(everything.classes), -1, np.int64)
+    if not config.only_class:
+        return np.arange(len(everything)), everything.labels, everything.classes
+    kept = kept_classes(everything.classes, config.only_class)
+    new_label = np.zeros(len(everything.classes), np.int64)
     new_label[kept] = np.arange(len(kept))
-    indices = np.flatnonzero(np.isin(everything.labels, kept))
-    chosen = LabelledImages(
-        everything.images[indices],
-        new_label[everything.labels[indices]],
-        tuple(everything.classes[index] for index in kept),
-    )
-    return Source(source.name, chosen, source.given[indices], source.notes)
+    rows = np.flatnonzero(np.isin(everything.labels, kept))
+    labels = new_label[everything.labels[rows]]
+    return rows, labels, tuple(everything.classes[index] for index in kept)
+
+
+def _take(source: Source, rows: Indices, config: DataConfig) -> Images:
+    """The images of some rows at the wanted size: in memory, or mapped from the cache if large."""
+    images = source.everything.images
+    size = config.image_size or source.everything.shape[1:]
+    shape = (source.everything.shape.channels, *size)
+    if len(rows) * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
+        return fit_array(images[rows], size)
+
+    def chunks() -> Iterator[Images]:
+        for start in range(0, len(rows), _CHUNK):
+            yield fit_array(images[rows[start : start + _CHUNK]], size)
+
+    digest = hashlib.sha256(source.everything.content_hash.encode())
+    digest.update(repr(size).encode())
+    digest.update(rows.tobytes())
+    recipe = Recipe(len(rows), shape, chunks, details=list)
+    return cached(cache_root(config.cache), digest.hexdigest()[:32], lambda: recipe).images
+
+
+def _notes(parts: DataParts, config: DataConfig) -> Iterator[str]:
+    wanted = config.per_class
+    if wanted is not None:
+        few = [
+            name.name
+            for name, count in zip(parts.classes, parts.train.class_counts, strict=True)
+            if count < wanted
+        ]
+        if few:
+            yield f"fewer than {wanted} training images: all there are of {', '.join(few)}"
+    for name, part in (("validation", parts.validation), ("test", parts.test)):
+        empty = [
+            c.name for c, count in zip(parts.classes, part.class_counts, strict=True) if not count
+        ]
+        if empty:
+            yield f"the {name} part has no image of {', '.join(empty)}"
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass

@@ -34,6 +34,7 @@ def load_idx_set(kind: IdxSet, root: Path) -> Source:
             kind.name,
             kind.tree,
             root,
+            put_into=root / kind.name,
             files=[f"{file}.gz" for file in kind.files],
             split=_emnist_split(kind),
         )

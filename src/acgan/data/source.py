@@ -35,9 +35,11 @@ class Source:
         given: the Part of each image as the source has it, int8 (N,); a source without parts
             gives TRAIN throughout.
         notes: sentences for a person.
+        set_aside: path and reason of every file that was left out.
     """
 
     name: str
     everything: LabelledImages
     given: PartCodes
     notes: tuple[str, ...] = ()
+    set_aside: tuple[tuple[str, str], ...] = ()

@@ -29,7 +29,7 @@ def wanted_counts(counts: Counts, config: DataConfig) -> Counts:
     if config.fraction is not None:
         return np.maximum(1, np.rint(counts * config.fraction)).astype(np.int64)
     if config.per_class is not None:
-        return np.clip(counts, None, config.per_class)
+        return np.minimum(counts, config.per_class).astype(np.int64)
     if config.long_tail is not None:
         return long_tail_counts(counts, config.long_tail)
     return counts

@@ -1,4 +1,4 @@
-"""CIFAR, SVHN and STL-10 as torchvision reads, checks and, where there is no copy, downloads them."""
+"""CIFAR, SVHN and STL-10, as torchvision reads, checks and, if need be, downloads them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
         if any((home / file).exists() for file in wanted.looked_for)
     ]
     home = homes[0] if homes else root
-    with downloading(wanted.name, home, wanted.wanted_files):
+    with downloading(wanted.name, home, wanted.wanted_files, put_into=home):
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, wanted.kind)
@@ -101,22 +101,40 @@ _OTHER_NAMES = {
 
 TORCHVISION_SETS = (
     TorchvisionSet(
-        "cifar10", "CIFAR10", _TRAIN_FLAG, ("cifar-10-batches-py", "cifar-10-python.tar.gz"), ("cifar-10-python.tar.gz",),
-        _CIFAR10, [_OTHER_NAMES.get(name, ()) for name in _CIFAR10],
+        "cifar10",
+        "CIFAR10",
+        _TRAIN_FLAG,
+        ("cifar-10-batches-py", "cifar-10-python.tar.gz"),
+        ("cifar-10-python.tar.gz",),
+        _CIFAR10,
+        [_OTHER_NAMES.get(name, ()) for name in _CIFAR10],
     ),
     TorchvisionSet(
-        "cifar100", "CIFAR100", _TRAIN_FLAG, ("cifar-100-python", "cifar-100-python.tar.gz"),
+        "cifar100",
+        "CIFAR100",
+        _TRAIN_FLAG,
+        ("cifar-100-python", "cifar-100-python.tar.gz"),
         ("cifar-100-python.tar.gz",),
     ),
     TorchvisionSet(
-        "svhn", "SVHN", _SPLIT_NAME, ("train_32x32.mat", "test_32x32.mat"), ("train_32x32.mat", "test_32x32.mat"),
-        DIGIT_NAMES, DIGIT_ALIASES,
+        "svhn",
+        "SVHN",
+        _SPLIT_NAME,
+        ("train_32x32.mat", "test_32x32.mat"),
+        ("train_32x32.mat", "test_32x32.mat"),
+        DIGIT_NAMES,
+        DIGIT_ALIASES,
     ),
     TorchvisionSet(
-        "stl10", "STL10", _SPLIT_NAME, ("stl10_binary", "stl10_binary.tar.gz"), ("stl10_binary.tar.gz",),
-        _STL10, [_OTHER_NAMES.get(name, ()) for name in _STL10],
+        "stl10",
+        "STL10",
+        _SPLIT_NAME,
+        ("stl10_binary", "stl10_binary.tar.gz"),
+        ("stl10_binary.tar.gz",),
+        _STL10,
+        [_OTHER_NAMES.get(name, ()) for name in _STL10],
     ),
-)  # fmt: skip
+)
 
 
 def _register(wanted: TorchvisionSet) -> None:

@@ -1,0 +1,193 @@
+"""A folder or a zip as a set of named files, read one by one and never extracted."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import stat
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import final
+
+from acgan.errors import DataError
+
+LARGEST_FILE_BYTES = 256 << 20
+_DROPPINGS = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}  # left by operating systems
+
+Tick = Callable[[int, int], None]
+
+
+@final
+class UnusableFileError(Exception):
+    """One file cannot be used; the message is the reason, for a list of such files."""
+
+
+class Container(ABC):
+    """Files by their path, relative and with ``/``, in ascending order.
+
+    Hidden files and what operating systems leave behind are not listed.
+    """
+
+    @property
+    @abstractmethod
+    def files(self) -> tuple[str, ...]:
+        """Paths of all files."""
+
+    @property
+    @abstractmethod
+    def folders(self) -> tuple[str, ...]:
+        """Paths of all folders that are known, empty ones too."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Content of a file; safe to call from several threads.
+
+        Raises:
+            UnusableFileError: it is empty, oversized, damaged or cannot be read.
+        """
+
+    @abstractmethod
+    def content_key(self, tick: Tick) -> str:
+        """Hexadecimal SHA-256 that changes with the name or the content of any file."""
+
+
+def open_container(path: Path) -> Container:
+    """The folder or zip at ``path``.
+
+    Raises:
+        DataError: nothing is there, or it is neither a folder nor a readable zip.
+    """
+    if path.is_dir():
+        return _Folder(path)
+    if not path.exists():
+        raise DataError(f"there is no folder or zip {path}")
+    try:
+        return _Zip(zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, NotImplementedError):
+        raise DataError(
+            f"{path} is neither a folder nor a readable zip; unpack it, or pack the class folders "
+            "into a zip"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+@final
+class _Folder(Container):
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._files, self._folders = _walk(root)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self._files
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return self._folders
+
+    def read(self, path: str) -> bytes:
+        full = self._root / path
+        try:
+            status = full.stat()
+            if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
+                raise UnusableFileError("not a regular file")
+            _check_size(status.st_size)
+            return full.read_bytes()
+        except OSError as error:
+            raise UnusableFileError(f"cannot be read ({error.strerror or error})") from None
+
+    def content_key(self, tick: Tick) -> str:
+        digest = hashlib.sha256()
+        for done, path in enumerate(self._files):
+            tick(done, len(self._files))
+            try:
+                content = hashlib.sha256(self.read(path)).digest()
+            except UnusableFileError as error:
+                content = str(error).encode()
+            digest.update(os.fsencode(path) + b"\0" + content)
+        return digest.hexdigest()
+
+
+@final
+class _Zip(Container):
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        folders: set[str] = set()
+        for member in archive.infolist():
+            parts = [part for part in member.filename.replace("\\", "/").split("/") if part]
+            if not parts or any(_is_hidden(part) for part in parts):
+                continue
+            inner = parts if member.is_dir() else parts[:-1]
+            folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
+            if not member.is_dir():
+                self._members["/".join(parts)] = member
+        self._files = tuple(sorted(self._members))
+        self._folders = tuple(sorted(folders))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self._files
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        return self._folders
+
+    def read(self, path: str) -> bytes:
+        member = self._members[path]
+        _check_size(member.file_size)
+        if member.flag_bits & 1:
+            raise UnusableFileError("encrypted")
+        try:
+            with self._archive.open(member) as file:
+                return file.read(LARGEST_FILE_BYTES)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            NotImplementedError,
+            EOFError,
+            OSError,
+        ) as error:
+            raise UnusableFileError(f"damaged in the zip ({error})") from None
+
+    def content_key(self, tick: Tick) -> str:
+        digest = hashlib.sha256()
+        for done, path in enumerate(self._files):
+            tick(done, len(self._files))
+            member = self._members[path]
+            digest.update(f"{path}\0{member.file_size}\0{member.CRC}\0".encode(errors="replace"))
+        return digest.hexdigest()
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes == 0:
+        raise UnusableFileError("empty file")
+    if size_bytes > LARGEST_FILE_BYTES:
+        raise UnusableFileError(f"oversized: more than {LARGEST_FILE_BYTES >> 20} MiB")
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _DROPPINGS
+
+
+def _walk(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    files: list[str] = []
+    folders: list[str] = []
+    entered: set[str] = set()
+    for here, inner, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(here)
+        if real in entered:  # links that lead back up would be walked for ever
+            inner.clear()
+            continue
+        entered.add(real)
+        inner[:] = [name for name in inner if not _is_hidden(name)]
+        relative = Path(here).relative_to(root)
+        folders += [(relative / name).as_posix() for name in inner]
+        files += [(relative / name).as_posix() for name in names if not _is_hidden(name)]
+    return tuple(sorted(files)), tuple(sorted(folders))

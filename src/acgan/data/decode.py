@@ -1,0 +1,140 @@
+"""One image file: bytes in, uint8 pixels out; whatever is wrong with it is told as a reason.
+
+Only the formats named here are ever handed to a decoder, and nothing is decoded before its
+declared size is known to be reasonable.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from acgan.data.containers import UnusableFileError
+from acgan.data.resize import fit_image
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MOST_PIXELS = 64_000_000
+_GREY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
+_WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
+_COLOUR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class Header(NamedTuple):
+    """What an image's header declares: size in pixels as displayed, and whether it is grey."""
+
+    height: int
+    width: int
+    grey: bool
+
+
+def probe(data: bytes) -> Header:
+    """The header of an image file.
+
+    Grey goes by the pixel format alone: 1, 8 or 16 bits of grey, with alpha or without. A palette
+    or RGB image counts as colour even if all its colours happen to be grey.
+
+    Raises:
+        UnusableFileError: it is no image of a supported format and reasonable size.
+    """
+    with _open(data) as image:
+        width, height = image.size
+        # TIFF's size is as displayed already; PNG would have to be decoded to find a late tag
+        if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
+            width, height = height, width
+        return Header(height, width, image.mode in _GREY_MODES)
+
+
+def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
+    """Pixels of an image file, uint8 (channels, H, W).
+
+    The first frame of an animation is taken, a camera's orientation tag is obeyed, 16 bits are
+    scaled to 8, transparent pixels are laid over white.
+
+    Args:
+        data: the file.
+        channels: 1 for grey, 3 for RGB.
+        size: height and width to bring it to; None = as it is.
+
+    Raises:
+        UnusableFileError: it is no image, damaged, cut off, or too large.
+    """
+    with _open(data) as opened:
+        opened.load()
+        image = opened
+        if _orientation(opened) != 1:
+            image = ImageOps.exif_transpose(opened)
+        image = _plain(image).convert("L" if channels == 1 else "RGB")
+        if size is not None:
+            image = fit_image(image, size)
+        pixels = np.asarray(image)
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Within it, Pillow's warnings about odd metadata are silent; those about size are errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def _open(data: bytes) -> Iterator[Image.Image]:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise UnusableFileError(
+                    f"oversized: {image.width}×{image.height} pixels are more than "
+                    f"{MOST_PIXELS // 1_000_000} megapixels"
+                )
+            _check_mode(image)
+            yield image
+    except UnusableFileError:
+        raise
+    except UnidentifiedImageError:
+        raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnusableFileError(
+            f"oversized: more than {MOST_PIXELS // 1_000_000} megapixels"
+        ) from None
+    except Exception as error:  # on broken input, decoders raise nearly everything there is
+        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnusableFileError(f"damaged or cut off ({detail})") from None
+
+
+def _check_mode(image: Image.Image) -> None:
+    integers_of_16_bits = image.mode != "I" or image.format in ("PNG", "PPM")
+    if image.mode not in _GREY_MODES | _COLOUR_MODES or not integers_of_16_bits:
+        raise UnusableFileError(
+            f"pixels of kind {image.mode} have no fixed range; save it with 8 or 16 bits a channel"
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # asking for it would decode the whole image
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken metadata does not make the pixels unusable
+        return 1
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image without transparency, at most 8 bits a channel."""
+    if image.mode in _WIDE_MODES:
+        wide = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA"))
+    return image

@@ -1,0 +1,189 @@
+"""A folder or zip of images as a Source: one scan that decodes every file before anything else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import PIL
+
+from acgan.data.cache import Recipe, cached
+from acgan.data.classes import make_classes, safe_component
+from acgan.data.config import DataConfig
+from acgan.data.containers import Container, UnusableFileError, open_container
+from acgan.data.decode import Header, decode, probe, quiet_decoders
+from acgan.data.images import Images, LabelledImages
+from acgan.data.layout import Entry, Layout, arrange
+from acgan.data.places import cache_root
+from acgan.data.source import Source
+from acgan.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+
+_FORMAT = 1  # raise it when decoding or resizing changes, so that old cache entries are not used
+_CHUNK = 512
+_LISTED = 20
+
+
+def load_folder(path: Path, config: DataConfig, progress: Progress) -> Source:
+    """The images of a folder or zip, at ``config.image_size`` or their own common size.
+
+    Raises:
+        DataError: nothing usable is there, sizes differ, or files cannot be used and
+            ``config.bad_files`` is ``refuse``; the message lists them with path and reason.
+        DiskError: the decoded images fit neither into memory nor onto the disk.
+    """
+    container = open_container(path)
+    try:
+        layout = arrange(container.files, container.folders)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    content = container.content_key(lambda done, total: progress("reading", done, total))
+    key = hashlib.sha256(
+        repr((_FORMAT, PIL.__version__, content, config.image_size)).encode()
+    ).hexdigest()
+    scan = _Scan(path, container, layout, config.image_size, progress)
+    decoded = cached(cache_root(config.cache), key[:32], scan.recipe)
+    bad = {str(file): str(reason) for file, reason in decoded.details}
+    if bad and config.bad_files == "refuse":
+        raise DataError(_refusal(path, bad))
+    used = [entry for entry in layout.entries if entry.path not in bad]
+    _check_classes(path, layout, used, bad)
+    labels = np.array([entry.label for entry in used], np.int64)
+    given = np.array([entry.part for entry in used], np.int8)
+    images = LabelledImages(decoded.images, labels, make_classes(layout.classes))
+    name = safe_component(path.resolve().stem if path.is_file() else path.resolve().name)
+    notes = [decoded.note] if decoded.note else []
+    if bad:
+        notes.append(f"{_files(len(bad))} of {path} cannot be used and are left out")
+    if layout.outside:
+        notes.append(f"{_files(layout.outside)} in {path} lie in no class folder and are not used")
+    listed = tuple((printable(file), reason) for file, reason in bad.items())
+    return Source(name, images, given, tuple(notes), listed)
+
+
+def printable(path: str) -> str:
+    """A path for a message: nothing in it can steer the terminal or fail to be encoded."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
+
+
+@final
+class _Scan:
+    """Looks at every header, then decodes every file once, remembering which cannot be used."""
+
+    def __init__(
+        self,
+        path: Path,
+        container: Container,
+        layout: Layout,
+        size: tuple[int, int] | None,
+        progress: Progress,
+    ) -> None:
+        self._path = path
+        self._container = container
+        self._entries = layout.entries
+        self._size = size
+        self._progress = progress
+        self._bad: dict[str, str] = {}
+
+    def recipe(self) -> Recipe:
+        """How to decode them all.
+
+        Raises:
+            DataError: no file can be used, or sizes differ and no size is wanted.
+        """
+        headers = [
+            header
+            for header in self._each("checking", self._entries, probe)
+            if isinstance(header, Header)
+        ]
+        if not headers:
+            raise DataError(_refusal(self._path, self._bad))
+        height, width = self._size or self._common_size(headers)
+        channels = 1 if all(header.grey for header in headers) else 3
+        readable = [entry for entry in self._entries if entry.path not in self._bad]
+
+        def pixels(data: bytes) -> Images:
+            image = decode(data, channels, self._size)
+            if image.shape[1:] != (height, width):  # an orientation tag after the pixels
+                raise UnusableFileError(f"{image.shape[1]}×{image.shape[2]} pixels when decoded")
+            return image
+
+        def chunks() -> Iterator[Images]:
+            good: list[Images] = []
+            for image in self._each("decoding", readable, pixels):
+                if image is not None:
+                    good.append(image)
+                if len(good) == _CHUNK:
+                    yield np.stack(good)
+                    good = []
+            if good:
+                yield np.stack(good)
+
+        def details() -> Any:
+            order = {entry.path: number for number, entry in enumerate(self._entries)}
+            return sorted(self._bad.items(), key=lambda item: order[item[0]])
+
+        return Recipe(len(readable), (channels, height, width), chunks, details)
+
+    def _common_size(self, headers: Sequence[Header]) -> tuple[int, int]:
+        sizes = Counter((header.height, header.width) for header in headers)
+        if len(sizes) == 1:
+            return next(iter(sizes))
+        common = sizes.most_common(3)
+        shown = ", ".join(f"{h}×{w} ({count})" for (h, w), count in common)
+        more = f" and {len(sizes) - 3} others" if len(sizes) > 3 else ""
+        raise DataError(
+            f"the images of {self._path} differ in size (height×width: {shown}{more}); bring them "
+            "to one size with, for example, --image-size 64"
+        )
+
+    def _each(
+        self, stage: str, entries: Sequence[Entry], work: Callable[[bytes], Any]
+    ) -> Iterator[Any]:
+        """``work`` of each file's bytes in order, in threads; None for a file that is bad."""
+
+        def attempt(entry: Entry) -> Any:
+            try:
+                return work(self._container.read(entry.path))
+            except UnusableFileError as error:
+                self._bad[entry.path] = str(error)
+                return None
+
+        with quiet_decoders(), ThreadPoolExecutor() as pool:
+            for start in range(0, len(entries), _CHUNK):  # so that results do not pile up
+                self._progress(stage, start, len(entries))
+                yield from pool.map(attempt, entries[start : start + _CHUNK])
+        self._progress(stage, len(entries), len(entries))
+
+
+def _check_classes(path: Path, layout: Layout, used: Sequence[Entry], bad: dict[str, str]) -> None:
+    filled = {entry.label for entry in used}
+    empty = [name for index, name in enumerate(layout.classes) if index not in filled]
+    if empty:
+        raise DataError(
+            f"{path}: no file of the class {empty[0]!r} can be used ({_files(len(bad))} set aside "
+            "in all); put images into it or remove it"
+        )
+
+
+def _refusal(path: Path, bad: dict[str, str]) -> str:
+    lines = [f"  {printable(file)}: {reason}" for file, reason in list(bad.items())[:_LISTED]]
+    if len(bad) > _LISTED:
+        lines.append(f"  … and {len(bad) - _LISTED} more")
+    return "\n".join(
+        [
+            f"{_files(len(bad))} of {path} cannot be used; repair or remove them, or leave them "
+            "out with --bad-files set-aside:",
+            *lines,
+        ]
+    )
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' * (count != 1)}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
@@ -40,6 +41,12 @@ def has_orange(panel: npt.NDArray[np.uint8]) -> bool:
 ROWS = [row(128 * step) for step in range(1, 20)]
 
 
+@cache
+def unchanged() -> bytes:
+    """The curves of ROWS; drawing takes most of a second."""
+    return curves(ROWS)
+
+
 def test_the_picture_is_wide_enough_to_read_and_equal_rows_give_equal_bytes() -> None:
     encoded = curves(ROWS, title="digits-default")
     assert pixels(encoded).shape == (900, 1400, 3)
@@ -61,7 +68,7 @@ def test_a_changed_figure_changes_its_own_panel_only(
     changed = [dict(r) for r in ROWS]
     # Within the range of the other curves, so that no axis moves.
     changed[9][group] = changed[9][group] | {name: changed[9][group][name] * 1.05}
-    before, after = pixels(curves(ROWS)), pixels(curves(changed))
+    before, after = pixels(unchanged()), pixels(curves(changed))
     differing = (before != after).any(axis=-1)
     assert differing.any()
     down, across = quadrant
@@ -89,10 +96,10 @@ def test_unknown_and_non_finite_figures_leave_gaps() -> None:
     rows[5]["class_accuracy"] = {"real_train": 0.9, "real_held_out": None, "fake": math.nan}
     rows[6]["generator"] = {"source": math.inf}
     del rows[7]["source_accuracy"]
-    assert not np.array_equal(pixels(curves(rows)), pixels(curves(ROWS)))
+    assert not np.array_equal(pixels(curves(rows)), pixels(unchanged()))
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 59, 60, 500])
+@pytest.mark.parametrize("count", [0, 1, 60])
 def test_any_number_of_rows_can_be_drawn(count: int) -> None:
     rows = [row(128 * (step + 1)) for step in range(count)]
     assert pixels(curves(rows)).shape == (900, 1400, 3)
@@ -107,7 +114,7 @@ def test_a_long_run_shows_its_mean_above_the_values_as_logged() -> None:
 
 
 def test_a_persons_own_settings_of_matplotlib_neither_matter_nor_change() -> None:
-    before = curves(ROWS)
+    before = unchanged()
     with mpl.rc_context({"figure.facecolor": "black", "font.size": 20.0}):
         assert curves(ROWS) == before
         assert mpl.rcParams["font.size"] == 20.0

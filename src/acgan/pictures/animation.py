@@ -11,7 +11,7 @@ from PIL import Image
 from acgan.pictures.sheet import side_by_side
 
 _PALETTE_FRAMES = 8  # frames that the common palette of a colour animation is chosen from
-_PALETTE_SIDE = 256  # pixels; a thumbnail has the colours of its picture
+_PALETTE_PIXELS = 200_000  # pixels of these frames that are looked at
 
 
 def animation(
@@ -78,13 +78,24 @@ def _grey(frames: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def _common_palette(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    """Every frame with the nearest of 256 colours, the same for all frames, white among them.
+
+    No dithering: an enlarged pixel stays one even square, a still pixel stays still, and the file
+    is a third smaller.
+    """
     chosen = np.unique(np.linspace(0, len(frames) - 1, _PALETTE_FRAMES).round().astype(int))
-    thumbnails = []
-    for index in chosen:
-        # Nearest neighbour: a blend of paper and picture is a colour that no frame has.
-        frame = frames[int(index)]
-        side = (min(frame.width, _PALETTE_SIDE), min(frame.height, _PALETTE_SIDE))
-        thumbnails.append(np.asarray(frame.resize(side, Image.Resampling.NEAREST)))
-    montage = Image.fromarray(np.concatenate(thumbnails))
-    palette = montage.quantize(256, method=Image.Quantize.MEDIANCUT)
-    return [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    colours = np.concatenate([np.asarray(frames[int(i)]).reshape(-1, 3) for i in chosen])
+    # Without paper, which would take the largest box of the median cut and come out tinted.
+    inked = colours[(colours != 255).any(axis=1)][:: max(1, len(colours) // _PALETTE_PIXELS)]
+    sample = Image.fromarray(inked[None] if len(inked) else colours[None, :1])
+    found = sample.quantize(255, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([255, 255, 255, *found[: 3 * 255]])
+    result = []
+    for frame in frames:
+        indexed = frame.quantize(palette=palette, dither=Image.Dither.NONE)
+        # Pillow's search is coarse: it takes a nearly white entry for white.
+        white = (np.asarray(frame) == 255).all(axis=-1)
+        indexed.paste(0, mask=Image.fromarray(white))
+        result.append(indexed)
+    return result

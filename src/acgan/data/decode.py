@@ -72,7 +72,10 @@ def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> npt.NDAr
         image = opened
         if _orientation(opened) != 1:
             image = ImageOps.exif_transpose(opened)
-        image = _plain(image).convert("L" if channels == 1 else "RGB")
+        image = _plain(image)
+        mode = "L" if channels == 1 else "RGB"
+        if image.mode != mode:
+            image = image.convert(mode)
         if size is not None:
             image = fit_image(image, size)
         pixels = np.asarray(image)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 _FORMAT = 1  # raise it when decoding or resizing changes, so that old cache entries are not used
 _CHUNK = 512
+_TASK = 32
 _LISTED = 20
 
 
@@ -155,10 +158,16 @@ class _Scan:
                 self._bad[entry.path] = str(error)
                 return None
 
-        with quiet_decoders(), ThreadPoolExecutor() as pool:
+        def attempt_all(some: Sequence[Entry]) -> list[Any]:
+            return [attempt(entry) for entry in some]
+
+        with quiet_decoders(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for start in range(0, len(entries), _CHUNK):  # so that results do not pile up
                 self._progress(stage, start, len(entries))
-                yield from pool.map(attempt, entries[start : start + _CHUNK])
+                chunk = entries[start : start + _CHUNK]
+                # a task per small file would cost more in hand-overs than in decoding
+                tasks = [chunk[at : at + _TASK] for at in range(0, len(chunk), _TASK)]
+                yield from itertools.chain.from_iterable(pool.map(attempt_all, tasks))
         self._progress(stage, len(entries), len(entries))
 
 

@@ -27,7 +27,8 @@ def wanted_counts(counts: Counts, config: DataConfig) -> Counts:
         DataError: a long tail over one class, or one that would leave a class without an image.
     """
     if config.fraction is not None:
-        return np.maximum(1, np.rint(counts * config.fraction)).astype(np.int64)
+        share: Counts = np.rint(counts * config.fraction).astype(np.int64)
+        return np.maximum(share, 1)
     if config.per_class is not None:
         return np.minimum(counts, config.per_class).astype(np.int64)
     if config.long_tail is not None:

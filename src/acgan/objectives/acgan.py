@@ -1,6 +1,6 @@
 """ACGAN: D tells real from fake and names the class (Odena, Olah & Shlens 2017, arXiv 1610.09585).
 
-With s the source logit and c the class logits of D, y the label (paper §4):
+With s the source logit and c the class logits of D, y the label (paper, eq. 2 and 3):
     L_S = E[log P(real | x)] + E[log P(fake | G(z, y))]
     L_C = E[log P(y | x)] + E[log P(y | G(z, y))]
 D maximises L_S + L_C, G maximises L_C − L_S. Every term carries a weight of its own, because the
@@ -88,7 +88,7 @@ class ACGAN(Objective):
         return terms
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """−(L_C − L_S), its source term non-saturating (paper §4; Goodfellow et al. 2014, §3)."""
+        """−(L_C − L_S), weighted, its source term non-saturating (Goodfellow et al. 2014, §3)."""
         terms = {"source": self._source.generator(fake.source_logits)}
         if weight := self._config.class_weight_generator:
             terms["class"] = weight * class_loss(fake, fake_labels)

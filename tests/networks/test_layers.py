@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from acgan.networks.conditioning import ConditionalBatchNorm
+from acgan.networks.layers import (
+    ActivationNoise,
+    BatchNormConfig,
+    add_spectral_norm,
+    full_precision,
+    initialise,
+    start_maps,
+)
+
+torch.set_num_threads(1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(2, 6),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.sampled_from([1e-5, 0.8]),
+    st.booleans(),
+)
+def test_conditional_batch_norm_is_the_naive_formula(
+    count: int, channels: int, classes: int, eps: float, channels_last: bool
+) -> None:
+    torch.manual_seed(0)
+    norm = ConditionalBatchNorm(channels, classes, BatchNormConfig(eps=eps))
+    labels = torch.arange(count) % classes
+    x = torch.randn(count, channels, 3, 2) * 2 + 1
+    if channels_last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    result = norm(x, labels)
+
+    table = norm.embedding.weight.detach().double()
+    naive = torch.empty(count, channels, 3, 2, dtype=torch.float64)
+    for c in range(channels):
+        values = x[:, c].double()
+        normal = (values - values.mean()) / (values.var(correction=0) + eps).sqrt()
+        for n, label in enumerate(labels.tolist()):
+            naive[n, c] = normal[n] * (1 + table[label, c]) + table[label, channels + c]
+    torch.testing.assert_close(result.double(), naive, atol=1e-5, rtol=1e-4)
+    if channels_last and channels > 1:
+        assert result.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_conditional_batch_norm_keeps_bf16_and_layout() -> None:
+    norm = ConditionalBatchNorm(8, 2, BatchNormConfig())
+    x = torch.randn(4, 8, 3, 3).bfloat16().contiguous(memory_format=torch.channels_last)
+    result = norm(x, torch.tensor([0, 1, 0, 1]))
+    assert result.dtype == torch.bfloat16
+    assert result.stride() == x.stride()
+
+
+def test_activation_noise_has_the_stated_strength_and_rests_in_evaluation() -> None:
+    torch.manual_seed(0)
+    noise = ActivationNoise(0.3)
+    x = torch.zeros(100, 10, 10, 10)
+    assert noise(x).std().item() == pytest.approx(0.3, rel=0.02)
+    assert abs(noise(x).mean().item()) < 0.005
+    assert torch.equal(noise.eval()(x), x)
+
+
+def test_spectral_norm_bounds_every_weight_but_embeddings_and_norms() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Embedding(3, 4),
+        nn.Linear(4, 6),
+        nn.ConvTranspose2d(6, 5, 4),
+        nn.Conv2d(5, 4, 3),
+        nn.BatchNorm2d(4),
+    )
+    initialise(network, "dcgan")
+    add_spectral_norm(network)
+    for index in (1, 2, 3):
+        layer: Any = network[index]
+        for _ in range(50):
+            weight = layer.weight  # each reading in training is one power iteration
+        matrix = (weight.transpose(0, 1) if index == 2 else weight).flatten(1)
+        assert torch.linalg.matrix_norm(matrix, 2).item() == pytest.approx(1, abs=1e-3)
+    assert not hasattr(network[0], "parametrizations")
+    assert not hasattr(network[4], "parametrizations")
+
+
+def test_initialisation_refuses_a_layer_without_a_rule() -> None:
+    with pytest.raises(TypeError, match="GroupNorm"):
+        initialise(nn.Sequential(nn.GroupNorm(1, 4)), "dcgan")
+
+
+def test_torch_initialisation_leaves_all_but_embeddings() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Embedding(50, 40))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    initialise(network, "torch", embedding_std=0.3)
+    after = network.state_dict()
+    assert [n for n in after if not torch.equal(after[n], before[n])] == ["2.weight"]
+    assert after["2.weight"].std().item() == pytest.approx(0.3, rel=0.1)
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_start_maps_take_the_layout_of_the_next_layer(
+    layout: torch.memory_format, spectral: bool
+) -> None:
+    first = nn.Conv2d(4, 5, 3)
+    if spectral:
+        add_spectral_norm(first)
+    first = first.to(memory_format=layout)
+    before = {name: buffer.clone() for name, buffer in first.named_buffers()}
+    rows = torch.randn(2, 4 * 3 * 2)
+    maps = start_maps(rows, (4, 3, 2), first)
+    assert maps.is_contiguous(memory_format=layout)
+    assert torch.equal(maps, rows.view(2, 4, 3, 2))
+    assert all(torch.equal(buffer, before[n]) for n, buffer in first.named_buffers())
+
+
+def test_full_precision_switches_autocast_off_and_knows_meta() -> None:
+    linear = nn.Linear(2, 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert linear(torch.ones(1, 2)).dtype == torch.bfloat16
+        with full_precision(torch.device("cpu")):
+            assert linear(torch.ones(1, 2)).dtype == torch.float32
+    with full_precision(torch.device("meta")):
+        assert linear.to("meta")(torch.ones(1, 2, device="meta")).device.type == "meta"

@@ -1,0 +1,1 @@
+"""Feature extractors, and the one loop that fits a classifier."""

@@ -1,0 +1,1 @@
+"""Measures of what a model draws; they need samples and real images, never the training code."""

@@ -1,0 +1,209 @@
+"""The one loop that fits a classifier: images from memory, augmentation, one cycle of the rate.
+
+Networks come from elsewhere; what is done with the fitted classifier is left to others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from acgan.config import Config
+from acgan.data.images import LabelledImages
+from acgan.errors import DataError, DivergedError
+
+Progress = Callable[[int, int, float], None]
+
+
+class FitConfig(Config):
+    """How a classifier is fitted; together with a seed it determines the weights.
+
+    Attributes:
+        flip: mirror half of the images. It has no default, because it is wrong for digits and
+            text, where a mirrored image is another class or none.
+        images: the budget, counted in images shown.
+        batch_size: images a step (fewer where the data has fewer).
+        optimizer: ``adamw``, or stochastic gradient descent with Nesterov momentum .9.
+        peak_rate: the learning rate at the top of the cycle.
+        warm_up_share: share of the steps in which the rate climbs linearly from 0; over the rest
+            it falls linearly to 0.
+        weight_decay: on weights of two dimensions or more, never on biases or batch norm.
+        label_smoothing: probability spread evenly over all classes.
+        shift_pixels: largest random shift in each direction, the border filled by reflection.
+        erase_pixels: side of a random square that is replaced by the mean colour; 0 for none.
+        precision: ``auto`` takes bfloat16 where the processor computes with it, else float32.
+    """
+
+    flip: bool
+    images: int = Field(gt=0)
+    batch_size: int = Field(default=128, ge=2)
+    optimizer: Literal["adamw", "sgd-nesterov"] = "adamw"
+    peak_rate: float = Field(default=3e-3, gt=0)
+    warm_up_share: float = Field(default=0.2, ge=0, lt=1)
+    weight_decay: float = Field(default=0.05, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    shift_pixels: int = Field(default=2, ge=0)
+    erase_pixels: int = Field(default=0, ge=0)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+def fit_classifier(
+    network: nn.Module,
+    train: LabelledImages,
+    config: FitConfig,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> None:
+    """Fit ``network`` in place, on the device where its parameters lie; it ends in eval mode.
+
+    All randomness (order, augmentation, dropout) follows from ``seed``; torch's global generator
+    is left as it was.
+
+    Args:
+        network: maps uint8 (N, C, H, W) to logits (N, K).
+        train: what to learn from.
+        config: how.
+        seed: of the order, the augmentation and the network's own draws.
+        progress: called after each step with images seen, the budget and the batch's loss in nats.
+
+    Raises:
+        DataError: fewer than two images.
+        DivergedError: the loss is not finite.
+    """
+    if len(train) < 2:
+        raise DataError(f"a classifier cannot be fitted to {len(train)} images; give at least two")
+    device = next(network.parameters()).device
+    batch_size = min(config.batch_size, len(train))
+    steps = max(1, round(config.images / batch_size))
+    network.to(memory_format=torch.channels_last).train()
+    optimizer = _optimizer(network, config)
+    cycle = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: one_cycle(step, steps, config.warm_up_share)
+    )
+    half = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for step, (images, labels) in enumerate(_batches(train, config, batch_size, steps), 1):
+            inputs = images.to(device, memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                logits = network(inputs)
+            loss = F.cross_entropy(
+                logits.float(), labels.to(device), label_smoothing=config.label_smoothing
+            )
+            value = loss.item()
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"the classifier's loss became {value} after {step * batch_size} images; "
+                    f"take a peak_rate below {config.peak_rate:g}"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            cycle.step()
+            if progress is not None:
+                progress(step * batch_size, steps * batch_size, value)
+    network.eval()
+
+
+def one_cycle(step: int, steps: int, warm_up_share: float) -> float:
+    """Share of the peak rate at 0-based ``step``: linearly up, then linearly down, never 0."""
+    warm_up = warm_up_share * steps
+    at = step + 0.5  # the middle of the step, so that neither the first nor the last is lost
+    return at / warm_up if at < warm_up else max(0.0, (steps - at) / (steps - warm_up))
+
+
+def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
+    """Shift, mirror and erase, each image on its own, with torch's global generator.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        config: which of the three, and how far.
+        fill: uint8 (C,), the colour of an erased square.
+
+    Returns:
+        uint8 (N, C, H, W), a new tensor where anything was done.
+    """
+    count, _, height, width = images.shape
+    if config.shift_pixels:
+        images = _shift(images, config.shift_pixels)
+    if config.flip:
+        mirrored = torch.rand(count) < 0.5
+        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    if config.erase_pixels:
+        side = config.erase_pixels
+        inside_rows = _span(count, height, side)
+        inside_columns = _span(count, width, side)
+        hole = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
+        images = torch.where(hole, fill[None, :, None, None], images)
+    return images
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there: AMX or AVX-512 BF16, or a CUDA card's own."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return False
+
+
+def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.peak_rate, fused=True)
+    return torch.optim.SGD(groups, lr=config.peak_rate, momentum=0.9, nesterov=True, fused=True)
+
+
+def _batches(
+    train: LabelledImages, config: FitConfig, size: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """``steps`` augmented batches; every image occurs once before any occurs again."""
+    sample = train.images[:: max(1, len(train) // 4096)]
+    fill = torch.from_numpy(np.rint(sample.mean(axis=(0, 2, 3))).astype(np.uint8))
+    labels = torch.from_numpy(train.labels)
+    waiting = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        while len(waiting) < size:
+            waiting = torch.cat([waiting, torch.randperm(len(train))])
+        chosen, waiting = waiting[:size], waiting[size:]
+        # Fancy indexing copies, so a read-only memory map is never handed to torch.
+        images = torch.from_numpy(train.images[chosen.numpy()])
+        yield augment(images, config, fill), labels[chosen]
+
+
+def _shift(images: Tensor, most: int) -> Tensor:
+    count, channels, height, width = images.shape
+    rows = torch.arange(height) + torch.randint(-most, most + 1, (count, 1))
+    columns = torch.arange(width) + torch.randint(-most, most + 1, (count, 1))
+    return images[
+        torch.arange(count)[:, None, None, None],
+        torch.arange(channels)[None, :, None, None],
+        _reflect(rows, height)[:, None, :, None],
+        _reflect(columns, width)[:, None, None, :],
+    ]
+
+
+def _reflect(positions: Tensor, size: int) -> Tensor:
+    """Positions outside [0, size) mirrored back inside, the border pixel not repeated."""
+    period = max(1, 2 * (size - 1))
+    inside = positions.remainder(period)
+    return torch.minimum(inside, period - inside)
+
+
+def _span(count: int, size: int, side: int) -> Tensor:
+    """Boolean (count, size): a run of up to ``side`` positions around a uniform centre."""
+    start = torch.randint(size, (count, 1)) - side // 2
+    positions = torch.arange(size)
+    return (positions >= start) & (positions < start + side)

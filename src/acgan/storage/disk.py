@@ -29,7 +29,7 @@ _REASONS: dict[int, tuple[str, str]] = {
 
 @contextmanager
 def disk_errors(
-    path: Path, need_bytes: int | None = None, *, option: str = "--run"
+    path: Path, need_bytes: int | None = None, *, doing: str = "write", option: str = "--run"
 ) -> Iterator[None]:
     """Turn every OSError of the block into a `DiskError` about ``path``.
 
@@ -39,6 +39,7 @@ def disk_errors(
     Args:
         path: what was to be written, for the message; need not exist.
         need_bytes: size of the whole write, if known.
+        doing: what could not be done to ``path``.
         option: the command-line option that chooses another place.
 
     Raises:
@@ -47,11 +48,11 @@ def disk_errors(
     try:
         yield
     except OSError as error:
-        raise DiskError(_sentence(path, error, need_bytes, option)) from error
+        raise DiskError(_sentence(doing, path, error, need_bytes, option)) from error
     except DiskError as error:
         if isinstance(error.__cause__, OSError):
             cause = error.__cause__
-            raise DiskError(_sentence(path, cause, need_bytes, option)) from cause
+            raise DiskError(_sentence(doing, path, cause, need_bytes, option)) from cause
         raise
 
 
@@ -72,7 +73,7 @@ def human_size(size_bytes: int) -> str:
     return f"{size / 1000:.1f} TB"
 
 
-def _sentence(path: Path, error: OSError, need_bytes: int | None, option: str) -> str:
+def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, option: str) -> str:
     reason = _REASONS.get(error.errno or 0)
     what, remedy = reason or ((error.strerror or str(error)), "put that right")
     free_bytes = _free_bytes(path)
@@ -82,7 +83,7 @@ def _sentence(path: Path, error: OSError, need_bytes: int | None, option: str) -
     ]
     return "; ".join(
         [
-            f"cannot write {path}: {what}",
+            f"cannot {doing} {path}: {what}",
             *([" and ".join(sizes)] if sizes else []),
             f"{remedy} or choose another place with {option}, then run the same command again: "
             "what was saved before is kept",

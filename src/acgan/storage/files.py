@@ -105,21 +105,19 @@ def temporary_sibling(path: Path) -> Path:
     return path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
 
-def remove_leftovers(parent: Path) -> None:
-    """Remove what killed writers left in a folder.
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left anywhere below a folder.
 
     Only the one process that writes there may call this: another's unfinished work goes too.
 
     Raises:
         DiskError: something cannot be removed.
     """
-    if not parent.is_dir():
-        return
-    with disk_errors(parent):
-        for leftover in sorted(parent.glob(f"{_TEMPORARY}*")):
+    with disk_errors(folder, doing="clean up"):
+        for leftover in sorted(folder.rglob(f"{_TEMPORARY}*")):
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
-            else:
+            elif os.path.lexists(leftover):  # it may have gone with the folder it was in
                 os.unlink(leftover)  # noqa: PTH108
 
 

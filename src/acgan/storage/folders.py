@@ -98,7 +98,7 @@ def recover_folder(target: Path) -> None:
     aside = _aside(target)
     if not aside.exists():
         return
-    with disk_errors(target):
+    with disk_errors(target, doing="restore"):
         if target.exists():
             shutil.rmtree(aside)
         else:
@@ -112,7 +112,7 @@ def remove_folder(path: Path) -> None:
     Raises:
         DiskError: the disk says no.
     """
-    with disk_errors(path):
+    with disk_errors(path, doing="remove"):
         doomed = temporary_sibling(path)
         os.rename(path, doomed)  # noqa: PTH104
         shutil.rmtree(doomed)

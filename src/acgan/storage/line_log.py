@@ -33,7 +33,7 @@ class LineLog:
 
     def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
         self._path = path
-        with disk_errors(path):
+        with disk_errors(path, doing="open"):
             make_folder(path.parent)
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(path, flags, 0o666)
@@ -41,6 +41,7 @@ class LineLog:
                 self._length = self._whole_lines() if keep_bytes is None else keep_bytes
                 self._cut(self._length)
                 sync_folder(path.parent)
+                self._durable = self._length
             except BaseException:
                 os.close(self._descriptor)
                 raise
@@ -64,8 +65,9 @@ class LineLog:
         Raises:
             DiskError: the disk says no.
         """
-        with disk_errors(self._path):
+        with disk_errors(self._path, self._length - self._durable):
             os.fsync(self._descriptor)
+        self._durable = self._length
         return self._length
 
     def close(self) -> None:

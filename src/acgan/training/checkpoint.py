@@ -119,6 +119,7 @@ class CheckpointStore:
         position = Position(state.counters["retry"], state.counters["images_seen"])
         path = self._folder / f"{position.images_seen:012d}-r{position.retry}"
         remove_leftovers(self._folder)
+        self._known_good.discard(path)
         present = self._good_record(path) if path.exists() else None
         if present is not None:
             record = {
@@ -187,6 +188,7 @@ class CheckpointStore:
             try:
                 return self.load(checkpoint.path)
             except CorruptFolderError as error:
+                self._known_good.discard(checkpoint.path)
                 self._warn(error)
         return None
 

@@ -1,0 +1,56 @@
+"""The idx reader: sound files packed or not, and a sentence for each kind of damage."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from acgan.data.idx import read_idx
+from acgan.errors import DataError
+
+IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+RAW = b"\0\0\x08\x03" + struct.pack(">III", 2, 3, 4) + IMAGES.tobytes()
+
+
+@pytest.mark.parametrize("name", ["images", "images.gz"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_values_are_read_whatever_the_name(tmp_path: Path, name: str, packed: bool) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(RAW) if packed else RAW)
+    file = read_idx(path, axes=3)
+    np.testing.assert_array_equal(file.values, IMAGES)
+    assert file.unpacked_md5 == hashlib.md5(RAW, usedforsecurity=False).hexdigest()
+    assert (file.packed_md5 == file.unpacked_md5) is not packed
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "begins with nothing"),
+        (RAW[:10], "cut off within its header"),
+        (RAW[:-1], "23 values where its header promises 24"),
+        (RAW + b"x", "25 values"),
+        (b"\0\0\x0d\x03" + RAW[4:], "no idx file of images"),
+        (b"\0\0\x08\x01" + RAW[4:], "no idx file of images"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "promises"),
+        (gzip.compress(RAW)[:-9], "damaged"),
+        (gzip.compress(RAW)[:20] + b"\0\0\0" + gzip.compress(RAW)[23:], "damaged"),
+        (b"\x1f\x8bnot gzip", "damaged"),
+    ],
+)
+def test_damage_gets_a_sentence(tmp_path: Path, data: bytes, words: str) -> None:
+    path = tmp_path / "file.gz"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=words) as caught:
+        read_idx(path, axes=3)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_idx(tmp_path / "none", axes=1)

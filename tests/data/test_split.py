@@ -1,0 +1,103 @@
+"""The cut: disjoint, complete, stratified, seeded, and kind to tiny classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acgan.data.classes import make_classes
+from acgan.data.source import Part, PartCodes
+from acgan.data.split import cut_parts
+from acgan.errors import DataError
+
+SIZES = st.lists(st.integers(3, 80), min_size=1, max_size=6)
+SHARES = st.floats(0.01, 0.49)
+
+
+def cut(
+    labels: list[int], given_parts: list[int] | None = None, *, seed: int = 0, share: float = 0.1
+) -> PartCodes:
+    parts = given_parts if given_parts is not None else [Part.TRAIN] * len(labels)
+    return cut_parts(
+        np.array(labels, np.int64),
+        np.array(parts, np.int8),
+        make_classes([f"class {index}" for index in range(max(labels) + 1)]),
+        validation_share=share,
+        test_share=share,
+        seed=seed,
+    )
+
+
+def labels_of(sizes: list[int]) -> list[int]:
+    return np.random.default_rng(0).permutation(np.repeat(range(len(sizes)), sizes)).tolist()
+
+
+@given(sizes=SIZES, seed=st.integers(0, 2**32), share=SHARES)
+def test_every_class_is_in_every_part_in_proportion(
+    sizes: list[int], seed: int, share: float
+) -> None:
+    labels = labels_of(sizes)
+    parts = cut(labels, seed=seed, share=share)
+    assert set(parts.tolist()) == {0, 1, 2}
+    for index, size in enumerate(sizes):
+        counts = np.bincount(parts[np.array(labels) == index], minlength=3)
+        assert counts.min() >= 1
+        assert counts.sum() == size
+        for part in (Part.VALIDATION, Part.TEST):
+            assert abs(counts[part] - size * share) <= 1
+
+
+@given(sizes=SIZES, seed=st.integers(0, 2**32))
+def test_the_same_seed_gives_the_same_cut(sizes: list[int], seed: int) -> None:
+    np.testing.assert_array_equal(
+        cut(labels_of(sizes), seed=seed), cut(labels_of(sizes), seed=seed)
+    )
+
+
+def test_another_seed_gives_another_cut() -> None:
+    labels = [0, 1] * 100
+    assert (cut(labels, seed=0) != cut(labels, seed=1)).any()
+
+
+def test_the_cut_of_a_class_does_not_depend_on_the_others() -> None:
+    alone = cut([0] * 50)
+    together = cut([0, 1] * 50)
+    np.testing.assert_array_equal(together[::2], alone)
+
+
+def test_parts_that_the_source_brings_stay_as_they_are() -> None:
+    labels = [0, 1] * 30
+    brought = [Part.TRAIN] * 40 + [Part.TEST] * 20
+    parts = cut(labels, [int(part) for part in brought])
+    np.testing.assert_array_equal(parts[40:], np.full(20, Part.TEST))
+    assert np.bincount(parts[:40]).tolist() == [36, 4]  # a tenth of 20 for each of two classes
+
+
+def test_test_is_cut_from_train_where_only_validation_is_brought() -> None:
+    labels = [0] * 30
+    parts = cut(labels, [Part.TRAIN] * 20 + [Part.VALIDATION] * 10)
+    assert np.bincount(parts[:20], minlength=3).tolist() == [18, 0, 2]
+    assert (parts[20:] == Part.VALIDATION).all()
+
+
+def test_nothing_is_cut_where_all_parts_are_brought() -> None:
+    brought = [0, 0, 1, 2]
+    assert cut([0, 0, 0, 0], brought).tolist() == brought
+
+
+@pytest.mark.parametrize("share", [0.1, 0.33, 0.49])
+def test_three_images_give_one_to_each_part(share: float) -> None:
+    assert sorted(cut([0, 0, 0], share=share).tolist()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_images_are_refused_with_the_class_named(count: int) -> None:
+    with pytest.raises(DataError, match=rf"'class 1' has only {count} training image.*at least 3"):
+        cut([0] * 10 + [1] * count)
+
+
+def test_a_class_without_training_images_is_refused() -> None:
+    with pytest.raises(DataError, match="'class 1' has no training image"):
+        cut([0, 0, 0, 1], [0, 0, 0, 2])

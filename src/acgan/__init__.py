@@ -2,7 +2,7 @@
 
     from acgan import load, train
 
-    run = train("digits", minutes=1)
+    run = train("digits", images=100_000)
     model = load(run.folder)
     images = model.sample(label="seven", count=16, seed=0)  # uint8 (16, 1, 28, 28)
 

@@ -19,6 +19,8 @@ from acgan.networks.conditioning import JoinedEmbedding, JoinedOneHot
 from acgan.networks.interface import Generator
 from acgan.sampling import draw, latents
 
+MOST_STEPS = 1000
+
 
 def interpolate(
     generator: Generator,
@@ -44,8 +46,10 @@ def interpolate(
     Raises:
         UsageError: an argument lies outside its range.
     """
-    if steps < 2:
-        raise UsageError(f"an interpolation needs at least 2 steps, its two ends; not {steps}")
+    if not 2 <= steps <= MOST_STEPS:
+        raise UsageError(
+            f"the steps must be from 2 (the two ends alone) to {MOST_STEPS}, not {steps}"
+        )
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
     ends = latents(seeds, generator.latent_size, truncation=truncation)

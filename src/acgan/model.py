@@ -17,6 +17,7 @@ from torch import nn
 from acgan.data.classes import ClassName, find_class
 from acgan.data.images import ImageShape
 from acgan.errors import AcganError, DataError, UsageError
+from acgan.interpolation import interpolate
 from acgan.model_folder import ModelRecord, find_model, read_record, read_weights, save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, Generator
@@ -101,7 +102,9 @@ class Model:
         """
         if label is None:
             return tuple(range(len(self.classes)))
-        wanted = [label] if isinstance(label, str | Integral) else list(label)
+        wanted: Sequence[Label] = [label] if isinstance(label, str | int | Integral) else label
+        if not wanted:
+            raise UsageError("no class is asked for; name at least one")
         found: dict[int, None] = {}
         for one in wanted:
             if one == "all" and "all" not in {each.name for each in self.classes}:
@@ -153,6 +156,39 @@ class Model:
         images = self.sample(label, count, seed, truncation)
         names = [self.classes[index].name for index in self.class_indices(label)]
         return class_sheet(images.reshape(len(names), count, *self.shape), names)
+
+    def interpolate(
+        self,
+        label: Label,
+        to_label: Label | None = None,
+        *,
+        seed: int = 0,
+        to_seed: int | None = None,
+        steps: int = 9,
+        truncation: float | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Draw the way from one class, one seed, or both, to another.
+
+        Args:
+            label: the first class.
+            to_label: the last class; None for the same.
+            seed: the first seed.
+            to_seed: the last seed; None for the same.
+            steps: images, both ends included.
+            truncation: see `acgan.sampling.latents`.
+
+        Returns:
+            uint8 (steps, C, H, W).
+
+        Raises:
+            UsageError: an argument lies outside its range, or there is no way to go.
+        """
+        first = self._index(label)
+        last = first if to_label is None else self._index(to_label)
+        end = seed if to_seed is None else to_seed
+        if (first, seed) == (last, end):
+            raise UsageError("both ends are the same image; name another class or seed to go to")
+        return interpolate(self.generator, (first, last), (seed, end), steps, truncation)
 
     def _index(self, label: Label) -> int:
         if isinstance(label, str):

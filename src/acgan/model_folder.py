@@ -6,6 +6,7 @@ numbers but no code.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -132,7 +133,7 @@ def find_model(path: Path) -> Path:
         if (folder / "model.json").is_file():
             return folder
     if not path.exists():
-        raise UsageError(f"there is no model at {path}; `acgan runs` lists the runs that there are")
+        raise UsageError(f"there is no model at {path}; {_hint(path)}")
     if not path.is_dir():
         raise UsageError(f"{path} is a file; give a run or its model folder")
     if (path / "config.json").is_file():
@@ -181,6 +182,18 @@ def read_weights(
         return safetensors.torch.load(_checked(record.folder, name, record.hashes))
     except SafetensorError as error:
         raise DataError(f"the model is damaged: {record.folder / name}: {error}") from None
+
+
+def _hint(path: Path) -> str:
+    """What a person may have meant by a path that does not exist."""
+    below_runs = Path("runs") / path
+    if below_runs.is_dir():
+        return f"did you mean {below_runs}?"
+    siblings = path.parent.glob("*/") if path.parent.is_dir() else ()
+    close = difflib.get_close_matches(path.name, [sibling.name for sibling in siblings], n=1)
+    if close:
+        return f"did you mean {path.parent / close[0]}?"
+    return "`acgan runs` lists the runs that there are"
 
 
 def _check_format(folder: Path) -> None:

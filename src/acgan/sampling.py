@@ -176,7 +176,7 @@ def _check_truncation(truncation: float | None) -> None:
 def _checked(generator: Generator, labels: Integers) -> int:
     if not len(labels):
         raise UsageError("no image is asked for; ask for at least one")
-    if not 0 <= min(labels) <= max(labels) < generator.classes:
+    if not 0 <= np.min(labels) <= np.max(labels) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
     return len(labels)
 

@@ -1,0 +1,5 @@
+"""`python -m acgan` is `acgan`."""
+
+from acgan.cli.main import run
+
+run()

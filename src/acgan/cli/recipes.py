@@ -1,0 +1,43 @@
+"""`acgan recipes`: complete runs to start from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from acgan.cli.output import JsonFlag, result, table
+
+
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="Show this one in full.", metavar="[NAME]")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the recipes, or show one with every setting."""
+    from acgan.recipes import load_recipe, recipe_names
+
+    if name is None:
+        found = [load_recipe(each) for each in recipe_names()]
+        values = [{"name": each.name, "summary": each.summary} for each in found]
+        text = table(("recipe", "what it is"), [(each.name, each.summary) for each in found])
+        result(values, text, as_json=as_json)
+        return
+
+    from acgan.cli.settings import settings
+    from acgan.config import validate
+    from acgan.run_config import RunConfig
+
+    recipe = load_recipe(name)
+    complete = {"recipe": recipe.name, **recipe.values}
+    config = validate(RunConfig, complete, where=f"recipe {name}").model_dump(mode="json")
+    values_of_one = {
+        "name": recipe.name,
+        "summary": recipe.summary,
+        "expectation": recipe.expectation,
+        "deviations": recipe.deviations,
+        "config": config,
+    }
+    text = f"{recipe.header}\n\nEvery setting (change it with -o section.key=value):\n"
+    result(values_of_one, f"{text}\n{settings(config)}", as_json=as_json)

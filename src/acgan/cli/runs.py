@@ -1,0 +1,60 @@
+"""`acgan runs`: which runs there are and how far they have come."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acgan.cli.output import JsonFlag, result, say, table
+
+if TYPE_CHECKING:
+    from acgan.run_list import RunSummary
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where the runs lie.", metavar="DIR")] = Path(
+        "runs"
+    ),
+    as_json: JsonFlag = False,
+) -> None:
+    """List runs and how far they have come."""
+    from acgan.run_list import list_runs
+
+    found = list_runs(folder)
+    for run in found:
+        if run.problem:
+            say(f"{run.path}: {run.problem}")
+    header = ("run", "data", "recipe", "images", "of", "state", "held-out", "fake")
+    rows = [_row(run) for run in found]
+    text = table(header, rows, ("images", "of", "held-out", "fake"))
+    if not found:
+        text = f"no runs in {folder} yet; `acgan train digits` makes one"
+    else:
+        text += "\n(held-out, fake: share of images that the discriminator names the class of)"
+    result([asdict(run) for run in found], text, as_json=as_json)
+
+
+def _row(run: RunSummary) -> tuple[str, ...]:
+    accuracy = run.last_figures.get("class_accuracy")
+    shares: dict[str, Any] = accuracy if isinstance(accuracy, dict) else {}
+    return (
+        run.name,
+        run.data,
+        run.recipe,
+        _number(run.images_seen),
+        _number(run.total_images),
+        run.state,
+        _share(shares.get("real_held_out")),
+        _share(shares.get("fake")),
+    )
+
+
+def _number(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _share(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float | int) else "–"

@@ -1,0 +1,88 @@
+"""`acgan sample`: pictures of the classes asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from acgan.cli.output import JsonFlag, counter, result
+from acgan.errors import UsageError
+
+_MOST_COLUMNS = 100
+
+
+def sample(
+    model: Annotated[Path, typer.Argument(help="A run or its model folder.", metavar="MODEL")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            help="Name or index; repeatable; or all.",
+            metavar="NAME",
+            show_default="each class",
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pictures of each class.", metavar="N")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The first seed; the next ones follow it.", metavar="N")
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write DIR/<class>/<seed>.png and a manifest.", metavar="DIR"),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw one labelled sheet.", metavar="FILE.png")
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            help="Draw latents from [-T, T] only: more typical, less varied; 0.5 to 2 is usual.",
+            metavar="T",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw pictures of the classes asked for.
+
+    The same class and seed always give the same picture, and one seed across classes one style.
+    """
+    if out is None and sheet is None:
+        raise UsageError("say where the pictures go: --out DIR, or --sheet FILE.png for one sheet")
+    if sheet is not None:
+        _check_sheet(sheet, count)
+
+    from acgan.model import load
+    from acgan.pictures.sheet import png_bytes
+    from acgan.sample_folder import write_samples
+    from acgan.storage import disk_errors, write_atomic
+
+    trained = load(model)
+    labels = trained.class_indices(label)
+    values: dict[str, Any] = {"model": trained.record.content_hash}
+    lines = []
+    if out is not None:
+        drawn = write_samples(
+            trained, out, labels, count, seed, truncation, progress=counter("pictures")
+        )
+        values |= {"folder": out, "images": [asdict(each) for each in drawn]}
+        lines.append(f"{len(drawn):,} pictures in {out}")
+    if sheet is not None:
+        picture = trained.sheet(labels, count, seed, truncation)
+        with disk_errors(sheet, option="--sheet"):
+            write_atomic(sheet, png_bytes(picture))
+        values["sheet"] = sheet
+        lines.append(f"sheet: {sheet}")
+    result(values, "\n".join(lines), as_json=as_json)
+
+
+def _check_sheet(sheet: Path, count: int) -> None:
+    if sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {sheet}: a sheet is a PNG; let its name end in .png")
+    if count > _MOST_COLUMNS:
+        raise UsageError(
+            f"--count {count}: a sheet has room for {_MOST_COLUMNS} pictures of a class; "
+            "--out DIR takes any number"
+        )

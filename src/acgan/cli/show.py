@@ -1,0 +1,101 @@
+"""`acgan show`: the networks of a model or a recipe, what they cost, and every setting."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from acgan.cli.output import JsonFlag, result
+from acgan.cli.settings import settings
+from acgan.errors import UsageError
+
+if TYPE_CHECKING:
+    from acgan.data.images import ImageShape
+    from acgan.recipes import Recipe
+    from acgan.run_config import RunConfig
+
+
+class _Subject(NamedTuple):
+    config: RunConfig
+    shape: ImageShape
+    classes: int
+
+
+def show(
+    subject: Annotated[
+        str, typer.Argument(help="A run, a model folder or a recipe.", metavar="MODEL|RECIPE")
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="For a recipe: build the networks for this data.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="For a recipe: 32, or height x width as 48x64.")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(min=1, max=3, help="For a recipe: 1 (grey) or 3 (colour).")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=1, help="For a recipe: number of classes.")] = 10,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the networks, what they cost, and every setting."""
+    from acgan.networks.build import build_discriminator, build_generator
+    from acgan.networks.describe import describe_networks
+    from acgan.objectives.build import build_objective
+    from acgan.recipes import load_recipe, recipe_names
+
+    if subject in recipe_names() and not Path(subject).exists():
+        config, shape, count = _of_recipe(load_recipe(subject), data, size, channels, classes)
+    elif (data, size, channels) != (None, None, None):
+        raise UsageError(f"--data, --size and --channels are for recipes; {subject} is not one")
+    else:
+        config, shape, count = _of_model(subject, recipe_names())
+    heads = build_objective(config.objective).heads
+    summary = describe_networks(
+        build_generator(config.generator, shape, count),
+        build_discriminator(config.discriminator, shape, count, heads),
+        shape,
+        count,
+        config.training.batch_size,
+    )
+    values = config.model_dump(mode="json")
+    title = f"{subject}: {count} classes of {shape} pixels"
+    result(
+        {"shape": shape, "classes": count, "networks": asdict(summary), "config": values},
+        f"{title}\n\n{summary}\n\n{settings(values)}",
+        as_json=as_json,
+    )
+
+
+def _of_model(subject: str, recipes: tuple[str, ...]) -> _Subject:
+    from acgan.model_folder import read_record
+
+    if not Path(subject).exists():
+        raise UsageError(
+            f"there is no model at {subject} and no recipe of that name; "
+            f"the recipes are: {', '.join(recipes)}"
+        )
+    record = read_record(subject)
+    return _Subject(record.config, record.shape, len(record.classes))
+
+
+def _of_recipe(
+    recipe: Recipe, data: str | None, size: str | None, channels: int | None, classes: int
+) -> _Subject:
+    from acgan.config import validate
+    from acgan.data.config import DataConfig, parse_image_size
+    from acgan.data.images import ImageShape
+    from acgan.data.load import load_data
+    from acgan.run_config import RunConfig
+
+    config = validate(RunConfig, {"recipe": recipe.name, **recipe.values}, where=recipe.name)
+    if data is not None:
+        given = {**config.data.model_dump(), "source": data}
+        if size is not None:
+            given["image_size"] = parse_image_size(size)
+        parts = load_data(validate(DataConfig, given, where=f"--data {data}"))
+        return _Subject(config, parts.shape, len(parts.classes))
+    height, width = parse_image_size(size) if size else (config.data.image_size or (32, 32))
+    return _Subject(config, ImageShape(channels or recipe.channels[-1], height, width), classes)

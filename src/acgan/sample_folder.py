@@ -1,0 +1,147 @@
+"""Samples as a folder of PNG files with a manifest that says of each how to draw it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+import acgan
+from acgan.errors import UsageError
+from acgan.model import Labels, Model, to_picture
+from acgan.pictures.sheet import png_bytes
+from acgan.sampling import check_seeds, iterate_images
+from acgan.storage import disk_errors, write_atomic
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+
+Progress = Callable[[int, int], None]
+
+
+@final
+@dataclass(frozen=True)
+class SampleFile:
+    """One drawn picture.
+
+    Attributes:
+        class_name: canonical name of its class.
+        label: index of its class.
+        seed: of its latent.
+        file: path inside the folder, with ``/``.
+        sha256: of the file.
+    """
+
+    class_name: str
+    label: int
+    seed: int
+    file: str
+    sha256: str
+
+
+def write_samples(
+    model: Model,
+    folder: Path,
+    label: Labels = None,
+    count: int = 1,
+    seed: int = 0,
+    truncation: float | None = None,
+    *,
+    progress: Progress | None = None,
+) -> list[SampleFile]:
+    """Draw ``count`` pictures of each class into ``folder/<class>/<seed>.png``.
+
+    A folder that this model filled before, with the same truncation, is added to. No file is ever
+    overwritten with other content, so a run that was cut off can simply be repeated.
+
+    Args:
+        model: draws.
+        folder: created where missing.
+        label: see `Model.class_indices`.
+        count: pictures of each class.
+        seed: the first seed.
+        truncation: see `acgan.sampling.latents`.
+        progress: told how many pictures of how many are done.
+
+    Returns:
+        What was asked for, class after class; the manifest also names what was there before.
+
+    Raises:
+        UsageError: an argument lies outside its range, or something else is in the way.
+        DiskError: it cannot be written.
+    """
+    labels, seeds = model.class_indices(label), check_seeds(seed, count)
+    origin = {"model": model.record.content_hash, "truncation": truncation}
+    before = _known(folder, origin)
+    drawn: list[SampleFile] = []
+    with disk_errors(folder, option="--out"):
+        for index in labels:
+            chosen = model.classes[index]
+            (folder / chosen.folder).mkdir(parents=True, exist_ok=True)
+            batches = iterate_images(
+                model.generator, np.broadcast_to(index, count), seeds, truncation
+            )
+            images = (image for batch in batches for image in batch)
+            for image, its_seed in zip(images, seeds, strict=True):
+                file = f"{chosen.folder}/{its_seed}.png"
+                content = png_bytes(to_picture(image))
+                _keep(folder / file, content)
+                sha256 = hashlib.sha256(content).hexdigest()
+                drawn.append(SampleFile(chosen.name, index, its_seed, file, sha256))
+                if progress is not None:
+                    progress(len(drawn), len(labels) * count)
+        _write_manifest(folder, origin, [*before, *drawn])
+    return drawn
+
+
+def _known(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
+    """What an earlier call drew into the folder, if it was of the same origin."""
+    path = folder / MANIFEST
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder with --out")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = {key: manifest[key] for key in origin}
+        before = [SampleFile(**entry) for entry in manifest["images"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{path} exists and is no manifest of samples; choose another folder with --out"
+        ) from None
+    if found != origin:
+        what = "model" if found["model"] != origin["model"] else "truncation"
+        raise UsageError(
+            f"{folder} holds samples of another {what}; choose another folder with --out, "
+            "or remove that one first"
+        )
+    return before
+
+
+def _keep(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        if path.is_file() and path.read_bytes() == content:
+            return
+        raise UsageError(
+            f"{path} exists with other content, which is not overwritten; "
+            "choose another folder with --out, or remove it first"
+        ) from None
+
+
+def _write_manifest(folder: Path, origin: dict[str, Any], images: Sequence[SampleFile]) -> None:
+    unique = {(image.label, image.seed): image for image in images}
+    content = {
+        "format": _FORMAT,
+        "version": acgan.__version__,
+        **origin,
+        "images": [asdict(unique[key]) for key in sorted(unique)],
+    }
+    write_atomic(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +20,11 @@ SHARES = st.floats(0.01, 0.49)
 
 
 def cut(
-    labels: list[int], given_parts: list[int] | None = None, *, seed: int = 0, share: float = 0.1
+    labels: list[int],
+    given_parts: Sequence[int] | None = None,
+    *,
+    seed: int = 0,
+    share: float = 0.1,
 ) -> PartCodes:
     parts = given_parts if given_parts is not None else [Part.TRAIN] * len(labels)
     return cut_parts(
@@ -31,7 +38,9 @@ def cut(
 
 
 def labels_of(sizes: list[int]) -> list[int]:
-    return np.random.default_rng(0).permutation(np.repeat(range(len(sizes)), sizes)).tolist()
+    labels = [index for index, size in enumerate(sizes) for _ in range(size)]
+    random.Random(0).shuffle(labels)
+    return labels
 
 
 @given(sizes=SIZES, seed=st.integers(0, 2**32), share=SHARES)

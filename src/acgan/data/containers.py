@@ -16,6 +16,7 @@ from typing import final
 from acgan.errors import DataError
 
 LARGEST_FILE_BYTES = 256 << 20
+_TICK = 256  # files between two reports of progress
 _DROPPINGS = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}  # left by operating systems
 
 Tick = Callable[[int, int], None]
@@ -104,12 +105,14 @@ class _Folder(Container):
     def content_key(self, tick: Tick) -> str:
         digest = hashlib.sha256()
         for done, path in enumerate(self._files):
-            tick(done, len(self._files))
+            if done % _TICK == 0:
+                tick(done, len(self._files))
             try:
                 content = hashlib.sha256(self.read(path)).digest()
             except UnusableFileError as error:
                 content = str(error).encode()
             digest.update(os.fsencode(path) + b"\0" + content)
+        tick(len(self._files), len(self._files))
         return digest.hexdigest()
 
 
@@ -158,10 +161,10 @@ class _Zip(Container):
 
     def content_key(self, tick: Tick) -> str:
         digest = hashlib.sha256()
-        for done, path in enumerate(self._files):
-            tick(done, len(self._files))
+        for path in self._files:
             member = self._members[path]
             digest.update(f"{path}\0{member.file_size}\0{member.CRC}\0".encode(errors="replace"))
+        tick(len(self._files), len(self._files))
         return digest.hexdigest()
 
 

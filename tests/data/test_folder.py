@@ -1,0 +1,231 @@
+"""Folders and zips end to end: what comes out, and what a person reads when files are bad."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.data import folder as folder_module
+from acgan.data import load as load_module
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.data.load import load_data
+from acgan.errors import DataError
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three classes of 20 images of 8×6 pixels, each with noise of its own."""
+    random = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = np.clip(random.integers(-20, 20, (8, 6, 3)) + colour, 0, 255)
+            save(pixels.astype(np.uint8), tmp_path / "set" / name / f"{number}.png")
+    return tmp_path / "set"
+
+
+def save(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def zipped(root: Path) -> Path:
+    return Path(shutil.make_archive(str(root), "zip", root.parent, root.name))
+
+
+def unzipped(root: Path) -> Path:
+    return root
+
+
+def load(source: Path, **options: object) -> DataParts:
+    cache = str(source.parent / "cache")
+    return load_data(DataConfig.model_validate({"source": str(source), "cache": cache, **options}))
+
+
+def part_list(parts: DataParts) -> list[int]:
+    return [len(parts.train), len(parts.validation), len(parts.test)]
+
+
+@pytest.mark.parametrize("pack", [unzipped, zipped])
+def test_labels_and_pixels_belong_together(root: Path, pack: Callable[[Path], Path]) -> None:
+    parts = load(pack(root))
+    assert parts.name == "set"
+    assert [c.name for c in parts.classes] == ["blue", "green", "red"]
+    assert part_list(parts) == [48, 6, 6]
+    assert parts.shape == (3, 8, 6)
+    assert parts.notes == ()
+    for part in (parts.train, parts.validation, parts.test):
+        strongest = part.images.mean((2, 3)).argmax(1)
+        np.testing.assert_array_equal(strongest, 2 - part.labels)
+
+
+def test_folder_and_zip_are_the_same_data(root: Path) -> None:
+    assert load(root).split_record() == load(zipped(root)).split_record()
+
+
+def test_a_second_start_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(root).split_record()
+    monkeypatch.setattr(folder_module, "decode", None)
+    assert load(root).split_record() == first
+
+
+def test_a_changed_pixel_is_seen(root: Path) -> None:
+    before = load(root).split_record()
+    save(np.full((8, 6, 3), 7, np.uint8), root / "red" / "0.png")
+    assert load(root).split_record() != before
+
+
+def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
+    for name in COLOURS:
+        for part, numbers in (
+            ("train", range(10)),
+            ("val", range(10, 14)),
+            ("test", range(14, 20)),
+        ):
+            for number in numbers:
+                target = tmp_path / "parted" / part / name / f"{number}.png"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(root / name / f"{number}.png", target)
+    assert part_list(load(tmp_path / "parted")) == [30, 12, 18]
+    shutil.rmtree(tmp_path / "parted" / "val")
+    assert part_list(load(tmp_path / "parted")) == [27, 3, 18]
+
+
+def test_grey_images_stay_grey_until_one_is_in_colour(tmp_path: Path) -> None:
+    for number in range(8):
+        save(np.full((4, 4), number, np.uint8), tmp_path / "set" / "a" / f"{number}.png")
+        save(np.full((4, 4), 100 + number, np.uint8), tmp_path / "set" / "b" / f"{number}.png")
+    assert load(tmp_path / "set").shape == (1, 4, 4)
+    save(np.full((4, 4, 3), 9, np.uint8), tmp_path / "set" / "b" / "9.png")
+    assert load(tmp_path / "set").shape == (3, 4, 4)
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "red/text.png": (b"just text", "not an image"),
+    "red/empty.png": (b"", "empty file"),
+    "blue/notes.txt": (b"notes", "not an image"),
+}
+
+
+def spoil(root: Path) -> None:
+    for name, (data, _) in BAD.items():
+        (root / name).write_bytes(data)
+    whole = (root / "green" / "0.png").read_bytes()
+    (root / "green" / "cut.png").write_bytes(whole[: len(whole) - 40])
+
+
+@pytest.mark.parametrize("pack", [unzipped, zipped])
+def test_bad_files_are_refused_with_path_and_reason(
+    root: Path, pack: Callable[[Path], Path]
+) -> None:
+    spoil(root)
+    source = pack(root)
+    for _ in range(2):  # from a fresh scan, and from the cache
+        with pytest.raises(DataError, match="4 files of") as caught:
+            load(source)
+        message = str(caught.value)
+        assert "--bad-files set-aside" in message
+        for name, (_, reason) in BAD.items():
+            assert any(name in line and reason in line for line in message.splitlines())
+        assert "green/cut.png: damaged or cut off" in message
+
+
+def test_bad_files_are_set_aside_when_wanted(root: Path) -> None:
+    clean = load(root).split_record()
+    spoil(root)
+    for _ in range(2):
+        parts = load(root, bad_files="set-aside")
+        assert parts.split_record() == clean
+        assert any("4 files" in note and "left out" in note for note in parts.notes)
+        assert sorted(path for path, _ in parts.set_aside) == sorted([*BAD, "green/cut.png"])
+
+
+def test_many_bad_files_are_counted_and_the_first_listed(root: Path) -> None:
+    for number in range(50):
+        (root / "red" / f"bad{number}.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="50 files") as caught:
+        load(root)
+    assert len(str(caught.value).splitlines()) == 22
+    assert "… and 30 more" in str(caught.value)
+
+
+def test_names_cannot_steer_the_terminal(root: Path) -> None:
+    (root / "red" / "\x1b[31mbad.png").write_bytes(b"x")
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert "\x1b" not in str(caught.value)
+    assert "\\x1b[31mbad.png" in str(caught.value)
+
+
+def test_a_class_with_only_bad_files_is_refused(root: Path) -> None:
+    (root / "violet").mkdir()
+    (root / "violet" / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="'violet' can be used"):
+        load(root, bad_files="set-aside")
+
+
+def test_nothing_but_bad_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="1 file of"):
+        load(tmp_path / "set", bad_files="set-aside")
+
+
+def test_one_image_in_a_class_is_refused_unless_the_class_is_left_out(root: Path) -> None:
+    save(np.zeros((8, 6, 3), np.uint8), root / "violet" / "1.png")
+    with pytest.raises(DataError, match="'violet' has only 1 training image"):
+        load(root)
+    assert [c.name for c in load(root, only_class=["red", "blue"]).classes] == ["blue", "red"]
+
+
+def test_mixed_sizes_want_a_size(root: Path) -> None:
+    save(np.zeros((9, 9, 3), np.uint8), root / "red" / "large.png")
+    with pytest.raises(DataError, match=r"8×6 \(60\), 9×9 \(1\).*--image-size 64"):
+        load(root)
+    assert load(root, image_size=(4, 5)).shape == (3, 4, 5)
+
+
+def test_files_beside_the_class_folders_are_said(root: Path) -> None:
+    (root / "LICENSE").write_text("free")
+    assert any("1 file in" in note and "no class folder" in note for note in load(root).notes)
+
+
+def test_copies_across_parts_are_said(root: Path) -> None:
+    for number in range(20, 40):
+        shutil.copy(root / "red" / "0.png", root / "red" / f"{number}.png")
+    assert any("exact copies" in note and "in test" in note for note in load(root).notes)
+
+
+def test_large_sets_are_mapped_and_equal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = load(root, only_class=["red", "blue"])
+    monkeypatch.setattr("acgan.data.cache.IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 100)
+    large = load(root, only_class=["red", "blue"])
+    assert isinstance(large.train.images, np.memmap)
+    assert large.split_record() == small.split_record()
+
+
+def test_progress_reaches_the_end_of_each_stage(root: Path) -> None:
+    seen: dict[str, list[tuple[int, int]]] = {}
+
+    def note(stage: str, done: int, total: int) -> None:
+        seen.setdefault(stage, []).append((done, total))
+
+    load_data(DataConfig(source=str(root), cache=str(root.parent / "cache")), progress=note)
+    assert list(seen) == ["reading", "checking", "decoding"]
+    for steps in seen.values():
+        assert steps[-1] == (60, 60)
+        assert steps == sorted(steps)
+
+
+def test_missing_paths_get_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder or zip"):
+        load(tmp_path / "none")

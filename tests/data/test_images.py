@@ -1,0 +1,46 @@
+"""LabelledImages refuses what does not fit, and its hash is one of content."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from acgan.data.classes import make_classes
+from acgan.data.images import LabelledImages
+from acgan.errors import DataError
+
+CLASSES = make_classes(["a", "b"])
+
+
+def images(labels: list[int], *, seed: int = 0) -> LabelledImages:
+    pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), 1, 2, 3), np.uint8)
+    return LabelledImages(pixels, np.array(labels, np.int64), CLASSES)
+
+
+def test_counts_shape_and_subset() -> None:
+    some = images([0, 1, 1])
+    assert some.class_counts.tolist() == [1, 2]
+    assert str(some.shape) == "2×3×1"
+    np.testing.assert_array_equal(some.subset(np.array([2, 0])).labels, [1, 0])
+
+
+def test_the_hash_follows_pixels_labels_names_and_shape() -> None:
+    some = images([0, 1, 1])
+    assert images([0, 1, 1]).content_hash == some.content_hash
+    others = [
+        images([0, 1, 1], seed=1),
+        images([0, 1, 0]),
+        LabelledImages(some.images, some.labels, make_classes(["a", "c"])),
+        LabelledImages(some.images.reshape(3, 1, 3, 2), some.labels, CLASSES),
+    ]
+    assert len({some.content_hash, *(other.content_hash for other in others)}) == 5
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    labels = np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="uint8"):
+        LabelledImages(np.zeros((2, 1, 2, 2), np.float32), labels, CLASSES)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="int64"):
+        LabelledImages(np.zeros((3, 1, 2, 2), np.uint8), labels, CLASSES)
+    with pytest.raises(DataError, match="0 to 1"):
+        LabelledImages(np.zeros((2, 1, 2, 2), np.uint8), labels + 2, CLASSES)

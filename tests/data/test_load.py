@@ -1,0 +1,113 @@
+"""load_data on the embedded digits: parts, subsets, names, notes, and unknown sources."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.data.load import load_data
+from acgan.errors import UsageError
+
+
+def load(**options: Any) -> DataParts:
+    return load_data(DataConfig.model_validate(options))
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataParts:
+    return load()
+
+
+def test_the_embedded_digits_are_there(digits: DataParts) -> None:
+    assert digits.name == "digits"
+    assert digits.shape == (1, 28, 28)
+    for part, count in ((digits.train, 400), (digits.validation, 50), (digits.test, 50)):
+        assert part.class_counts.tolist() == [count] * 10
+    assert [c.name for c in digits.classes][:2] == ["zero", "one"]
+    assert digits.classes[7].aliases == ("7",)
+    assert digits.notes == ()
+    assert digits.train.images.max() == 255
+
+
+def test_the_parts_are_disjoint(digits: DataParts) -> None:
+    parts = (digits.train, digits.validation, digits.test)
+    pictures = {image.tobytes() for part in parts for image in part.images}
+    assert len(pictures) == 5000
+
+
+def test_the_same_config_gives_the_same_parts(digits: DataParts) -> None:
+    assert load().split_record() == digits.split_record()
+    other = load(split_seed=1).split_record()
+    assert all(other[name] != record for name, record in digits.split_record().items())
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"fraction": 0.1}, [40] * 10),
+        ({"per_class": 3}, [3] * 10),
+        ({"long_tail": 50}, [400, 258, 167, 108, 70, 45, 29, 19, 12, 8]),
+    ],
+)
+def test_subsets_concern_training_alone(
+    digits: DataParts, options: dict[str, Any], counts: list[int]
+) -> None:
+    parts = load(**options)
+    assert parts.train.class_counts.tolist() == counts
+    whole, record = digits.split_record(), parts.split_record()
+    assert record["test"] == whole["test"]
+    assert record["validation"] == whole["validation"]
+    assert record["train"] != whole["train"]
+    everything = {image.tobytes() for image in digits.train.images}
+    assert {image.tobytes() for image in parts.train.images} <= everything
+
+
+def test_one_class_keeps_its_name_and_its_images(digits: DataParts) -> None:
+    parts = load(only_class=["7", "three"])
+    assert [c.name for c in parts.classes] == ["three", "seven"]
+    for part, whole in ((parts.train, digits.train), (parts.test, digits.test)):
+        for new, old in ((0, 3), (1, 7)):
+            np.testing.assert_array_equal(
+                part.images[part.labels == new], whole.images[whole.labels == old]
+            )
+    assert len(load(only_class=["seven"]).classes) == 1
+
+
+def test_named_sets_are_resized_too(digits: DataParts) -> None:
+    parts = load(image_size=(32, 16), per_class=2)
+    assert parts.shape == (1, 32, 16)
+    assert parts.train.class_counts.tolist() == [2] * 10
+
+
+def test_too_large_a_per_class_is_said() -> None:
+    assert any("all there are of" in note for note in load(per_class=1000).notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [("digts", "did you mean 'digits'"), ("nothing-like-it", "no folder of that name")],
+)
+def test_unknown_names_are_refused(source: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load(source=source)
+
+
+def test_unknown_classes_are_refused() -> None:
+    with pytest.raises(UsageError, match="no class 'eleven'"):
+        load(only_class=["eleven"])
+
+
+def test_the_digits_need_neither_torch_nor_torchvision() -> None:
+    code = (
+        "import sys; from acgan.data.load import load_data;"
+        "from acgan.data.config import DataConfig;"
+        "load_data(DataConfig());"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

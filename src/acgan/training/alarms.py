@@ -110,7 +110,8 @@ def class_shares(predicted: Labels, labels: Labels, classes: int) -> Figures:
     """(K,) share of images of each class that are predicted so; NaN without images."""
     right = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
     count = np.bincount(labels, minlength=classes)
-    return np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
+    shares: Figures = np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
+    return shares
 
 
 @final
@@ -128,11 +129,15 @@ class AlarmBell:
         for key, message in alarms.items():
             self._counts[key] = self._counts.get(key, 0) + 1
             if self._counts[key] == PERSISTENCE:
-                events.append({"images": images_seen, "event": "alarm", "about": key, "message": message})
+                events.append(
+                    {"images": images_seen, "event": "alarm", "about": key, "message": message}
+                )
         for key in [key for key in self._counts if key not in alarms]:
             if self._counts.pop(key) >= PERSISTENCE:
                 message = f"the alarm about {key.replace('/', ' ')} is over"
-                events.append({"images": images_seen, "event": "alarm over", "about": key, "message": message})
+                events.append(
+                    {"images": images_seen, "event": "alarm over", "about": key, "message": message}
+                )
         return events
 
     def state(self) -> dict[str, int]:
@@ -153,5 +158,7 @@ def _reduce(images: Images) -> Figures:
     sums = np.add.reduceat(sums, columns, axis=3)
     heights = np.diff([*rows, height])[:, None]
     widths = np.diff([*columns, width])[None, :]
-    result: Figures = (sums / (heights * widths)).reshape(count, channels * len(rows) * len(columns))
+    result: Figures = (sums / (heights * widths)).reshape(
+        count, channels * len(rows) * len(columns)
+    )
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,10 +21,12 @@ class Rate:
     Attributes:
         images_per_second: of training alone.
         event_seconds: what a log row, a sheet and a checkpoint cost, in this order.
+        measuring_seconds: how long it took to find out.
     """
 
     images_per_second: float
     event_seconds: tuple[float, float, float]
+    measuring_seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """As ``budget.json`` holds it."""
@@ -35,14 +36,22 @@ class Rate:
     def from_json(values: dict[str, Any]) -> Rate:
         """What `to_json` gave."""
         log, sheet, checkpoint = values["event_seconds"]
-        return Rate(values["images_per_second"], (log, sheet, checkpoint))
+        return Rate(
+            values["images_per_second"], (log, sheet, checkpoint), values["measuring_seconds"]
+        )
 
     def images_in(self, seconds: float, every_images: tuple[int, int, int]) -> int:
         """Images that can be seen in ``seconds``, events included, at least one."""
-        per_image = 1 / self.images_per_second + sum(
+        return max(1, int(seconds / self._seconds_per_image(every_images)))
+
+    def seconds_for(self, images: int, every_images: tuple[int, int, int]) -> float:
+        """Seconds that ``images`` take, events included."""
+        return images * self._seconds_per_image(every_images)
+
+    def _seconds_per_image(self, every_images: tuple[int, int, int]) -> float:
+        return 1 / self.images_per_second + sum(
             cost / every for cost, every in zip(self.event_seconds, every_images, strict=True)
         )
-        return max(1, int(seconds / per_image))
 
 
 def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> float:
@@ -72,8 +81,3 @@ def total_images(config: TrainingConfig, train_images: int) -> int | None:
     if config.total_epochs is not None:
         return config.total_epochs * train_images
     return None
-
-
-def batches_in(images: int, images_per_iteration: int) -> int:
-    """Iterations that a budget takes; the last one may overshoot, never fall short."""
-    return math.ceil(images / images_per_iteration)

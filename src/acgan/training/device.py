@@ -82,7 +82,9 @@ def check_present(device: str) -> None:
     """
     if device != "cpu" and not _has(device):
         there = ", ".join(name for name in ("cuda", "mps", "cpu") if name == "cpu" or _has(name))
-        raise UsageError(f"there is no {device} device here (there is: {there}); choose another with --device")
+        raise UsageError(
+            f"there is no {device} device here (there is: {there}); choose another with --device"
+        )
 
 
 def describe_environment() -> dict[str, Any]:
@@ -107,5 +109,5 @@ def _fast_bf16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device == "cpu" and platform.machine() in ("x86_64", "AMD64"):
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

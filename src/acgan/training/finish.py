@@ -1,4 +1,4 @@
-"""What a finished run leaves to look at: curves, first and last sheet side by side, the trajectory."""
+"""What a finished run leaves to look at: curves, first and last sheet, the trajectory."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
     rows = _rows(folder.metrics)
     if any("event" not in row for row in rows):
         pictures["curves"] = _write(folder.path / "curves.png", curves(rows))
-    pictures["trajectory"] = _write(
-        folder.path / "trajectory.gif", animation(frames, captions)
-    )
+    pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
     return pictures
 
 

@@ -15,7 +15,9 @@ def first_non_finite(terms: Mapping[str, Tensor]) -> str | None:
     if bool(torch.isfinite(values).all()):
         return None
     finite = torch.isfinite(values).tolist()
-    return next(f"the loss term {name}" for name, good in zip(terms, finite, strict=True) if not good)
+    return next(
+        f"the loss term {name}" for name, good in zip(terms, finite, strict=True) if not good
+    )
 
 
 def first_non_finite_gradient(parameters: Iterable[tuple[str, nn.Parameter]]) -> str | None:
@@ -25,7 +27,9 @@ def first_non_finite_gradient(parameters: Iterable[tuple[str, nn.Parameter]]) ->
     if bool(torch.isfinite(norms).all()):
         return None
     finite = torch.isfinite(norms).tolist()
-    return next(f"the gradient of {name}" for (name, _), good in zip(named, finite, strict=True) if not good)
+    return next(
+        f"the gradient of {name}" for (name, _), good in zip(named, finite, strict=True) if not good
+    )
 
 
 @final

@@ -45,7 +45,7 @@ class Learner:
         for network in (self.generator, self.discriminator):
             network.to(choices.device)
             if choices.channels_last:
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                network.to(memory_format=torch.channels_last)
             network.train()
         training, optimizer = config.training, config.optimizer
         self.average = MovingAverage(
@@ -131,5 +131,3 @@ def _adam(
         eps=config.epsilon,
         fused=True,
     )
-
-

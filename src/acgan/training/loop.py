@@ -20,16 +20,16 @@ from acgan.model import Model, save_model
 from acgan.run_config import RunConfig
 from acgan.training.alarms import find_alarms
 from acgan.training.checkpoint import CheckpointStore, TrainingState
+from acgan.training.counters import Counters
 from acgan.training.device import Choices
 from acgan.training.display import Display
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner, schedule_factor
 from acgan.training.observe import Observer
-from acgan.training.counters import Counters
 from acgan.training.randomness import Streams
 from acgan.training.recorder import Recorder
 from acgan.training.run_folder import RunFolder
-from acgan.training.signals import Interrupted, StopRequest
+from acgan.training.signals import InterruptedRunError, StopRequest
 from acgan.training.snapshot import Snapshots
 from acgan.training.step import Stepper
 
@@ -93,7 +93,7 @@ class Loop:
         """Train until the budget is seen; ends with a checkpoint and ``model/``.
 
         Raises:
-            Interrupted: a signal came; the state is saved.
+            InterruptedRunError: a signal came; the state is saved.
             DivergedError: the retries are used up.
             DiskError: something could not be written; the last checkpoint is good.
         """
@@ -233,7 +233,7 @@ class Loop:
             return
         self._save(scheduled=False)
         self._folder.write_status("stopped", self.images_seen, self._total)
-        raise Interrupted(
+        raise InterruptedRunError(
             f"stopped at {self.images_seen:,} of {self._total:,} images; everything is saved in "
             f"{self._folder.path}, and the same command goes on from there",
             signal_number,

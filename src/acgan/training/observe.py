@@ -1,4 +1,4 @@
-"""What a person sees of a run while it goes on: metric rows, sample sheets, the evidence for alarms.
+"""What a person sees of a run while it goes on: metric rows, sheets, evidence for alarms.
 
 Looks at training and validation images only, and leaves the training state as it is.
 """

@@ -1,8 +1,9 @@
-"""`train`: from what a person asks for to a finished run folder; the command line calls just this."""
+"""`train`: from what a person asks for to a finished run folder; the command line calls this."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,13 +26,16 @@ from acgan.training.budget import (
     measuring_seconds,
     total_images,
 )
-from acgan.training.device import Choices, check_present, choose as choose_execution, describe_environment
+from acgan.training.device import Choices, check_present, describe_environment
+from acgan.training.device import choose as choose_execution
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.finish import draw_summary
 from acgan.training.lock import run_lock
 from acgan.training.loop import Loop
+from acgan.training.progress import duration
 from acgan.training.run_folder import RunFolder
 
+_ESTIMATE_SECONDS = 1.5
 _BUDGETS = ("total_images", "total_epochs", "max_minutes")
 
 
@@ -71,6 +75,7 @@ def train(
     execution: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
     display: Display | None = None,
+    announce: bool = False,
 ) -> TrainedRun:
     """Train, or go on with, the run that the arguments describe.
 
@@ -86,6 +91,7 @@ def train(
         execution: fields of `acgan.run_config.ExecutionConfig`.
         options: further ``section.key=value`` settings.
         display: shows progress; by default nothing is shown.
+        announce: say first what will be trained, and how long it will take by a short measurement.
 
     Returns:
         The finished run.
@@ -108,7 +114,9 @@ def train(
     _check_fit(config, parts, model)
     name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
     folder = RunFolder(Path(run) if run else Path("runs") / name)
-    return _run(config, parts, folder, display, model)
+    if announce:
+        _announce(config, parts, folder, display)
+    return _run(config, parts, folder, display, model, estimate=announce)
 
 
 def _given(
@@ -131,7 +139,9 @@ def _set(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (values or {}).items() if value is not None}
 
 
-def _merged(recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str]) -> dict[str, Any]:
+def _merged(
+    recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str]
+) -> dict[str, Any]:
     values: dict[str, Any] = dict(recipe.values) if recipe else {}
     for section, inner in given.items():
         values[section] = {**values.get(section, {}), **inner} if isinstance(inner, dict) else inner
@@ -204,8 +214,14 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
     if model is None:
         return
     differences = difference(
-        {"generator": model.config.generator.model_dump(), "discriminator": model.config.discriminator.model_dump()},
-        {"generator": config.generator.model_dump(), "discriminator": config.discriminator.model_dump()},
+        {
+            "generator": model.config.generator.model_dump(),
+            "discriminator": model.config.discriminator.model_dump(),
+        },
+        {
+            "generator": config.generator.model_dump(),
+            "discriminator": config.discriminator.model_dump(),
+        },
     )
     if model.shape != parts.shape:
         differences.append(f"image size: {model.shape} → {parts.shape}")
@@ -217,7 +233,13 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
 
 
 def _run(
-    config: RunConfig, parts: DataParts, folder: RunFolder, display: Display, model: Model | None
+    config: RunConfig,
+    parts: DataParts,
+    folder: RunFolder,
+    display: Display,
+    model: Model | None,
+    *,
+    estimate: bool,
 ) -> TrainedRun:
     with run_lock(folder.path):
         remove_leftovers(folder.path)
@@ -226,9 +248,9 @@ def _run(
         choices = _choices(config, folder, display)
         choices.apply_threads()
         total = _total(config, parts, choices, folder, display)
-        loop = Loop(
-            config, parts, choices, folder, display, total_images=total, start_from=model
-        )
+        if estimate and not folder.metrics.exists():
+            _say_time(config, parts, choices, folder, display, total)
+        loop = Loop(config, parts, choices, folder, display, total_images=total, start_from=model)
         with closing(loop):
             resumed_at = loop.images_seen
             if resumed_at < total:
@@ -270,18 +292,11 @@ def _total(
     assert minutes is not None  # RunConfig has exactly one budget
     known = folder.read(folder.budget)
     if known is None:
-        rate = _measure(config, parts, choices, folder, minutes)
-        spent = 2 * measuring_seconds(minutes)
-        folder.write(folder.budget, {**rate.to_json(), "spent_seconds": spent})
+        rate = _measure(config, parts, choices, folder, measuring_seconds(minutes))
+        folder.write(folder.budget, rate.to_json())
     else:
-        rate, spent = Rate.from_json(known), known["spent_seconds"]
-    reporting = config.reporting
-    every = (
-        reporting.log_every_images,
-        reporting.sheet_every_images,
-        reporting.checkpoint_every_images,
-    )
-    total = rate.images_in(60 * minutes - spent, every)
+        rate = Rate.from_json(known)
+    total = rate.images_in(60 * minutes - rate.measuring_seconds, _event_intervals(config))
     display.message(
         f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} images/s "
         "measured at the first start"
@@ -289,10 +304,20 @@ def _total(
     return total
 
 
+def _event_intervals(config: RunConfig) -> tuple[int, int, int]:
+    reporting = config.reporting
+    return (
+        reporting.log_every_images,
+        reporting.sheet_every_images,
+        reporting.checkpoint_every_images,
+    )
+
+
 def _measure(
-    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, minutes: float
+    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, seconds: float
 ) -> Rate:
     """Train a throw-away learner for some seconds in a throw-away folder."""
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix=".tmp-measure-", dir=folder.path) as scratch:
         place = RunFolder(Path(scratch))
         loop = Loop(config, parts, choices, place, SilentDisplay(), total_images=0)
@@ -303,5 +328,42 @@ def _measure(
                 loop.train_once()
                 return loop.images_seen - before
 
-            speed = measure_images_per_second(iterate, measuring_seconds(minutes))
-            return Rate(speed, loop.rehearse())
+            speed = measure_images_per_second(iterate, seconds)
+            events = loop.rehearse()
+    return Rate(speed, events, time.perf_counter() - start)
+
+
+def _announce(config: RunConfig, parts: DataParts, folder: RunFolder, display: Display) -> None:
+    """What will be trained, on which data."""
+    counts = ", ".join(
+        f"{len(part):,} {name}"
+        for name, part in (
+            ("training", parts.train),
+            ("validation", parts.validation),
+            ("test", parts.test),
+        )
+    )
+    recipe = load_recipe(config.recipe)
+    display.message(f"data: {parts.name}, {len(parts.classes)} classes of {parts.shape} ({counts})")
+    display.message(f"recipe: {recipe.name}, {recipe.summary}")
+    for deviation in recipe.deviations:
+        display.message(f"  deviation: {deviation}")
+    display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")
+
+
+def _say_time(
+    config: RunConfig,
+    parts: DataParts,
+    choices: Choices,
+    folder: RunFolder,
+    display: Display,
+    total: int,
+) -> None:
+    """How long the budget will take, by a measurement of a few seconds."""
+    rate = _measure(config, parts, choices, folder, _ESTIMATE_SECONDS)
+    seconds = rate.seconds_for(total, _event_intervals(config))
+    display.message(
+        f"{total:,} images will take about {duration(seconds)} on this {choices.device} in "
+        f"{choices.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
+        "--images or --max-minutes sets another budget)"
+    )

@@ -77,7 +77,9 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read ({error}); restore it or start a new run") from None
+            raise DataError(
+                f"{path} cannot be read ({error}); restore it or start a new run"
+            ) from None
 
     def write(self, path: Path, values: Any) -> None:
         """Write JSON atomically."""
@@ -91,7 +93,9 @@ class RunFolder:
     def _foreign(self) -> list[Path]:
         """What lies in the folder that a start cut short would not have left."""
         ours = {"samples", "split.json", ".lock"}
-        return [p for p in self.path.iterdir() if p.name not in ours and not p.name.startswith(".tmp")]
+        return [
+            p for p in self.path.iterdir() if p.name not in ours and not p.name.startswith(".tmp")
+        ]
 
     def _check_same(self, known: RunConfig, wanted: RunConfig) -> None:
         changes = difference(known.trajectory(), wanted.trajectory())

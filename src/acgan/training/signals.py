@@ -13,7 +13,7 @@ _WATCHED = (signal.SIGINT, signal.SIGTERM)
 
 
 @final
-class Interrupted(AcganError):
+class InterruptedRunError(AcganError):
     """A signal stopped the run after its state was saved (exit code 128 + signal: 130, 143)."""
 
     def __init__(self, message: str, signal_number: int) -> None:

@@ -42,7 +42,8 @@ class Snapshots:
             own, live = dict(generator.named_buffers()), self._learner.generator.named_buffers()
             for name, buffer in live:
                 own[name].copy_(buffer)
-            reestimate_statistics(generator, self._batches())
+            with self._choices.autocast():
+                reestimate_statistics(generator, self._batches())
             generator.eval()
             self._taken_at = images_seen
         return generator

@@ -107,9 +107,7 @@ class Stepper:
             skipped.append(f"generator: {problem}")
         return skipped
 
-    def _draw(
-        self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor
-    ) -> Fakes:
+    def _draw(self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor) -> Fakes:
         size = self._config.batch_size
         latents = torch.randn(
             size,

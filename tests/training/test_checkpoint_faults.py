@@ -288,6 +288,8 @@ def test_a_failing_disk_loses_nothing_and_says_what_to_do(
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Folders in which an action was killed, call by call, under ``how/action``."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork a process to kill")
     command = [sys.executable, __file__, str(tmp_path_factory.mktemp("killed"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

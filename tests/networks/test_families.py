@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.build import (
@@ -156,6 +156,19 @@ def test_the_label_enters_through_the_conditioning_parameters_alone(mode: Mode) 
             assert torch.equal(
                 draw(generator, torch.tensor([0])), draw(generator, torch.tensor([1]))
             )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_the_label_leaves_alone_is_the_style(mode: Mode) -> None:
+    """With conditional batch norm the noise alone decides what the first layer lays out."""
+    start = make(generator_configs(mode)[0], ImageShape(1, 16, 16), 2).eval()
+    layouts: list[Tensor] = []
+    first = next(module for module in start.modules() if isinstance(module, nn.Linear))
+    first.register_forward_hook(lambda *call: layouts.append(call[2]))
+    with torch.no_grad():
+        draw(start, torch.tensor([0]))
+        draw(start, torch.tensor([1]))
+    assert torch.equal(layouts[0], layouts[1]) == (mode == "batchnorm")
 
 
 @settings(max_examples=40, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from acgan.data import containers
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.errors import DataError
+
+Make = Callable[[Path, dict[str, bytes]], Path]
 
 FILES = {"a/1.png": b"one", "a/b/2.png": b"two", "c/3.png": b"three"}
 HIDDEN = {".DS_Store": b"x", "a/.hidden": b"x", "__MACOSX/a/1.png": b"x", "a/Thumbs.db": b"x"}
@@ -35,35 +38,43 @@ def key(container: Container) -> str:
     return container.content_key(lambda done, total: None)
 
 
-@pytest.mark.parametrize("make", [as_folder, as_zip])
-class TestBoth:
-    def test_files_and_folders_are_listed_without_the_hidden(self, tmp_path, make) -> None:  # type: ignore[no-untyped-def]
-        container = open_container(make(tmp_path / "set", FILES | HIDDEN))
-        assert container.files == ("a/1.png", "a/b/2.png", "c/3.png")
-        assert container.folders == ("a", "a/b", "c")
-        assert container.read("a/b/2.png") == b"two"
+both = pytest.mark.parametrize("make", [as_folder, as_zip])
 
-    def test_the_key_follows_names_and_contents(self, tmp_path, make) -> None:  # type: ignore[no-untyped-def]
-        variants = [
-            FILES,
-            FILES | {"a/1.png": b"eno"},
-            FILES | {"d/4.png": b"four"},
-            {name.replace("c/", "d/"): data for name, data in FILES.items()},
-        ]
-        keys = [
-            key(open_container(make(tmp_path / str(number), files)))
-            for number, files in enumerate(variants)
-        ]
-        assert len(set(keys)) == len(keys)
-        assert key(open_container(make(tmp_path / "again", FILES))) == keys[0]
 
-    def test_empty_and_oversized_files_have_a_reason(self, tmp_path, make, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-        monkeypatch.setattr(containers, "LARGEST_FILE_BYTES", 4)
-        container = open_container(make(tmp_path / "set", {"a/0": b"", "a/5": b"12345"}))
-        with pytest.raises(UnusableFileError, match="empty"):
-            container.read("a/0")
-        with pytest.raises(UnusableFileError, match="oversized"):
-            container.read("a/5")
+@both
+def test_files_and_folders_are_listed_without_the_hidden(tmp_path: Path, make: Make) -> None:
+    container = open_container(make(tmp_path / "set", FILES | HIDDEN))
+    assert container.files == ("a/1.png", "a/b/2.png", "c/3.png")
+    assert container.folders == ("a", "a/b", "c")
+    assert container.read("a/b/2.png") == b"two"
+
+
+@both
+def test_the_key_follows_names_and_contents(tmp_path: Path, make: Make) -> None:
+    variants = [
+        FILES,
+        FILES | {"a/1.png": b"eno"},
+        FILES | {"d/4.png": b"four"},
+        {name.replace("c/", "d/"): data for name, data in FILES.items()},
+    ]
+    keys = [
+        key(open_container(make(tmp_path / str(number), files)))
+        for number, files in enumerate(variants)
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key(open_container(make(tmp_path / "again", FILES))) == keys[0]
+
+
+@both
+def test_empty_and_oversized_files_have_a_reason(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "LARGEST_FILE_BYTES", 4)
+    container = open_container(make(tmp_path / "set", {"a/0": b"", "a/5": b"12345"}))
+    with pytest.raises(UnusableFileError, match="empty"):
+        container.read("a/0")
+    with pytest.raises(UnusableFileError, match="oversized"):
+        container.read("a/5")
 
 
 def test_a_zip_cannot_write_anywhere(tmp_path: Path) -> None:

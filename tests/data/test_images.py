@@ -39,7 +39,7 @@ def test_the_hash_follows_pixels_labels_names_and_shape() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     labels = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="uint8"):
-        LabelledImages(np.zeros((2, 1, 2, 2), np.float32), labels, CLASSES)  # type: ignore[arg-type]
+        LabelledImages(np.zeros((2, 1, 2, 2), np.float32), labels, CLASSES)
     with pytest.raises(ValueError, match="int64"):
         LabelledImages(np.zeros((3, 1, 2, 2), np.uint8), labels, CLASSES)
     with pytest.raises(DataError, match="0 to 1"):

@@ -59,7 +59,9 @@ def load_folder(path: Path, config: DataConfig, progress: Progress) -> Source:
     _check_classes(path, layout, used, bad)
     labels = np.array([entry.label for entry in used], np.int64)
     given = np.array([entry.part for entry in used], np.int8)
-    images = LabelledImages(decoded.images, labels, make_classes(layout.classes))
+    images = LabelledImages(
+        decoded.images, labels, make_classes([printable(name) for name in layout.classes])
+    )
     name = safe_component(path.resolve().stem if path.is_file() else path.resolve().name)
     notes = [decoded.note] if decoded.note else []
     if bad:

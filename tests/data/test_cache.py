@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import namedtuple
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,14 @@ class Maker:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.written = 0
 
     def __call__(self) -> Recipe:
         self.calls += 1
         return Recipe(1000, (3, 4, 5), self.chunks, lambda: {"bad": ["x"]})
 
     def chunks(self) -> Iterable[Images]:
+        self.written += 1
         yield IMAGES[:4]
         yield IMAGES[4:]
 
@@ -117,6 +120,14 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("a file")
     with pytest.raises(DiskError, match="root"):
         cached(tmp_path / "root", "key", Maker())
+
+
+def test_of_many_at_once_one_writes(tmp_path: Path) -> None:
+    makers = [Maker() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda make: cached(tmp_path, "key", make), makers))
+    assert all((result.images == IMAGES).all() for result in results)
+    assert sum(make.written for make in makers) == 1
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:

@@ -165,6 +165,11 @@ def test_names_cannot_steer_the_terminal(root: Path) -> None:
     assert "\\x1b[31mbad.png" in str(caught.value)
 
 
+def test_names_of_classes_cannot_steer_the_terminal(root: Path) -> None:
+    (root / "red").rename(root / "\x1b[31mred")
+    assert "\\x1b[31mred" in [c.name for c in load(root).classes]
+
+
 def test_a_class_with_only_bad_files_is_refused(root: Path) -> None:
     (root / "violet").mkdir()
     (root / "violet" / "1.png").write_bytes(b"x")
@@ -184,6 +189,15 @@ def test_one_image_in_a_class_is_refused_unless_the_class_is_left_out(root: Path
     with pytest.raises(DataError, match="'violet' has only 1 training image"):
         load(root)
     assert [c.name for c in load(root, only_class=["red", "blue"]).classes] == ["blue", "red"]
+
+
+def test_files_of_classes_left_out_do_not_matter(root: Path) -> None:
+    alone = load(root, only_class=["green", "red"]).split_record()
+    spoil(root)
+    for bad in ("green/cut.png", "red/empty.png", "red/text.png"):
+        (root / bad).unlink()
+    save(np.zeros((9, 9), np.uint8), root / "blue" / "large.png")
+    assert load(root, only_class=["green", "red"]).split_record() == alone
 
 
 def test_mixed_sizes_want_a_size(root: Path) -> None:

@@ -39,6 +39,11 @@ def test_sides_are_cut_off_and_nothing_is_stretched() -> None:
     assert (square == 255).all()
 
 
+def test_many_images_stay_in_their_order() -> None:
+    images = np.repeat(np.arange(1000) % 251, 16).astype(np.uint8).reshape(1000, 1, 4, 4)
+    np.testing.assert_array_equal(fit_array(images, (2, 2))[:, 0, 0, 0], np.arange(1000) % 251)
+
+
 def test_array_and_image_agree() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     alone = np.asarray(fit_image(Image.fromarray(pixels), (9, 9)))

@@ -20,9 +20,10 @@ from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode, probe, quiet_decoders
 from acgan.data.images import Images, LabelledImages
-from acgan.data.layout import Entry, Layout, arrange
+from acgan.data.layout import Entry, arrange
 from acgan.data.places import cache_root
 from acgan.data.source import Source
+from acgan.data.subset import kept_classes
 from acgan.errors import DataError
 
 Progress = Callable[[str, int, int], None]
@@ -36,6 +37,9 @@ _LISTED = 20
 def load_folder(path: Path, config: DataConfig, progress: Progress) -> Source:
     """The images of a folder or zip, at ``config.image_size`` or their own common size.
 
+    Of ``config.only_class``, if given, and of no other class are files decoded; labels and classes
+    stay those of the whole.
+
     Raises:
         DataError: nothing usable is there, sizes differ, or files cannot be used and
             ``config.bad_files`` is ``refuse``; the message lists them with path and reason.
@@ -46,22 +50,26 @@ def load_folder(path: Path, config: DataConfig, progress: Progress) -> Source:
         layout = arrange(container.files, container.folders)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+    classes = make_classes([printable(name) for name in layout.classes])
+    kept = kept_classes(classes, config.only_class) or list(range(len(classes)))
+    entries = [entry for entry in layout.entries if entry.label in kept]
     content = container.content_key(lambda done, total: progress("reading", done, total))
     key = hashlib.sha256(
-        repr((_FORMAT, PIL.__version__, content, config.image_size)).encode()
+        repr((_FORMAT, PIL.__version__, content, config.image_size, kept)).encode()
     ).hexdigest()
-    scan = _Scan(path, container, layout, config.image_size, progress)
+    scan = _Scan(path, container, entries, config.image_size, progress)
     decoded = cached(cache_root(config.cache), key[:32], scan.recipe)
     bad = {str(file): str(reason) for file, reason in decoded.details}
     if bad and config.bad_files == "refuse":
         raise DataError(_refusal(path, bad))
-    used = [entry for entry in layout.entries if entry.path not in bad]
-    _check_classes(path, layout, used, bad)
+    used = [entry for entry in entries if entry.path not in bad]
+    filled = {entry.label for entry in used}
+    for index in kept:
+        if index not in filled:
+            raise DataError(_emptied(path, layout.classes[index], len(bad)))
     labels = np.array([entry.label for entry in used], np.int64)
     given = np.array([entry.part for entry in used], np.int8)
-    images = LabelledImages(
-        decoded.images, labels, make_classes([printable(name) for name in layout.classes])
-    )
+    images = LabelledImages(decoded.images, labels, classes)
     name = safe_component(path.resolve().stem if path.is_file() else path.resolve().name)
     notes = [decoded.note] if decoded.note else []
     if bad:
@@ -85,13 +93,13 @@ class _Scan:
         self,
         path: Path,
         container: Container,
-        layout: Layout,
+        entries: Sequence[Entry],
         size: tuple[int, int] | None,
         progress: Progress,
     ) -> None:
         self._path = path
         self._container = container
-        self._entries = layout.entries
+        self._entries = entries
         self._size = size
         self._progress = progress
         self._bad: dict[str, str] = {}
@@ -173,14 +181,11 @@ class _Scan:
         self._progress(stage, len(entries), len(entries))
 
 
-def _check_classes(path: Path, layout: Layout, used: Sequence[Entry], bad: dict[str, str]) -> None:
-    filled = {entry.label for entry in used}
-    empty = [name for index, name in enumerate(layout.classes) if index not in filled]
-    if empty:
-        raise DataError(
-            f"{path}: no file of the class {empty[0]!r} can be used ({_files(len(bad))} set aside "
-            "in all); put images into it or remove it"
-        )
+def _emptied(path: Path, name: str, bad: int) -> str:
+    return (
+        f"{path}: no file of the class {name!r} can be used ({_files(bad)} set aside in all); "
+        "put images into it, remove it, or choose other classes with --only-class"
+    )
 
 
 def _refusal(path: Path, bad: dict[str, str]) -> str:

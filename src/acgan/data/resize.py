@@ -6,6 +6,7 @@ practice of StyleGAN's and EDM's data-set tools). Nothing is stretched.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+
+_TASK = 256  # images a thread takes at once
 
 
 def fit_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -30,15 +33,17 @@ def fit_array(images: Pixels, size: tuple[int, int]) -> Pixels:
         return images
     result = np.empty((*images.shape[:2], *size), np.uint8)
 
-    def fit(index: int) -> None:
-        if images.shape[1] == 1:
-            result[index, 0] = fit_image(Image.fromarray(images[index, 0]), size)
-        else:
-            pixels = np.ascontiguousarray(images[index].transpose(1, 2, 0))
-            result[index] = np.asarray(fit_image(Image.fromarray(pixels), size)).transpose(2, 0, 1)
+    def fit(start: int) -> None:
+        for index in range(start, min(start + _TASK, len(images))):
+            if images.shape[1] == 1:
+                result[index, 0] = fit_image(Image.fromarray(images[index, 0]), size)
+            else:
+                pixels = np.ascontiguousarray(images[index].transpose(1, 2, 0))
+                fitted = np.asarray(fit_image(Image.fromarray(pixels), size))
+                result[index] = fitted.transpose(2, 0, 1)
 
-    with ThreadPoolExecutor() as pool:  # Pillow scales outside the interpreter's lock
-        for _ in pool.map(fit, range(len(images)), chunksize=256):
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(fit, range(0, len(images), _TASK)):  # Pillow scales without the lock
             pass
     return result
 

@@ -37,10 +37,13 @@ class Choices:
         """As ``environment.json`` holds it."""
         return asdict(self)
 
-    def apply_threads(self) -> None:
-        """Make torch use the recorded number of threads."""
+    def apply(self) -> None:
+        """Make torch use the recorded number of threads, and kernels that repeat themselves."""
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
+        if self.device == "cuda":
+            torch.backends.cudnn.deterministic = True
+            torch.backends.cudnn.benchmark = False
 
     def autocast(self) -> AbstractContextManager[Any]:
         """bf16 autocast, or nothing."""
@@ -107,7 +110,7 @@ def _has(device: str) -> bool:
 
 def _fast_bf16(device: str) -> bool:
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "cpu" and platform.machine() in ("x86_64", "AMD64"):
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

@@ -21,22 +21,28 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
     """Draw the end-of-run pictures from what the run has written.
 
     Returns:
-        Paths by what they show: ``last sheet``, ``first and last``, ``curves``, ``trajectory``.
+        Paths by what they show: ``last sheet``, ``first and last``, ``curves``, ``trajectory``;
+        without those whose sources a person has removed.
 
     Raises:
         DiskError: one could not be written.
     """
     sheets = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
-    pictures: dict[str, Path] = {"last sheet": sheets[-1]}
-    frames = [Image.open(path) for path in _spread(sheets)]
-    captions = [f"{int(path.stem):,} images" for path in _spread(sheets)]
-    real = Image.open(folder.samples / "real.png")
-    both = side_by_side([frames[0], frames[-1], real], [captions[0], captions[-1], "real images"])
-    pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
+    real = folder.samples / "real.png"
+    pictures: dict[str, Path] = {}
+    if sheets:
+        frames = [Image.open(path) for path in _spread(sheets)]
+        captions = [f"{int(path.stem):,} images" for path in _spread(sheets)]
+        beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
+        if real.exists():
+            beside.append((Image.open(real), "real images"))
+        both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
+        pictures["last sheet"] = sheets[-1]
+        pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
+        pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
     rows = _rows(folder.metrics)
     if any("event" not in row for row in rows):
         pictures["curves"] = _write(folder.path / "curves.png", curves(rows))
-    pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
     return pictures
 
 

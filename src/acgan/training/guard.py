@@ -1,12 +1,15 @@
-"""The guard: no loss or gradient that is not finite ever reaches the weights."""
+"""The guard: nothing that is not finite ever reaches weights, moments or running statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 import torch
 from torch import Tensor, nn
+
+LARGEST = 1e18
+"""A gradient beyond this would make a second moment infinite for good."""
 
 
 def first_non_finite(terms: Mapping[str, Tensor]) -> str | None:
@@ -20,16 +23,26 @@ def first_non_finite(terms: Mapping[str, Tensor]) -> str | None:
     )
 
 
-def first_non_finite_gradient(parameters: Iterable[tuple[str, nn.Parameter]]) -> str | None:
-    """Name of the first parameter whose gradient is not finite, or None; one read-out in all."""
-    named = [(name, p.grad) for name, p in parameters if p.grad is not None]
-    norms = torch.stack(torch._foreach_norm([gradient for _, gradient in named], ord=float("inf")))
-    if bool(torch.isfinite(norms).all()):
+def first_unusable(network: nn.Module) -> str | None:
+    """Name of the first gradient or running statistic that is not finite, or None; one read-out.
+
+    Beyond `LARGEST` counts as infinite: Adam squares gradients, and float32 ends at 3·10³⁸.
+    """
+    named = [
+        (f"the gradient of {name}", p.grad)
+        for name, p in network.named_parameters()
+        if p.grad is not None
+    ]
+    named += [
+        (f"the running statistic {name}", buffer)
+        for name, buffer in network.named_buffers()
+        if buffer.is_floating_point()
+    ]
+    norms = torch.stack(torch._foreach_norm([value for _, value in named], ord=float("inf")))
+    usable = norms < LARGEST  # false for what is not a number, too
+    if bool(usable.all()):
         return None
-    finite = torch.isfinite(norms).tolist()
-    return next(
-        f"the gradient of {name}" for (name, _), good in zip(named, finite, strict=True) if not good
-    )
+    return next(name for (name, _), good in zip(named, usable.tolist(), strict=True) if not good)
 
 
 @final

@@ -105,8 +105,11 @@ class Learner:
 
 
 def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int) -> float:
-    """The schedule's factor on every rate: 1, or falling linearly to 0 at ``total_images``."""
-    if config.schedule == "constant":
+    """The schedule's factor on every rate: 1, or falling linearly to 0 at ``total_images``.
+
+    A ``total_images`` of 0 is one that is still to be measured; the factor is 1 meanwhile.
+    """
+    if config.schedule == "constant" or not total_images:
         return 1.0
     start = config.decay_from * total_images
     return min(1.0, max(0.0, (total_images - images_seen) / (total_images - start)))

@@ -90,7 +90,9 @@ class Loop:
         return self._counters.images_seen
 
     def run(self) -> None:
-        """Train until the budget is seen; ends with a checkpoint and ``model/``.
+        """Train until the budget is seen; ends with a sheet, a checkpoint and ``model/``.
+
+        Of a run whose budget is seen already it does the end again, which a kill may have cut.
 
         Raises:
             InterruptedRunError: a signal came; the state is saved.
@@ -99,14 +101,16 @@ class Loop:
         """
         self._display.start(str(self._folder.path), self._total, self.images_seen)
         with StopRequest() as stop:
-            if not self._store.list():
+            if self._fresh:
                 self._begin()
+            self._status("training")
             while self.images_seen < self._total:
                 self._iterate()
-                if stop.signal_number is not None:
+                if stop.signal_number is not None and self.images_seen < self._total:
                     self._stop(stop.signal_number)
             self._sheet()
             self._save(scheduled=False)
+            self._status("complete")
 
     def close(self) -> None:
         """Close the logs."""
@@ -157,13 +161,15 @@ class Loop:
         if counters.skipped_in_row >= self._config.training.skips_before_restore:
             self._restore_last_good(skipped[0])
             return
+        healthy = not skipped
         reporting = self._config.reporting
         if self._crossed(before, reporting.log_every_images):
             self._log()
-        if self._crossed(before, reporting.sheet_every_images):
+        # What diverges may be unable to draw, and is no state to go back to.
+        if healthy and self._crossed(before, reporting.sheet_every_images):
             self._sheet(alarms=True)
         if self._crossed(before, reporting.checkpoint_every_images):
-            self._save(scheduled=True)
+            self._save(scheduled=healthy)
 
     def _crossed(self, before: int, every: int) -> bool:
         return before // every != self.images_seen // every
@@ -199,6 +205,9 @@ class Loop:
         self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
 
     def _save(self, *, scheduled: bool) -> None:
+        # First, so that the average's statistics in a checkpoint are those of its weights,
+        # whenever the snapshot before this one was taken.
+        average = self._snapshots.take(self.images_seen).state_dict()
         interval = self.images_seen // self._config.reporting.checkpoint_every_images
         counters = {**self._counters.state(), "metrics_bytes": self._recorder.sync()}
         self._store.save(
@@ -207,11 +216,13 @@ class Loop:
             milestone=scheduled and interval & (interval - 1) == 0,
         )
         self._warn_of_damage()
-        self._save_model()
-        state = "complete" if self.images_seen >= self._total else "training"
+        self._save_model(average)
+        self._status("training")
+
+    def _status(self, state: str) -> None:
         self._folder.write_status(state, self.images_seen, self._total)
 
-    def _save_model(self) -> None:
+    def _save_model(self, average: Mapping[str, torch.Tensor]) -> None:
         described: Mapping[str, Any] = {
             "config": self._config,
             "shape": self._parts.shape,
@@ -223,16 +234,14 @@ class Loop:
         save_model(
             self._folder.model,
             **described,
-            generator_state=self._snapshots.take(self.images_seen).state_dict(),
+            generator_state=average,
             discriminator_state=self._learner.discriminator.state_dict(),
             card=model_card(**described),
         )
 
     def _stop(self, signal_number: int) -> None:
-        if self.images_seen >= self._total:
-            return
         self._save(scheduled=False)
-        self._folder.write_status("stopped", self.images_seen, self._total)
+        self._status("stopped")
         raise InterruptedRunError(
             f"stopped at {self.images_seen:,} of {self._total:,} images; everything is saved in "
             f"{self._folder.path}, and the same command goes on from there",
@@ -243,6 +252,7 @@ class Loop:
         """Take over the newest state; the length of metrics.jsonl at that state."""
         state = self._store.newest()
         self._warn_of_damage()
+        self._fresh = state is None
         if state is None:
             return 0
         self._take_over(state)
@@ -259,7 +269,7 @@ class Loop:
         retry = self._counters.retry + 1
         state = self._store.newest_scheduled()
         if retry > MOST_RETRIES or state is None:
-            self._folder.write_status("diverged", self.images_seen, self._total)
+            self._status("diverged")
             raise DivergedError(
                 f"training diverged at {self.images_seen:,} images: {problem} was not finite in "
                 f"{self._counters.skipped_in_row} iterations in a row, and going back "
@@ -268,7 +278,7 @@ class Loop:
                 "or with --precision fp32"
             )
         diverged_at = self.images_seen
-        self._recorder.rewind(state.counters["metrics_bytes"])
+        self._recorder.rewind(state.counters["metrics_bytes"], state.counters["images_seen"])
         self._take_over(state)
         self._counters.retry = retry
         self._counters.skipped_in_row = 0

@@ -23,7 +23,7 @@ class Meters:
 
     def add(self, name: str, total: Tensor, count: int = 1) -> None:
         """Add ``total``, a scalar that is the sum of ``count`` observations."""
-        value = total.detach().double()
+        value = total.detach().to(_widest(total.device.type))
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + count
 
@@ -50,7 +50,12 @@ class Meters:
     def restore(self, state: Mapping[str, list[float]], device: str) -> None:
         """Take over what `state` gave."""
         self._sums = {
-            name: torch.tensor(total, dtype=torch.float64, device=device)
+            name: torch.tensor(total, dtype=_widest(device), device=device)
             for name, (total, _) in state.items()
         }
         self._counts = {name: int(count) for name, (_, count) in state.items()}
+
+
+def _widest(device: str) -> torch.dtype:
+    """The widest float of a device: MPS has no float64."""
+    return torch.float32 if device == "mps" else torch.float64

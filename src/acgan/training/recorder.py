@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, final
 
 from PIL import Image
@@ -41,15 +40,20 @@ class Recorder:
         self._folder = folder
         self._display = display
         self._metrics = LineLog(folder.metrics, keep_bytes=metrics_bytes)
-        self._timing = LineLog(folder.timing, keep_bytes=_size(folder.timing))
-        self._tensorboard = TensorBoardLog(folder.tensorboard, first_image=images_seen)
+        try:
+            self._timing = LineLog(folder.timing)
+        except BaseException:
+            self._metrics.close()
+            raise
+        self._tensorboard: TensorBoardLog | None = None
+        self._first_image = images_seen
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Write one row of figures; ``images`` says at which count."""
         self._metrics.append(row)
         self._timing.append({"images": row["images"], "unix_seconds": round(time.time(), 3)})
         figures = {key: value for key, value in row.items() if isinstance(value, Mapping)}
-        self._tensorboard.scalars(row["images"], figures)
+        self._events().scalars(row["images"], figures)
         self._display.metrics(row)
 
     def event(self, event: Mapping[str, Any]) -> None:
@@ -60,23 +64,36 @@ class Recorder:
     def picture(self, name: str, picture: Image.Image, images_seen: int) -> None:
         """Write ``samples/NAME.png`` and show it in TensorBoard."""
         write_atomic(self._folder.samples / f"{name}.png", png_bytes(picture))
-        self._tensorboard.image(images_seen, "samples" if name.isdecimal() else name, picture)
+        tag = "samples" if name.isdecimal() else name
+        self._events().image(images_seen, tag, picture)
 
     def sync(self) -> int:
         """Make the metrics durable; their length in bytes."""
         return self._metrics.sync()
 
-    def rewind(self, metrics_bytes: int) -> None:
-        """Cut metrics.jsonl back to a length that `sync` gave."""
+    def rewind(self, metrics_bytes: int, images_seen: int) -> None:
+        """Go back to a length of metrics.jsonl that `sync` gave at ``images_seen``."""
+        cut = LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
         self._metrics.close()
-        self._metrics = LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
+        self._metrics = cut
+        self._close_events()
+        self._first_image = images_seen
 
     def close(self) -> None:
         """Close all logs."""
         self._metrics.close()
         self._timing.close()
-        self._tensorboard.close()
+        self._close_events()
 
+    def _events(self) -> TensorBoardLog:
+        """TensorBoard's file of this start; made when there is something to write."""
+        if self._tensorboard is None:
+            self._tensorboard = TensorBoardLog(
+                self._folder.tensorboard, first_image=self._first_image
+            )
+        return self._tensorboard
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    def _close_events(self) -> None:
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+            self._tensorboard = None

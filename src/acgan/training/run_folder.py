@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any, final
 
-from acgan.config import difference
+from acgan.config import difference, validate
 from acgan.data.images import DataParts
 from acgan.errors import DataError, UsageError
 from acgan.run_config import RunConfig
-from acgan.storage import disk_errors, write_atomic
+from acgan.storage import write_atomic
+from acgan.training.lock import LOCK_FILE
 
 
 @final
@@ -38,26 +39,33 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
 
+    def require_ours(self) -> None:
+        """Refuse, before anything in it is touched, a folder that holds other things than a run.
+
+        Raises:
+            UsageError: it does.
+        """
+        if self.config.exists() or not self.path.exists():
+            return
+        if not self.path.is_dir() or self._foreign():
+            raise UsageError(
+                f"{self.path} exists and is no run of acgan; name another folder with --run"
+            )
+
     def open(self, config: RunConfig, parts: DataParts) -> None:
         """Make the folder, or check that the run in it is the one that is meant.
 
         Raises:
-            UsageError: another run lies there (the differences are listed), or other files do.
+            UsageError: another run lies there; the differences are listed.
             DataError: the data are not those that the run was started with.
             DiskError: it cannot be written.
         """
         known = self.read(self.config)
         if known is None:
-            if self.path.exists() and (not self.path.is_dir() or any(self._foreign())):
-                raise UsageError(
-                    f"{self.path} exists and is no run of acgan; name another folder with --run"
-                )
-            with disk_errors(self.path):
-                self.samples.mkdir(parents=True, exist_ok=True)
             self.write(self.split, parts.split_record())
             self.write(self.config, config.model_dump(mode="json"))
             return
-        self._check_same(RunConfig.model_validate(known), config)
+        self._check_same(validate(RunConfig, known, where=str(self.config)), config)
         if self.read(self.split) != parts.split_record():
             raise DataError(
                 f"the data are not those that {self.path} was started with (split.json has their "
@@ -90,9 +98,15 @@ class RunFolder:
         values = {"state": state, "images_seen": images_seen, "total_images": total_images}
         self.write(self.status, values)
 
+    def is_finished(self, images_seen: int) -> bool:
+        """Whether the run ended at ``images_seen`` and its model is there."""
+        status = self.read(self.status) or {}
+        ended = (status.get("state"), status.get("images_seen")) == ("complete", images_seen)
+        return ended and (self.model / "model.json").exists()
+
     def _foreign(self) -> list[Path]:
         """What lies in the folder that a start cut short would not have left."""
-        ours = {"samples", "split.json", ".lock"}
+        ours = {self.split.name, LOCK_FILE}
         return [
             p for p in self.path.iterdir() if p.name not in ours and not p.name.startswith(".tmp")
         ]

@@ -1,7 +1,7 @@
 """One iteration of training: D's steps, then G's. Only this file touches an optimizer.
 
 Contracts, all tested: D's step leaves G's weights, buffers and moments bitwise unchanged and the
-reverse; a step with a loss or gradient that is not finite changes nothing at all.
+reverse; a step with a loss, gradient or statistic that is not finite changes nothing at all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.interface import Terms
 from acgan.run_config import TrainingConfig
 from acgan.training.device import Choices
-from acgan.training.guard import BufferKeeper, first_non_finite, first_non_finite_gradient
+from acgan.training.guard import BufferKeeper, first_non_finite, first_unusable
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner
 from acgan.training.meters import Meters
@@ -164,7 +164,7 @@ def _update(terms: Terms, network: nn.Module, optimizer: torch.optim.Optimizer) 
     problem = first_non_finite(terms)
     if problem is None:
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        problem = first_non_finite_gradient(network.named_parameters())
+        problem = first_unusable(network)
     if problem is None:
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)

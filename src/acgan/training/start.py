@@ -1,0 +1,198 @@
+"""One start of a run: the folder is opened, what is decided once is decided, then it trains."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from acgan.config import difference
+from acgan.data.images import DataParts
+from acgan.model import Model, load
+from acgan.run_config import RunConfig
+from acgan.storage import disk_errors, recover_folder, remove_leftovers
+from acgan.training.budget import (
+    Rate,
+    measure_images_per_second,
+    measuring_seconds,
+    total_images,
+)
+from acgan.training.device import Choices, check_present, describe_environment
+from acgan.training.device import choose as choose_execution
+from acgan.training.display import Display, SilentDisplay
+from acgan.training.finish import draw_summary
+from acgan.training.lock import run_lock
+from acgan.training.loop import Loop
+from acgan.training.progress import duration
+from acgan.training.run_folder import RunFolder
+
+_ESTIMATE_SECONDS = 1.5
+
+
+@final
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run.
+
+    Attributes:
+        folder: where it lies.
+        images_seen: real images that D has seen.
+        resumed_at: images seen when this call began; the budget if it was complete already.
+        pictures: paths of the end-of-run pictures by what they show.
+    """
+
+    folder: Path
+    images_seen: int
+    resumed_at: int
+    pictures: dict[str, Path]
+
+    @property
+    def model(self) -> Model:
+        """The trained model."""
+        return load(self.folder)
+
+
+def carry_out(
+    config: RunConfig,
+    parts: DataParts,
+    folder: RunFolder,
+    display: Display,
+    *,
+    start_from: Model | None = None,
+    estimate: bool = False,
+) -> TrainedRun:
+    """Train the run in ``folder`` from where it is to its budget; a complete one stays as it is.
+
+    Args:
+        config: the run.
+        parts: its data.
+        folder: made if it is not there yet.
+        display: shows progress.
+        start_from: the model whose weights a new run starts from.
+        estimate: say at the first start how long it will take, by a measurement of seconds.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        AcganError: see `acgan.errors`; what was saved stays, and the same call goes on from it.
+    """
+    folder.require_ours()
+    with run_lock(folder.path):
+        folder.open(config, parts)
+        # Only now: before, it might have been a person's folder with things of their own.
+        remove_leftovers(folder.path)
+        recover_folder(folder.model)
+        choices = _choices(config, folder, display)
+        choices.apply()
+        total = _total(config, parts, choices, folder, display)
+        if estimate and not folder.metrics.exists():
+            _say_time(config, parts, choices, folder, display, total)
+        loop = Loop(
+            config, parts, choices, folder, display, total_images=total, start_from=start_from
+        )
+        with closing(loop):
+            resumed_at = loop.images_seen
+            if resumed_at < total or not folder.is_finished(resumed_at):
+                with display:
+                    loop.run()
+        pictures = draw_summary(folder)
+        return TrainedRun(folder.path, loop.images_seen, resumed_at, pictures)
+
+
+def _choices(config: RunConfig, folder: RunFolder, display: Display) -> Choices:
+    """Decide at the first start; keep afterwards, and say aloud what has changed around it."""
+    now = describe_environment()
+    known = folder.read(folder.environment)
+    if known is None:
+        choices = choose_execution(config.execution)
+        folder.write(folder.environment, {"choices": choices.to_json(), "environment": now})
+        return choices
+    choices = Choices(**known["choices"])
+    check_present(choices.device)
+    changes = difference(known["environment"], now)
+    if changes:
+        display.message(
+            "this is not the environment that the run was started in, so it may not go on bit for "
+            f"bit: {'; '.join(changes)}",
+            "warning",
+        )
+    return choices
+
+
+def _total(
+    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, display: Display
+) -> int:
+    """The budget in images; minutes are turned into images once, and kept in budget.json."""
+    training = config.training
+    total = total_images(training, len(parts.train))
+    if total is not None:
+        return total
+    minutes = training.max_minutes
+    assert minutes is not None  # RunConfig has exactly one budget
+    known = folder.read(folder.budget)
+    if known is None:
+        rate = _measure(config, parts, choices, folder, measuring_seconds(minutes))
+        folder.write(folder.budget, rate.to_json())
+    else:
+        rate = Rate.from_json(known)
+    total = rate.images_in(60 * minutes - rate.measuring_seconds, _event_intervals(config))
+    display.message(
+        f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} images/s "
+        "measured at the first start"
+    )
+    return total
+
+
+def _event_intervals(config: RunConfig) -> tuple[int, int, int]:
+    reporting = config.reporting
+    return (
+        reporting.log_every_images,
+        reporting.sheet_every_images,
+        reporting.checkpoint_every_images,
+    )
+
+
+def _measure(
+    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, seconds: float
+) -> Rate:
+    """Train a throw-away learner for some seconds in a throw-away folder."""
+    start = time.perf_counter()
+    with disk_errors(folder.path):
+        scratch = tempfile.TemporaryDirectory(
+            prefix=".tmp-measure-", dir=folder.path, ignore_cleanup_errors=True
+        )
+    with scratch as path:
+        place = RunFolder(Path(path))
+        loop = Loop(config, parts, choices, place, SilentDisplay(), total_images=0)
+        with closing(loop):
+
+            def iterate() -> int:
+                before = loop.images_seen
+                loop.train_once()
+                return loop.images_seen - before
+
+            speed = measure_images_per_second(iterate, seconds)
+            events = loop.rehearse()
+    return Rate(speed, events, time.perf_counter() - start)
+
+
+def _say_time(
+    config: RunConfig,
+    parts: DataParts,
+    choices: Choices,
+    folder: RunFolder,
+    display: Display,
+    total: int,
+) -> None:
+    """How long the budget will take, by a measurement of a few seconds."""
+    rate = _measure(config, parts, choices, folder, _ESTIMATE_SECONDS)
+    seconds = rate.seconds_for(total, _event_intervals(config))
+    display.message(
+        f"{total:,} images will take about {duration(seconds)} on this {choices.device} in "
+        f"{choices.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
+        "--images or --max-minutes sets another budget)"
+    )

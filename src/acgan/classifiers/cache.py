@@ -9,7 +9,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from acgan.classifiers.fit import Progress
-from acgan.classifiers.judge import Judge, JudgeConfig, fit_judge, judge_config, load_judge
+from acgan.classifiers.judge import Judge, fit_judge, load_judge
+from acgan.classifiers.judge_config import JudgeConfig, judge_config
 from acgan.config import canonical_json
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.places import cache_root

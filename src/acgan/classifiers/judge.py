@@ -20,8 +20,9 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from acgan.classifiers.fit import FitConfig, Progress, fit_classifier
-from acgan.classifiers.network import JudgeNetwork, JudgeNetworkConfig
+from acgan.classifiers.fit import Progress, fit_classifier
+from acgan.classifiers.judge_config import JudgeConfig, judge_config
+from acgan.classifiers.network import JudgeNetwork
 from acgan.config import Config
 from acgan.data.images import Images, ImageShape, LabelledImages
 from acgan.errors import DataError
@@ -31,42 +32,6 @@ Floats = npt.NDArray[np.float32]
 
 _FORMAT = 1
 _BATCH = 250  # every forward pass has this many images, so an answer depends on its image alone
-
-
-class JudgeConfig(Config):
-    """What the judge is and how it is fitted; with a seed and data it determines the judge."""
-
-    network: JudgeNetworkConfig
-    fit: FitConfig
-
-
-def judge_config(train: LabelledImages, *, flip: bool, images: int | None = None) -> JudgeConfig:
-    """The judge's configuration for some data.
-
-    Args:
-        train: the training part; its channels decide the width, its size the budget.
-        flip: whether a mirrored image is of the same class: yes for photographs and clothes, no
-            for digits and letters.
-        images: the budget; None for 20 rounds of the training part, but at least 60 000 images
-            and at most 300 000 grey or 500 000 colour ones.
-    """
-    grey = train.shape.channels == 1
-    most = 300_000 if grey else 500_000
-    budget = min(max(20 * len(train), 60_000), most) if images is None else images
-    return JudgeConfig(
-        network=JudgeNetworkConfig(stem=32, stages=(32, 64, 128))
-        if grey
-        else JudgeNetworkConfig(stem=64, stages=(64, 128, 256)),
-        fit=FitConfig(
-            flip=flip,
-            images=budget,
-            optimizer="sgd-nesterov",
-            peak_rate=0.1,
-            weight_decay=5e-4,
-            label_smoothing=0.1,
-            shift_pixels=2,
-        ),
-    )
 
 
 @final

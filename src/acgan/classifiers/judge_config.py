@@ -1,0 +1,44 @@
+"""What the judge is and how it is fitted, chosen from the data's kind and size."""
+
+from __future__ import annotations
+
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.network import JudgeNetworkConfig
+from acgan.config import Config
+from acgan.data.images import LabelledImages
+
+
+class JudgeConfig(Config):
+    """What the judge is and how it is fitted; with a seed and data it determines the judge."""
+
+    network: JudgeNetworkConfig
+    fit: FitConfig
+
+
+def judge_config(train: LabelledImages, *, flip: bool, images: int | None = None) -> JudgeConfig:
+    """The judge's configuration for some data.
+
+    Args:
+        train: the training part; its channels decide the width, its size the budget.
+        flip: whether a mirrored image is of the same class: yes for photographs and clothes, no
+            for digits and letters.
+        images: the budget; None for 20 rounds of the training part, but at least 60 000 images
+            and at most 300 000 grey or 500 000 colour ones.
+    """
+    grey = train.shape.channels == 1
+    most = 300_000 if grey else 500_000
+    budget = min(max(20 * len(train), 60_000), most) if images is None else images
+    return JudgeConfig(
+        network=JudgeNetworkConfig(stem=32, stages=(32, 64, 128))
+        if grey
+        else JudgeNetworkConfig(stem=64, stages=(64, 128, 256)),
+        fit=FitConfig(
+            flip=flip,
+            images=budget,
+            optimizer="sgd-nesterov",
+            peak_rate=0.1,
+            weight_decay=5e-4,
+            label_smoothing=0.1,
+            shift_pixels=2,
+        ),
+    )

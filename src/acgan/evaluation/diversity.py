@@ -1,0 +1,61 @@
+"""How varied the samples of one class are, beside the real images of that class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Labels = npt.NDArray[np.integer[Any]]
+Float64s = npt.NDArray[np.float64]
+
+
+def variance_ratio(
+    fake: Array, fake_labels: Labels, real: Array, real_labels: Labels, classes: int
+) -> Float64s:
+    """Per class, the summed variance of the samples' features over that of the real images'.
+
+    About 1 where samples vary as real images do; near 0 where all samples of a class look the
+    same; well above 1 for noise, or where the label is ignored. Unbiased variances, in float64.
+
+    Args:
+        fake: features of the samples, (N, F).
+        fake_labels: the classes asked for, (N,).
+        real: features of real images, (M, F).
+        real_labels: their classes, (M,).
+        classes: K.
+
+    Returns:
+        float64 (K,); NaN for a class with fewer than two images on a side, or real images that
+        do not vary at all.
+    """
+    above = class_variance(fake, fake_labels, classes)
+    below = class_variance(real, real_labels, classes)
+    ratio = np.full(classes, np.nan)
+    np.divide(above, below, out=ratio, where=below > 0)
+    return ratio
+
+
+def class_variance(features: Array, labels: Labels, classes: int) -> Float64s:
+    """Variance (N − 1) of each class's features, summed over the features.
+
+    Args:
+        features: (N, F).
+        labels: (N,), each in [0, K).
+        classes: K.
+
+    Returns:
+        float64 (K,); NaN for a class with fewer than two images.
+    """
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        raise ValueError(
+            f"features {features.shape} and labels {labels.shape} must be (N, F), (N,)"
+        )
+    result = np.full(classes, np.nan)
+    for index in range(classes):
+        members = features[labels == index].astype(np.float64)
+        if len(members) >= 2:
+            result[index] = members.var(axis=0, ddof=1).sum()
+    return result

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.judge import Judge, fit_judge
+from acgan.classifiers.judge_config import JudgeConfig
+from acgan.classifiers.network import JudgeNetworkConfig
+from acgan.data.classes import make_classes
+from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.errors import DataError
+from acgan.evaluation.fidelity import equal_count_distance, frechet_distance
+from acgan.evaluation.judged import JudgedQuality, judge_samples
+from acgan.evaluation.reference import Reference, reference
+
+CLASSES = make_classes(["left", "right", "both"])
+
+
+def halves(count: int, seed: int) -> LabelledImages:
+    """9×8 noise, brighter by some amount on the left, on the right or on both sides."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    images = random.integers(0, 80, (count, 1, 9, 8))
+    bright = random.integers(60, 170, (count, 1, 1, 1))
+    left, right = np.zeros((1, 1, 1, 8), int), np.zeros((1, 1, 1, 8), int)
+    left[..., :4], right[..., 4:] = 1, 1
+    images[labels != 1] += (bright * left)[labels != 1]
+    images[labels != 0] += (bright * right)[labels != 0]
+    return LabelledImages(images.astype(np.uint8), labels.astype(np.int64), CLASSES)
+
+
+PARTS = DataParts("halves", halves(300, 0), halves(300, 1), halves(600, 2))
+SAMPLES = halves(900, 3)  # a perfect model: the very process that the data come from
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    config = JudgeConfig(
+        network=JudgeNetworkConfig(stem=4, stages=(8,)),
+        fit=FitConfig(
+            flip=False,
+            images=1_600,
+            batch_size=16,
+            peak_rate=0.02,
+            shift_pixels=1,
+            precision="fp32",
+        ),
+    )
+    return fit_judge(PARTS.train, config=config)
+
+
+@pytest.fixture(scope="module")
+def against(judge: Judge) -> Reference:
+    return reference(judge, PARTS)
+
+
+def quality(against: Reference, images: Images, asked: Labels = SAMPLES.labels) -> JudgedQuality:
+    return judge_samples(images, asked, against)
+
+
+def test_a_perfect_model_is_called_good(against: Reference) -> None:
+    good = quality(against, SAMPLES.images)
+    assert good.accuracy > 0.97
+    assert good.worst_class_accuracy > 0.95
+    assert good.floors < 2
+    assert 0.75 < good.lowest_variance_ratio <= good.variance_ratio <= good.highest_variance_ratio
+    assert good.highest_variance_ratio < 1.25
+    assert good.notes == ()
+
+
+def test_every_figure_is_the_formulas_on_the_judges_features(
+    judge: Judge, against: Reference
+) -> None:
+    got = quality(against, SAMPLES.images)
+    fake, real = judge.answers(SAMPLES.images), judge.answers(PARTS.test.images)
+    unseen = judge.answers(PARTS.validation.images)
+    assert got.frechet == frechet_distance(fake.features, real.features)
+    assert got.floor == equal_count_distance(unseen.features, real.features, draws=5, seed=0)
+    assert got.floors == got.frechet / got.floor
+    right = fake.logits.argmax(1) == SAMPLES.labels
+    assert got.accuracy == pytest.approx(right.mean())
+    for index in range(3):
+        asked, of_class = SAMPLES.labels == index, PARTS.test.labels == index
+        assert got.class_accuracy[index] == pytest.approx(right[asked].mean())
+        assert got.class_variance_ratio[index] == pytest.approx(
+            fake.features[asked].astype(np.float64).var(0, ddof=1).sum()
+            / real.features[of_class].astype(np.float64).var(0, ddof=1).sum()
+        )
+    assert np.sum(got.confusion, axis=1).tolist() == [300, 300, 300]
+
+
+def test_permuted_classes_are_never_right_but_look_real(against: Reference) -> None:
+    permuted = quality(against, SAMPLES.images, (SAMPLES.labels + 1) % 3)
+    assert permuted.accuracy < 0.03
+    assert permuted.floors < 2
+
+
+def test_an_ignored_label_is_right_by_chance_and_too_varied(against: Reference) -> None:
+    asked = np.random.default_rng(0).permutation(SAMPLES.labels)
+    ignored = quality(against, SAMPLES.images, asked)
+    assert ignored.accuracy == pytest.approx(1 / 3, abs=0.06)
+    assert ignored.lowest_variance_ratio > 1.5
+
+
+def test_one_image_a_class_is_right_and_not_varied(against: Reference) -> None:
+    collapsed = quality(against, SAMPLES.images[SAMPLES.labels])
+    assert collapsed.accuracy == 1
+    assert collapsed.highest_variance_ratio == pytest.approx(0, abs=1e-9)
+    assert collapsed.floors > 4
+
+
+def test_noise_is_far_away(against: Reference) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
+    assert quality(against, noise).floors > 10
+
+
+def test_while_choosing_a_recipe_the_reference_is_the_validation_part(judge: Judge) -> None:
+    against = reference(judge, PARTS, part="validation")
+    got = quality(against, SAMPLES.images)
+    real = judge.answers(PARTS.validation.images)
+    assert got.frechet == frechet_distance(judge.answers(SAMPLES.images).features, real.features)
+    assert got.protocol["reference"] == "validation"
+    assert got.protocol["reference_hash"] == PARTS.validation.content_hash
+
+
+def test_the_protocol_says_what_stands_behind_the_figures(judge: Judge, against: Reference) -> None:
+    protocol = quality(against, SAMPLES.images).protocol
+    assert protocol["samples_per_class"] == [300, 300, 300]
+    assert (protocol["reference"], protocol["reference_images"]) == ("test", 600)
+    assert protocol["floor_images_a_side"] == 300
+    assert protocol["floor_draws"] == 5
+    assert protocol["judge_weights_hash"] == judge.weights_hash()
+    assert protocol["judge_accuracy"] == {
+        "validation": judge.accuracy(PARTS.validation),
+        "test": judge.accuracy(PARTS.test),
+    }
+
+
+def test_too_few_images_are_said_instead_of_measured(judge: Judge, against: Reference) -> None:
+    few = quality(against, SAMPLES.images[:4], SAMPLES.labels[:4])
+    plain = json.loads(json.dumps(few.to_json(), allow_nan=False))
+    assert plain["frechet"] is None
+    assert plain["floor"] is not None
+    assert [plain["class_variance_ratio"][name] is None for name in few.classes] == [
+        False,
+        True,
+        True,
+    ]
+    assert "no Fréchet distance: 4 images" in few.notes[0]
+    assert "fewer than two images of right, both" in few.notes[1]
+    small = DataParts("halves", PARTS.train, halves(30, 1), halves(40, 2))
+    without = judge_samples(SAMPLES.images, SAMPLES.labels, reference(judge, small))
+    assert without.to_json()["floor"] is None
+    assert any("no floor: 30 images" in note for note in without.notes)
+
+
+def test_equal_parts_need_one_draw(judge: Judge) -> None:
+    equal = DataParts("halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300)))
+    assert reference(judge, equal).floor_draws == 1
+
+
+def test_a_judge_of_other_images_is_refused(judge: Judge) -> None:
+    other = dataclasses.replace(PARTS, train=halves(300, 9))
+    with pytest.raises(DataError, match="fitted to other images"):
+        reference(judge, other)
+
+
+def test_samples_of_another_size_or_none_are_refused(against: Reference) -> None:
+    with pytest.raises(DataError, match="reads images of 9×8×1"):
+        judge_samples(np.zeros((6, 3, 9, 8), np.uint8), np.zeros(6, np.int64), against)
+    with pytest.raises(DataError, match="no samples"):
+        quality(against, SAMPLES.images[:0], SAMPLES.labels[:0])
+    with pytest.raises(ValueError, match="as many"):
+        quality(against, SAMPLES.images, SAMPLES.labels[:4])

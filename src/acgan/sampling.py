@@ -102,7 +102,7 @@ def iterate_images(
     for start in range(0, _checked(generator, labels), BATCH):
         part = slice(start, start + BATCH)
         noise = latents(seeds[part], generator.latent_size, truncation=truncation)
-        yield draw(generator, noise, torch.from_numpy(np.asarray(labels[part], np.int64)))
+        yield draw(generator, noise, torch.from_numpy(np.array(labels[part], np.int64)))
 
 
 def draw(generator: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:

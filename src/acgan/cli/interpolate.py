@@ -28,11 +28,9 @@ def interpolate(
     seed: Annotated[int, typer.Option(help="Start at this seed.", metavar="N")] = 0,
     to_seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Go to this seed.", metavar="N", show_default="the same"),
+        typer.Option(help="Go to this seed.", metavar="N", show_default="the same"),
     ] = None,
-    steps: Annotated[
-        int, typer.Option(min=2, max=1000, help="Pictures, both ends included.", metavar="N")
-    ] = 9,
+    steps: Annotated[int, typer.Option(help="Pictures, both ends included.", metavar="N")] = 9,
     truncation: Annotated[
         float | None,
         typer.Option(help="As in `acgan sample`.", metavar="T"),

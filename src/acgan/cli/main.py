@@ -65,12 +65,17 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: by default those of the process; none at all means ``--help``.
     """
-    sys.exit(_exit_code(list(sys.argv[1:] if arguments is None else arguments) or ["--help"]))
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
 
 
-def _exit_code(arguments: list[str]) -> int:
+def execute(arguments: Sequence[str]) -> int:
+    """Run a command line; whatever goes wrong becomes one sentence on stderr.
+
+    Returns:
+        The documented exit code.
+    """
     try:
-        outcome = app(arguments, prog_name="acgan", standalone_mode=False)
+        outcome = app(list(arguments) or ["--help"], prog_name="acgan", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except AcganError as error:
         return _fail(str(error), error.exit_code)

@@ -27,7 +27,7 @@ def sample(
     ] = None,
     count: Annotated[int, typer.Option(help="Pictures of each class.", metavar="N")] = 1,
     seed: Annotated[
-        int, typer.Option(min=0, help="The first seed; the next ones follow it.", metavar="N")
+        int, typer.Option(help="The first seed; the next ones follow it.", metavar="N")
     ] = 0,
     out: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ from acgan.errors import UsageError
 from acgan.registry import unknown_name
 from acgan.run_config import RunConfig
 
-DEFAULTS = ("small-grey", "small-colour", "medium", "large")
+DEFAULTS = ("small-colour", "small-grey", "medium", "large")
 """Tried in this order by `choose`."""
 
 

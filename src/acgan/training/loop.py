@@ -7,7 +7,7 @@ that the trajectory depends on, so a run that is killed and resumed goes on bit 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
@@ -79,10 +79,15 @@ class Loop:
             folder.checkpoints, keep_last=config.reporting.keep_checkpoints
         )
         self._begin_streams()
-        metrics_bytes = self._resume()
+        state = self._resume()
         self._recorder = Recorder(
-            folder, display, metrics_bytes=metrics_bytes, images_seen=self.images_seen
+            folder,
+            display,
+            metrics_bytes=int(state["metrics_bytes"]) if state else 0,
+            images_seen=self.images_seen,
         )
+        for event in state["unlogged"] if state else ():
+            self._recorder.event(event)
 
     @property
     def images_seen(self) -> int:
@@ -248,15 +253,14 @@ class Loop:
             signal_number,
         )
 
-    def _resume(self) -> int:
-        """Take over the newest state; the length of metrics.jsonl at that state."""
+    def _resume(self) -> Mapping[str, Any] | None:
+        """Take over the newest state; its counters."""
         state = self._store.newest()
         self._warn_of_damage()
-        self._fresh = state is None
         if state is None:
-            return 0
+            return None
         self._take_over(state)
-        return int(state.counters["metrics_bytes"])
+        return state.counters
 
     def _take_over(self, state: TrainingState) -> None:
         self._learner.restore(dict(state.tensors))
@@ -278,18 +282,23 @@ class Loop:
                 "or with --precision fp32"
             )
         diverged_at = self.images_seen
-        self._recorder.rewind(state.counters["metrics_bytes"], state.counters["images_seen"])
         self._take_over(state)
         self._counters.retry = retry
         self._counters.skipped_in_row = 0
         self._begin_streams()
-        self._event(
-            "restored",
-            f"{problem} was not finite again and again at {diverged_at:,} images; back to "
-            f"{self.images_seen:,} images, retry {retry} of {MOST_RETRIES} with new randomness "
+        event = {
+            "images": self.images_seen,
+            "event": "restored",
+            "message": f"{problem} was not finite again and again at {diverged_at:,} images; back "
+            f"to {self.images_seen:,} images, retry {retry} of {MOST_RETRIES} with new randomness "
             f"and learning rates times {0.5**retry:g}",
-        )
-        self._save(scheduled=True)
+        }
+        # The state first: a kill in between must not find a log shorter than its newest state's.
+        kept_bytes = int(state.counters["metrics_bytes"])
+        self._save_checkpoint(kept_bytes, scheduled=True, unlogged=[event])
+        self._recorder.rewind(kept_bytes)
+        self._recorder.event(event)
+        self._save_model()
 
     def _begin_streams(self) -> None:
         self._streams = Streams(self._config.seed, self._counters.retry)

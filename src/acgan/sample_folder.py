@@ -108,7 +108,7 @@ def _known(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found = {key: manifest[key] for key in origin}
         before = [SampleFile(**entry) for entry in manifest["images"]]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(

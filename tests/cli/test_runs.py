@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from acgan.run_list import summarise
+from acgan.storage import commit_folder
+
+Acgan = Callable[..., Any]
+
+
+@pytest.fixture
+def runs(tiny_run: Path, tmp_path: Path) -> Path:
+    """Runs in every state."""
+    for name, state in (
+        ("done", "complete"),
+        ("lost", "diverged"),
+        ("paused", "stopped"),
+        ("killed", "training"),
+    ):
+        run = tmp_path / "runs" / name
+        shutil.copytree(tiny_run, run)
+        status = {"state": state, "images_seen": 640, "total_images": 1000}
+        (run / "status.json").write_text(json.dumps(status))
+        rows = [
+            {"images": 320, "class_accuracy": {"real_held_out": 0.5, "fake": 0.25}},
+            {"images": 640, "class_accuracy": {"real_held_out": 0.75, "fake": 0.125}},
+            {"images": 640, "event": "skipped", "message": "…"},
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (run / "metrics.jsonl").write_text(lines + '{"images": 96')
+    (tmp_path / "runs" / "notes").mkdir()
+    return tmp_path / "runs"
+
+
+def test_a_table(acgan_process: Acgan, runs: Path) -> None:
+    done = acgan_process("runs", runs)
+    assert (done.code, done.err) == (0, "")
+    header, *rows, _ = [line.split() for line in done.out.splitlines()]
+    assert header == ["run", "data", "recipe", "images", "of", "state", "held-out", "fake"]
+    figures = ["digits", "small-grey", "640", "1,000"]
+    assert rows == [
+        ["done", *figures, "complete", "0.750", "0.125"],
+        ["killed", *figures, "resumable", "0.750", "0.125"],
+        ["lost", *figures, "diverged", "0.750", "0.125"],
+        ["paused", *figures, "resumable", "0.750", "0.125"],
+    ]
+
+
+def test_json_has_the_last_row(acgan: Acgan, runs: Path) -> None:
+    values = json.loads(acgan("runs", runs, "--json").out)
+    assert [value["name"] for value in values] == ["done", "killed", "lost", "paused"]
+    assert values[0]["last_figures"]["images"] == 640
+    assert values[0]["has_model"] is True
+
+
+def test_a_run_at_work(runs: Path) -> None:
+    with FileLock(runs / "killed" / ".lock"):
+        assert summarise(runs / "killed").state == "training"
+    assert summarise(runs / "killed").state == "resumable"
+
+
+def test_a_run_killed_before_its_first_checkpoint(runs: Path) -> None:
+    run = runs / "killed"
+    for name in ("status.json", "metrics.jsonl"):
+        (run / name).unlink()
+    shutil.rmtree(run / "model")
+    summary = summarise(run)
+    assert (summary.state, summary.images_seen, summary.has_model) == ("resumable", None, False)
+    assert summary.last_figures == {}
+    for number in (100, 200):
+        folder = run / "checkpoints" / f"{number:012d}"
+        commit_folder(folder, lambda _: None, {"images_seen": number})
+    assert summarise(run).images_seen == 200
+    (run / "checkpoints" / "000000000200" / "manifest.json").write_text("{")
+    assert summarise(run).images_seen == 100
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '{"data": 3}'])
+@pytest.mark.parametrize("name", ["config.json", "status.json", "metrics.jsonl"])
+def test_a_broken_run_does_not_hide_the_others(
+    acgan: Acgan, runs: Path, name: str, content: str
+) -> None:
+    (runs / "done" / name).write_text(content)
+    done = acgan("runs", runs)
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 6
+    if name != "metrics.jsonl" and content != '{"data": 3}':
+        assert f"done: {name}" in done.err
+
+
+def test_one_run_can_be_named(acgan: Acgan, runs: Path) -> None:
+    assert len(acgan("runs", runs / "done").out.splitlines()) == 3
+
+
+def test_no_runs_yet(acgan: Acgan, tmp_path: Path) -> None:
+    done = acgan("runs", tmp_path)
+    assert done.code == 0
+    assert "`acgan train digits` makes one" in done.out
+    assert acgan("runs", tmp_path, "--json").out == "[]\n"
+
+
+def test_a_folder_that_is_none(acgan: Acgan, tmp_path: Path) -> None:
+    done = acgan("runs", tmp_path / "nowhere")
+    assert done.code == 2
+    assert "does not exist; name the folder that your runs lie in" in done.err

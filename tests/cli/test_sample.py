@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.model import load
+from acgan.sample_folder import write_samples
+
+Acgan = Callable[..., Any]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_folder_of_pictures_with_a_manifest(
+    acgan_process: Acgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "drawn"
+    options = ["--class", "7", "--class", "T-shirt/top", "--count", 3, "--seed", 5, "--out", out]
+    done = acgan_process("sample", tiny_run, *options, "--json")
+    assert (done.code, done.err) == (0, "")
+    files = contents(out)
+    expected = [f"{name}/{seed}.png" for name in ("T-shirt-top", "seven") for seed in (5, 6, 7)]
+    assert sorted(files) == sorted([*expected, "manifest.json"])
+    manifest = json.loads(files["manifest.json"])
+    printed = json.loads(done.out)
+    assert printed["model"] == manifest["model"] == load(tiny_run).record.content_hash
+    assert manifest["truncation"] is None
+    images = load(tiny_run).sample([1, 2], count=3, seed=5)
+    assert printed["images"] == manifest["images"]
+    for entry, image in zip(manifest["images"], images, strict=True):
+        assert hashlib.sha256(files[entry["file"]]).hexdigest() == entry["sha256"]
+        with Image.open(out / entry["file"]) as picture:
+            assert picture.mode == "L"
+            np.testing.assert_array_equal(np.asarray(picture), image[0])
+    assert manifest["images"][0] | {"sha256": ""} == {
+        "class_name": "seven",
+        "label": 1,
+        "seed": 5,
+        "file": "seven/5.png",
+        "sha256": "",
+    }
+
+
+def test_by_default_one_of_each(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    done = acgan("sample", tiny_run / "model", "--out", tmp_path / "a")
+    assert done.code == 0
+    assert "3 pictures" in done.out
+    assert len(contents(tmp_path / "a")) == 4
+    acgan("sample", tiny_run, "--class", "all", "--out", tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_a_folder_is_added_to_and_repeating_changes_nothing(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    at_once, bit_by_bit = tmp_path / "a", tmp_path / "b"
+    acgan("sample", tiny_run, "--class", "all", "--count", 40, "--out", at_once)
+    for name, count in (("seven", 2), ("zero", 40), ("all", 40), ("seven", 1)):
+        done = acgan("sample", tiny_run, "--class", name, "--count", count, "--out", bit_by_bit)
+        assert done.code == 0
+    assert contents(at_once) == contents(bit_by_bit)
+
+
+def test_a_sample_cut_off_goes_on(tiny_run: Path, tmp_path: Path) -> None:
+    model = load(tiny_run)
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_samples(model, tmp_path / "a", count=3, progress=stop)
+    assert not (tmp_path / "a" / "manifest.json").exists()
+    write_samples(model, tmp_path / "a", count=3)
+    write_samples(model, tmp_path / "b", count=3)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_nothing_is_overwritten_with_other_content(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drawn"
+    acgan("sample", tiny_run, "--out", out)
+    before = contents(out)
+    other = acgan("sample", tiny_run, "--out", out, "--truncation", 0.7)
+    assert (other.code, contents(out)) == (2, before)
+    assert "samples of another truncation" in other.err
+    (out / "zero" / "0.png").write_bytes(b"mine")
+    spoiled = acgan("sample", tiny_run, "--out", out)
+    assert spoiled.code == 2
+    assert "exists with other content, which is not overwritten" in spoiled.err
+    assert (out / "zero" / "0.png").read_bytes() == b"mine"
+    (out / "manifest.json").write_text('{"name": "a web page"}')
+    foreign = acgan("sample", tiny_run, "--out", out)
+    assert foreign.code == 2
+    assert "no manifest of samples" in foreign.err
+
+
+def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drawn"
+    acgan("sample", tiny_run, "--out", out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    (out / "manifest.json").write_text(json.dumps({**manifest, "model": "b" * 64}))
+    done = acgan("sample", tiny_run, "--out", out)
+    assert done.code == 2
+    assert "samples of another model" in done.err
+
+
+def test_a_sheet(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    done = acgan("sample", tiny_run, "--count", 4, "--sheet", sheet)
+    assert (done.code, done.out) == (0, f"sheet: {sheet}\n")
+    with Image.open(sheet) as picture:
+        drawn = load(tiny_run).sheet(count=4)
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(drawn))
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    acgan("sample", tiny_run, "--out", tmp_path / "a", "--truncation", 0.5)
+    assert json.loads((tmp_path / "a" / "manifest.json").read_text())["truncation"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        ("--out x --class sevn", 2, "there is no class 'sevn'; did you mean 'seven'?"),
+        ("--out x --class 3", 2, "there is no class '3'"),
+        ("--out x --class all --class eight", 2, "there is no class 'eight'"),
+        ("--out x --count 0", 2, "the count must be at least 1, not 0"),
+        ("--out x --count -5", 2, "the count must be at least 1, not -5"),
+        ("--out x --seed -1", 2, "the seed must be a whole number from 0"),
+        ("--out x --seed 9223372036854775808", 2, "the seed must be a whole number from 0"),
+        ("--out x --truncation 0", 2, "the truncation must be at least 0.01"),
+        ("--out x --truncation nan", 2, "the truncation must be at least 0.01"),
+        ("--sheet x.jpg", 2, "let its name end in .png"),
+        ("--sheet x.png --count 101", 2, "has room for 100 pictures"),
+        ("--out file", 2, "file is a file; name a folder"),
+        ("--out file/x", 5, "a file or folder of that name is in the way"),
+        ("--sheet file/x.png", 5, "in the way"),
+        ("", 2, "say where the pictures go: --out DIR, or --sheet FILE.png"),
+    ],
+)
+def test_mistakes_get_their_sentence(
+    acgan: Acgan,
+    tiny_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
+    done = acgan("sample", tiny_run, *options.split())
+    assert done.code == code
+    assert sentence in done.err
+    assert done.err.startswith("acgan: ")
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+    assert contents(tmp_path) == {"file": b"mine"}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_the_right_to_write(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
+    assert done.code == 5
+    assert "permission denied" in done.err
+
+
+def test_no_space_left(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("acgan.sample_folder._keep", full)
+    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
+    assert done.code == 5
+    assert "no space left" in done.err
+    assert "--out" in done.err
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "sentence"),
+    [
+        ("nowhere", 2, "there is no model at nowhere"),
+        ("empty", 2, "neither a run nor a model folder"),
+        ("fresh", 2, "has no model yet"),
+    ],
+)
+def test_a_model_that_is_none(
+    acgan: Acgan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("fresh").mkdir()
+    Path("fresh/config.json").write_text("{}")
+    done = acgan("sample", path, "--out", "x")
+    assert (done.code, sentence in done.err) == (code, True)
+
+
+def test_a_damaged_model_is_exit_code_3(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    for path in (tiny_run / "model").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "generator.safetensors").write_bytes(b"")
+    done = acgan("sample", tmp_path, "--out", tmp_path / "x")
+    assert done.code == 3
+    assert "generator.safetensors" in done.err

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acgan.cli.settings import settings
+from acgan.config import with_overrides
+from acgan.model import load
+from acgan.recipes import load_recipe, recipe_names
+
+Acgan = Callable[..., Any]
+
+
+def test_a_model(acgan_process: Acgan, tiny_run: Path) -> None:
+    done = acgan_process("show", tiny_run)
+    assert (done.code, done.err) == (0, "")
+    assert "3 classes of 8×12×1 pixels" in done.out
+    parameters = sum(p.numel() for p in load(tiny_run).generator.parameters())
+    assert f"{parameters:,}" in done.out
+    assert "training.total_images=1000" in done.out
+
+
+def test_the_settings_of_a_model_can_be_given_back(acgan: Acgan, tiny_run: Path) -> None:
+    shown = acgan("show", tiny_run).out.split("\n\n")[-1].splitlines()
+    config = load(tiny_run).config.model_dump(mode="json")
+    assert with_overrides({}, shown) == config
+
+
+def test_a_recipe_at_a_size(acgan: Acgan) -> None:
+    values = json.loads(
+        acgan("show", "small-grey", "--size", 28, "--channels", 1, "--classes", 4, "--json").out
+    )
+    assert values["shape"] == [1, 28, 28]
+    assert values["networks"]["generator"]["rows"][-1]["output_shape"] == [1, 28, 28]
+    assert values["config"]["recipe"] == "small-grey"
+    assert values["networks"]["training_flops"] > 0
+
+
+def test_a_recipe_for_data(acgan: Acgan) -> None:
+    values = json.loads(acgan("show", "small-grey", "--data", "digits", "--json").out)
+    assert (values["shape"], values["classes"]) == ([1, 28, 28], 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("smal-grey", "there is no model at smal-grey and no recipe of that name"),
+        ("small-grey --size 30", "cannot be built"),
+        ("small-grey --size big", "neither a number (64) nor height x width"),
+        ("small-grey --data nowhere", "nowhere"),
+        ("small-grey --channels 7", "invalid value for '--channels'"),
+        ("small-grey --classes 0", "invalid value for '--classes'"),
+    ],
+)
+def test_mistakes_get_their_sentence(acgan: Acgan, arguments: str, sentence: str) -> None:
+    done = acgan("show", *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    assert sentence in done.err
+
+
+def test_sizes_are_for_recipes(acgan: Acgan, tiny_run: Path) -> None:
+    done = acgan("show", tiny_run, "--size", 32)
+    assert done.code == 2
+    assert "are for recipes" in done.err
+
+
+def test_the_list_of_recipes(acgan: Acgan) -> None:
+    done = acgan("recipes")
+    assert done.code == 0
+    assert load_recipe("small-grey").summary in done.out
+    values = json.loads(acgan("recipes", "--json").out)
+    assert [value["name"] for value in values] == list(recipe_names())
+    assert [value["summary"] for value in values] == [
+        load_recipe(name).summary for name in recipe_names()
+    ]
+
+
+def test_one_recipe(acgan: Acgan) -> None:
+    recipe = load_recipe("small-grey")
+    done = acgan("recipes", "small-grey")
+    assert done.code == 0
+    assert done.out.startswith(recipe.header)
+    assert "optimizer.conditioning_multiplier=5.0" in done.out
+    values = json.loads(acgan("recipes", "small-grey", "--json").out)
+    assert values["expectation"] == recipe.expectation
+
+
+def test_an_unknown_recipe(acgan: Acgan) -> None:
+    done = acgan("recipes", "smal-grey")
+    assert done.code == 2
+    assert "did you mean 'small-grey'?" in done.err
+
+
+def test_settings_that_a_bare_word_would_not_mean(tmp_path: Path) -> None:
+    values = {"a": {"b": "7", "c": "none", "d": "two words", "e": "C:\\x", "f": "-1", "g": "a=b"}}
+    assert with_overrides({}, settings(values).splitlines()) == values

@@ -210,24 +210,36 @@ class Loop:
         self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
 
     def _save(self, *, scheduled: bool) -> None:
+        self._save_checkpoint(self._recorder.sync(), scheduled=scheduled)
+        self._save_model()
+        self._status("training")
+
+    def _save_checkpoint(
+        self, metrics_bytes: int, *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Commit the state.
+
+        Args:
+            metrics_bytes: length of metrics.jsonl that belongs to it.
+            scheduled: its image count was due.
+            unlogged: events that follow in metrics.jsonl and may not be there yet.
+        """
         # First, so that the average's statistics in a checkpoint are those of its weights,
         # whenever the snapshot before this one was taken.
-        average = self._snapshots.take(self.images_seen).state_dict()
+        self._snapshots.take(self.images_seen)
         interval = self.images_seen // self._config.reporting.checkpoint_every_images
-        counters = {**self._counters.state(), "metrics_bytes": self._recorder.sync()}
+        logs = {"metrics_bytes": metrics_bytes, "unlogged": list(unlogged)}
         self._store.save(
-            TrainingState(self._learner.tensors(), counters),
+            TrainingState(self._learner.tensors(), {**self._counters.state(), **logs}),
             scheduled=scheduled,
             milestone=scheduled and interval & (interval - 1) == 0,
         )
         self._warn_of_damage()
-        self._save_model(average)
-        self._status("training")
 
     def _status(self, state: str) -> None:
         self._folder.write_status(state, self.images_seen, self._total)
 
-    def _save_model(self, average: Mapping[str, torch.Tensor]) -> None:
+    def _save_model(self) -> None:
         described: Mapping[str, Any] = {
             "config": self._config,
             "shape": self._parts.shape,
@@ -239,7 +251,7 @@ class Loop:
         save_model(
             self._folder.model,
             **described,
-            generator_state=average,
+            generator_state=self._snapshots.take(self.images_seen).state_dict(),
             discriminator_state=self._learner.discriminator.state_dict(),
             card=model_card(**described),
         )
@@ -296,7 +308,7 @@ class Loop:
         # The state first: a kill in between must not find a log shorter than its newest state's.
         kept_bytes = int(state.counters["metrics_bytes"])
         self._save_checkpoint(kept_bytes, scheduled=True, unlogged=[event])
-        self._recorder.rewind(kept_bytes)
+        self._recorder.rewind(kept_bytes, self.images_seen)
         self._recorder.event(event)
         self._save_model()
 

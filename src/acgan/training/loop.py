@@ -80,6 +80,7 @@ class Loop:
         )
         self._begin_streams()
         state = self._resume()
+        self._fresh = state is None
         self._recorder = Recorder(
             folder,
             display,

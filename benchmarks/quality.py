@@ -24,7 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from acgan.classifiers.cache import judge_of
+from acgan.classifiers.cache import judge_of, judges_folder
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
@@ -95,7 +95,12 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     flip = arguments.flip or arguments.data in MIRRORED_KEEP_CLASS
     judge = judge_of(parts, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
-    against = reference(judge, parts, part="test" if arguments.part == "test" else "validation")
+    against = reference(
+        judge,
+        parts,
+        part="test" if arguments.part == "test" else "validation",
+        folder=judges_folder(),
+    )
     rows: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
         quality, seconds = _judged(model, arguments, against)

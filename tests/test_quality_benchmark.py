@@ -52,6 +52,7 @@ def quality(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     spec.loader.exec_module(module)
     small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
     monkeypatch.setattr(module, "judge_of", small)
+    monkeypatch.setattr(module, "judges_folder", lambda: tmp_path / "judges")
     return module
 
 
@@ -59,7 +60,7 @@ def untrained(
     folder: Path,
     seed: int,
     classes: tuple[ClassName, ...],
-    shape: ImageShape = ImageShape(1, 28, 28),
+    shape: ImageShape = GREY_28,
 ) -> str:
     config = RunConfig.model_validate(
         {

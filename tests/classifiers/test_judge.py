@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.classifiers.cache import judge_of, judge_path
+from acgan.classifiers.cache import judge_of, judge_path, kept_answers
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge import Judge, fit_judge, load_judge
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
@@ -192,14 +192,32 @@ def test_another_test_part_is_measured_without_a_new_fit(tmp_path: Path) -> None
     assert kept.record.accuracies == second.record.accuracies
 
 
+def test_kept_answers_are_the_judges_own_bit_for_bit(judge: Judge, tmp_path: Path) -> None:
+    data = halves(90, 2)
+    fresh = judge.answers(data.images)
+    for _ in range(2):
+        kept = kept_answers(judge, data, tmp_path)
+        assert np.array_equal(kept.logits, fresh.logits)
+        assert np.array_equal(kept.features, fresh.features)
+    (file,) = tmp_path.iterdir()
+    before = file.stat().st_mtime_ns
+    kept_answers(judge, data, tmp_path)
+    assert file.stat().st_mtime_ns == before, "read, not computed again"
+    file.write_bytes(file.read_bytes()[:50])
+    assert np.array_equal(kept_answers(judge, data, tmp_path).logits, fresh.logits)
+    kept_answers(judge, halves(90, 3), tmp_path)
+    kept_answers(fit_judge(halves(300, 0), config=TINY, seed=1), data, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_the_budget_grows_with_the_data_within_bounds() -> None:
-    def budget(count: int, channels: int) -> int:
+    def budget(count: int, channels: int, *, flip: bool = False) -> int:
         images = np.zeros((count, channels, 1, 1), np.uint8)
         train = LabelledImages(images, np.zeros(count, np.int64), CLASSES)
-        return judge_config(train, flip=False).fit.images
+        return judge_config(train, flip=flip).fit.images
 
     assert [budget(10, 1), budget(4_000, 1), budget(54_000, 1)] == [60_000, 80_000, 300_000]
-    assert budget(50_000, 3) == 500_000
+    assert [budget(54_000, 1, flip=True), budget(50_000, 3)] == [400_000, 500_000]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,14 @@ def test_too_few_images_are_said_instead_of_measured(judge: Judge, against: Refe
 def test_equal_parts_need_one_draw(judge: Judge) -> None:
     equal = DataParts("halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300)))
     assert reference(judge, equal).floor_draws == 1
+
+
+def test_kept_answers_change_no_figure(judge: Judge, against: Reference, tmp_path: Path) -> None:
+    for _ in range(2):
+        kept = reference(judge, PARTS, folder=tmp_path)
+        assert kept.floor == against.floor
+        assert np.array_equal(kept.features, against.features)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_judge_of_other_images_is_refused(judge: Judge) -> None:

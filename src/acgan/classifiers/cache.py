@@ -1,4 +1,7 @@
-"""Judges kept between runs: the same training part, configuration and seed are fitted once."""
+"""Judges kept between runs: the same training part, configuration and seed are fitted once.
+
+What a kept judge says of real images can be kept too, since it is asked again for every model.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,17 @@ import json
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from acgan.classifiers.fit import Progress
-from acgan.classifiers.judge import Judge, fit_judge, load_judge
+from acgan.classifiers.judge import Judge, JudgeAnswers, fit_judge, load_judge
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
 from acgan.config import canonical_json
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.places import cache_root
 from acgan.errors import DataError
-from acgan.storage import disk_errors, make_folder
+from acgan.storage import disk_errors, make_folder, write_atomic
 
 
 def judge_of(
@@ -63,7 +68,31 @@ def judge_path(
     """Where the cache keeps that judge, whether or not it is there yet."""
     key = canonical_json([train.content_hash, json.loads(config.model_dump_json()), seed])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return (folder or cache_root(None) / "judges") / f"{name}.safetensors"
+    return (folder or judges_folder()) / f"{name}.safetensors"
+
+
+def judges_folder() -> Path:
+    """Where judges are kept: below ``ACGAN_CACHE``, or the user's cache folder."""
+    return cache_root(None) / "judges"
+
+
+def kept_answers(judge: Judge, data: LabelledImages, folder: Path) -> JudgeAnswers:
+    """`Judge.answers` to real images: read from ``folder``, or computed and kept there.
+
+    Raises:
+        DiskError: they cannot be written.
+    """
+    key = hashlib.sha256(f"{judge.weights_hash()} {data.content_hash}".encode()).hexdigest()
+    path = folder / f"answers-{key[:24]}.safetensors"
+    if path.exists():
+        try:
+            kept = load_file(path)
+            return JudgeAnswers(kept["logits"], kept["features"])
+        except (OSError, KeyError, SafetensorError):
+            pass  # damaged: computed anew
+    answers = judge.answers(data.images)
+    write_atomic(path, save({"logits": answers.logits, "features": answers.features}))
+    return answers
 
 
 def _kept(path: Path) -> Judge | None:

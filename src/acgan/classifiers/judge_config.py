@@ -18,23 +18,26 @@ class JudgeConfig(Config):
 def judge_config(train: LabelledImages, *, flip: bool, images: int | None = None) -> JudgeConfig:
     """The judge's configuration for some data.
 
+    Three kinds of image are told apart: glyphs (grey, not to be mirrored), grey pictures of
+    things, and colour pictures, which take wider networks and longer fits in this order.
+
     Args:
-        train: the training part; its channels decide the width, its size the budget.
+        train: the training part.
         flip: whether a mirrored image is of the same class: yes for photographs and clothes, no
             for digits and letters.
         images: the budget; None for 20 rounds of the training part, but at least 60 000 images
-            and at most 300 000 grey or 500 000 colour ones.
+            and at most 300 000 glyphs, 400 000 grey or 500 000 colour pictures.
     """
     grey = train.shape.channels == 1
-    most = 300_000 if grey else 500_000
-    budget = min(max(20 * len(train), 60_000), most) if images is None else images
+    glyphs = grey and not flip
+    most = 300_000 if glyphs else 400_000 if grey else 500_000
     return JudgeConfig(
-        network=JudgeNetworkConfig(stem=32, stages=(32, 64, 128))
-        if grey
-        else JudgeNetworkConfig(stem=64, stages=(64, 128, 256)),
+        network=JudgeNetworkConfig(
+            stem=32 if grey else 64, stages=(32, 64, 128) if glyphs else (64, 128, 256)
+        ),
         fit=FitConfig(
             flip=flip,
-            images=budget,
+            images=min(max(20 * len(train), 60_000), most) if images is None else images,
             optimizer="sgd-nesterov",
             peak_rate=0.1,
             weight_decay=5e-4,

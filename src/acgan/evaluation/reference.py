@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, final
 
+from acgan.classifiers.cache import kept_answers
 from acgan.classifiers.judge import Floats, Judge
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError
@@ -49,7 +51,12 @@ class Reference:
 
 
 def reference(
-    judge: Judge, parts: DataParts, *, part: PartName = "test", seed: int = 0
+    judge: Judge,
+    parts: DataParts,
+    *,
+    part: PartName = "test",
+    seed: int = 0,
+    folder: Path | None = None,
 ) -> Reference:
     """Look at the real parts: the reference, and the floor between validation and test.
 
@@ -58,9 +65,12 @@ def reference(
         parts: of one data set.
         part: what samples are held against: ``test``, or ``validation`` while choosing a recipe.
         seed: of the floor's subsets.
+        folder: where the judge's answers to the real parts are kept for the next time; None to
+            compute them.
 
     Raises:
         DataError: the judge learned from other images, or a part is empty.
+        DiskError: the answers cannot be written.
     """
     if judge.record.train_hash != parts.train.content_hash:
         raise DataError(
@@ -70,7 +80,10 @@ def reference(
     if not len(parts.validation) or not len(parts.test):
         raise DataError(f"{parts.name} lacks a validation or test part; raise its share")
     real: dict[PartName, LabelledImages] = {"validation": parts.validation, "test": parts.test}
-    seen = {name: judge.answers(data.images) for name, data in real.items()}
+    seen = {
+        name: kept_answers(judge, data, folder) if folder else judge.answers(data.images)
+        for name, data in real.items()
+    }
     floor, smaller = math.nan, min(map(len, real.values()))
     draws = 1 if len(parts.validation) == len(parts.test) else _FLOOR_DRAWS
     if smaller >= SMALLEST_COUNT:

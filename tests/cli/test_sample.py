@@ -64,6 +64,16 @@ def test_by_default_one_of_each(acgan: Acgan, tiny_run: Path, tmp_path: Path) ->
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+def test_by_default_the_folder_is_named_after_the_run(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in (tiny_run, tiny_run / "model"):
+        done = acgan("sample", path, "--class", "zero")
+        assert (done.code, done.out) == (0, f"1 picture in {Path('samples', 'tiny')}\n")
+    assert sorted(contents(tmp_path)) == ["samples/tiny/manifest.json", "samples/tiny/zero/0.png"]
+
+
 def test_a_folder_is_added_to_and_repeating_changes_nothing(
     acgan: Acgan, tiny_run: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +162,6 @@ def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) ->
         ("--out file", 2, "file is a file; name a folder"),
         ("--out file/x", 5, "a file or folder of that name is in the way"),
         ("--sheet file/x.png", 5, "in the way"),
-        ("", 2, "say where the pictures go: --out DIR, or --sheet FILE.png"),
     ],
 )
 def test_mistakes_get_their_sentence(

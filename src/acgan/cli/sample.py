@@ -31,10 +31,14 @@ def sample(
     ] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write DIR/<class>/<seed>.png and a manifest.", metavar="DIR"),
+        typer.Option(
+            help="Write DIR/<class>/<seed>.png and a manifest.",
+            metavar="DIR",
+            show_default="samples/<run>",
+        ),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Draw one labelled sheet.", metavar="FILE.png")
+        Path | None, typer.Option(help="Draw one labelled sheet instead.", metavar="FILE.png")
     ] = None,
     truncation: Annotated[
         float | None,
@@ -49,10 +53,10 @@ def sample(
 
     The same class and seed always give the same picture, and one seed across classes one style.
     """
-    if out is None and sheet is None:
-        raise UsageError("say where the pictures go: --out DIR, or --sheet FILE.png for one sheet")
     if sheet is not None:
         _check_sheet(sheet, count)
+    elif out is None:
+        out = Path("samples") / _run_name(model)
 
     from acgan.model import load
     from acgan.pictures.sheet import png_bytes
@@ -68,7 +72,8 @@ def sample(
             trained, out, labels, count, seed, truncation, progress=counter("pictures")
         )
         values |= {"folder": out, "images": [asdict(each) for each in drawn]}
-        lines.append(f"{len(drawn):,} pictures in {out}")
+        plural = "" if len(drawn) == 1 else "s"
+        lines.append(f"{len(drawn):,} picture{plural} in {out}")
     if sheet is not None:
         picture = trained.sheet(labels, count, seed, truncation)
         with disk_errors(sheet, option="--sheet"):
@@ -76,6 +81,12 @@ def sample(
         values["sheet"] = sheet
         lines.append(f"sheet: {sheet}")
     result(values, "\n".join(lines), as_json=as_json)
+
+
+def _run_name(model: Path) -> str:
+    """The run that a person means by the run itself or by its model folder."""
+    path = model.resolve()
+    return path.parent.name if path.name == "model" else path.name
 
 
 def _check_sheet(sheet: Path, count: int) -> None:

@@ -98,5 +98,5 @@ def _of_recipe(
         parts = load_data(validate(DataConfig, given, where=f"--data {data}"))
         return _Subject(config, parts.shape, len(parts.classes))
     height, width = parse_image_size(size) if size else (config.data.image_size or (32, 32))
-    channels = channels or max(recipe.channels)
-    return _Subject(config, ImageShape(channels, height, width), classes)
+    shape = ImageShape(channels or recipe.channels[0], height, width)
+    return _Subject(config, shape, classes)

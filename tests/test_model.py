@@ -24,7 +24,7 @@ from acgan.model_folder import FORMAT
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.run_config import RunConfig
-from acgan.storage import replace_folder
+from acgan.storage import replace_folder, verify_folder
 
 SHAPE = ImageShape(3, 8, 12)
 CLASSES = make_classes(["zero", "one", "T-shirt/top"], [["0"], ["1"], []])
@@ -211,12 +211,34 @@ def test_a_class_cannot_lead_out_of_the_folder(run: Path, folder: str) -> None:
         load(run)
 
 
-def test_a_discriminator_of_another_moment_is_refused(run: Path) -> None:
+def test_both_networks_are_of_one_moment(run: Path) -> None:
     model = load(run)
     generator, discriminator = states()
     save(run / "model", generator, {k: v + 1 for k, v in discriminator.items()})
-    with pytest.raises(DataError, match="load the model again"):
-        _ = model.discriminator
+    loaded = model.discriminator.state_dict()
+    assert all(torch.equal(loaded[name], discriminator[name]) for name in discriminator)
+
+
+@pytest.mark.parametrize("exchanges", [1, 2, 3])
+def test_a_folder_that_training_exchanges_meanwhile(
+    run: Path, monkeypatch: pytest.MonkeyPatch, exchanges: int
+) -> None:
+    generator, discriminator = states()
+    left = iter(range(exchanges))
+
+    def verify_and_exchange(folder: Path) -> dict[str, Any]:
+        manifest = verify_folder(folder)
+        if (number := next(left, None)) is not None:
+            save(folder, {k: v + (number + 1) for k, v in generator.items()}, discriminator)
+        return manifest
+
+    monkeypatch.setattr("acgan.model_folder.verify_folder", verify_and_exchange)
+    if exchanges == 3:
+        with pytest.raises(DataError, match="changes all the time"):
+            load(run)
+    else:
+        loaded = load(run).generator.state_dict()
+        assert all(torch.equal(loaded[name], generator[name] + exchanges) for name in generator)
 
 
 def test_places_without_a_model_are_told_apart(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from acgan.data.classes import ClassName, find_class
 from acgan.data.images import ImageShape
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.interpolation import interpolate
-from acgan.model_folder import ModelRecord, find_model, read_record, read_weights, save_model
+from acgan.model_folder import ModelRecord, Network, find_model, read_record, save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, Generator
 from acgan.objectives.build import build_objective
@@ -77,10 +77,10 @@ class Model:
 
     @cached_property
     def discriminator(self) -> Discriminator:
-        """D as it was at the same moment; evaluation mode, float32, no gradients; read when asked.
+        """D as it was at the same moment; evaluation mode, float32, no gradients; built when asked.
 
         Raises:
-            DataError: the folder was exchanged since, or the weights do not fit the configuration.
+            DataError: the weights do not fit the configuration.
         """
         heads = build_objective(self.config.objective).heads
         return _network(
@@ -238,13 +238,13 @@ def to_picture(image: npt.NDArray[np.uint8]) -> Image.Image:
 def _network(
     build: Callable[[], NetworkT],
     record: ModelRecord,
-    name: Literal["generator", "discriminator"],
+    name: Network,
 ) -> NetworkT:
-    weights = read_weights(record, name)
+    state = record.state(name)
     try:
         with torch.random.fork_rng(devices=[]):  # initialisation draws numbers that nobody wants
             network = build()
-        network.load_state_dict(weights)
+        network.load_state_dict(state)
     except (AcganError, RuntimeError) as error:
         lines = str(error).strip().splitlines()
         reason = lines[min(1, len(lines) - 1)].strip()  # torch names the cause in its second line

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -30,14 +30,15 @@ from acgan.storage import CorruptFolderError, replace_folder, verify_folder, wri
 
 FORMAT = 1  # of the folder; a reader refuses higher numbers
 _JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
-_WEIGHT_FILES = ("generator.safetensors", "discriminator.safetensors")
+Network = Literal["generator", "discriminator"]
+_NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
 _ATTEMPTS = 3  # training may exchange the folder while it is read
 
 
 @final
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model folder but for its weights.
+    """A model folder as it was at one moment; training may have exchanged it since.
 
     Attributes:
         folder: where it was read from.
@@ -47,7 +48,8 @@ class ModelRecord:
         split: content hash, size and count per class of each part of its data.
         data_name: short name of its data.
         images_seen: real images that the discriminator had seen.
-        hashes: SHA-256 of each file.
+        content_hash: SHA-256 over all files but the card: equal models, equal hash.
+        weights: content of the two safetensors files by network.
     """
 
     folder: Path
@@ -57,12 +59,20 @@ class ModelRecord:
     split: Mapping[str, Any]
     data_name: str
     images_seen: int
-    hashes: Mapping[str, str]
+    content_hash: str
+    weights: Mapping[Network, bytes] = field(repr=False)
 
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 over the hashes of all files but the card: equal models, equal hash."""
-        return hashlib.sha256(canonical_json(self.hashes).encode()).hexdigest()
+    def state(self, network: Network) -> dict[str, Tensor]:
+        """The weights and buffers of one network, on the CPU.
+
+        Raises:
+            DataError: they are no safetensors.
+        """
+        try:
+            return safetensors.torch.load(self.weights[network])
+        except SafetensorError as error:
+            where = self.folder / f"{network}.safetensors"
+            raise DataError(f"the model is damaged: {where}: {error}") from None
 
 
 def save_model(
@@ -113,8 +123,8 @@ def save_model(
         for name, value in zip(_JSON_FILES, values, strict=True)
     }
     contents["README.md"] = card
-    for name, state in zip(_WEIGHT_FILES, (generator_state, discriminator_state), strict=True):
-        contents[name] = safetensors.torch.save(_plain(state))
+    for network, state in zip(_NETWORKS, (generator_state, discriminator_state), strict=True):
+        contents[f"{network}.safetensors"] = safetensors.torch.save(_plain(state))
 
     def write(target: Path) -> None:
         for name, content in contents.items():
@@ -145,7 +155,7 @@ def find_model(path: Path) -> Path:
 
 
 def read_record(path: str | Path) -> ModelRecord:
-    """Everything but the weights, after checking every file against its hash.
+    """Read a whole model folder, every file checked against its hash.
 
     Args:
         path: a run or its ``model`` folder.
@@ -156,32 +166,27 @@ def read_record(path: str | Path) -> ModelRecord:
     """
     folder = find_model(Path(path))
     _check_format(folder)
-    for attempt in range(_ATTEMPTS):
-        try:
-            files = verify_folder(folder)["files"]
-            hashes = {name: files[name]["sha256"] for name in (*_JSON_FILES, *_WEIGHT_FILES)}
-            return _record(folder, hashes)
-        except (CorruptFolderError, DataError) as error:
-            if attempt == _ATTEMPTS - 1:
-                raise DataError(f"the model is damaged: {error}; use another copy of it") from None
-        except KeyError as error:
-            raise DataError(f"the model at {folder} is damaged: it lacks {error}") from None
-    raise AssertionError  # the last attempt returns or raises
-
-
-def read_weights(
-    record: ModelRecord, network: Literal["generator", "discriminator"]
-) -> dict[str, Tensor]:
-    """The weights of one network, float32 on the CPU.
-
-    Raises:
-        DataError: the file is not the one that the record was read with, or no safetensors file.
-    """
-    name = f"{network}.safetensors"
+    contents = _verified(folder)
     try:
-        return safetensors.torch.load(_checked(record.folder, name, record.hashes))
-    except SafetensorError as error:
-        raise DataError(f"the model is damaged: {record.folder / name}: {error}") from None
+        model, config, classes, split = (json.loads(contents[name]) for name in _JSON_FILES)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        return ModelRecord(
+            folder=folder,
+            config=validate(RunConfig, config, where="config.json"),
+            shape=ImageShape(*(int(size) for size in model["shape"])),
+            classes=tuple(_class_name(entry) for entry in classes),
+            split=split,
+            data_name=str(model["data_name"]),
+            images_seen=int(model["images_seen"]),
+            content_hash=hashlib.sha256(canonical_json(hashes).encode()).hexdigest(),
+            weights={network: contents[f"{network}.safetensors"] for network in _NETWORKS},
+        )
+    except AcganError as error:
+        raise DataError(f"the model at {folder} is damaged: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the model at {folder} is damaged: a value is missing or of the wrong kind ({error})"
+        ) from None
 
 
 def _hint(path: Path) -> str:
@@ -210,37 +215,22 @@ def _check_format(folder: Path) -> None:
         )
 
 
-def _record(folder: Path, hashes: Mapping[str, str]) -> ModelRecord:
-    model, config, classes, split = (
-        json.loads(_checked(folder, name, hashes)) for name in _JSON_FILES
-    )
-    try:
-        return ModelRecord(
-            folder=folder,
-            config=validate(RunConfig, config, where=str(folder / "config.json")),
-            shape=ImageShape(*(int(size) for size in model["shape"])),
-            classes=tuple(_class_name(entry) for entry in classes),
-            split=split,
-            data_name=str(model["data_name"]),
-            images_seen=int(model["images_seen"]),
-            hashes=hashes,
-        )
-    except AcganError as error:
-        raise DataError(str(error)) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{folder}: a value is missing or of the wrong kind ({error!r})") from None
-
-
-def _checked(folder: Path, name: str, hashes: Mapping[str, str]) -> bytes:
-    """A file's content, which must still be the one that was verified."""
-    path = folder / name
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from None
-    if hashlib.sha256(content).hexdigest() != hashes[name]:
-        raise DataError(f"{path} was exchanged while it was read; load the model again")
-    return content
+def _verified(folder: Path) -> dict[str, bytes]:
+    """Every file but the card, all of one moment."""
+    names = (*_JSON_FILES, *(f"{network}.safetensors" for network in _NETWORKS))
+    for attempt in range(_ATTEMPTS):
+        try:
+            files = verify_folder(folder)["files"]
+            contents = {name: (folder / name).read_bytes() for name in names}
+            if all(
+                hashlib.sha256(content).hexdigest() == files[name]["sha256"]
+                for name, content in contents.items()
+            ):
+                return contents
+        except (CorruptFolderError, OSError, KeyError) as error:
+            if attempt == _ATTEMPTS - 1:
+                raise DataError(f"the model is damaged: {error}; use another copy of it") from None
+    raise DataError(f"the model at {folder} changes all the time; try again in a moment")
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -308,8 +308,11 @@ class Loop:
         }
         # The state first: a kill in between must not find a log shorter than its newest state's.
         kept_bytes = int(state.counters["metrics_bytes"])
-        self._save_checkpoint(kept_bytes, scheduled=True, unlogged=[event])
+        earlier = state.counters["unlogged"]  # restores that led to this state before
+        self._save_checkpoint(kept_bytes, scheduled=True, unlogged=[*earlier, event])
         self._recorder.rewind(kept_bytes, self.images_seen)
+        for told in earlier:
+            self._recorder.event(told, say=False)
         self._recorder.event(event)
         self._save_model()
 

@@ -56,10 +56,11 @@ class Recorder:
         self._events().scalars(row["images"], figures)
         self._display.metrics(row)
 
-    def event(self, event: Mapping[str, Any]) -> None:
-        """Write an event (``images``, ``event``, ``message``) and say it."""
+    def event(self, event: Mapping[str, Any], *, say: bool = True) -> None:
+        """Write an event (``images``, ``event``, ``message``) and, unless it has been, say it."""
         self._metrics.append(event)
-        self._display.message(event["message"], "warning")
+        if say:
+            self._display.message(event["message"], "warning")
 
     def picture(self, name: str, picture: Image.Image, images_seen: int) -> None:
         """Write ``samples/NAME.png`` and show it in TensorBoard."""

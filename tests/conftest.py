@@ -106,8 +106,10 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(values)
     for key, change in changes.items():
         inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(change, dict)
-        result[key] = merged(inner, change) if both else change
+        if isinstance(inner, dict) and isinstance(change, dict):
+            result[key] = merged(inner, change)
+        else:
+            result[key] = change
     return result
 
 

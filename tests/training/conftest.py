@@ -1,0 +1,163 @@
+"""What the tests of training share: a display that remembers, tiny runs, planted NaNs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+import torch
+
+from acgan.data.images import DataParts
+from acgan.model import Model
+from acgan.networks.interface import DiscriminatorOutput, Heads
+from acgan.objectives.build import build_objective
+from acgan.objectives.interface import Objective, Terms
+from acgan.run_config import RunConfig
+from acgan.training import learner
+from acgan.training.display import Display, Level
+from acgan.training.finish import draw_summary
+from acgan.training.randomness import Streams
+from acgan.training.run_folder import RunFolder
+from acgan.training.start import TrainedRun, carry_out
+from acgan.training.step import Stepper
+
+TIMES = ("timing.jsonl", "tensorboard", ".lock")
+"""The files of a run that know the time or the number of starts."""
+
+
+@final
+class Recording(Display):
+    """Remembers what it was told; ``at_update`` is called at every step with images seen."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str]] = []
+        self.rows: list[Mapping[str, Any]] = []
+        self.starts: list[tuple[int, int]] = []
+        self.at_update: Callable[[int], None] = lambda images_seen: None
+
+    def start(self, run: str, total_images: int, images_seen: int) -> None:
+        self.starts.append((total_images, images_seen))
+
+    def update(self, images_seen: int) -> None:
+        self.at_update(images_seen)
+
+    def metrics(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row)
+
+    def message(self, text: str, level: Level = "info") -> None:
+        self.messages.append((level, text))
+
+    def close(self) -> None:
+        pass
+
+    def at(self, images: int, action: Callable[[], None]) -> Recording:
+        """Do something once ``images`` are seen."""
+
+        def update(images_seen: int) -> None:
+            if images_seen == images:
+                action()
+
+        self.at_update = update
+        return self
+
+    def says(self, *words: str) -> bool:
+        """Whether one message has all the words."""
+        return any(all(word in text for word in words) for _, text in self.messages)
+
+
+@pytest.fixture
+def recording() -> type[Recording]:
+    return Recording
+
+
+@pytest.fixture
+def train_tiny(tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainedRun]:
+    """``train_tiny(folder, config, display)``: one start of a run; no end-of-run pictures.
+
+    Nothing is synced to the disk, which takes a third of a tiny run's time and has tests elsewhere.
+    """
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+
+    def train(
+        folder: Path,
+        config: RunConfig,
+        display: Display | None = None,
+        *,
+        parts: DataParts = tiny_parts,
+        start_from: Model | None = None,
+        summary: bool = False,
+    ) -> TrainedRun:
+        if summary:
+            monkeypatch.setattr("acgan.training.start.draw_summary", draw_summary)
+        shown = display or Recording()
+        return carry_out(config, parts, RunFolder(folder), shown, start_from=start_from)
+
+    return train
+
+
+@pytest.fixture
+def content() -> Callable[[Path], dict[str, bytes]]:
+    """``content(folder)``: every file of a run and its bytes, but for those that know the time."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        found = {}
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file() and name.split("/")[0] not in TIMES:
+                found[name] = path.read_bytes()
+        return found
+
+    return read
+
+
+Poison = Callable[[int, int], bool]
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``poison(when, network, term)`` makes a loss term NaN when ``when(images_seen, retry)``."""
+
+    def plant(when: Poison, network: str = "discriminator", term: str = "class_real") -> None:
+        now = {"images_seen": 0, "retry": 0}
+        iterate = Stepper.iterate
+
+        def watched(
+            self: Stepper, batches: Any, streams: Streams, *rest: Any, images_seen: int, step: int
+        ) -> list[str]:
+            now.update(images_seen=images_seen, retry=streams.retry)
+            return iterate(self, batches, streams, *rest, images_seen=images_seen, step=step)
+
+        @final
+        class Poisoned(Objective):
+            def __init__(self, config: Any) -> None:
+                self._inner = build_objective(config)
+
+            @property
+            def heads(self) -> Heads:
+                return self._inner.heads
+
+            def discriminator(
+                self,
+                real: DiscriminatorOutput,
+                fake: DiscriminatorOutput,
+                real_labels: torch.Tensor,
+                fake_labels: torch.Tensor,
+            ) -> Terms:
+                terms = self._inner.discriminator(real, fake, real_labels, fake_labels)
+                return self._planted("discriminator", terms)
+
+            def generator(self, fake: DiscriminatorOutput, fake_labels: torch.Tensor) -> Terms:
+                return self._planted("generator", self._inner.generator(fake, fake_labels))
+
+            def _planted(self, where: str, terms: Terms) -> Terms:
+                if where == network and when(now["images_seen"], now["retry"]):
+                    terms[term] = terms[term] * torch.nan
+                return terms
+
+        monkeypatch.setattr(Stepper, "iterate", watched)
+        monkeypatch.setattr(learner, "build_objective", Poisoned)
+
+    return plant

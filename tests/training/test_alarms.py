@@ -1,0 +1,197 @@
+"""The collapse alarm: every planted fault is named, and a healthy generator gives none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from acgan.data.images import DataParts
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
+from acgan.run_config import RunConfig
+from acgan.training import alarms as alarms_module
+from acgan.training.alarms import (
+    GRACE_IMAGES,
+    AlarmBell,
+    class_shares,
+    coarse_variance_ratio,
+    find_alarms,
+)
+from acgan.training.device import Choices
+from acgan.training.meters import Meters
+from acgan.training.observe import Observer
+
+NAMES = ("bar", "cross", "ring")
+FAIR = {"real": 0.8, "fake": 0.7}
+
+
+class Drawer(Generator):
+    """Draws real training images of the class asked for, faults aside; latents choose which."""
+
+    latent_size = 4
+    classes = 3
+
+    def __init__(
+        self, parts: DataParts, *, ignored: int | None = None, alike: int | None = None
+    ) -> None:
+        super().__init__()
+        self._weight = nn.Parameter(torch.zeros(1))
+        self._ignored, self._alike = ignored, alike
+        train = parts.train
+        pixels = torch.from_numpy(train.images).float() / 127.5 - 1
+        self._of_class = [pixels[torch.from_numpy(train.labels == k)] for k in range(3)]
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        drawn = []
+        for latent, label in zip(latents, labels.tolist(), strict=True):
+            images = self._of_class[0 if label == self._ignored else label]
+            index = 0 if label == self._alike else int(latent.abs().sum() * 1e4) % len(images)
+            drawn.append(images[index])
+        return torch.stack(drawn)
+
+    def conditioning_parameters(self) -> Any:
+        yield self._weight
+
+
+class Reader(Discriminator):
+    """Names the class of the nearest class mean."""
+
+    def __init__(self, parts: DataParts) -> None:
+        super().__init__()
+        train = parts.train
+        pixels = torch.from_numpy(train.images).float() / 127.5 - 1
+        self._means = torch.stack([pixels[train.labels == k].mean(0).flatten() for k in range(3)])
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        flat = images.flatten(1)
+        return DiscriminatorOutput(flat[:, 0], -torch.cdist(flat, self._means), flat)
+
+    def head_parameters(self) -> Any:
+        yield from ()
+
+
+def found(parts: DataParts, source: dict[str, float] = FAIR, **faults: int) -> dict[str, str]:
+    observer = Observer(parts, 2, Choices("cpu", "fp32", 1, channels_last=False))
+    evidence = observer.evidence(Drawer(parts, **faults), Reader(parts), source)
+    return find_alarms(evidence, NAMES)
+
+
+def test_a_healthy_generator_gives_no_alarm(tiny_parts: DataParts) -> None:
+    assert found(tiny_parts) == {}
+
+
+def test_a_class_that_is_ignored_is_named(tiny_parts: DataParts) -> None:
+    alarms = found(tiny_parts, ignored=2)
+    assert alarms.keys() == {"ignored/ring"}
+    assert "the class ring is ignored" in alarms["ignored/ring"]
+    assert "0%" in alarms["ignored/ring"]
+
+
+def test_a_class_whose_samples_are_all_alike_is_named(tiny_parts: DataParts) -> None:
+    alarms = found(tiny_parts, alike=1)
+    assert alarms.keys() == {"alike/cross"}
+    assert "samples of class cross are nearly all alike" in alarms["alike/cross"]
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "won"), [(1.0, 0.995, True), (1.0, 0.98, False), (0.5, 1.0, False)]
+)
+def test_a_discriminator_that_wins_is_named(
+    real: float, fake: float, won: bool, tiny_parts: DataParts
+) -> None:
+    alarms = found(tiny_parts, {"real": real, "fake": fake})
+    assert ("source" in alarms) == won
+    if won:
+        assert "wins outright" in alarms["source"]
+        assert "99.5%" in alarms["source"]
+
+
+def test_what_is_unknown_gives_no_alarm(tiny_parts: DataParts) -> None:
+    """No class head, no interval yet, a class without held-out images."""
+    unknown = np.full(3, np.nan)
+    evidence = alarms_module.Evidence({}, unknown, unknown, unknown)
+    assert find_alarms(evidence, NAMES) == {}
+
+
+def test_noise_does_not_pass_for_variety() -> None:
+    random = np.random.default_rng(0)
+    labels = np.zeros(200, np.int64)
+    level = random.integers(50, 200, (200, 1, 1, 1))
+    real = np.broadcast_to(level, (200, 1, 32, 32)).astype(np.uint8)
+    noisy = (125 + random.normal(0, 40, (200, 1, 32, 32))).clip(0, 255).astype(np.uint8)
+    (ratio,) = coarse_variance_ratio(noisy, labels, real, labels, 1)
+    full = noisy.var(axis=0, ddof=1).sum() / real.var(axis=0, ddof=1).sum()
+    assert full > 0.5, "pixel by pixel it would"
+    assert ratio < 0.1
+
+
+def test_the_variance_ratio_by_hand() -> None:
+    def grey(*levels: int) -> Any:
+        return np.array(levels, np.uint8)[:, None, None, None] * np.ones((1, 1, 5, 9), np.uint8)
+
+    ratios = coarse_variance_ratio(
+        grey(10, 14, 50), np.array([0, 0, 1]), grey(10, 18, 1, 2), np.array([0, 0, 1, 1]), 3
+    )
+    assert ratios[0] == pytest.approx(8 / 32)
+    assert np.isnan(ratios[1:]).all(), "one image has no variance, none even less"
+
+
+def test_class_shares_by_hand() -> None:
+    shares = class_shares(np.array([0, 1, 1, 0]), np.array([0, 0, 1, 1]), 3)
+    assert shares[:2].tolist() == [0.5, 0.5]
+    assert np.isnan(shares[2])
+
+
+def test_the_bell_waits_for_two_sheets_and_says_when_it_is_over() -> None:
+    bell, alarm = AlarmBell(), {"source": "it wins"}
+    assert bell.ring(alarm, GRACE_IMAGES - 1) == []
+    assert bell.ring(alarm, GRACE_IMAGES) == []
+    (event,) = bell.ring(alarm, GRACE_IMAGES + 100)
+    assert (event["event"], event["about"], event["message"]) == ("alarm", "source", "it wins")
+    assert bell.ring(alarm, GRACE_IMAGES + 200) == [], "said once"
+    (over,) = bell.ring({}, GRACE_IMAGES + 300)
+    assert (over["event"], over["about"]) == ("alarm over", "source")
+    assert bell.ring(alarm, GRACE_IMAGES + 400) == [], "and it starts anew"
+    assert bell.ring({}, GRACE_IMAGES + 500) == [], "a single bad sheet is never mentioned"
+
+
+def test_alarms_come_while_the_run_goes_on(
+    tmp_path: Path,
+    tiny_config: Callable[..., RunConfig],
+    train_tiny: Callable[..., Any],
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run whose G hardly learns while D learns fast: D wins, and all samples are alike."""
+    monkeypatch.setattr(alarms_module, "GRACE_IMAGES", 0)
+    monkeypatch.setattr(alarms_module, "SOURCE_WON", 0.9)
+    config = tiny_config(
+        optimizer={"generator_rate": 1e-9, "discriminator_rate": 0.01},
+        training={"total_images": 320},
+    )
+    display = recording()
+    train_tiny(tmp_path / "run", config, display)
+    events = [
+        row
+        for row in map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+        if row.get("event") == "alarm"
+    ]
+    about = {event["about"] for event in events}
+    assert {"source", "alike/ring"} <= about
+    assert all(event["images"] < 320 for event in events)
+    assert display.says("the discriminator wins outright")
+
+
+def test_the_observer_leaves_the_networks_as_they_were(tiny_parts: DataParts) -> None:
+    observer = Observer(tiny_parts, 2, Choices("cpu", "fp32", 1, channels_last=False))
+    reader = Reader(tiny_parts).train()
+    row = observer.row(Meters(), reader, 640, 10)
+    assert reader.training
+    assert (row["images"], row["step"]) == (640, 10)
+    assert row["class_accuracy"]["real_held_out"] > 0.6

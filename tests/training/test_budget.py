@@ -1,0 +1,194 @@
+"""Budgets, devices, and what is decided once at the first start of a run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acgan.errors import UsageError
+from acgan.run_config import ExecutionConfig, OptimizerConfig, RunConfig, TrainingConfig
+from acgan.training import device as device_module
+from acgan.training import start as start_module
+from acgan.training.budget import (
+    Rate,
+    measure_images_per_second,
+    measuring_seconds,
+    total_images,
+)
+from acgan.training.device import Choices, check_present, choose, describe_environment
+from acgan.training.learner import schedule_factor
+from acgan.training.run_folder import RunFolder
+
+TinyConfig = Callable[..., RunConfig]
+Train = Callable[..., Any]
+EVERY = (4_000, 20_000, 20_000)
+
+
+def test_images_and_epochs_are_counted_in_images() -> None:
+    assert total_images(TrainingConfig(total_images=5), 100) == 5
+    assert total_images(TrainingConfig(total_epochs=3), 100) == 300
+    assert total_images(TrainingConfig(max_minutes=3), 100) is None
+
+
+def test_minutes_become_images_by_hand() -> None:
+    rate = Rate(1000.0, (0.4, 2.0, 6.0), 1.0)
+    # 1 ms an image, and .1 ms each for rows and sheets, .3 ms for checkpoints
+    assert rate.images_in(15.0, EVERY) == 10_000
+    assert rate.seconds_for(10_000, EVERY) == pytest.approx(15.0)
+    assert rate.images_in(-5.0, EVERY) == 1
+    assert Rate.from_json(json.loads(json.dumps(rate.to_json()))) == rate
+
+
+@given(st.floats(1, 1e5), st.floats(0, 1e4))
+def test_a_budget_takes_the_time_that_it_is_for(speed: float, seconds: float) -> None:
+    rate = Rate(speed, (0.1, 0.5, 0.5), 0.0)
+    images = rate.images_in(seconds, EVERY)
+    assert images == 1 or rate.seconds_for(images, EVERY) <= seconds * (1 + 1e-9)
+    assert rate.seconds_for(images + 1, EVERY) > seconds * (1 - 1e-9)
+
+
+def test_a_speed_is_measured_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, made = [0.0], [0]
+
+    def iterate() -> int:
+        made[0] += 1
+        clock[0] += 10.0 if made[0] <= 12 else 0.5
+        return 64
+
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    assert measure_images_per_second(iterate, 5.0) == 128.0
+
+
+def test_measuring_takes_a_small_part_of_a_budget() -> None:
+    assert measuring_seconds(0.1) == 2.0
+    assert measuring_seconds(2) == 6.0
+    assert measuring_seconds(600) == 8.0
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.99))
+def test_the_linear_schedule(seen: int, decay_from: float) -> None:
+    linear = OptimizerConfig(schedule="linear", decay_from=decay_from)
+    factor = schedule_factor(linear, seen, 10_000)
+    expected = (10_000 - seen) / (10_000 * (1 - decay_from))
+    assert factor == pytest.approx(min(1.0, expected))
+    assert schedule_factor(linear, seen, 0) == 1.0, "a budget that is still to be measured"
+    assert schedule_factor(OptimizerConfig(), seen, 10_000) == 1.0
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acgan.training.start.measuring_seconds", lambda minutes: 0.05)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_minutes_are_measured_once_and_kept(
+    schedule: str,
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    training = {"total_images": None, "max_minutes": 0.05}
+    config = tiny_config(training=training, optimizer={"schedule": schedule})
+    display = recording()
+    first = train_tiny(tmp_path / "run", config, display)
+    assert display.says("0.05 minutes are", "images/s")
+    budget = (tmp_path / "run" / "budget.json").read_bytes()
+    assert json.loads(budget)["images_per_second"] > 0
+    assert not list((tmp_path / "run").glob(".tmp-*")), "the throw-away run is gone"
+    monkeypatch.setattr(start_module, "_measure", lambda *_: pytest.fail("measured again"))
+    again = train_tiny(tmp_path / "run", config)
+    assert again.images_seen == again.resumed_at == first.images_seen
+    assert (tmp_path / "run" / "budget.json").read_bytes() == budget
+
+
+@pytest.mark.usefixtures("quick")
+def test_measuring_does_not_shape_the_run(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, content: Any
+) -> None:
+    minutes = tiny_config(training={"total_images": None, "max_minutes": 0.02})
+    images_seen = train_tiny(tmp_path / "minutes", minutes).images_seen
+    images = tiny_config(training={"total_images": images_seen})
+    train_tiny(tmp_path / "images", images)
+    ours, theirs = content(tmp_path / "minutes"), content(tmp_path / "images")
+    same = [name for name in theirs if name.startswith(("checkpoints", "samples", "metrics"))]
+    assert len(same) > 5
+    assert {name: ours[name] for name in same} == {name: theirs[name] for name in same}
+
+
+def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(device_module, "_has", lambda device: device in there)
+    monkeypatch.setattr(device_module, "_fast_bf16", lambda device: device == "cuda")
+    assert choose(ExecutionConfig()).device == "cpu"
+    there.add("mps")
+    assert (choose(ExecutionConfig()).device, choose(ExecutionConfig()).precision) == (
+        "mps",
+        "fp32",
+    )
+    there.add("cuda")
+    choices = choose(ExecutionConfig())
+    assert (choices.device, choices.precision, choices.channels_last) == ("cuda", "bf16", True)
+    assert choose(ExecutionConfig(device="cpu")).device == "cpu"
+
+
+def test_what_is_asked_for_is_taken() -> None:
+    config = ExecutionConfig(device="cpu", precision="bf16", threads=3, memory_format="contiguous")
+    assert choose(config) == Choices("cpu", "bf16", 3, channels_last=False)
+    assert choose(ExecutionConfig(device="cpu")).threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_module, "_has", lambda _: False)
+    with pytest.raises(UsageError, match=rf"no {device} device here \(there is: cpu\).*--device"):
+        check_present(device)
+
+
+def test_images_are_placed_in_the_chosen_layout() -> None:
+    images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    placed = Choices("cpu", "fp32", 1, channels_last=True).place(images)
+    assert placed.is_contiguous(memory_format=torch.channels_last)
+    assert Choices("cpu", "fp32", 1, channels_last=False).place(placed).is_contiguous()
+
+
+def test_a_changed_environment_is_said_and_its_choices_kept(
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config(execution={"precision": "auto", "threads": None})
+    train_tiny(tmp_path / "run", config)
+    written = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert written["environment"] == describe_environment()
+    elsewhere = {**describe_environment(), "torch": "9.9"}
+    monkeypatch.setattr(start_module, "describe_environment", lambda: elsewhere)
+    monkeypatch.setattr(start_module, "choose_execution", lambda _: pytest.fail("decided again"))
+    display = recording()
+    train_tiny(tmp_path / "run", config, display)
+    assert display.says("not the environment", f"torch: {torch.__version__} → 9.9")
+    assert json.loads((tmp_path / "run" / "environment.json").read_text()) == written
+
+
+def test_an_estimate_is_said_at_the_first_start_only(
+    tmp_path: Path, tiny_config: TinyConfig, tiny_parts: Any, recording: Any, train_tiny: Train
+) -> None:
+    for expected in (True, False):
+        display = recording()
+        folder = RunFolder(tmp_path / "run")
+        start_module.carry_out(tiny_config(), tiny_parts, folder, display, estimate=True)
+        assert display.says("192 images will take about") == expected

@@ -1,0 +1,313 @@
+"""The guard: what is not finite changes nothing, is named, and in the end leads back or out."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from acgan.data.images import DataParts
+from acgan.errors import DivergedError
+from acgan.run_config import RunConfig
+from acgan.training.checkpoint import CheckpointStore
+from acgan.training.device import choose
+from acgan.training.guard import BufferKeeper, first_non_finite, first_unusable
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner
+from acgan.training.meters import Meters
+from acgan.training.randomness import Streams
+from acgan.training.signals import InterruptedRunError
+from acgan.training.step import Stepper
+
+Train = Callable[..., Any]
+Content = Callable[[Path], dict[str, bytes]]
+BATCH = 16
+
+
+def test_the_first_term_that_is_not_finite_is_named() -> None:
+    fine, large = torch.tensor(1.0), torch.tensor(torch.inf)
+    assert first_non_finite({"source": fine, "class": fine}) is None
+    assert first_non_finite({"source": fine, "class": -large}) == "the loss term class"
+    assert first_non_finite({"source": large - large, "class": large}) == "the loss term source"
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e19])
+def test_gradients_and_statistics_are_looked_at(value: float) -> None:
+    linear = nn.Linear(2, 2)
+    network = nn.Sequential(linear, nn.BatchNorm1d(2))
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    assert first_unusable(network) is None
+    dict(network.named_buffers())["1.running_var"][1] = value
+    assert first_unusable(network) == "the running statistic 1.running_var"
+    linear.bias.grad = torch.tensor([0.0, value])
+    assert first_unusable(network) == "the gradient of 0.bias"
+
+
+def test_buffers_come_back_bit_for_bit() -> None:
+    norm = nn.BatchNorm1d(3)
+    buffers = dict(norm.named_buffers())
+    norm(torch.randn(4, 3))
+    kept = {name: buffer.clone() for name, buffer in buffers.items()}
+    keeper = BufferKeeper(norm)
+    keeper.keep()
+    norm(torch.randn(4, 3))
+    assert all(not torch.equal(buffers[name], kept[name]) for name in kept)
+    keeper.undo()
+    assert all(torch.equal(buffers[name], kept[name]) for name in kept)
+
+
+def stepper(config: RunConfig, parts: DataParts) -> tuple[Learner, Callable[[int], list[str]]]:
+    choices = choose(config.execution)
+    learner = Learner(config, parts.shape, len(parts.classes), choices)
+    labels = LabelSource("frequency", parts.train.class_counts)
+    steps = Stepper(learner, config.training, choices, labels)
+    meters = Meters()
+
+    def iterate(step: int) -> list[str]:
+        images, wanted = parts.train.images[:BATCH], parts.train.labels[:BATCH]
+        batch = (torch.from_numpy(images), torch.from_numpy(wanted))
+        return steps.iterate([batch], Streams(0), meters, images_seen=step * BATCH, step=step)
+
+    return learner, iterate
+
+
+def spoil_loss(learner: Learner, network: str) -> str:
+    inner = getattr(learner.objective, network)
+
+    def spoiled(*args: Any) -> dict[str, torch.Tensor]:
+        terms: dict[str, torch.Tensor] = inner(*args)
+        name = list(terms)[-1]
+        return {**terms, name: terms[name] / 0.0}
+
+    setattr(learner.objective, network, spoiled)
+    return "the loss term class"
+
+
+def spoil_gradient(learner: Learner, network: str) -> str:
+    name, parameter = next(iter(getattr(learner, network).named_parameters()))
+    parameter.register_hook(lambda gradient: gradient * torch.nan)
+    return f"the gradient of {name}"
+
+
+def spoil_statistic(learner: Learner, network: str) -> str:
+    norm = next(m for m in getattr(learner, network).modules() if isinstance(m, nn.BatchNorm2d))
+
+    def overflow(module: nn.Module, _inputs: object, _output: object) -> None:
+        # By .data, unseen by autograd, as an overflow in the kernel is.
+        dict(module.named_buffers())["running_var"].data[0] = torch.inf
+
+    norm.register_forward_hook(overflow)
+    return "the running statistic"
+
+
+@pytest.mark.parametrize("everything", [False, True], ids=["fp32", "everything"])
+@pytest.mark.parametrize("batch", ["fresh", "shared"])
+@pytest.mark.parametrize("network", ["discriminator", "generator"])
+@pytest.mark.parametrize("spoil", [spoil_loss, spoil_gradient, spoil_statistic])
+def test_a_spoiled_update_changes_nothing_at_all(
+    spoil: Callable[[Learner, str], str],
+    network: str,
+    batch: str,
+    everything: bool,
+    tiny_config: Callable[..., RunConfig],
+    tiny_parts: DataParts,
+) -> None:
+    config = tiny_config(everything=everything, training={"generator_batch": batch})
+    learner, iterate = stepper(config, tiny_parts)
+    assert iterate(0) == []
+    problem = spoil(learner, network)
+    before = {name: tensor.clone() for name, tensor in learner.tensors().items()}
+    (said,) = iterate(1)
+    assert said.startswith(f"{network}: {problem}")
+    after = learner.tensors()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not {name for name in changed if name.removeprefix("optimizer.").startswith(network)}
+    assert changed, "the other network learns on"
+    assert all(bool(torch.isfinite(tensor.float()).all()) for tensor in after.values())
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    state = CheckpointStore(folder / "checkpoints").newest()
+    assert state is not None
+    return dict(state.tensors), dict(state.counters)
+
+
+@pytest.mark.parametrize("network", ["discriminator", "generator"])
+def test_a_skipped_update_is_written_down_and_said(
+    network: str,
+    tmp_path: Path,
+    tiny_config: Callable[..., RunConfig],
+    train_tiny: Train,
+    recording: Any,
+    poison: Callable[..., None],
+) -> None:
+    term = "source_real" if network == "discriminator" else "class"
+    poison(lambda images, retry: images in (32, 112), network, term)
+    display = recording()
+    train_tiny(tmp_path / "run", tiny_config(), display)
+    events = [row for row in rows(tmp_path / "run") if "event" in row]
+    assert [(row["event"], row["images"]) for row in events] == [("skipped", 48), ("skipped", 128)]
+    for row in events:
+        assert network in row["message"]
+        assert f"the loss term {term} is not finite" in row["message"]
+    assert display.says(network, f"the loss term {term}", "skipped")
+    tensors, counters = newest(tmp_path / "run")
+    assert counters["retry"] == 0
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+
+
+def diverging(images: int, retry: int) -> bool:
+    """From 80 images on, before the first retry."""
+    return images >= 80 and retry == 0
+
+
+@pytest.fixture
+def three_skips(tiny_config: Callable[..., RunConfig]) -> RunConfig:
+    return tiny_config(everything=True, training={"skips_before_restore": 3})
+
+
+def test_after_several_skips_the_last_good_state_is_restored(
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    recording: Any,
+    poison: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison(diverging)
+    rates: list[float] = []
+    set_rates = Learner.set_rates
+
+    def spied(self: Learner, factor: float) -> None:
+        rates.append(factor)
+        set_rates(self, factor)
+
+    monkeypatch.setattr(Learner, "set_rates", spied)
+    display = recording()
+    train_tiny(tmp_path / "run", three_skips, display)
+    (event,) = [row for row in rows(tmp_path / "run") if "event" in row]
+    # The checkpoint at 96 fell due amid skipped updates, so the one at 48 is the last good one.
+    assert (event["event"], event["images"]) == ("restored", 48)
+    for words in ("class_real", "at 128 images", "retry 1 of 3", "times 0.5"):
+        assert words in event["message"]
+    assert display.says("retry 1 of 3")
+    assert set(rates[:8]) == {1.0}
+    assert set(rates[8:]) == {0.5}
+    assert len(rates) == 8 + (192 - 48) // BATCH
+    tensors, counters = newest(tmp_path / "run")
+    assert counters["retry"] == 1
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    counts = [row["images"] for row in rows(tmp_path / "run")]
+    assert counts == [32, 48, 64, 96, 128, 160, 192], "the log tells one story"
+
+
+def test_a_retry_draws_other_numbers(
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    content: Content,
+    poison: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the salt taken out, the retry goes other ways only by its rate."""
+    poison(diverging)
+    train_tiny(tmp_path / "salted", three_skips)
+    derive = Streams.derive
+    monkeypatch.setattr(Streams, "derive", lambda self, *key: derive(Streams(self.seed), *key))
+    train_tiny(tmp_path / "unsalted", three_skips)
+    salted, unsalted = newest(tmp_path / "salted")[0], newest(tmp_path / "unsalted")[0]
+    assert any(not torch.equal(salted[name], unsalted[name]) for name in salted)
+
+
+class Killed(BaseException):
+    """Ends a run as SIGKILL does, as far as its files are concerned."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("images", [48, 96, 112, 128, 160])
+def test_a_kill_before_or_after_a_restore_changes_nothing(
+    images: int,
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    recording: Any,
+    content: Content,
+    poison: Callable[..., None],
+) -> None:
+    poison(diverging)
+    train_tiny(tmp_path / "straight", three_skips)
+    with pytest.raises(Killed):
+        train_tiny(tmp_path / "killed", three_skips, recording().at(images, kill))
+    train_tiny(tmp_path / "killed", three_skips)
+    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+
+
+def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    content: Content,
+    poison: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison(diverging)
+    train_tiny(tmp_path / "straight", three_skips)
+    with monkeypatch.context() as patch:
+        patch.setattr("acgan.training.recorder.Recorder.rewind", lambda *_: kill())
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "killed", three_skips)
+    train_tiny(tmp_path / "killed", three_skips)
+    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+
+
+def test_where_a_restore_leads_does_not_depend_on_an_earlier_signal(
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    recording: Any,
+    content: Content,
+    poison: Callable[..., None],
+) -> None:
+    poison(diverging)
+    train_tiny(tmp_path / "straight", three_skips)
+    stop = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        train_tiny(tmp_path / "stopped", three_skips, stop)
+    assert newest(tmp_path / "stopped")[1]["images_seen"] == 80
+    train_tiny(tmp_path / "stopped", three_skips)
+    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+
+
+def test_after_three_retries_it_ends_with_the_term(
+    tmp_path: Path,
+    three_skips: RunConfig,
+    train_tiny: Train,
+    recording: Any,
+    poison: Callable[..., None],
+) -> None:
+    poison(lambda images, retry: images >= 80, "generator", "class")
+    display = recording()
+    for _ in range(2):  # a second start ends the same way
+        sentence = r"generator: the loss term class .* 3 times"
+        with pytest.raises(DivergedError, match=sentence) as caught:
+            train_tiny(tmp_path / "run", three_skips, display)
+        assert caught.value.exit_code == 4
+        status = json.loads((tmp_path / "run" / "status.json").read_text())
+        assert status["state"] == "diverged"
+    restored = [row for row in rows(tmp_path / "run") if row.get("event") == "restored"]
+    assert [f"retry {n} of 3" in row["message"] for n, row in enumerate(restored, 1)] == [True] * 3
+    assert newest(tmp_path / "run")[1]["retry"] == 3

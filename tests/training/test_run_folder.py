@@ -1,0 +1,147 @@
+"""Whose folder it is, and what a finished run leaves to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from acgan.errors import DataError, UsageError
+from acgan.model import load
+from acgan.run_config import RunConfig
+from acgan.training.run_folder import RunFolder
+
+TinyConfig = Callable[..., RunConfig]
+Train = Callable[..., Any]
+
+
+def test_a_strangers_folder_is_refused_and_left_alone(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / ".tmp-mine").write_text("looks like a leftover of ours")
+    with pytest.raises(UsageError, match=r"is no run of acgan.*--run"):
+        train_tiny(tmp_path, tiny_config())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-mine", "thesis.txt"]
+
+
+def test_a_file_in_the_way_is_refused(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UsageError, match="is no run of acgan"):
+        train_tiny(tmp_path / "run", tiny_config())
+
+
+def test_an_empty_folder_and_a_start_that_was_cut_short_are_taken(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, content: Any
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "split.json").write_text("{}")
+    (tmp_path / "cut" / ".lock").write_text("")
+    (tmp_path / "cut" / ".tmp-1234").write_text("half a config")
+    for name in ("empty", "cut"):
+        train_tiny(tmp_path / name, tiny_config())
+    assert content(tmp_path / "cut") == content(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("config.json", "{", DataError),
+        ("config.json", '{"recipe": "tiny", "fantasy": 1}', UsageError),
+        ("split.json", "[]", DataError),
+        ("environment.json", "\x00", DataError),
+    ],
+)
+def test_a_damaged_file_gets_its_sentence(
+    name: str,
+    text: str,
+    error: type[Exception],
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+) -> None:
+    train_tiny(tmp_path / "run", tiny_config())
+    (tmp_path / "run" / name).write_text(text)
+    with pytest.raises(error) as caught:
+        train_tiny(tmp_path / "run", tiny_config())
+    assert str(tmp_path / "run") in str(caught.value)
+
+
+def test_a_shortened_log_is_not_gone_on_with(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    train_tiny(tmp_path / "run", tiny_config())
+    (tmp_path / "run" / "metrics.jsonl").write_text("")
+    with pytest.raises(Exception, match="something else has shortened it"):
+        train_tiny(tmp_path / "run", tiny_config(training={"total_images": 300}))
+
+
+def test_a_finished_run_leaves_its_pictures(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    run = train_tiny(tmp_path / "run", tiny_config(), summary=True)
+    assert run.pictures.keys() == {"last sheet", "first and last", "curves", "trajectory"}
+    for path in run.pictures.values():
+        with Image.open(path) as picture:
+            assert min(picture.size) > 10
+    with Image.open(run.pictures["trajectory"]) as animation:
+        assert animation.n_frames == 4  # type: ignore[attr-defined]  # at 0, 64, 128, 192 images
+    sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert sheets == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
+
+
+def test_pictures_that_a_person_removed_are_not_missed(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    train_tiny(tmp_path / "run", tiny_config())
+    (tmp_path / "run" / "samples" / "real.png").unlink()
+    again = train_tiny(tmp_path / "run", tiny_config(), summary=True)
+    assert "first and last" in again.pictures
+    for path in (tmp_path / "run" / "samples").iterdir():
+        path.unlink()
+    assert train_tiny(tmp_path / "run", tiny_config(), summary=True).pictures.keys() == {"curves"}
+
+
+def test_the_model_carries_everything(
+    tmp_path: Path, tiny_config: TinyConfig, tiny_parts: Any, train_tiny: Train
+) -> None:
+    run = train_tiny(tmp_path / "run", tiny_config(everything=True))
+    model = load(tmp_path / "run")
+    assert model.config == tiny_config(everything=True)
+    assert model.images_seen == run.images_seen == 192
+    assert model.split == json.loads((tmp_path / "run" / "split.json").read_text())
+    assert [c.name for c in model.classes] == ["bar", "cross", "ring"]
+    assert model.sample("ring", count=3).shape == (3, 1, 8, 8)
+    assert run.model.images_seen == 192
+
+
+def test_a_run_starts_from_a_finished_models_weights(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    train_tiny(tmp_path / "first", tiny_config())
+    model = load(tmp_path / "first")
+    config = tiny_config(
+        init_from="0" * 64,
+        optimizer={"generator_rate": 1e-12, "discriminator_rate": 1e-12},
+        training={"total_images": 16, "ema_half_life_images": 0},
+    )
+    train_tiny(tmp_path / "second", config, start_from=model)
+    second = load(tmp_path / "second")
+    ours, theirs = second.generator.state_dict(), model.generator.state_dict()
+    for name, parameter in second.generator.named_parameters():
+        assert (parameter - theirs[name]).abs().max() < 1e-9, name
+    assert ours.keys() == theirs.keys()
+    for name, parameter in second.discriminator.named_parameters():
+        assert (parameter - model.discriminator.state_dict()[name]).abs().max() < 1e-9, name
+
+
+def test_reading_what_is_not_there_is_none(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path).read(tmp_path / "config.json") is None
+    assert not RunFolder(tmp_path).is_finished(0)

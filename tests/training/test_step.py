@@ -1,0 +1,350 @@
+"""Gradient contracts: each step changes its own network alone, and all of it.
+
+The same assertions fail on wrong versions that many programs have: no detach, D not frozen while G
+learns, statistics moved by the other network's step.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from acgan.data.images import DataParts
+from acgan.run_config import RunConfig
+from acgan.training import step as step_module
+from acgan.training.checkpoint import optimizer_tensors
+from acgan.training.device import choose
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner
+from acgan.training.meters import Meters
+from acgan.training.randomness import Streams
+from acgan.training.step import Fakes, Stepper
+
+Values = dict[str, Tensor]
+
+
+def copies(tensors: Values) -> Values:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def changed(before: Values, after: Values) -> set[str]:
+    names = before.keys() | after.keys()
+    return {
+        name
+        for name in names
+        if name not in before or name not in after or not torch.equal(before[name], after[name])
+    }
+
+
+@final
+class Bench:
+    """A learner, its stepper, and what they did in one iteration."""
+
+    def __init__(self, config: RunConfig, parts: DataParts) -> None:
+        self.config = config
+        self.parts = parts
+        choices = choose(config.execution)
+        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
+        self.learner.set_rates(1.0)
+        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
+        self.stepper = Stepper(self.learner, config.training, choices, labels)
+        self.meters = Meters()
+        self.done = 0
+
+    def iterate(self) -> list[str]:
+        size, steps = self.config.training.batch_size, self.config.training.discriminator_steps
+        batches = []
+        for index in range(steps):
+            at = slice(index * size, (index + 1) * size)
+            images, labels = self.parts.train.images[at], self.parts.train.labels[at]
+            batches.append((torch.from_numpy(images), torch.from_numpy(labels)))
+        skipped = self.stepper.iterate(
+            batches,
+            Streams(self.config.seed),
+            self.meters,
+            images_seen=self.done * size * steps,
+            step=self.done,
+        )
+        self.done += 1
+        return skipped
+
+    def of(self, network: str) -> Values:
+        """Weights, buffers and moments of one network."""
+        module = getattr(self.learner, network)
+        optimizer = getattr(self.learner, f"{network}_optimizer")
+        return copies({**module.state_dict(), **optimizer_tensors("moments", module, optimizer)})
+
+
+@dataclass
+class Observed:
+    """State of both networks at the start, at every optimizer step, and at the end."""
+
+    names: list[str] = field(default_factory=list)
+    states: list[tuple[Values, Values]] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+
+
+def observe(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Observed:
+    """One iteration, looked at right after each optimizer's step."""
+    seen = Observed()
+
+    def look() -> None:
+        seen.states.append((bench.of("discriminator"), bench.of("generator")))
+
+    def spy(network: str, other: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        real_step = optimizer.step
+
+        def step(*args: Any, **options: Any) -> None:
+            stray = [name for name, p in other.named_parameters() if p.grad is not None]
+            seen.strays += [f"{network}'s step: gradient of {name}" for name in stray]
+            real_step(*args, **options)
+            seen.names.append(network)
+            look()
+
+        monkeypatch.setattr(optimizer, "step", step)
+
+    learner = bench.learner
+    spy("discriminator", learner.generator, learner.discriminator_optimizer)
+    spy("generator", learner.discriminator, learner.generator_optimizer)
+    look()
+    bench.iterate()
+    look()
+    return seen
+
+
+def violations(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What one iteration does against the contracts; empty if they hold."""
+    seen = observe(bench, monkeypatch)
+    training = bench.config.training
+    if seen.names != ["discriminator"] * training.discriminator_steps + ["generator"]:
+        return [f"steps taken: {seen.names}"]
+    wrong = list(seen.strays)
+    buffers = {name for name, _ in bench.learner.generator.named_buffers()}
+    for index, name in enumerate(seen.names):
+        (d_before, g_before), (d_after, g_after) = seen.states[index : index + 2]
+        d_changed, g_changed = changed(d_before, d_after), changed(g_before, g_after)
+        if name == "discriminator":
+            missed = set(d_after) - d_changed
+            wrong += [f"D's step did not reach {one}" for one in missed]
+            last = index == training.discriminator_steps - 1
+            allowed = buffers if training.generator_batch == "shared" and last else set()
+            wrong += [f"D's step changed G's {one}" for one in g_changed - allowed]
+        else:
+            wrong += [f"G's step changed D's {one}" for one in d_changed]
+            own = buffers if training.generator_batch == "shared" else set()
+            wrong += [f"G's step did not reach {one}" for one in set(g_after) - g_changed - own]
+    wrong += [
+        f"changed after the last step: {o}" for o in changed(seen.states[-2][0], seen.states[-1][0])
+    ]
+    wrong += [
+        f"changed after the last step: {o}" for o in changed(seen.states[-2][1], seen.states[-1][1])
+    ]
+    return wrong
+
+
+MODES = [
+    pytest.param(
+        {
+            "everything": everything,
+            "training": {"generator_batch": batch, "discriminator_steps": n},
+        },
+        id=f"{'bf16-channels-last-dropout-r1' if everything else 'fp32'}-{batch}-{n}-d-steps",
+    )
+    for everything in (False, True)
+    for batch in ("fresh", "shared")
+    for n in (1, 2)
+]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_step_changes_its_own_network_and_all_of_it(
+    mode: dict[str, Any],
+    tiny_config: Callable[..., RunConfig],
+    tiny_parts: DataParts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(tiny_config(**mode), tiny_parts)
+    bench.iterate()  # from the second on, the moments are there to be changed
+    assert violations(bench, monkeypatch) == []
+
+
+class Undetachable(torch.Tensor):
+    """The planted bug `discriminator(fake)` where `discriminator(fake.detach())` is meant."""
+
+    def detach(self) -> Tensor:
+        return self
+
+
+def test_a_missing_detach_is_found(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(images: Tensor, labels: Tensor) -> Fakes:
+        return Fakes(images.as_subclass(Undetachable), labels)
+
+    monkeypatch.setattr(step_module, "Fakes", stuck)
+    bench = Bench(tiny_config(training={"generator_batch": "shared"}), tiny_parts)
+    seen: list[str] = []
+    with pytest.raises(RuntimeError, match="second time"):
+        seen = violations(bench, monkeypatch)
+    assert not seen
+    leaked = [p for p in bench.learner.generator.parameters() if p.grad is not None]
+    assert leaked, "D's backward pass went into G"
+
+
+def test_a_discriminator_that_is_not_frozen_is_found(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tiny_config(), tiny_parts)
+    monkeypatch.setattr(bench.learner.discriminator, "requires_grad_", lambda flag: None)
+    bench.iterate()
+    assert any("generator's step: gradient of" in one for one in violations(bench, monkeypatch))
+
+
+def test_statistics_that_the_other_step_moves_are_found(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tiny_config(), tiny_parts)
+    monkeypatch.setattr(step_module, "frozen_statistics", lambda module: nullcontext())
+    bench.iterate()
+    found = violations(bench, monkeypatch)
+    assert any("G's step changed D's" in one and "running_mean" in one for one in found)
+    assert any("D's step changed G's" in one and "running_mean" in one for one in found)
+
+
+@final
+class Inputs:
+    """What a network is called with, call by call."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.calls: list[tuple[Tensor, ...]] = []
+        network.register_forward_pre_hook(self._remember)
+
+    def _remember(self, _network: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self.calls.append(tuple(a.detach().clone() for a in arguments))
+
+
+def test_the_discriminators_statistics_come_from_a_pass_over_reals_and_one_over_fakes(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    bench = Bench(tiny_config(), tiny_parts)
+    before = copy.deepcopy(bench.learner.discriminator)
+    seen = Inputs(bench.learner.discriminator)
+    bench.iterate()
+    (real, _), (fake, _), _in_generator_step = seen.calls
+    assert torch.equal(real, torch.from_numpy(tiny_parts.train.images[:16]).float() / 127.5 - 1)
+    before(real)
+    before(fake)
+    expected, found = (
+        dict(before.named_buffers()),
+        dict(bench.learner.discriminator.named_buffers()),
+    )
+    assert changed(copies(expected), copies(found)) == set()
+
+
+def test_the_generators_statistics_come_from_the_pass_that_it_learns_from(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    bench = Bench(tiny_config(), tiny_parts)
+    before = copy.deepcopy(bench.learner.generator)
+    seen = Inputs(bench.learner.generator)
+    bench.iterate()
+    _for_discriminator, own = seen.calls
+    before(*own)
+    expected, found = dict(before.named_buffers()), dict(bench.learner.generator.named_buffers())
+    assert changed(copies(expected), copies(found)) == set()
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "passes"),
+    [("shared", 1, 1), ("fresh", 1, 2), ("shared", 3, 3), ("fresh", 3, 4)],
+)
+def test_shared_means_one_pass_for_both_and_fresh_a_new_one(
+    batch: str,
+    steps: int,
+    passes: int,
+    tiny_config: Callable[..., RunConfig],
+    tiny_parts: DataParts,
+) -> None:
+    config = tiny_config(training={"generator_batch": batch, "discriminator_steps": steps})
+    bench = Bench(config, tiny_parts)
+    drawn = Inputs(bench.learner.generator)
+    judged = Inputs(bench.learner.discriminator)
+    bench.iterate()
+    assert len(drawn.calls) == passes
+    assert len({call[0].numpy().tobytes() for call in drawn.calls}) == passes, "latents repeat"
+    assert len(judged.calls) == 2 * steps + 1
+    (last_fake, last_labels), (own, own_labels) = judged.calls[-2:]
+    assert torch.equal(last_fake, own) == (batch == "shared")
+    assert torch.equal(last_labels, own_labels) == (batch == "shared")
+    reals = {call[0].numpy().tobytes() for call in judged.calls[0:-1:2]}
+    assert len(reals) == steps, "every D step has a batch of its own"
+
+
+def test_fakes_can_carry_the_real_batchs_labels(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    bench = Bench(tiny_config(training={"fake_labels": "batch"}), tiny_parts)
+    drawn = Inputs(bench.learner.generator)
+    bench.iterate()
+    for _latents, labels in drawn.calls:
+        assert labels.tolist() == tiny_parts.train.labels[:16].tolist()
+
+
+def test_every_group_learns_at_its_own_rate(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    """Adam's first step moves every weight that has a gradient by just its rate."""
+    rates = {
+        "generator_rate": 1e-3,
+        "discriminator_rate": 3e-3,
+        "conditioning_multiplier": 5.0,
+        "heads_multiplier": 0.5,
+        "epsilon": 1e-20,
+    }
+    bench = Bench(tiny_config(optimizer=rates), tiny_parts)
+    learner = bench.learner
+    learner.set_rates(0.5)
+    before = {
+        id(p): p.detach().clone()
+        for n in (learner.generator, learner.discriminator)
+        for p in n.parameters()
+    }
+    bench.iterate()
+    special = {id(p): 5e-3 for p in learner.generator.conditioning_parameters()}
+    special |= {id(p): 1.5e-3 for p in learner.discriminator.head_parameters()}
+    assert len(special) > 4
+    for network, plain in ((learner.generator, 1e-3), (learner.discriminator, 3e-3)):
+        for name, parameter in network.named_parameters():
+            moved = (parameter.detach() - before[id(parameter)]).abs().max().item()
+            expected = 0.5 * special.get(id(parameter), plain)
+            assert moved == pytest.approx(expected, rel=1e-2), name
+
+
+def test_what_is_logged_is_what_is_optimised(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    bench = Bench(tiny_config(everything=True), tiny_parts)
+    objective, logged = bench.learner.objective, []
+    for name in ("discriminator", "generator"):
+        inner = getattr(objective, name)
+
+        def spied(*args: Any, inner: Any = inner, name: str = name) -> dict[str, Tensor]:
+            terms: dict[str, Tensor] = inner(*args)
+            logged.append((name, {key: term.item() for key, term in terms.items()}))
+            return terms
+
+        setattr(objective, name, spied)
+    bench.iterate()
+    means = bench.meters.means()
+    for network, terms in logged:
+        for key, value in terms.items():
+            assert means[network][key] == value
+    assert means["discriminator"].keys() == {"source_real", "source_fake", "class_real", "r1"}
+    assert 0 <= means["source_accuracy"]["real"] <= 1

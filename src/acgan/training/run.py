@@ -11,11 +11,10 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import UsageError
-from acgan.model import Model, find_model, load
+from acgan.model import Model, load
 from acgan.networks.build import buildable
 from acgan.recipes import Recipe, choose, load_recipe
 from acgan.run_config import RunConfig
-from acgan.storage import file_sha256
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.run_folder import RunFolder
 from acgan.training.start import TrainedRun, carry_out
@@ -73,7 +72,7 @@ def train(
     parts = _load(chosen, start, options, display)
     chosen = chosen or choose(parts.shape, len(parts.train))
     model = load(init_from) if init_from else None
-    config = _configure(chosen, start, options, images, max_minutes, init_from)
+    config = _configure(chosen, start, options, images, max_minutes, model)
     _check_fit(config, parts, model)
     name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
     folder = RunFolder(Path(run) if run else Path("runs") / name)
@@ -128,7 +127,7 @@ def _configure(
     options: Sequence[str],
     images: int | None,
     max_minutes: float | None,
-    init_from: str | Path | None,
+    model: Model | None,
 ) -> RunConfig:
     if images is not None and max_minutes is not None:
         raise UsageError("give the budget as --images or as --max-minutes, not both")
@@ -143,13 +142,9 @@ def _configure(
     if any(value is not None for value in asked.values()):
         training = {k: v for k, v in values["training"].items() if k not in _BUDGETS}
         values["training"] = {**training, **_set(asked)}
-    if init_from:
-        values["init_from"] = _model_hash(Path(init_from))
+    if model is not None:
+        values["init_from"] = model.record.content_hash
     return validate(RunConfig, values, where=f"recipe {recipe.name} with your options")
-
-
-def _model_hash(path: Path) -> str:
-    return file_sha256(find_model(path) / "manifest.json")
 
 
 def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None:

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Acgan = Callable[..., Any]
+
+TINY = (
+    *("-o", "generator.widths=[8,8]", "-o", "generator.latent_size=8"),
+    *("-o", "discriminator.layers=[{width=8,kernel=4,stride=2,norm=false}]"),
+    *("-o", "training.batch_size=8", "--device", "cpu", "--precision", "fp32"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of twelve grey 8×8 images each."""
+    random = np.random.default_rng(0)
+    for name, mean in (("dark", 40), ("light", 200)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(12):
+            pixels = np.clip(random.normal(mean, 20, (8, 8)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{index}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_folder_is_trained_resumed_and_drawn(acgan: Acgan, folder: Path) -> None:
+    command = ("train", folder, "--images", 64, *TINY, "--json")
+    done = acgan(*command)
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    run = Path(result["run"])
+    assert run.parent == Path("runs")
+    assert run.name.startswith("images-small-grey-")
+    assert len(run.name.rsplit("-", 1)[1]) == 8
+    assert (result["resumed_at"], result["images_seen"]) == (0, 64)
+    for picture in result["pictures"].values():
+        with Image.open(picture) as image:
+            image.verify()
+    assert "images/s, measured just now" in done.err
+    assert "2 classes of 8×8×1" in done.err
+
+    again = json.loads(acgan(*command).out)
+    assert again["run"] == result["run"]
+    assert again["resumed_at"] == 64
+
+    longer = json.loads(acgan("train", folder, "--images", 128, *TINY, "--json").out)
+    assert (longer["run"], longer["resumed_at"]) == (result["run"], 64)
+    assert longer["images_seen"] == 128
+
+    drawn = acgan("sample", run, "--class", "light", "--count", 2, "--out", "drawn")
+    assert drawn.code == 0, drawn.err
+    assert len(list(Path("drawn/light").glob("*.png"))) == 2
+
+
+def test_a_run_ends_with_its_pictures_and_the_next_command(acgan: Acgan, folder: Path) -> None:
+    done = acgan("train", folder, "--images", 16, "--run", "here", *TINY)
+    assert done.code == 0, done.err
+    assert "here complete after 16 images" in done.out
+    assert "acgan sample here --class dark" in done.out
+    assert (
+        "was complete already" in acgan("train", folder, "--images", 16, "--run", "here", *TINY).out
+    )
+
+
+def test_another_configuration_in_the_same_run_is_refused(acgan: Acgan, folder: Path) -> None:
+    assert acgan("train", folder, "--images", 16, "--run", "here", *TINY).code == 0
+    done = acgan("train", folder, "--images", 16, "--run", "here", "--seed", 7, *TINY)
+    assert done.code == 2
+    assert "seed: 0 → 7" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("--recipe", "smal-grey"), 2, "did you mean 'small-grey'"),
+        (("-o", "training.batch_sise=8"), 2, "did you mean 'batch_size'"),
+        (("-o", "training.batch_size"), 2, "section.key=value"),
+        (("--images", 0), 2, "--images"),
+        (("--images", 8, "--max-minutes", 1), 2, "not both"),
+        (("--image-size", "tiny"), 2, "tiny"),
+        (("--image-size", "30"), 2, "28×28"),
+        (("--device", "tpu"), 2, "device"),
+        (("--precision", "fp8"), 2, "precision"),
+        (("--only-class", "drak"), 2, "did you mean 'dark'"),
+        (("--fraction", 2), 2, "fraction"),
+        (("--fraction", 0.5, "--per-class", 3), 2, "exclude each other"),
+        (("--init-from", "nowhere"), 2, "nowhere"),
+        (("-o", "training.batch_size=64"), 2, "fewer than a batch"),
+        (("-o", "objective.source_loss=hinge", "-o", "objective.real_target=.9"), 2, "hinge"),
+        (("--bad-files", "eat"), 2, "bad_files"),
+    ],
+)
+def test_a_mistake_gets_its_sentence(
+    acgan: Acgan, folder: Path, arguments: tuple[object, ...], code: int, sentence: str
+) -> None:
+    done = acgan("train", folder, *arguments)
+    assert done.code == code, done.err
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert not Path("runs").exists()
+
+
+def test_data_that_cannot_be_used_gets_its_sentence(
+    acgan: Acgan, folder: Path, tmp_path: Path
+) -> None:
+    missing = acgan("train", tmp_path / "nothing-here")
+    assert missing.code in (2, 3)
+    assert "nothing-here" in missing.err
+
+    (folder / "dark" / "notes.png").write_text("this is text")
+    bad = acgan("train", folder, "--images", 16, *TINY)
+    assert bad.code == 3
+    assert "notes.png" in bad.err
+    aside = acgan("train", folder, "--images", 16, "--bad-files", "set-aside", *TINY)
+    assert aside.code == 0, aside.err
+
+    for image in (folder / "light").iterdir():
+        image.unlink()
+    (folder / "dark" / "notes.png").unlink()
+    empty = acgan("train", folder, "--images", 16, *TINY)
+    assert empty.code == 3
+    assert "light" in empty.err
+
+
+def test_one_class_is_refused_for_an_acgan(acgan: Acgan, folder: Path) -> None:
+    for image in (folder / "light").iterdir():
+        image.unlink()
+    (folder / "light").rmdir()
+    done = acgan("train", folder, "--images", 16, *TINY)
+    assert done.code in (2, 3)
+    assert "two classes" in done.err
+
+
+def test_a_folder_that_is_no_run_is_left_alone(acgan: Acgan, folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("precious")
+    done = acgan("train", folder, "--images", 16, "--run", mine, *TINY)
+    assert done.code == 2
+    assert [p.name for p in mine.iterdir()] == ["thesis.txt"]

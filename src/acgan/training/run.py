@@ -21,6 +21,7 @@ from acgan.training.start import TrainedRun, carry_out
 
 __all__ = ["TrainedRun", "train"]
 
+_MANY_FILES = 2_000  # from here on reading takes so long that silence looks like a fault
 _BUDGETS = ("total_images", "total_epochs", "max_minutes")
 
 
@@ -115,7 +116,14 @@ def _load(
 ) -> DataParts:
     own = [option for option in options if option.split(".")[0].strip() == "data"]
     values = _merged(recipe, given, own).get("data", {})
-    parts = load_data(validate(DataConfig, values, where="data"))
+    said: set[str] = set()
+
+    def progress(stage: str, _done: int, total: int) -> None:
+        if total >= _MANY_FILES and stage not in said:
+            said.add(stage)
+            display.message(f"{stage} {total:,} files …")
+
+    parts = load_data(validate(DataConfig, values, where="data"), progress=progress)
     for note in parts.notes:
         display.message(note)
     return parts

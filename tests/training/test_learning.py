@@ -29,7 +29,7 @@ def digits() -> DataParts:
 
 @pytest.fixture(scope="module")
 def judge(digits: DataParts) -> Judge:
-    return fit_judge(digits.train, digits.validation, seed=0, images=30_000)
+    return fit_judge(digits.train, digits.validation, seed=0, images=12_000)
 
 
 def agreement(judge: Judge, folder: Path) -> float:

@@ -129,7 +129,7 @@ def test_measuring_does_not_shape_the_run(
 def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     there: set[str] = set()
     monkeypatch.setattr(device_module, "_has", lambda device: device in there)
-    monkeypatch.setattr(device_module, "_fast_bf16", lambda device: device == "cuda")
+    monkeypatch.setattr(device_module, "fast_bfloat16", lambda device: device == "cuda")
     assert choose(ExecutionConfig()).device == "cpu"
     there.add("mps")
     assert (choose(ExecutionConfig()).device, choose(ExecutionConfig()).precision) == (

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from acgan.config import Config
 from acgan.data.images import LabelledImages
 from acgan.errors import DataError, DivergedError
+from acgan.processor import fast_bfloat16
 
 Progress = Callable[[int, int, float], None]
 
@@ -88,7 +89,7 @@ def fit_classifier(
     cycle = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: one_cycle(step, steps, config.warm_up_share)
     )
-    half = config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device))
+    half = config.precision == "bf16" or (config.precision == "auto" and fast_bfloat16(device.type))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         for step, (images, labels) in enumerate(_batches(train, config, batch_size, steps), 1):
@@ -144,15 +145,6 @@ def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
         hole = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
         images = torch.where(hole, fill[None, :, None, None], images)
     return images
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: AMX or AVX-512 BF16, or a CUDA card's own."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-    return False
 
 
 def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:

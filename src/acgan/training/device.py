@@ -13,6 +13,7 @@ from torch import Tensor
 
 import acgan
 from acgan.errors import UsageError
+from acgan.processor import fast_bfloat16
 from acgan.run_config import ExecutionConfig
 
 
@@ -67,7 +68,7 @@ def choose(config: ExecutionConfig) -> Choices:
     check_present(device)
     precision = config.precision
     if precision == "auto":
-        precision = "bf16" if _fast_bf16(device) else "fp32"
+        precision = "bf16" if fast_bfloat16(device) else "fp32"
     return Choices(
         device=device,
         precision=precision,
@@ -106,11 +107,3 @@ def describe_environment() -> dict[str, Any]:
 
 def _has(device: str) -> bool:
     return torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
-
-
-def _fast_bf16(device: str) -> bool:
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device == "cpu" and platform.machine() in ("x86_64", "AMD64"):
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return False

@@ -237,4 +237,5 @@ def test_write_errors_at_every_kind_of_call(
 ) -> None:
     numbers = first_and_last(count(config, tiny_parts, tmp_path / "counted"))
     assert len(numbers) > 60
-    assert errors_at(numbers, config, tiny_parts, tmp_path, content) == set()
+    # The lock's library makes its folder, which is there already, and needs no success at that.
+    assert errors_at(numbers, config, tiny_parts, tmp_path, content) <= {("mkdir", ".")}

@@ -173,7 +173,9 @@ def count(config: RunConfig, parts: DataParts, folder: Path) -> list[Site]:
 
 @pytest.fixture
 def no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pictures at the end take longer than all the rest."""
+    """Without the pictures at the end and real syncs, which take longer than all the rest."""
+    monkeypatch.setitem(REAL, "fsync", lambda descriptor: None)
+    monkeypatch.setattr("os.fsync", REAL["fsync"])
     monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
 
 

@@ -16,7 +16,7 @@ import torch
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError, UsageError
 from acgan.run_config import RunConfig
-from acgan.training import loop as loop_module
+from acgan.training import keeper as keeper_module
 from acgan.training.checkpoint import CheckpointStore
 from acgan.training.counters import Counters
 from acgan.training.learner import Learner
@@ -108,7 +108,7 @@ def test_a_kill_changes_nothing(
 
 WRITERS: list[tuple[Any, str]] = [
     (RunFolder, "write"),
-    (loop_module, "save_model"),
+    (keeper_module, "save_model"),
     (Recorder, "picture"),
     (Recorder, "row"),
     (CheckpointStore, "save"),

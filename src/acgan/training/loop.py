@@ -7,22 +7,22 @@ that the trajectory depends on, so a run that is killed and resumed goes on bit 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, final
 
 import torch
 
-from acgan.card import model_card
 from acgan.data.batches import BatchOrder
 from acgan.data.images import DataParts
 from acgan.errors import DivergedError
-from acgan.model import Model, save_model
+from acgan.model import Model
 from acgan.run_config import RunConfig
 from acgan.training.alarms import find_alarms
-from acgan.training.checkpoint import CheckpointStore, TrainingState
+from acgan.training.checkpoint import TrainingState
 from acgan.training.counters import Counters
 from acgan.training.device import Choices
 from acgan.training.display import Display
+from acgan.training.keeper import Keeper
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner, schedule_factor
 from acgan.training.observe import Observer
@@ -75,8 +75,8 @@ class Loop:
         self._stepper = Stepper(self._learner, config.training, choices, labels)
         self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
         self._observer = Observer(parts, config.reporting.sheet_columns, choices)
-        self._store = CheckpointStore(
-            folder.checkpoints, keep_last=config.reporting.keep_checkpoints
+        self._keeper = Keeper(
+            config, parts, folder, display, self._learner, self._counters, self._snapshots
         )
         self._begin_streams()
         state = self._resume()
@@ -211,51 +211,12 @@ class Loop:
         self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
 
     def _save(self, *, scheduled: bool) -> None:
-        self._save_checkpoint(self._recorder.sync(), scheduled=scheduled)
-        self._save_model()
+        self._keeper.save_checkpoint(self._recorder.sync(), scheduled=scheduled)
+        self._keeper.save_model()
         self._status("training")
-
-    def _save_checkpoint(
-        self, metrics_bytes: int, *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
-    ) -> None:
-        """Commit the state.
-
-        Args:
-            metrics_bytes: length of metrics.jsonl that belongs to it.
-            scheduled: its image count was due.
-            unlogged: events that follow in metrics.jsonl and may not be there yet.
-        """
-        # First, so that the average's statistics in a checkpoint are those of its weights,
-        # whenever the snapshot before this one was taken.
-        self._snapshots.take(self.images_seen)
-        interval = self.images_seen // self._config.reporting.checkpoint_every_images
-        logs = {"metrics_bytes": metrics_bytes, "unlogged": list(unlogged)}
-        self._store.save(
-            TrainingState(self._learner.tensors(), {**self._counters.state(), **logs}),
-            scheduled=scheduled,
-            milestone=scheduled and interval & (interval - 1) == 0,
-        )
-        self._warn_of_damage()
 
     def _status(self, state: str) -> None:
         self._folder.write_status(state, self.images_seen, self._total)
-
-    def _save_model(self) -> None:
-        described: Mapping[str, Any] = {
-            "config": self._config,
-            "shape": self._parts.shape,
-            "classes": self._parts.classes,
-            "split": self._parts.split_record(),
-            "data_name": self._parts.name,
-            "images_seen": self.images_seen,
-        }
-        save_model(
-            self._folder.model,
-            **described,
-            generator_state=self._snapshots.take(self.images_seen).state_dict(),
-            discriminator_state=self._learner.discriminator.state_dict(),
-            card=model_card(**described),
-        )
 
     def _stop(self, signal_number: int) -> None:
         self._save(scheduled=False)
@@ -268,8 +229,7 @@ class Loop:
 
     def _resume(self) -> Mapping[str, Any] | None:
         """Take over the newest state; its counters."""
-        state = self._store.newest()
-        self._warn_of_damage()
+        state = self._keeper.newest()
         if state is None:
             return None
         self._take_over(state)
@@ -284,7 +244,7 @@ class Loop:
     def _restore_last_good(self, problem: str) -> None:
         """Back to the last scheduled checkpoint with new randomness and half the rate."""
         retry = self._counters.retry + 1
-        state = self._store.newest_scheduled()
+        state = self._keeper.newest_scheduled()
         if retry > MOST_RETRIES or state is None:
             self._status("diverged")
             raise DivergedError(
@@ -309,17 +269,13 @@ class Loop:
         # The state first: a kill in between must not find a log shorter than its newest state's.
         kept_bytes = int(state.counters["metrics_bytes"])
         earlier = state.counters["unlogged"]  # restores that led to this state before
-        self._save_checkpoint(kept_bytes, scheduled=True, unlogged=[*earlier, event])
+        self._keeper.save_checkpoint(kept_bytes, scheduled=True, unlogged=[*earlier, event])
         self._recorder.rewind(kept_bytes, self.images_seen)
         for told in earlier:
             self._recorder.event(told, say=False)
         self._recorder.event(event)
-        self._save_model()
+        self._keeper.save_model()
 
     def _begin_streams(self) -> None:
         self._streams = Streams(self._config.seed, self._counters.retry)
         self._order = BatchOrder(len(self._parts.train), self._streams.derive("order"))
-
-    def _warn_of_damage(self) -> None:
-        while self._store.warnings:
-            self._display.message(self._store.warnings.pop(0), "warning")

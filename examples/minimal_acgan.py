@@ -140,7 +140,7 @@ def draw_sheet(g: nn.Module, path: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=60_000, help="real images that D sees")
+    parser.add_argument("--images", type=int, default=100_000, help="real images that D sees")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same digits")
     parser.add_argument("--out", default="digits.png", help="the sheet to draw")
     options = parser.parse_args()

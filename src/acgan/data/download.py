@@ -54,11 +54,18 @@ def downloading(name: str, root: Path, files: Sequence[str], *, put_into: Path) 
         with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to results
             yield
     except (RuntimeError, URLError, OSError, EOFError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"there is no local copy of {name} and it could not be downloaded ({reason}): put "
-            f"{', '.join(files)} into {put_into}, or name another folder with --data-root; "
+            f"there is no local copy of {name} and it could not be downloaded "
+            f"({_reason(error)}): put {', '.join(files)} into {put_into}, or name another folder with --data-root; "
             "the data set 'digits' needs no files and no network"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
+
+
+def _reason(error: Exception) -> str:
+    """The cause in some words; torchvision wraps each mirror's failure in its own long text."""
+    text = " ".join(str(error).split())
+    if isinstance(error, URLError) or "urlopen error" in text:
+        return "no network, or the server does not answer"
+    return text[:200]

@@ -56,8 +56,8 @@ def downloading(name: str, root: Path, files: Sequence[str], *, put_into: Path) 
     except (RuntimeError, URLError, OSError, EOFError) as error:
         raise DataError(
             f"there is no local copy of {name} and it could not be downloaded "
-            f"({_reason(error)}): put {', '.join(files)} into {put_into}, or name another folder with --data-root; "
-            "the data set 'digits' needs no files and no network"
+            f"({_reason(error)}): put {', '.join(files)} into {put_into}, or name another folder "
+            "with --data-root; the data set 'digits' needs no files and no network"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -18,8 +18,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHORT = ("--images", "256", "-o", "training.batch_size=16")
 
 
-def blocks(language: str = "") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def blocks() -> list[str]:
+    """What stands between fences without a language."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [text for language, text in fenced if not language]
 
 
 def commands() -> list[list[str]]:

@@ -116,7 +116,10 @@ def test_ctrl_c_in_a_process_is_130(tiny_run: Path, tmp_path: Path) -> None:
     while not wait_for.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
 

@@ -1,9 +1,9 @@
 """The smallest ACGAN that works: handwritten digits of the class you ask for, in plain PyTorch.
 
     python examples/minimal_acgan.py                   readable digits
-    python examples/minimal_acgan.py --images 50000    half the time, and half of them readable
+    python examples/minimal_acgan.py --images 50000    half the time, still rough
 
-The first took 4 min 36 s on one busy core (4 min 28 s of processor time); more cores shorten it.
+The first took 4 min 36 s with one thread (OMP_NUM_THREADS=1) on a server core shared with others.
 
 Two networks play against each other. D (discriminator) looks at an image and answers twice: is it
 real, and which digit is it? G (generator) turns noise and a label into an image that D should take

@@ -40,3 +40,10 @@ def test_our_row_of_the_table_has_our_defaults() -> None:
     weights = (config.class_weight_real, config.class_weight_fake, config.class_weight_generator)
     row = " | ".join(["**here, by default**", *(f"**{weight:g}**" for weight in weights)])
     assert f"| {row} | {config.source_loss.upper()} |" in DOCUMENT
+
+
+def test_every_test_file_that_it_names_exists() -> None:
+    named = set(re.findall(r"tests/[\w/]+\.py", DOCUMENT))
+    assert len(named) > 5
+    root = Path(__file__).parents[2]
+    assert [path for path in sorted(named) if not (root / path).exists()] == []

@@ -55,6 +55,10 @@ class Choices:
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.to(self.device, memory_format=layout)
 
+    def pixels(self, images: Tensor) -> Tensor:
+        """uint8 (N, C, H, W) as a network takes it: placed, float32 in [-1, 1]."""
+        return self.place(images).float().div_(127.5).sub_(1.0)
+
 
 def choose(config: ExecutionConfig) -> Choices:
     """Decide what ``auto`` means on this machine.

@@ -109,7 +109,7 @@ class Observer:
         answers = []
         for start in range(0, len(images), _HELD_OUT):
             batch = torch.from_numpy(images[start : start + _HELD_OUT])
-            pixels = self._choices.place(batch).float().div_(127.5).sub_(1.0)
+            pixels = self._choices.pixels(batch)
             with self._choices.autocast():
                 logits = discriminator(pixels).class_logits
             if logits is None:

@@ -125,7 +125,7 @@ class Stepper:
     ) -> str | None:
         learner = self._learner
         self._discriminator_buffers.keep()
-        real_images = self._choices.place(images).float().div_(127.5).sub_(1.0)
+        real_images = self._choices.pixels(images)
         real_labels = labels.to(self._choices.device)
         with self._choices.autocast():
             # Two passes, so that batch statistics of reals and fakes never mix.

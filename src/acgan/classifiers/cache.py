@@ -1,6 +1,6 @@
 """Judges kept between runs: the same training part, configuration and seed are fitted once.
 
-What a kept judge says of real images can be kept too, since it is asked again for every model.
+What an extractor says of real images is kept too, since it is asked again for every model.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from acgan.classifiers.extractor import Answers, Extractor
+from acgan.classifiers.extractor import Progress as ImagesDone
 from acgan.classifiers.fit import Progress
-from acgan.classifiers.judge import Judge, JudgeAnswers, fit_judge, load_judge
+from acgan.classifiers.judge import Judge, fit_judge, load_judge
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
 from acgan.config import canonical_json
 from acgan.data.images import DataParts, LabelledImages
@@ -76,21 +78,27 @@ def judges_folder() -> Path:
     return cache_root(None) / "judges"
 
 
-def kept_answers(judge: Judge, data: LabelledImages, folder: Path) -> JudgeAnswers:
-    """`Judge.answers` to real images: read from ``folder``, or computed and kept there.
+def kept_answers(
+    extractor: Extractor,
+    data: LabelledImages,
+    folder: Path,
+    *,
+    progress: ImagesDone | None = None,
+) -> Answers:
+    """An extractor's answers to real images: read from ``folder``, or computed and kept there.
 
     Raises:
         DiskError: they cannot be written.
     """
-    key = hashlib.sha256(f"{judge.weights_hash()} {data.content_hash}".encode()).hexdigest()
+    key = hashlib.sha256(f"{extractor.weights_hash()} {data.content_hash}".encode()).hexdigest()
     path = folder / f"answers-{key[:24]}.safetensors"
     if path.exists():
         try:
             kept = load_file(path)
-            return JudgeAnswers(kept["logits"], kept["features"])
+            return Answers(kept["logits"], kept["features"])
         except (OSError, KeyError, SafetensorError):
             pass  # damaged: computed anew
-    answers = judge.answers(data.images)
+    answers = extractor.answers(data.images, progress=progress)
     write_atomic(path, save({"logits": answers.logits, "features": answers.features}))
     return answers
 

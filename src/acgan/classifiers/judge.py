@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from acgan.classifiers.extractor import Answers
+from acgan.classifiers.extractor import Progress as ImagesDone
 from acgan.classifiers.fit import Progress, fit_classifier
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
 from acgan.classifiers.network import JudgeNetwork
@@ -28,24 +29,8 @@ from acgan.data.images import Images, ImageShape, LabelledImages
 from acgan.errors import DataError
 from acgan.storage import write_atomic
 
-Floats = npt.NDArray[np.float32]
-
 _FORMAT = 1
 _BATCH = 250  # every forward pass has this many images, so an answer depends on its image alone
-
-
-@final
-@dataclass(frozen=True)
-class JudgeAnswers:
-    """What a judge says of N images.
-
-    Attributes:
-        logits: float32 (N, K), unnormalised.
-        features: float32 (N, 128), the pooled input of the last layer, not negative.
-    """
-
-    logits: Floats
-    features: Floats
 
 
 class JudgeRecord(Config):
@@ -86,11 +71,21 @@ class Judge:
     network: JudgeNetwork
 
     @property
+    def name(self) -> str:
+        """As in `acgan.classifiers.extractor.Extractor`, which this is."""
+        return "judge"
+
+    @property
+    def resize_rule(self) -> str:
+        """It takes images of the data's own size only."""
+        return f"none: images are compared at {self.shape}"
+
+    @property
     def shape(self) -> ImageShape:
         """Channels, height and width of the images it takes."""
         return ImageShape(*self.record.shape)
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> JudgeAnswers:
+    def answers(self, images: Images, *, progress: ImagesDone | None = None) -> Answers:
         """Logits and features of images, each a function of the one image alone.
 
         Computed in float32, in passes of one fixed size, so that neither the other images nor
@@ -98,7 +93,7 @@ class Judge:
 
         Args:
             images: uint8 (N, C, H, W).
-            progress: called after each pass with images done, their total, and 0.
+            progress: called after each pass.
 
         Raises:
             DataError: the images are of another size or colour than the judge's.
@@ -122,8 +117,8 @@ class Judge:
             features[start : start + _BATCH] = pooled[: len(chunk)].numpy()
             logits[start : start + _BATCH] = answers[: len(chunk)].numpy()
             if progress is not None:
-                progress(start + len(chunk), len(images), 0.0)
-        return JudgeAnswers(logits, features)
+                progress(start + len(chunk), len(images))
+        return Answers(logits, features)
 
     def accuracy(self, data: LabelledImages) -> float:
         """Share of images whose class it reads right; looked up where it was measured before."""

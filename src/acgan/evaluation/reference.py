@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, final
 
 from acgan.classifiers.cache import kept_answers
-from acgan.classifiers.judge import Floats, Judge
+from acgan.classifiers.extractor import Floats
+from acgan.classifiers.judge import Judge
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError
 from acgan.evaluation.fidelity import equal_count_distance
@@ -35,7 +36,7 @@ class Reference:
             counts; NaN where they are too small.
         floor_count: images on either side of the floor.
         floor_draws: subsets of the larger part over which it is averaged.
-    floor_seed: of these subsets.
+        floor_seed: of these subsets.
         accuracy: the judge's on validation and test.
     """
 

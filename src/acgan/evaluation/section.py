@@ -1,0 +1,112 @@
+"""What a measure hands to the report: figures, tables, pictures and the protocol behind them.
+
+Sections compute; `acgan.evaluation.report` writes. Nothing here knows HTML or JSON files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, final
+
+Aim = Literal["low", "high", "one", "floor"]
+"""Which way is better: low, high, near 1, or near the floor."""
+
+
+@final
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure, overall and per class.
+
+    Attributes:
+        key: stable name, by which reports are compared: ``fidelity.frechet.judge``.
+        name: as a person reads it, the extractor included: ``Fréchet distance (judge)``.
+        value: over all samples; None where it cannot be given, and ``note`` says why.
+        aim: which way is better.
+        protocol: key of its protocol in `Section.protocols`.
+        floor: the same measure of real images against real images; None where there is none.
+        interval: lower and upper end of its 95 % interval, where there is one.
+        per_class: one value a class in label order, None where it cannot be given; empty where
+            the measure has no such thing.
+        per_class_floor: likewise for the floor.
+        note: what a reader of this figure needs to know, a sentence; empty for nothing.
+    """
+
+    key: str
+    name: str
+    value: float | None
+    aim: Aim
+    protocol: str
+    floor: float | None = None
+    interval: tuple[float, float] | None = None
+    per_class: tuple[float | None, ...] = ()
+    per_class_floor: tuple[float | None, ...] = ()
+    note: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """Rows of text and numbers under a title; numbers are float or int, and None is undefined.
+
+    Attributes:
+        title: a line above.
+        header: names of the columns.
+        rows: as many cells each.
+        caption: what it shows, a sentence or two.
+        heat: colour the numbers from 0 to the row's sum, for a confusion matrix.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+    caption: str = ""
+    heat: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Picture:
+    """A PNG under a title.
+
+    Attributes:
+        title: a line above.
+        png: the file's bytes.
+        caption: what to look for in it; also its text for those who cannot see it.
+    """
+
+    title: str
+    png: bytes = field(repr=False)
+    caption: str
+
+
+@final
+@dataclass(frozen=True)
+class Section:
+    """One chapter of a report.
+
+    Attributes:
+        key: ``fidelity``, ``labels``, ``diversity``, ``memorisation``, ``latent``, ``usefulness``.
+        title: its heading.
+        explanation: paragraphs for a person who has not met these measures: what each is, which
+            way is better, its source, and what it cannot tell.
+        figures: in reading order.
+        blocks: tables and pictures in reading order.
+        protocols: by key, everything needed to make the figure again: extractor, its weights'
+            hash, resize rule, counts of samples and real images, reference part, seed, parameters.
+        notes: sentences about what is missing and why.
+    """
+
+    key: str
+    title: str
+    explanation: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
+    blocks: tuple[Table | Picture, ...] = ()
+    protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def defined(value: float) -> float | None:
+    """The value, or None where it is infinite or not a number."""
+    return float(value) if math.isfinite(value) else None

@@ -83,6 +83,23 @@ class Picture:
 
 @final
 @dataclass(frozen=True)
+class Finding:
+    """What a section's figures say, in words; a fault is named by its name.
+
+    Attributes:
+        key: stable, for machines: ``classes-permuted``, ``label-ignored``, ``one-image-a-class``,
+            ``copies-training-images`` …
+        level: ``fault`` (do not use these samples), ``warning`` (know this), or ``good``.
+        sentence: the finding with the numbers it rests on.
+    """
+
+    key: str
+    level: Literal["fault", "warning", "good"]
+    sentence: str
+
+
+@final
+@dataclass(frozen=True)
 class Section:
     """One chapter of a report.
 
@@ -93,6 +110,7 @@ class Section:
             way is better, its source, and what it cannot tell.
         figures: in reading order.
         blocks: tables and pictures in reading order.
+        findings: what the figures say in words, most serious first.
         protocols: by key, everything needed to make the figure again: extractor, its weights'
             hash, resize rule, counts of samples and real images, reference part, seed, parameters.
         notes: sentences about what is missing and why.
@@ -103,6 +121,7 @@ class Section:
     explanation: tuple[str, ...]
     figures: tuple[Figure, ...] = ()
     blocks: tuple[Table | Picture, ...] = ()
+    findings: tuple[Finding, ...] = ()
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

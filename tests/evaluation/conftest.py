@@ -1,0 +1,58 @@
+"""Models that were never trained, of any data: what they draw is noise, but it is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from acgan.card import model_card
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.model import Model, load, save_model
+from acgan.networks.build import build_discriminator, build_generator
+from acgan.networks.interface import Heads
+from acgan.run_config import RunConfig
+
+Untrained = Callable[..., Model]
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Untrained:
+    """Makes a model whose record says that it learned from some data."""
+
+    def make(parts: DataParts, data: DataConfig, name: str = "run") -> Model:
+        config = RunConfig.model_validate(
+            {
+                "recipe": "tiny",
+                "data": data,
+                "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
+                "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
+                "training": {"total_images": 1000},
+            }
+        )
+        classes = len(parts.classes)
+        torch.manual_seed(0)
+        about: dict[str, Any] = {
+            "config": config,
+            "shape": parts.shape,
+            "classes": parts.classes,
+            "split": parts.split_record(),
+            "data_name": parts.name,
+            "images_seen": 640,
+        }
+        save_model(
+            tmp_path / name / "model",
+            **about,
+            generator_state=build_generator(config.generator, parts.shape, classes).state_dict(),
+            discriminator_state=build_discriminator(
+                config.discriminator, parts.shape, classes, Heads()
+            ).state_dict(),
+            card=model_card(**about),
+        )
+        return load(tmp_path / name)
+
+    return make

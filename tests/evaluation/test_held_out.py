@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.data.load import load_data
+from acgan.errors import DataError
+from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
+from acgan.model import Model
+
+Untrained = Callable[..., Model]
+
+
+def pictures(folder: Path, seeds: range) -> DataConfig:
+    """A folder of two classes of 8×8 noise, one file a seed."""
+    for seed in seeds:
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
+        place = folder / ("dark" if seed % 2 else "light")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{seed}.png")
+    return DataConfig(source=str(folder), cache=str(folder.parent / "cache"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> tuple[DataConfig, DataParts]:
+    config = pictures(tmp_path / "own", range(40))
+    return config, load_data(config)
+
+
+def test_the_models_own_split_is_held_out(
+    own: tuple[DataConfig, DataParts], untrained: Untrained
+) -> None:
+    config, parts = own
+    model = untrained(parts, config)
+    assert has_same_split(model, parts)
+    check_same_split(model, parts, "run")
+
+
+def test_another_cut_of_the_same_data_is_refused(
+    own: tuple[DataConfig, DataParts], untrained: Untrained
+) -> None:
+    config, parts = own
+    other = load_data(config.model_copy(update={"split_seed": 1}))
+    with pytest.raises(DataError, match=r"another split .* --other-data"):
+        check_same_split(untrained(parts, config), other, "run")
+    with pytest.raises(DataError, match="are training images of run"):
+        check_unseen(untrained(parts, config), other, "run")
+
+
+def test_a_swap_of_train_and_test_is_refused(
+    own: tuple[DataConfig, DataParts], untrained: Untrained
+) -> None:
+    config, parts = own
+    swapped = DataParts(parts.name, parts.test, parts.validation, parts.train)
+    with pytest.raises(DataError, match="another split"):
+        check_same_split(untrained(parts, config), swapped, "run")
+
+
+def test_other_pictures_are_found_to_be_unseen(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    assert check_unseen(untrained(parts, config), other, "run") is True
+
+
+def test_one_shared_picture_is_enough_to_refuse(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    images = other.test.images.copy()
+    images[0] = parts.train.images[3]
+    spoiled = DataParts(
+        other.name,
+        other.train,
+        other.validation,
+        type(other.test)(images, other.test.labels, other.classes),
+    )
+    with pytest.raises(DataError, match=r"^1 of the validation and test images"):
+        check_unseen(untrained(parts, config), spoiled, "run")
+
+
+def test_where_the_models_data_are_gone_nobody_knows(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    gone = untrained(parts, config.model_copy(update={"source": str(tmp_path / "gone")}))
+    assert check_unseen(gone, other, "run") is None
+    changed = untrained(parts, config.model_copy(update={"split_seed": 7}), name="changed")
+    assert check_unseen(changed, other, "run") is None
+
+
+@pytest.mark.real_data
+def test_digits_cannot_judge_a_model_of_mnist_as_unseen(untrained: Untrained) -> None:
+    config = DataConfig(source="mnist")
+    model = untrained(load_data(config), config)
+    with pytest.raises(DataError, match="of the validation and test images of digits are training"):
+        check_unseen(model, load_data(DataConfig(source="digits")), "run")

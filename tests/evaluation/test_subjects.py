@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.data.classes import make_classes
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, LabelledImages
+from acgan.errors import DataError, UsageError
+from acgan.evaluation.subjects import counts_per_class, drawn_from, pictures_in
+from acgan.model import Model
+
+Untrained = Callable[..., Model]
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
+def test_nearly_even_classes_are_asked_for_evenly() -> None:
+    assert counts_per_class(np.array([892, 1135, 1000]), 3_000).tolist() == [1_000] * 3
+
+
+def test_skewed_classes_are_asked_for_in_proportion() -> None:
+    assert counts_per_class(np.array([500, 100, 0]), 60).tolist() == [50, 10, 1]
+
+
+def test_there_must_be_a_sample_of_each_class() -> None:
+    with pytest.raises(UsageError, match="fewer than the 3 classes"):
+        counts_per_class(np.array([5, 5, 5]), 2)
+
+
+def test_samples_are_those_that_the_model_draws(
+    tiny_parts: DataParts, untrained: Untrained
+) -> None:
+    model = untrained(tiny_parts, DataConfig())
+    told: list[tuple[str, int, int]] = []
+    subject = drawn_from(
+        model,
+        tiny_parts,
+        total=99,
+        seed=5,
+        name="run",
+        run=None,
+        progress=lambda *args: told.append(args),
+    )
+    assert np.array_equal(subject.samples, model.sample(count=33, seed=5))
+    assert np.array_equal(subject.asked, np.repeat(np.arange(3), 33))
+    assert subject.origin["model"] == model.record.content_hash
+    assert told[-1] == ("samples", 99, 99)
+
+
+@pytest.mark.parametrize(
+    ("names", "side", "sentence"),
+    [
+        (("bar", "cross", "ring"), 9, "draws images of 8×8×1, other holds images of 9×9×1"),
+        (
+            ("bar", "cross", "disc"),
+            8,
+            "draws the classes bar, cross, ring; other has bar, cross, disc",
+        ),
+        (("cross", "bar", "ring"), 8, "draws the classes bar, cross, ring; other has cross, bar"),
+    ],
+)
+def test_data_of_another_kind_are_refused(
+    tiny_parts: DataParts,
+    untrained: Untrained,
+    names: tuple[str, ...],
+    side: int,
+    sentence: str,
+) -> None:
+    part = LabelledImages(
+        np.zeros((3, 1, side, side), np.uint8), np.arange(3, dtype=np.int64), make_classes(names)
+    )
+    with pytest.raises(DataError, match=sentence):
+        drawn_from(
+            untrained(tiny_parts, DataConfig()),
+            DataParts("other", part, part, part),
+            total=9,
+            seed=0,
+            name="run",
+            run=None,
+            progress=silent,
+        )
+
+
+def write(folder: Path, counts: dict[str, int], *, side: int = 8, mode: str = "L") -> Path:
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.full((side, side, 3), (len(name) * 10, 10 * number, 7), np.uint8)
+            Image.fromarray(pixels).convert(mode).save(folder / name / f"{number:03}.png")
+    return folder
+
+
+def test_a_folder_of_pictures_from_elsewhere(tiny_parts: DataParts, tmp_path: Path) -> None:
+    folder = write(tmp_path / "made", {"ring": 4, "bar": 9, "cross": 2})
+    subject = pictures_in(folder, tiny_parts, total=1000, seed=0, progress=silent)
+    assert np.bincount(subject.asked).tolist() == [9, 2, 4]  # in the data's order
+    assert subject.samples.shape == (15, 1, 8, 8)
+    assert len(np.unique(subject.of_class(2), axis=0)) == 4
+    assert subject.name == "made"
+    assert subject.model is None
+
+
+def test_of_too_many_pictures_an_even_choice_is_taken(
+    tiny_parts: DataParts, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "made", {"ring": 20, "bar": 20, "cross": 5})
+    subject = pictures_in(folder, tiny_parts, total=25, seed=0, progress=silent)
+    assert np.bincount(subject.asked).tolist() == [10, 5, 10]
+    again = pictures_in(folder, tiny_parts, total=25, seed=0, progress=silent)
+    other = pictures_in(folder, tiny_parts, total=25, seed=1, progress=silent)
+    assert np.array_equal(subject.samples, again.samples)
+    assert not np.array_equal(subject.samples, other.samples)
+
+
+@pytest.mark.parametrize(
+    ("counts", "side", "mode", "sentence"),
+    [
+        ({"bar": 2, "cross": 2}, 8, "L", "holds no picture of ring"),
+        ({"bar": 2, "cross": 2, "ring": 2, "disc": 2}, 8, "L", "no class 'disc'.* sub-folders"),
+        ({"bar": 2, "cross": 2, "ring": 2}, 9, "L", "are of 9×9×1, shapes holds images of 8×8×1"),
+        ({"bar": 2, "cross": 2, "ring": 2}, 8, "RGB", "are of 8×8×3"),
+    ],
+)
+def test_unfit_folders_are_refused(
+    tiny_parts: DataParts,
+    tmp_path: Path,
+    counts: dict[str, int],
+    side: int,
+    mode: str,
+    sentence: str,
+) -> None:
+    folder = write(tmp_path / "made", counts, side=side, mode=mode)
+    with pytest.raises(DataError, match=sentence):
+        pictures_in(folder, tiny_parts, total=100, seed=0, progress=silent)
+
+
+def test_a_folder_without_pictures_is_refused(tiny_parts: DataParts, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="there are no files"):
+        pictures_in(tmp_path / "empty", tiny_parts, total=100, seed=0, progress=silent)

@@ -6,7 +6,7 @@
 The measures are those of `acgan.evaluation.judged`. The judge is fitted to the real training part
 of --data (minutes the first time, then read from the cache), at the models' own image size. Models
 of the embedded `digits` are measured with `--data mnist`. Take --part validation while choosing a
-recipe. Add --flip where a mirrored image is of the same class (photographs, clothes).
+recipe. Add --flip for grey pictures of your own of which a mirrored one is of the same class.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from acgan.classifiers.cache import judge_of, judges_folder
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
+from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.evaluation.judged import JudgedQuality, judge_samples
 from acgan.evaluation.reference import reference
 from acgan.model import Model, load
 
-MIRRORED_KEEP_CLASS = ("fashion-mnist", "cifar10", "cifar100", "stl10")
 FIGURES = (  # heading, JSON key
     ("accuracy", "accuracy"),
     ("worst class", "worst_class_accuracy"),
@@ -92,7 +92,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     for name, model in models.items():
         _check_same_kind(name, model, parts)
     started = time.perf_counter()
-    flip = arguments.flip or arguments.data in MIRRORED_KEEP_CLASS
+    flip = arguments.flip or mirror_keeps_class(arguments.data, parts.shape)
     judge = judge_of(parts, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
     against = reference(

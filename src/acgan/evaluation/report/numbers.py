@@ -1,0 +1,110 @@
+"""Numbers as a person reads them: three significant digits, a dash for what is undefined."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from acgan.evaluation.section import Aim
+
+DASH = "–"
+AIMS: dict[Aim, tuple[str, str]] = {
+    "low": ("↓", "lower is better"),
+    "high": ("↑", "higher is better"),
+    "one": ("→ 1", "near 1 is better"),
+    "floor": ("→ floor", "near the floor is better"),
+}
+"""Sign and words for which way is better."""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_HASH = re.compile(r"[0-9a-f]{40,}")
+_SHOWN_OF_HASH = 12
+
+
+def number(value: float | int | None) -> str:
+    """A number in text.
+
+    Whole numbers in full; others with three significant digits, four decimals from .95 to 1 (an
+    accuracy of .9934 is not .993), powers of ten below .0001; a dash where it is undefined.
+
+    >>> [number(x) for x in (12345, 0.17512, 0.99343, 5.3, 0.0, 1234.5, 4.31e-6, None)]
+    ['12,345', '0.175', '0.9934', '5.30', '0', '1,234', '4.31 × 10⁻⁶', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    if isinstance(value, int) or value == 0:
+        return f"{int(value):,}"
+    size = abs(value)
+    if size < 1e-4 or size >= 1e9:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    elif 0.95 <= size < 1:
+        text = f"{value:.4f}"
+    else:
+        text = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """Both ends of an interval; empty where there is none.
+
+    >>> interval((0.1612, 0.1925)), interval(None)
+    ('0.161 to 0.193', '')
+    """
+    return f"{number(ends[0])} to {number(ends[1])}" if ends else ""
+
+
+def in_floors(value: float | None, floor: float | None) -> str:
+    """How many floors a distance is high; empty where that means nothing.
+
+    >>> in_floors(0.175, 0.031), in_floors(0.2, 0.0)
+    ('5.6 × floor', '')
+    """
+    if value is None or floor is None or floor <= 0 or not math.isfinite(value / floor):
+        return ""
+    times = value / floor
+    return f"{times:,.1f} × floor" if times < 100 else f"{times:,.0f} × floor"
+
+
+def duration(seconds: float) -> str:
+    """A time span.
+
+    >>> duration(0.84), duration(12.3), duration(187)
+    ('0.8 s', '12 s', '3 min 07 s')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
+
+
+def fact(value: Any, *, full: bool = False) -> str:
+    """A fact of a protocol, as text: lists with commas, hashes shortened unless ``full``.
+
+    >>> fact([100, 100]), fact(None), fact(True), fact("ab" * 32)
+    ('100, 100', '–', 'yes', 'abababababab…')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, Mapping):
+        parts = (f"{words(str(key))}: {fact(each, full=full)}" for key, each in value.items())
+        return "; ".join(parts)
+    if isinstance(value, list | tuple):
+        if len(value) > 2 and all(each == value[0] for each in value):
+            return f"{len(value)} × {fact(value[0], full=full)}"
+        return ", ".join(fact(each, full=full) for each in value)
+    text = str(value)
+    return f"{text[:_SHOWN_OF_HASH]}…" if _HASH.fullmatch(text) and not full else text
+
+
+def words(key: str) -> str:
+    """A key as words.
+
+    >>> words("reference_images")
+    'reference images'
+    """
+    return key.replace("_", " ")

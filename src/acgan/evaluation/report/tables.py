@@ -1,0 +1,144 @@
+"""Figures and tables of a section as rows of text, ready to be laid out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from acgan.evaluation.report.numbers import AIMS, in_floors, interval, number
+from acgan.evaluation.report.worst import badness, worst_class
+from acgan.evaluation.section import Figure, Section, Table
+
+_FOLD_FROM = 30  # classes from which a table of them is folded away
+_WORST_NAMED = 5
+_HEAT = 0.7  # opacity of a full cell, at which text is still legible in both colour schemes
+_HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
+
+
+def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
+    """The figure table of a section; ``anchor`` begins the addresses of its protocols."""
+    figures = section.figures
+    return {
+        "has_interval": any(each.interval for each in figures),
+        "has_floor": any(each.floor is not None for each in figures),
+        "rows": [
+            {
+                "name": each.name,
+                "note": each.note,
+                "protocol": f"{anchor}-{list(section.protocols).index(each.protocol)}",
+                "value": None if each.value is None else number(each.value),
+                "interval": interval(each.interval),
+                "floor": "" if each.floor is None else number(each.floor),
+                "in_floors": in_floors(each.value, each.floor) if each.aim == "low" else "",
+                "aim_sign": AIMS[each.aim][0],
+                "aim_words": AIMS[each.aim][1],
+            }
+            for each in figures
+        ],
+    }
+
+
+def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Classes as rows, figures as columns; one table for each extractor of the section."""
+    groups: dict[str, list[Figure]] = {}
+    for figure in section.figures:
+        if figure.per_class:
+            extractor = str(section.protocols[figure.protocol].get("extractor", ""))
+            groups.setdefault(extractor, []).append(figure)
+    return [
+        _class_table(
+            "Class by class" + (f", in the eyes of {extractor}" if len(groups) > 1 else ""),
+            figures,
+            classes,
+        )
+        for extractor, figures in groups.items()
+    ]
+
+
+def _class_table(title: str, figures: Sequence[Figure], classes: Sequence[str]) -> dict[str, Any]:
+    worst = [worst_class(figure) for figure in figures]
+    return {
+        "title": title,
+        "folded": len(classes) >= _FOLD_FROM,
+        "worst": _worst_of_many(figures, classes) if any(w is not None for w in worst) else "",
+        "columns": [
+            {
+                "name": figure.name,
+                "aim_sign": AIMS[figure.aim][0],
+                "aim_words": AIMS[figure.aim][1],
+            }
+            for figure in figures
+        ],
+        "rows": [
+            {
+                "name": name,
+                "cells": [
+                    _class_cell(figure, index, is_worst=worst[column] == index)
+                    for column, figure in enumerate(figures)
+                ],
+            }
+            for index, name in enumerate(classes)
+        ],
+    }
+
+
+def _class_cell(figure: Figure, index: int, *, is_worst: bool) -> dict[str, Any]:
+    value = figure.per_class[index]
+    floor = figure.per_class_floor[index] if figure.per_class_floor else None
+    undefined = value is None or not math.isfinite(value)
+    return {
+        "value": "" if undefined else number(value),
+        "reason": figure.note or "cannot be given for this class: too few images, or no spread",
+        "floor": "" if floor is None else number(floor),
+        "worst": is_worst,
+    }
+
+
+def _worst_of_many(figures: Sequence[Figure], classes: Sequence[str]) -> str:
+    """A sentence that names the worst classes of the first figure, where the table is long."""
+    if len(classes) < _FOLD_FROM:
+        return " "
+    figure = figures[0]
+    floors = figure.per_class_floor or (None,) * len(classes)
+    scores = [
+        (score, -index)
+        for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True))
+        if (score := badness(value, floor, figure.aim)) is not None
+    ]
+    named = ", ".join(
+        f"{classes[-index]} ({number(figure.per_class[-index])})"
+        for _, index in sorted(scores, reverse=True)[:_WORST_NAMED]
+    )
+    return f"{figure.name} is worst for {named}."
+
+
+def table_rows(block: Table) -> dict[str, Any]:
+    """A table with every cell as text; heat tables with each number's share of its row."""
+    return {
+        "is_picture": False,
+        "title": block.title,
+        "caption": block.caption,
+        "heat": block.heat,
+        "header": block.header,
+        "rows": [_cells(row, heat=block.heat) for row in block.rows],
+    }
+
+
+def _cells(row: Sequence[str | float | int | None], *, heat: bool) -> list[dict[str, Any]]:
+    total = sum(max(each, 0.0) for each in row if _is_finite(each))
+    return [
+        {
+            "text": cell if isinstance(cell, str) else number(cell),
+            "is_heading": isinstance(cell, str) and column == 0,
+            "is_text": isinstance(cell, str),
+            "share": f"{_HEAT * max(0.0, cell / total) ** _HEAT_POWER:.3f}"
+            if heat and total > 0 and _is_finite(cell)
+            else None,
+        }
+        for column, cell in enumerate(row)
+    ]
+
+
+def _is_finite(cell: str | float | int | None) -> TypeGuard[float]:
+    return cell is not None and not isinstance(cell, str) and math.isfinite(cell)

@@ -1,0 +1,281 @@
+"""What the figures on labels say in words; the thresholds are here, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from acgan.evaluation.readers import SMALLEST_COUNT
+from acgan.evaluation.section import Finding
+
+Confusion = npt.NDArray[np.int64]
+Shares = npt.NDArray[np.float64]
+
+BLIND_JUDGE = 0.5
+"""Association of asked and seen class on real images below which the judge decides nothing."""
+IGNORED = 0.2
+"""Association on samples below which the label is as good as ignored."""
+PERMUTED = 0.3
+"""By how much exchanging names must raise the share read right in the classes it concerns."""
+CONFUSED = 0.5
+"""Share of a class read right below which the class is not what its name says."""
+BELOW_REAL = 0.1
+"""How far a class may lie below the real images' share before it is worth a warning."""
+TOO_TYPICAL = 0.02
+"""How far samples may lie above the real images' share before it is worth a warning."""
+RESOLUTION_MATTERS = 0.05
+"""Loss of real images at half the side from which the same is expected of samples."""
+_NAMED = 5  # classes or pairs that a sentence names; the table has them all
+
+
+def label_findings(
+    names: Sequence[str],
+    samples: Confusion,
+    real: Confusion,
+    *,
+    at_half: tuple[float, float, float, float] | None = None,
+) -> tuple[Finding, ...]:
+    """The findings of one judge, most serious first.
+
+    Args:
+        names: of the K classes.
+        samples: (K, K), samples by asked class (row) and seen class (column).
+        real: the same of real images that the judge has not seen.
+        at_half: share read right of samples in full and at half the side, then of real images; None
+            where it was not measured.
+    """
+    if min(samples.sum(), real.sum()) < SMALLEST_COUNT:
+        return ()
+    on_real = association(real)
+    if on_real < BLIND_JUDGE:
+        return (
+            Finding(
+                "judge-blind",
+                "warning",
+                f"The judge reads only {_percent(_right(real))} of the real test images right, so "
+                "its view of the samples decides nothing.",
+            ),
+        )
+    if (found := association(samples)) < IGNORED:
+        return (_ignored(names, samples, found, on_real),)
+    permuted = permuted_cycles(samples)
+    findings = [*_permuted(names, samples, permuted)]
+    findings += _confused(names, samples, real, {k for cycle in permuted for k in cycle})
+    findings += _too_typical(samples, real)
+    if at_half is not None:
+        findings += _resolution_unused(*at_half)
+    return tuple(findings) or (_good(names, samples, real),)
+
+
+def association(confusion: Confusion) -> float:
+    """How much the asked class says of the seen one: Cramér's V, bias-corrected (Bergsma 2013).
+
+    1 where each asked class is seen as one class and each as another, be it the right one or not; 0
+    where the seen classes are distributed alike whatever was asked, however few the samples.
+
+    Args:
+        confusion: (K, K) counts.
+    """
+    table = confusion[confusion.sum(axis=1) > 0][:, confusion.sum(axis=0) > 0].astype(np.float64)
+    rows, columns = table.shape
+    count = table.sum()
+    if min(rows, columns) < 2:
+        return 0.0
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / count
+    squared = float((np.square(table - expected) / expected).sum() / count)
+    corrected = max(0.0, squared - (rows - 1) * (columns - 1) / (count - 1))
+    sides = [side - (side - 1) ** 2 / (count - 1) for side in (rows, columns)]
+    return min(1.0, math.sqrt(corrected / (min(sides) - 1))) if min(sides) > 1 else 0.0
+
+
+def permuted_cycles(confusion: Confusion) -> list[list[int]]:
+    """Classes whose names are exchanged: k is seen as the next of its cycle, the last as the first.
+
+    The exchange of names that makes most samples right is found by linear assignment on the rows'
+    shares; of its cycles those are kept in which it gains enough. Classes that were not asked for
+    often enough stay themselves.
+    """
+    shares = _rows(confusion)
+    few = confusion.sum(axis=1) < SMALLEST_COUNT
+    shares[few] = np.eye(len(shares))[few]
+    # a hair for the identity, so that equals stay where they are
+    _, seen = linear_sum_assignment(shares + 1e-9 * np.eye(len(shares)), maximize=True)
+    cycles, done = [], set[int]()
+    for start in range(len(seen)):
+        cycle, here = [], start
+        while here not in done:
+            done.add(here)
+            cycle.append(here)
+            here = int(seen[here])
+        if len(cycle) > 1:
+            gain = np.mean([shares[k, seen[k]] - shares[k, k] for k in cycle])
+            if gain >= PERMUTED:
+                cycles.append(cycle)
+    return cycles
+
+
+def _ignored(names: Sequence[str], samples: Confusion, found: float, on_real: float) -> Finding:
+    columns = samples.sum(axis=0)
+    most = int(columns.argmax())
+    return Finding(
+        "label-ignored",
+        "fault",
+        "The generator ignores the label: whichever class is asked for, the samples show the same "
+        f"mixture of classes (most often {names[most]}, {_percent(columns[most] / columns.sum())})."
+        f" {_percent(_right(samples))} are read as the class asked for, where chance gives "
+        f"{_percent(_chance(samples))}, and asked and seen class are associated by {found:.2f} "
+        f"(real images: {on_real:.2f}; 0 is not at all, 1 is wholly).",
+    )
+
+
+def _permuted(
+    names: Sequence[str], samples: Confusion, cycles: Sequence[Sequence[int]]
+) -> list[Finding]:
+    if not cycles:
+        return []
+    shares = _rows(samples)
+    moves = [(k, after) for c in cycles for k, after in zip(c, [*c[1:], c[0]], strict=True)]
+    exchanged = np.mean([shares[k, after] for k, after in moves])
+    own = np.mean([shares[k, k] for k, _ in moves])
+    listed = [
+        f"{names[after]} is drawn when {names[k]} is asked ({_percent(shares[k, after])})"
+        for k, after in moves
+    ]
+    return [
+        Finding(
+            "classes-permuted",
+            "fault",
+            f"Classes are permuted: {_some(listed, 10)}. Of these classes' samples "
+            f"{_percent(own)} are read as the class asked for, and {_percent(exchanged)} would be "
+            "if the names were exchanged.",
+        )
+    ]
+
+
+def _confused(
+    names: Sequence[str], samples: Confusion, real: Confusion, permuted: set[int]
+) -> list[Finding]:
+    shares, real_shares = _rows(samples), _rows(real)
+    bad: list[int] = []
+    weak: list[int] = []
+    for k in range(len(names)):
+        count, real_count = int(samples[k].sum()), int(real[k].sum())
+        if k in permuted or min(count, real_count) < SMALLEST_COUNT:
+            continue
+        gap = real_shares[k, k] - shares[k, k]
+        if gap <= max(BELOW_REAL, _chance_gap(samples[k, k], count, real[k, k], real_count)):
+            continue
+        (bad if shares[k, k] < CONFUSED else weak).append(k)
+
+    def listed(classes: list[int]) -> str:
+        ordered = sorted(classes, key=lambda k: shares[k, k])
+        return _some([_pair(names, shares, real_shares, k) for k in ordered], _NAMED)
+
+    findings = []
+    if bad:
+        words = "Classes are confused: less than half of the samples are read as the class asked"
+        findings.append(Finding("classes-confused", "fault", f"{words} for of {listed(bad)}."))
+    if weak:
+        words = "Fewer samples than real images are read as the class asked for"
+        findings.append(Finding("classes-below-real", "warning", f"{words} of {listed(weak)}."))
+    return findings
+
+
+def _pair(names: Sequence[str], shares: Shares, real: Shares, k: int) -> str:
+    others = shares[k].copy()
+    others[k] = -1
+    other = int(others.argmax())
+    return (
+        f"{names[k]} ({_percent(shares[k, k])}, real images {_percent(real[k, k])}; "
+        f"{_percent(shares[k, other])} are read as {names[other]})"
+    )
+
+
+def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
+    among = (samples.sum(axis=1) > 0) & (real.sum(axis=1) > 0)
+    if not among.any():
+        return []
+    weights = samples.sum(axis=1)[among]
+    share = float(np.average(np.diagonal(_rows(samples))[among], weights=weights))
+    floor = float(np.average(np.diagonal(_rows(real))[among], weights=weights))
+    count, real_count = int(weights.sum()), int(real[among].sum())
+    chance = _chance_gap(share * count, count, floor * real_count, real_count)
+    if share - floor <= max(TOO_TYPICAL, chance):
+        return []
+    return [
+        Finding(
+            "too-typical",
+            "warning",
+            f"Samples are read better than real images ({_percent(share)} against "
+            f"{_percent(floor)}): they are too typical, and lack the unusual and doubtful cases "
+            "that real classes have; see the chapter on diversity.",
+        )
+    ]
+
+
+def _resolution_unused(
+    full: float, half: float, real_full: float, real_half: float
+) -> list[Finding]:
+    lost, real_lost = full - half, real_full - real_half
+    if real_lost < RESOLUTION_MATTERS or lost > real_lost / 4:
+        return []
+    return [
+        Finding(
+            "resolution-unused",
+            "warning",
+            "The fine detail of the samples says nothing of their class: at half the side the "
+            f"judge reads {_percent(half)} of them right, in full {_percent(full)}, while real "
+            f"images fall from {_percent(real_full)} to {_percent(real_half)}.",
+        )
+    ]
+
+
+def _good(names: Sequence[str], samples: Confusion, real: Confusion) -> Finding:
+    shares = np.diagonal(_rows(samples))
+    asked = np.flatnonzero(samples.sum(axis=1) >= SMALLEST_COUNT)
+    worst = ""
+    if len(asked):
+        k = int(asked[shares[asked].argmin()])
+        worst = f"; the worst class is {names[k]} with {_percent(shares[k])}"
+    return Finding(
+        "labels-kept",
+        "good",
+        f"Samples show the class asked for: the judge reads {_percent(_right(samples))} of them as "
+        f"that class, and {_percent(_right(real))} of the real test images{worst}.",
+    )
+
+
+def _rows(confusion: Confusion) -> Shares:
+    """Each row as shares; a row without images is all zeros."""
+    shares: Shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def _right(confusion: Confusion) -> float:
+    return float(np.trace(confusion) / confusion.sum())
+
+
+def _chance(confusion: Confusion) -> float:
+    """The share that would be right if asked and seen class had nothing to do with each other."""
+    asked, seen = (confusion.sum(axis=axis) / confusion.sum() for axis in (1, 0))
+    return float(asked @ seen)
+
+
+def _chance_gap(right: float, count: int, real_right: float, real_count: int) -> float:
+    """Two standard errors of the difference of two shares (Agresti & Caffo 2000)."""
+    a, b = (right + 1) / (count + 2), (real_right + 1) / (real_count + 2)
+    return 2 * math.sqrt(a * (1 - a) / (count + 2) + b * (1 - b) / (real_count + 2))
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * float(share):.1f} %"
+
+
+def _some(listed: Sequence[str], most: int) -> str:
+    more = len(listed) - most
+    return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acgan.environment import describe_environment
 from acgan.errors import UsageError
 from acgan.run_config import ExecutionConfig, OptimizerConfig, RunConfig, TrainingConfig
 from acgan.training import device as device_module
@@ -23,7 +24,7 @@ from acgan.training.budget import (
     measuring_seconds,
     total_images,
 )
-from acgan.training.device import Choices, check_present, choose, describe_environment
+from acgan.training.device import Choices, check_present, choose
 from acgan.training.learner import schedule_factor
 from acgan.training.run_folder import RunFolder
 

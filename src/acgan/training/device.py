@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, final
+from typing import final
 
-import numpy
 import torch
 from torch import Tensor
 
-import acgan
 from acgan.errors import UsageError
 from acgan.processor import fast_bfloat16
 from acgan.run_config import ExecutionConfig
@@ -93,20 +90,6 @@ def check_present(device: str) -> None:
         raise UsageError(
             f"there is no {device} device here (there is: {there}); choose another with --device"
         )
-
-
-def describe_environment() -> dict[str, Any]:
-    """Versions and processor: what bit-identical results depend on."""
-    return {
-        "acgan": acgan.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "platform": platform.system(),
-        "machine": platform.machine(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "accelerator": torch.cuda.get_device_name() if _has("cuda") else None,
-    }
 
 
 def _has(device: str) -> bool:

@@ -20,7 +20,7 @@ from acgan.training.budget import (
     measuring_seconds,
     total_images,
 )
-from acgan.training.device import Choices, check_present, describe_environment
+from acgan.training.device import Choices, check_present
 from acgan.training.device import choose as choose_execution
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.finish import draw_summary

@@ -98,7 +98,7 @@ def _finding(section: Section, finding: Finding) -> dict[str, str]:
         "level": finding.level,
         "mark": MARKS[finding.level],
         "sentence": finding.sentence,
-        "section": section.title,
+        "section": _short_title(section),
         "anchor": _anchor(section),
     }
 
@@ -109,6 +109,7 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
     return {
         "anchor": anchor,
         "title": section.title,
+        "short_title": _short_title(section),
         "explanation": section.explanation,
         "findings": [_finding(section, each) for each in ordered],
         "figures": figure_rows(section, f"{anchor}-protocol"),
@@ -144,3 +145,7 @@ def _picture(picture: Picture, anchor: str) -> dict[str, Any]:
 
 def _anchor(section: Section) -> str:
     return f"section-{section.key}"
+
+
+def _short_title(section: Section) -> str:
+    return section.title.partition(":")[0]

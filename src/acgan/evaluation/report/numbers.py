@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from acgan.evaluation.section import Aim
@@ -21,12 +21,13 @@ AIMS: dict[Aim, tuple[str, str]] = {
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HASH = re.compile(r"[0-9a-f]{40,}")
 _SHOWN_OF_HASH = 12
+_MOST_DECIMALS = 5
 
 
 def number(value: float | int | None) -> str:
     """A number in text.
 
-    Whole numbers in full; others with three significant digits, four decimals from .95 to 1 (an
+    Whole numbers in full; others with three significant digits, four decimals from .99 to 1 (an
     accuracy of .9934 is not .993), powers of ten below .0001; a dash where it is undefined.
 
     >>> [number(x) for x in (12345, 0.17512, 0.99343, 5.3, 0.0, 1234.5, 4.31e-6, None)]
@@ -39,12 +40,34 @@ def number(value: float | int | None) -> str:
     size = abs(value)
     if size < 1e-4 or size >= 1e9:
         mantissa, exponent = f"{value:.2e}".split("e")
-        text = f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    elif 0.95 <= size < 1:
-        text = f"{value:.4f}"
-    else:
-        text = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}"
-    return text.replace("-", "−", 1) if value < 0 else text
+        return _signed(f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}")
+    return _signed(f"{value:,.{4 if 0.99 <= size < 1 else _decimals(size)}f}")
+
+
+def column(values: Sequence[float | None]) -> list[str]:
+    """Numbers that stand below each other, with as many decimals as the middle one needs.
+
+    >>> column((0.61612, 1.05123, None, 0.0981))
+    ['0.616', '1.051', '–', '0.098']
+    """
+    known = sorted(abs(each) for each in values if each and math.isfinite(each))
+    decimals = min(_decimals(known[len(known) // 2]), _MOST_DECIMALS) if known else 0
+    return [
+        number(each)
+        if each is None or not math.isfinite(each) or 0 < abs(each) < 10**-decimals
+        else _signed(f"{each:,.{decimals}f}")
+        for each in values
+    ]
+
+
+def _decimals(size: float) -> int:
+    """So many that three digits show."""
+    return max(0, 2 - math.floor(math.log10(size)))
+
+
+def _signed(text: str) -> str:
+    """With a minus sign instead of a hyphen in front."""
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def interval(ends: tuple[float, float] | None) -> str:

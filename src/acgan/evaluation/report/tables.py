@@ -1,4 +1,4 @@
-"""Figures and tables of a section as rows of text, ready to be laid out."""
+"""Figures and tables of a section as rows of text, ready to lay out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from acgan.evaluation.report.numbers import AIMS, in_floors, interval, number
+from acgan.evaluation.report.numbers import AIMS, column, in_floors, interval, number
 from acgan.evaluation.report.worst import badness, worst_class
 from acgan.evaluation.section import Figure, Section, Table
 
@@ -47,59 +47,56 @@ def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any
             extractor = str(section.protocols[figure.protocol].get("extractor", ""))
             groups.setdefault(extractor, []).append(figure)
     return [
-        _class_table(
-            "Class by class" + (f", in the eyes of {extractor}" if len(groups) > 1 else ""),
-            figures,
-            classes,
-        )
+        _class_table(extractor if len(groups) > 1 else "", figures, classes)
         for extractor, figures in groups.items()
     ]
 
 
-def _class_table(title: str, figures: Sequence[Figure], classes: Sequence[str]) -> dict[str, Any]:
-    worst = [worst_class(figure) for figure in figures]
+def _class_table(
+    extractor: str, figures: Sequence[Figure], classes: Sequence[str]
+) -> dict[str, Any]:
+    columns = [_class_column(figure) for figure in figures]
+    has_worst = any(worst_class(figure) is not None for figure in figures)
     return {
-        "title": title,
+        "title": f"Class by class, in the eyes of {extractor}" if extractor else "Class by class",
         "folded": len(classes) >= _FOLD_FROM,
-        "worst": _worst_of_many(figures, classes) if any(w is not None for w in worst) else "",
+        "has_worst": has_worst,
+        "worst": _worst_of_many(figures[0], classes) if len(classes) >= _FOLD_FROM else "",
         "columns": [
             {
-                "name": figure.name,
+                # The title says already in whose eyes.
+                "name": figure.name.removesuffix(f" ({extractor})"),
+                "has_floor": bool(figure.per_class_floor),
                 "aim_sign": AIMS[figure.aim][0],
                 "aim_words": AIMS[figure.aim][1],
             }
             for figure in figures
         ],
         "rows": [
-            {
-                "name": name,
-                "cells": [
-                    _class_cell(figure, index, is_worst=worst[column] == index)
-                    for column, figure in enumerate(figures)
-                ],
-            }
-            for index, name in enumerate(classes)
+            {"name": name, "cells": cells} for name, *cells in zip(classes, *columns, strict=True)
         ],
     }
 
 
-def _class_cell(figure: Figure, index: int, *, is_worst: bool) -> dict[str, Any]:
-    value = figure.per_class[index]
-    floor = figure.per_class_floor[index] if figure.per_class_floor else None
-    undefined = value is None or not math.isfinite(value)
-    return {
-        "value": "" if undefined else number(value),
-        "reason": figure.note or "cannot be given for this class: too few images, or no spread",
-        "floor": "" if floor is None else number(floor),
-        "worst": is_worst,
-    }
+def _class_column(figure: Figure) -> list[dict[str, Any]]:
+    """The cells of a figure, from the first class to the last."""
+    count, worst = len(figure.per_class), worst_class(figure)
+    floors = figure.per_class_floor
+    texts = column((*figure.per_class, *floors))
+    return [
+        {
+            "value": texts[index],
+            "is_known": _is_finite(figure.per_class[index]),
+            "reason": figure.note or "cannot be given for this class: too few images or no spread",
+            "floor": texts[count + index] if floors else "",
+            "worst": worst == index,
+        }
+        for index in range(count)
+    ]
 
 
-def _worst_of_many(figures: Sequence[Figure], classes: Sequence[str]) -> str:
-    """A sentence that names the worst classes of the first figure, where the table is long."""
-    if len(classes) < _FOLD_FROM:
-        return " "
-    figure = figures[0]
+def _worst_of_many(figure: Figure, classes: Sequence[str]) -> str:
+    """A sentence that names the worst classes of a figure."""
     floors = figure.per_class_floor or (None,) * len(classes)
     scores = [
         (score, -index)
@@ -110,7 +107,7 @@ def _worst_of_many(figures: Sequence[Figure], classes: Sequence[str]) -> str:
         f"{classes[-index]} ({number(figure.per_class[-index])})"
         for _, index in sorted(scores, reverse=True)[:_WORST_NAMED]
     )
-    return f"{figure.name} is worst for {named}."
+    return f"{figure.name} is worst for {named}." if named else ""
 
 
 def table_rows(block: Table) -> dict[str, Any]:
@@ -130,13 +127,13 @@ def _cells(row: Sequence[str | float | int | None], *, heat: bool) -> list[dict[
     return [
         {
             "text": cell if isinstance(cell, str) else number(cell),
-            "is_heading": isinstance(cell, str) and column == 0,
+            "is_heading": isinstance(cell, str) and position == 0,
             "is_text": isinstance(cell, str),
             "share": f"{_HEAT * max(0.0, cell / total) ** _HEAT_POWER:.3f}"
             if heat and total > 0 and _is_finite(cell)
             else None,
         }
-        for column, cell in enumerate(row)
+        for position, cell in enumerate(row)
     ]
 
 

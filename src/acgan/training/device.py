@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor

@@ -11,6 +11,7 @@ from typing import final
 
 from acgan.config import difference
 from acgan.data.images import DataParts
+from acgan.environment import describe_environment
 from acgan.model import Model, load
 from acgan.run_config import RunConfig
 from acgan.storage import disk_errors, recover_folder, remove_leftovers

@@ -41,8 +41,8 @@ _EXPLANATION = (
     "The resolution experiment (same paper, figures 2 and 3) takes up to 2 000 samples, shrinks "
     "them to half and to a quarter of their side, brings them back and asks again. Real images are "
     "read worse then, since their detail tells something. If samples are not, the model draws no "
-    "detail that means anything. The readers learned from sharp images and may be lost with blurred "
-    "ones: where real images are hardly read either, the comparison decides nothing.",
+    "detail that means anything. The readers learned from sharp images and may be lost with "
+    "blurred ones: where real images are hardly read either, the comparison decides nothing.",
 )
 
 

@@ -1,0 +1,183 @@
+"""The chapter on latent structure: ways between images, one seed in all classes, and the past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from acgan.evaluation.evidence import Evidence
+from acgan.evaluation.section import Figure, Picture, Section, Table, defined
+from acgan.evaluation.sections.latent_findings import latent_findings
+from acgan.evaluation.sections.latent_past import (
+    JUDGED,
+    SHOWN_CLASSES,
+    moments_of,
+    past_blocks,
+    spread,
+)
+from acgan.evaluation.style import StyleKept, style_kept
+from acgan.interpolation import interpolate
+from acgan.kept_checkpoints import STATISTICS
+from acgan.model import Model
+from acgan.pictures.sheet import class_sheet, png_bytes
+from acgan.sampling import sample_images
+
+_MEASURED_CLASSES = 20  # for the style
+_STEPS = 11  # of an interpolation
+_SHOWN_SEEDS = 12
+_STYLE_SEEDS = 100
+
+_EXPLANATION = (
+    "A latent is the noise that an image is made from; a seed names one. On the way from one "
+    "latent to another (along the sphere on which they lie, White 2016) or from one class to "
+    "another, a model that has understood its data changes the image gradually, and what lies "
+    "between looks like data too. Jumps from one picture to a quite different one point to a model "
+    "that has learned single images by heart (Odena, Olah & Shlens 2017, §4.3). To be seen, not "
+    "measured.",
+    "One seed drawn in every class shows what the model keeps in the latent and what in the class. "
+    "If the seed decides the style (how bright, how slanted, how warm), the label decides the "
+    "content alone. As a number: simple properties of the image are compared over many seeds "
+    "between every two classes; 1 means that a seed has the same style in all classes, 0 that it "
+    "means nothing across classes. The properties are crude, and a model may be good without "
+    "keeping any: it is a property of the model, not a mark.",
+    "The past of the model is drawn from the checkpoints that its run has kept: the same seed and "
+    "classes at each of them.",
+)
+
+
+def latent_section(evidence: Evidence) -> Section | None:
+    """Interpolations, one seed across classes, and samples over training time.
+
+    Returns:
+        None for samples without a model.
+    """
+    model = evidence.subject.model
+    if model is None:
+        return None
+    style = _style(evidence, model)
+    notes: list[str] = []
+    moments = tuple(moments_of(evidence, model, notes))
+    blocks: list[Picture | Table] = [*_ways(evidence, model), _fixed_seeds(evidence, model)]
+    blocks.append(_style_table(style))
+    if len(moments) > 1:
+        blocks += past_blocks(evidence, moments)
+    return Section(
+        key="latent",
+        title="Latent structure: what the noise decides, and what the class",
+        explanation=_EXPLANATION,
+        figures=(_style_figure(style),),
+        blocks=tuple(blocks),
+        findings=latent_findings(
+            style, [(each.images_seen, each.accuracy) for each in moments], JUDGED
+        ),
+        protocols={
+            "style": {
+                "model": model.record.content_hash,
+                "seeds": _STYLE_SEEDS,
+                "first_seed": evidence.seed,
+                "classes": [
+                    evidence.names[k] for k in spread(len(evidence.names), _MEASURED_CLASSES)
+                ],
+                "statistics": list(style.names),
+                "shuffles_seed": evidence.seed,
+            },
+            "past": {
+                "checkpoints": [each.images_seen for each in moments],
+                "samples_each": JUDGED,
+                "first_seed": evidence.seed,
+                "generator": STATISTICS,
+                "last": "the model folder's own generator",
+            },
+        },
+        notes=tuple(notes),
+    )
+
+
+def _ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
+    """Strips between two seeds of one class, and between two classes at one seed."""
+    shown, seed = spread(len(evidence.names), SHOWN_CLASSES), evidence.seed
+    names = [evidence.names[k] for k in shown]
+    strips = [
+        interpolate(model.generator, (k, k), (seed + n, seed + n + 1), _STEPS)
+        for n, k in enumerate(shown)
+    ]
+    yield Picture(
+        "From one seed to another, class by class",
+        png_bytes(class_sheet(strips, names)),
+        "Left and right are samples of two seeds, between them the latent moves in equal steps. "
+        "Look for gradual change, and for images between that are as good as the ends.",
+    )
+    if len(shown) < 2:
+        return
+    pairs = list(zip(shown, [*shown[1:], shown[0]], strict=True))[: max(1, len(shown) - 1)]
+    yield Picture(
+        "From one class to the next, with one seed",
+        png_bytes(
+            class_sheet(
+                [interpolate(model.generator, pair, (seed, seed), _STEPS) for pair in pairs],
+                [f"{evidence.names[a]} → {evidence.names[b]}" for a, b in pairs],
+            )
+        ),
+        "The latent stays, the class moves in equal steps. What remains of the image on the way is "
+        "its style. Classes between two classes do not exist in the data, so a jump is no fault "
+        "here.",
+    )
+
+
+def _fixed_seeds(evidence: Evidence, model: Model) -> Picture:
+    shown = spread(len(evidence.names), SHOWN_CLASSES)
+    seeds = range(evidence.seed, evidence.seed + _SHOWN_SEEDS)
+    labels = np.repeat(shown, len(seeds))
+    images = sample_images(model.generator, labels, list(seeds) * len(shown))
+    sheet = class_sheet(
+        images.reshape(len(shown), len(seeds), *images.shape[1:]),
+        [evidence.names[k] for k in shown],
+    )
+    return Picture(
+        "One seed in every class",
+        png_bytes(sheet),
+        "Every column is one seed, every row a class. Look down a column: if the style is kept, "
+        "its images share brightness, slant or colours; other columns have others.",
+    )
+
+
+def _style(evidence: Evidence, model: Model) -> StyleKept:
+    measured = spread(len(evidence.names), _MEASURED_CLASSES)
+    seeds = np.arange(evidence.seed, evidence.seed + _STYLE_SEEDS)
+    evidence.progress("style over classes", 0, 1)
+    images = sample_images(
+        model.generator, np.tile(measured, len(seeds)), np.repeat(seeds, len(measured))
+    )
+    kept = style_kept(
+        images.reshape(len(seeds), len(measured), *images.shape[1:]), seed=evidence.seed
+    )
+    evidence.progress("style over classes", 1, 1)
+    return kept
+
+
+def _style_figure(style: StyleKept) -> Figure:
+    value = defined(style.mean)
+    return Figure(
+        key="latent.style_kept",
+        name="Style kept across classes (mean correlation over seeds)",
+        value=value,
+        aim="high",
+        protocol="style",
+        note="the images of fewer than two classes vary" if value is None else "",
+    )
+
+
+def _style_table(style: StyleKept) -> Table:
+    return Table(
+        title="Style kept across classes, property by property",
+        header=("property", "correlation between two classes", "shuffled seeds stay below"),
+        rows=tuple(
+            (name, defined(float(found)), defined(float(chance)))
+            for name, found, chance in zip(
+                style.names, style.correlations, style.shuffled, strict=True
+            )
+        ),
+        caption="Mean correlation over seeds between every two classes. The last column is what 95 "
+        "of 100 shuffles of the seeds stay below: no more than that is chance.",
+    )

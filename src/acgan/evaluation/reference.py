@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
@@ -12,14 +11,10 @@ from acgan.classifiers.extractor import Floats
 from acgan.classifiers.judge import Judge
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError
-from acgan.evaluation.fidelity import equal_count_distance
+from acgan.evaluation.fidelity import frechet_floor
 from acgan.evaluation.labels import class_agreement
 
 PartName = Literal["validation", "test"]
-
-_FLOOR_DRAWS = 5
-SMALLEST_COUNT = 256
-"""Images a side below which no Fréchet distance is given: twice the number of features."""
 
 
 @final
@@ -85,21 +80,16 @@ def reference(
         name: kept_answers(judge, data, folder) if folder else judge.answers(data.images)
         for name, data in real.items()
     }
-    floor, smaller = math.nan, min(map(len, real.values()))
-    draws = 1 if len(parts.validation) == len(parts.test) else _FLOOR_DRAWS
-    if smaller >= SMALLEST_COUNT:
-        floor = equal_count_distance(
-            seen["validation"].features, seen["test"].features, draws=draws, seed=seed
-        )
+    floor = frechet_floor(seen["validation"].features, seen["test"].features, seed=seed)
     return Reference(
         judge=judge,
         part=part,
         real=real[part],
         features=seen[part].features,
-        floor=floor,
-        floor_count=smaller,
-        floor_draws=draws,
-        floor_seed=seed,
+        floor=floor.distance,
+        floor_count=floor.count,
+        floor_draws=floor.draws,
+        floor_seed=floor.seed,
         accuracy={
             name: class_agreement(seen[name].logits, data.labels).overall
             for name, data in real.items()

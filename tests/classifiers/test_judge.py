@@ -11,7 +11,7 @@ from acgan.classifiers.cache import judge_of, judge_path, kept_answers
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge import Judge, fit_judge, load_judge
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
-from acgan.classifiers.network import JudgeNetworkConfig
+from acgan.classifiers.network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.data.classes import make_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
@@ -107,6 +107,44 @@ def test_saved_and_read_bit_for_bit(judge: Judge, tmp_path: Path) -> None:
     images = halves(30, 5).images
     assert np.array_equal(again.answers(images).features, judge.answers(images).features)
     assert np.array_equal(again.answers(images).logits, judge.answers(images).logits)
+
+
+def test_a_judge_of_colour_pictures_is_saved_read_and_alone_with_each_image(
+    tmp_path: Path,
+) -> None:
+    grey = halves(300, 0)
+    train = LabelledImages(np.repeat(grey.images, 3, axis=1), grey.labels, CLASSES)
+    pooled = PooledNetworkConfig(components=4, stages=(8, 8))
+    judge = fit_judge(train, config=TINY.model_copy(update={"network": pooled}))
+    assert judge.accuracy(train) > 0.95
+    judge.save(tmp_path / "judge.safetensors")
+    again = load_judge(tmp_path / "judge.safetensors")
+    assert again.record.config.network == pooled
+    answers = judge.answers(train.images)
+    assert np.array_equal(again.answers(train.images).features, answers.features)
+    assert np.array_equal(again.answers(train.images[7:8]).logits, answers.logits[7:8])
+
+
+@pytest.mark.parametrize(
+    ("channels", "flip", "kind", "stages", "most"),
+    [
+        (1, False, JudgeNetworkConfig, (32, 64, 128), 300_000),
+        (1, True, JudgeNetworkConfig, (64, 128, 256), 400_000),
+        (3, True, PooledNetworkConfig, (64, 256, 256), 450_000),
+        (3, False, PooledNetworkConfig, (64, 256, 256), 450_000),
+    ],
+)
+def test_network_and_budget_follow_from_the_kind_and_number_of_images(
+    channels: int, flip: bool, kind: type, stages: tuple[int, ...], most: int
+) -> None:
+    def chosen(count: int) -> JudgeConfig:
+        images = np.zeros((count, channels, 1, 1), np.uint8)
+        return judge_config(LabelledImages(images, np.zeros(count, np.int64), CLASSES), flip=flip)
+
+    assert isinstance(chosen(300).network, kind)
+    assert chosen(300).network.stages == stages
+    assert chosen(300).fit.flip is flip
+    assert [chosen(count).fit.images for count in (300, 5_000, 45_000)] == [60_000, 100_000, most]
 
 
 def test_a_changed_weight_changes_the_hash(judge: Judge, tmp_path: Path) -> None:
@@ -208,16 +246,6 @@ def test_kept_answers_are_the_judges_own_bit_for_bit(judge: Judge, tmp_path: Pat
     kept_answers(judge, halves(90, 3), tmp_path)
     kept_answers(fit_judge(halves(300, 0), config=TINY, seed=1), data, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_the_budget_grows_with_the_data_within_bounds() -> None:
-    def budget(count: int, channels: int, *, flip: bool = False) -> int:
-        images = np.zeros((count, channels, 1, 1), np.uint8)
-        train = LabelledImages(images, np.zeros(count, np.int64), CLASSES)
-        return judge_config(train, flip=flip).fit.images
-
-    assert [budget(10, 1), budget(4_000, 1), budget(54_000, 1)] == [60_000, 80_000, 300_000]
-    assert [budget(54_000, 1, flip=True), budget(50_000, 3)] == [400_000, 500_000]
 
 
 @pytest.mark.slow

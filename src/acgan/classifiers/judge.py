@@ -223,7 +223,7 @@ def fit_judge(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = _network(record)
-    _standardise(network, train.images)
+    network.learn_statistics(train.images)
     fit_classifier(network, train, config.fit, seed=seed, progress=progress)
     judge = Judge(record, network)
     return judge if validation is None else judge.measured_on(validation)
@@ -232,13 +232,6 @@ def fit_judge(
 def _network(record: JudgeRecord) -> JudgeNetwork:
     network = JudgeNetwork(record.config.network, ImageShape(*record.shape), len(record.classes))
     return network.to(memory_format=torch.channels_last)
-
-
-def _standardise(network: JudgeNetwork, images: Images) -> None:
-    """Give the network the mean and spread of each channel, over at most some 5 000 images."""
-    some = images[:: max(1, len(images) // 5_000)].astype(np.float64)
-    network.mean.copy_(torch.from_numpy(some.mean(axis=(0, 2, 3))))
-    network.scale.copy_(torch.from_numpy(np.maximum(some.std(axis=(0, 2, 3)), 1.0)))
 
 
 def _shape_text(images: Images) -> str:

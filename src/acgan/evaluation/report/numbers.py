@@ -79,6 +79,18 @@ def interval(ends: tuple[float, float] | None) -> str:
     return f"{number(ends[0])} to {number(ends[1])}" if ends else ""
 
 
+def mean_and_spread(mean: float, deviation: float) -> str:
+    """A mean and its standard deviation: two digits of the latter, as many decimals of the former.
+
+    >>> mean_and_spread(0.17712, 0.00265), mean_and_spread(13.27, 2.31), mean_and_spread(0.5, 0.0)
+    ('0.1771 ± 0.0027', '13.3 ± 2.3', '0.500 ± 0')
+    """
+    if not 1e-6 < deviation < 1e6:
+        return f"{number(mean)} ± {number(deviation)}"
+    decimals = max(0, _decimals(deviation) - 1)
+    return f"{_signed(f'{mean:,.{decimals}f}')} ± {deviation:,.{decimals}f}"
+
+
 def in_floors(value: float | None, floor: float | None) -> str:
     """How many floors a distance is high; empty where that means nothing.
 

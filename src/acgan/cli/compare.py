@@ -1,0 +1,100 @@
+"""`acgan compare`: the evaluations of several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from acgan.cli.output import JsonFlag, result, say, table
+
+if TYPE_CHECKING:
+    from acgan.evaluation.compare import Comparison, Row, SeedGroup
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Runs that have been evaluated, or their reports (report.json).",
+            metavar="RUN RUN...",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write a page with everything, class by class.", metavar="HTML"),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put the evaluations of runs side by side.
+
+    Figures that were made in different ways are shown, and it is said why they cannot be
+    compared. Runs that differ in nothing but the seed also get their mean and spread.
+    """
+    from acgan.evaluation.compare import compare as compare_reports
+    from acgan.evaluation.compare_page import comparison_html, comparison_json
+    from acgan.evaluation.named_reports import load_reports
+    from acgan.storage import disk_errors, write_atomic
+
+    comparison = compare_reports(load_reports(runs))
+    if out is not None:
+        with disk_errors(out, option="--out"):
+            write_atomic(out, comparison_html(comparison))
+        say(f"wrote {out}")
+    result(comparison_json(comparison), _text(comparison), as_json=as_json)
+
+
+def _text(comparison: Comparison) -> str:
+    parts = [_figures(comparison)]
+    for group in comparison.groups:
+        runs = ", ".join(comparison.reports[i].name for i in group.members)
+        parts.append(
+            f"{group.name} ({runs}); mean ± standard deviation:\n{_spreads(group, comparison.rows)}"
+        )
+    verdicts = (f"{each.name}: {each.record.verdict[1]}" for each in comparison.reports)
+    parts.append("\n".join(verdicts))
+    return "\n\n".join(parts)
+
+
+def _figures(comparison: Comparison) -> str:
+    """Figures as rows, runs as columns; below, why some cannot be compared."""
+    from acgan.evaluation.compare_page import common_floor, footnotes
+    from acgan.evaluation.report.numbers import AIMS, number
+
+    if not comparison.rows:
+        return "these reports share no figure"
+    numbers = footnotes(comparison.rows)
+    rows = [
+        (
+            row.name + (f" [{numbers[row.conflict]}]" if row.conflict else ""),
+            *(
+                number(value) + (" ★" if position == row.clear_best else "")
+                for position, value in enumerate(row.values)
+            ),
+            "" if (floor := common_floor(row)) is None else number(floor),
+            AIMS[row.aim][0],
+        )
+        for row in comparison.rows
+    ]
+    names = [report.name for report in comparison.reports]
+    lines = [table(("figure", *names, "floor", "better"), rows, (*names, "floor"))]
+    if any(row.clear_best is not None for row in comparison.rows):
+        lines.append("★ its 95 % interval lies apart from all others (of these samples, this seed)")
+    lines += [f"[{position}] not comparable: {reason}" for reason, position in numbers.items()]
+    return "\n".join(lines)
+
+
+def _spreads(group: SeedGroup, rows: Sequence[Row]) -> str:
+    """Mean and standard deviation of each figure over the seeds of a group."""
+    from acgan.evaluation.report.numbers import mean_and_spread
+
+    if not group.spreads:
+        return "their figures were not made in the same way: there is no mean to give"
+    lines = [
+        (row.name, mean_and_spread(spread.mean, spread.standard_deviation), str(spread.count))
+        for row in rows
+        if (spread := group.spreads.get(row.key))
+    ]
+    return table(("figure", "mean ± standard deviation", "seeds"), lines, ("seeds",))

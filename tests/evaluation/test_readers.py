@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from acgan.classifiers.extractor import Answers, Extractor
+from acgan.evaluation.labels import ClassAgreement, class_agreement
+from acgan.evaluation.readers import Reader, share_beside_real, wilson_interval
+
+
+def agreement(confusion: Any) -> ClassAgreement:
+    counts = np.ravel(confusion)
+    asked, seen = (np.repeat(each.ravel(), counts) for each in np.indices(np.shape(confusion)))
+    return class_agreement(np.eye(len(confusion))[seen], asked)
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 12), (12, 12), (3, 10), (9_967, 10_000)])
+def test_the_interval_is_wilsons(right: int, count: int) -> None:
+    expected = binomtest(right, count).proportion_ci(0.95, method="wilson")
+    low, high = wilson_interval(right, count)
+    assert low == pytest.approx(expected.low, abs=1e-12)
+    assert high == pytest.approx(expected.high, abs=1e-12)
+    assert low <= right / count <= high
+
+
+def test_the_floor_weighs_classes_as_the_samples_do() -> None:
+    """Else a skewed test part would be held against balanced samples."""
+    samples = agreement([[50, 50], [0, 900]])
+    real = agreement([[900, 0], [50, 50]])
+    share = share_beside_real(samples, real)
+    assert share.value == pytest.approx(0.95)
+    assert share.floor == pytest.approx(0.1 * 1.0 + 0.9 * 0.5)
+    assert share.per_class == (0.5, 1.0)
+    assert share.per_class_floor == (1.0, 0.5)
+
+
+def test_of_few_images_no_share_is_given() -> None:
+    share = share_beside_real(agreement([[5, 0], [2, 2]]), agreement([[9, 0], [0, 20]]))
+    assert (share.value, share.interval, share.floor) == (None, None, None)
+    assert share.per_class == (None, None)
+    assert share.per_class_floor == (None, 1.0)
+    assert share_beside_real(None, None).value is None
+
+
+def test_a_class_that_nobody_asked_for_is_left_out() -> None:
+    share = share_beside_real(agreement([[20, 0], [0, 0]]), agreement([[15, 5], [10, 0]]))
+    assert share.per_class == (1.0, None)
+    assert share.floor == pytest.approx(0.75)
+
+
+def test_a_reader_is_asked_only_for_what_it_knows() -> None:
+    extractor: Extractor = None  # type: ignore[assignment]
+    reader = Reader(
+        "labels.x", "x", extractor, lambda a: a.logits, np.array([True, False, True]), {}
+    )
+    logits = np.array([[3, 0, 1], [0, 0, 1], [1, 0, 0]], np.float32)
+    answers = Answers(logits, logits)
+    seen = reader.agreement(answers, np.array([0, 1, 2]))
+    assert seen is not None
+    assert seen.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
+    assert reader.agreement(answers, np.array([1, 1, 1])) is None

@@ -1,6 +1,7 @@
 """The extractor of the literature: the Inception-v3 of the original FID, as torch-fidelity has it.
 
-Its weights are no part of any package: they are read from a file, or downloaded once.
+Its weights are no part of any package: they are read from a file, or downloaded once. It is slow:
+some ten images a second and processor core.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from acgan.errors import DataError
 
 _FEATURES = 2048
 _CLASSES = 1008
-_BATCH = 16
+_BATCH = 8
 _NAME = "inception-v3-compat"  # torch-fidelity's own name of it
 
 

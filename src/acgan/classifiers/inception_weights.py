@@ -27,16 +27,17 @@ def find_inception_weights(chosen: Path | None = None) -> Path:
     """
     named = chosen or os.environ.get(VARIABLE)
     if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
+        given = Path(named).expanduser()
+        if not given.is_file():
             origin = "" if chosen else f" (named by {VARIABLE})"
-            raise DataError(f"there is no file {path}{origin} with Inception's weights")
-        return path
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+            raise DataError(f"there is no file {given}{origin} with Inception's weights")
+        return given
+    from torch_fidelity import feature_extractor_inceptionv3
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[1]
+    url: str = feature_extractor_inceptionv3.URL_INCEPTION_V3
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     if not path.is_file():
-        _download(URL_INCEPTION_V3, path)
+        _download(url, path)
     return path
 
 

@@ -1,0 +1,267 @@
+"""The chapter on variety: do the samples of one class differ as real images of it do?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.data.images import Images, Labels
+from acgan.evaluation.diversity import (
+    NEAR_IDENTICAL,
+    duplicate_share,
+    typical_distance,
+    variance_ratio,
+)
+from acgan.evaluation.evidence import Evidence
+from acgan.evaluation.section import Aim, Figure, Section, defined
+from acgan.evaluation.sections.diversity_chart import similarity_chart
+from acgan.evaluation.sections.diversity_findings import Variety, diversity_findings
+from acgan.evaluation.sharpness import sharpness_ratio
+from acgan.evaluation.ssim import SsimScales, mean_ms_ssim, ssim_scales
+
+Float64s = npt.NDArray[np.float64]
+Classes = tuple[Images, ...]
+"""Images class by class; none of a class that has too few."""
+
+FEWEST = 10
+"""Images of a class on a side below which it has no figure."""
+
+_PAIRS = 100  # of images of a class, as in the paper
+_MOST = 1000  # images of a class among which near-identical ones are looked for
+
+_EXPLANATION = (
+    "A model can draw the right classes sharply and still draw the same picture again and again. "
+    "So the samples of each class are compared with one another, and the real test images of that "
+    "class with one another: the two should differ equally much.",
+    "MS-SSIM (Wang, Simoncelli & Bovik 2003) says how alike two images look over several scales, "
+    "1 for equal ones. Its mean over 100 random pairs of one class is low where a class is "
+    "varied (Odena, Olah & Shlens 2017, §4.2). The share of classes whose mean lies below the "
+    "highest mean of any real class is that paper's figure (84.7 % there, with the maximum .25 of "
+    "ImageNet's training images at 128 pixels); it is a lenient one, so read the classes "
+    "themselves too. The published measure needs 161 pixels a side; smaller images get as many of "
+    "its scales as fit, and the name says how many: figures with different scales do not compare. "
+    "Noise lowers MS-SSIM as variety does.",
+    "The variance ratio is, per class, the summed variance of the judge's features of the samples "
+    "over that of real test images. Near 1 is right, near 0 is a class with one image. Well above "
+    "1 is no variety either: noise, or samples of other classes.",
+    "Near-identical samples are those nearer to another sample of their class than a tenth of what "
+    "two real images of it are typically apart (in pixels). The real images beside them are as "
+    "many, since the share grows with the number.",
+    "Sharpness is the energy of the finest detail (squared Laplacian) of samples over that of real "
+    "images: blur takes it far below 1, grain and checkerboards far above. It sees no shapes: a "
+    "sharp picture of nonsense has 1.",
+    "None of these sees whether the samples cover all that real images of a class show; recall and "
+    "coverage in the chapter on fidelity ask that. And a model that returns its training images is "
+    "as varied as they are: see memorisation.",
+)
+
+
+def diversity_section(evidence: Evidence) -> Section:
+    """MS-SSIM within classes, variance ratio, near-identical samples, and sharpness."""
+    subject, parts, seed = evidence.subject, evidence.parts, evidence.seed
+    count = len(evidence.names)
+    samples = _by_class(subject.samples, subject.asked, count)
+    real = _by_class(parts.test.images, parts.test.labels, count)
+    validation = _by_class(parts.validation.images, parts.validation.labels, count)
+    scales = ssim_scales(*parts.shape[1:])
+
+    def similarity(images: Classes) -> Float64s:
+        return _each(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
+
+    alike, real_alike = similarity(samples), similarity(real)
+    variance, by_seen, variance_floor = _variances(evidence)
+    duplicates, duplicates_floor = _duplicates(samples, real, seed)
+    sharpness = _each(sharpness_ratio, samples, real)
+    sharpness_floor = _each(sharpness_ratio, validation, real)
+    figures = (
+        _figure(
+            "diversity.ms_ssim",
+            f"{scales.name}, mean over pairs of a class",
+            "floor",
+            alike,
+            real_alike,
+        ),
+        _share_below(scales, alike, real_alike, similarity(validation)),
+        _figure(
+            "diversity.variance.judge",
+            "Variance within a class over that of real images (judge)",
+            "one",
+            variance,
+            variance_floor,
+        ),
+        _figure(
+            "diversity.duplicates",
+            "Share of near-identical samples of a class",
+            "floor",
+            duplicates,
+            duplicates_floor,
+        ),
+        _figure(
+            "diversity.sharpness",
+            "Sharpness over that of real images",
+            "one",
+            sharpness,
+            sharpness_floor,
+        ),
+    )
+    variety = Variety(
+        classes=evidence.names,
+        variance=_optional(variance),
+        variance_by_seen_class=_mean(by_seen),
+        duplicates=_optional(duplicates),
+        similarity=_optional(alike),
+        real_similarity=_optional(real_alike),
+        sharpness=_mean(sharpness),
+    )
+    charted = np.isfinite(alike + real_alike).any()
+    return Section(
+        key="diversity",
+        title="Variety inside a class",
+        explanation=_EXPLANATION,
+        figures=figures,
+        blocks=(similarity_chart(scales.name, evidence.names, alike, real_alike),)
+        if charted
+        else (),
+        findings=diversity_findings(variety),
+        protocols=_protocols(evidence, scales),
+        notes=_notes(evidence, samples, real, validation),
+    )
+
+
+def _by_class(images: Images, labels: Labels, count: int) -> Classes:
+    members = [np.flatnonzero(labels == index) for index in range(count)]
+    return tuple(images[each if len(each) >= FEWEST else each[:0]] for each in members)
+
+
+def _each(measure: Callable[..., float], *sides: Classes) -> Float64s:
+    """The measure of each class, (K,); NaN where it cannot be given."""
+    return np.array([measure(*images) for images in zip(*sides, strict=True)])
+
+
+def _variances(evidence: Evidence) -> tuple[Float64s, Float64s, Float64s]:
+    """By the class asked for, by the class that the judge sees, and of validation images."""
+    judge, subject, parts = evidence.judge, evidence.subject, evidence.parts
+    seen, count = evidence.samples_seen_by(judge), len(evidence.names)
+    test = evidence.part_seen_by(judge, "test").features
+    validation = evidence.part_seen_by(judge, "validation").features
+
+    def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64s:
+        result = variance_ratio(features, labels, test, parts.test.labels, count)
+        few = np.minimum(_counts(labels, count), _counts(parts.test.labels, count)) < FEWEST
+        return np.where(few, np.nan, result)
+
+    return (
+        ratio(seen.features, subject.asked),
+        ratio(seen.features, seen.logits.argmax(axis=1)),
+        ratio(validation, parts.validation.labels),
+    )
+
+
+def _duplicates(samples: Classes, real: Classes, seed: int) -> tuple[Float64s, Float64s]:
+    """Shares of near-identical samples and of near-identical real images, equally many a class."""
+    shares = np.full((2, len(samples)), np.nan)
+    for index, sides in enumerate(zip(samples, real, strict=True)):
+        count = min(_MOST, *map(len, sides))
+        if count:
+            typical = typical_distance(sides[1], seed=seed)
+            shares[:, index] = [
+                duplicate_share(images[_chosen(len(images), count, seed)], typical)
+                for images in sides
+            ]
+    return shares[0], shares[1]
+
+
+def _share_below(
+    scales: SsimScales, samples: Float64s, real: Float64s, validation: Float64s
+) -> Figure:
+    both = np.isfinite(samples) & np.isfinite(real)
+    highest = real[both].max() if both.any() else np.nan
+    of_samples, of_real = samples[both], validation[np.isfinite(validation)]
+    return Figure(
+        key="diversity.ms_ssim_share",
+        name=f"Share of classes below the real maximum ({scales.name})",
+        value=float((of_samples < highest).mean()) if both.any() else None,
+        aim="high",
+        protocol="diversity.ms_ssim",
+        floor=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
+        note=f"The highest mean of a real class is {highest:.3f}."
+        if both.any()
+        else f"It takes {FEWEST} samples and {FEWEST} test images of a class.",
+    )
+
+
+def _figure(key: str, name: str, aim: Aim, per_class: Float64s, floor: Float64s) -> Figure:
+    """Overall: the mean over the classes."""
+    value = _mean(per_class)
+    note = f"It takes {FEWEST} samples and {FEWEST} test images of a class."
+    return Figure(
+        key=key,
+        name=name,
+        value=value,
+        aim=aim,
+        protocol=key,
+        floor=_mean(floor),
+        per_class=_optional(per_class),
+        per_class_floor=_optional(floor),
+        note="The mean over the classes." if value is not None else note,
+    )
+
+
+def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, Any]]:
+    pixels = {
+        **evidence.protocol(evidence.judge),
+        "extractor": "pixels",
+        "extractor_weights_hash": None,
+        "resize": f"none: images are compared at {evidence.parts.shape}",
+        "smallest_class": FEWEST,
+    }
+    within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
+    similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
+    return {
+        "diversity.ms_ssim": similarity,
+        "diversity.variance.judge": {
+            **evidence.protocol(evidence.judge, smallest_class=FEWEST),
+            "floor": "validation over test",
+            "floor_images": len(evidence.parts.validation),
+        },
+        "diversity.duplicates": {
+            **pixels,
+            "floor": "the same of as many test images",
+            "most_per_class": _MOST,
+            "near_identical": f"below {NEAR_IDENTICAL} of the median distance of real pairs",
+        },
+        "diversity.sharpness": {**pixels, "floor": "validation over test"},
+    }
+
+
+def _notes(evidence: Evidence, *sides: Classes) -> tuple[str, ...]:
+    notes = []
+    for name, images in zip(("samples", "test images", "validation images"), sides, strict=True):
+        few = [each for each, found in zip(evidence.names, images, strict=True) if not len(found)]
+        if few:
+            notes.append(f"Fewer than {FEWEST} {name} of {_listed(few)}: no figures of these.")
+    return tuple(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _chosen(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def _counts(labels: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+    return np.bincount(labels, minlength=count).astype(np.int64)
+
+
+def _mean(values: Float64s) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _optional(values: Float64s) -> tuple[float | None, ...]:
+    return tuple(map(defined, values.tolist()))

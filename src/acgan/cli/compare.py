@@ -50,9 +50,7 @@ def _text(comparison: Comparison) -> str:
     parts = [_figures(comparison)]
     for group in comparison.groups:
         runs = ", ".join(comparison.reports[i].name for i in group.members)
-        parts.append(
-            f"{group.name} ({runs}); mean ± standard deviation:\n{_spreads(group, comparison.rows)}"
-        )
+        parts.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
     verdicts = (f"{each.name}: {each.record.verdict[1]}" for each in comparison.reports)
     parts.append("\n".join(verdicts))
     return "\n\n".join(parts)

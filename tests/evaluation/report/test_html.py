@@ -253,16 +253,24 @@ def test_many_classes_are_folded_and_the_worst_named(report: MakeReport) -> None
     assert "Accuracy is worst for class 0 (0), class 1 (0.0250), class 2" in page.words
 
 
-def test_one_table_for_each_extractor(report: MakeReport) -> None:
+def _columns(report: Report) -> list[str]:
+    """The headings of the tables of classes."""
+    html = report_html(report)
+    tables = re.findall(r'<table class="matrix">\s*<thead>(.*?)</thead>', html, re.DOTALL)
+    return [" ".join(Page(each).words.split()) for each in tables]
+
+
+def test_many_figures_are_parted_by_extractor(report: MakeReport) -> None:
     figures = tuple(
-        Figure(f"a.{each}", f"Recall ({each})", 0.5, "high", each, per_class=(0.1, 0.2, 0.3))
+        Figure(f"a.{i}.{each}", f"M{i} ({each})", 0.5, "high", "p", per_class=(0.1, 0.2, 0.3))
+        for i in range(4)
         for each in ("judge", "inception")
     )
-    protocols = {each: {"extractor": each} for each in ("judge", "inception")}
-    section = Section("a", "A", ("Why.",), figures, protocols=protocols)
-    page = Page(report_html(report(sections=(section,))))
-    assert "in the eyes of judge Class Recall ↑" in page.words
-    assert "in the eyes of inception Class Recall ↑" in page.words
+    protocols = {"p": {"extractor": "judge"}}
+    many = Section("a", "A", ("Why.",), figures, protocols=protocols)
+    assert _columns(report(sections=(many,))) == ["Class M0 ↑ M1 ↑ M2 ↑ M3 ↑"] * 2
+    few = dataclasses.replace(many, figures=figures[:3])
+    assert _columns(report(sections=(few,))) == ["Class M0 (judge) ↑ M0 (inception) ↑ M1 (judge) ↑"]
 
 
 def test_a_report_that_contradicts_itself_is_a_mistake(report: MakeReport) -> None:

@@ -69,7 +69,7 @@ def test_the_panel_shows_what_was_measured() -> None:
             per_class=(1.0, 0.98),
         ),
         Figure("fidelity.frechet.judge", "Fréchet distance (judge)", 0.175, "low", "p", 0.035),
-        Figure("diversity.variance_ratio.judge", "Variance ratio (judge)", None, "one", "p"),
+        Figure("diversity.variance.judge", "Variance ratio (judge)", None, "one", "p"),
         Figure("something.else", "Else", 1.0, "low", "p"),
     )
     accuracy, distance = headline(figures, ("cat", "dog"))

@@ -21,43 +21,26 @@ class Card:
     detail: str
 
 
-@final
-@dataclass(frozen=True)
-class _Wanted:
-    """A figure by the keys that it may have, the first found is taken; how it is shown."""
-
-    label: str
-    keys: tuple[str, ...]
-    as_floors: bool = False
-
-
-_HEADLINE = (
-    _Wanted("Read as the class asked for", ("labels.accuracy.judge", "labels.accuracy")),
-    _Wanted("Distance from real images", ("fidelity.frechet.judge",), as_floors=True),
-    _Wanted(
-        "Variety within a class",
-        ("diversity.variance_ratio.judge", "diversity.variance_ratio"),
-    ),
-    _Wanted(
-        "Own, not copied",
-        ("memorisation.authenticity.judge", "memorisation.authenticity"),
-    ),
-)
+_DISTANCE = "fidelity.frechet.judge"
+_HEADLINE = {
+    "labels.accuracy.judge": "Read as the class asked for",
+    _DISTANCE: "Distance from real images",
+    "diversity.variance.judge": "Variety within a class",
+    "memorisation.near_copies.judge": "Near copies of training images",
+}
+"""The figures by key, and what a person would call them."""
 
 
 def headline(figures: Iterable[Figure], classes: Sequence[str]) -> tuple[Card, ...]:
     """The cards of the panel, for the figures that have a value."""
-    by_key = {figure.key: figure for figure in figures}
-    cards = []
-    for wanted in _HEADLINE:
-        figure = next((by_key[key] for key in wanted.keys if key in by_key), None)
-        if figure is not None and figure.value is not None:
-            cards.append(_card(wanted, figure, classes))
-    return tuple(cards)
+    by_key = {figure.key: figure for figure in figures if figure.value is not None}
+    return tuple(
+        _card(label, by_key[key], classes) for key, label in _HEADLINE.items() if key in by_key
+    )
 
 
-def _card(wanted: _Wanted, figure: Figure, classes: Sequence[str]) -> Card:
-    times = in_floors(figure.value, figure.floor) if wanted.as_floors else ""
+def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
+    times = in_floors(figure.value, figure.floor) if figure.key == _DISTANCE else ""
     details = [figure.name]
     if times:
         details.append(f"{number(figure.value)}, floor {number(figure.floor)}")
@@ -68,4 +51,4 @@ def _card(wanted: _Wanted, figure: Figure, classes: Sequence[str]) -> Card:
     worst = worst_class(figure)
     if worst is not None:
         details.append(f"worst class {classes[worst]}: {number(figure.per_class[worst])}")
-    return Card(wanted.label, times or number(figure.value), "; ".join(details))
+    return Card(label, times or number(figure.value), "; ".join(details))

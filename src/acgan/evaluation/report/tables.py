@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
@@ -11,6 +12,8 @@ from acgan.evaluation.report.worst import badness, worst_class
 from acgan.evaluation.section import Figure, Section, Table
 
 _FOLD_FROM = 30  # classes from which a table of them is folded away
+_WIDEST = 6  # figures that one table of classes may have
+_ENDING = re.compile(r" \([^()]*\)$")
 _WORST_NAMED = 5
 _HEAT = 0.7  # opacity of a full cell, at which text is still legible in both colour schemes
 _HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
@@ -40,32 +43,29 @@ def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
 
 
 def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Classes as rows, figures as columns; one table for each extractor of the section."""
+    """Classes as rows, figures as columns; many figures are parted by what their names end with.
+
+    That is the extractor, in brackets.
+    """
+    figures = [figure for figure in section.figures if figure.per_class]
     groups: dict[str, list[Figure]] = {}
-    for figure in section.figures:
-        if figure.per_class:
-            extractor = str(section.protocols[figure.protocol].get("extractor", ""))
-            groups.setdefault(extractor, []).append(figure)
-    return [
-        _class_table(extractor if len(groups) > 1 else "", figures, classes)
-        for extractor, figures in groups.items()
-    ]
+    for figure in figures:
+        ending = _ENDING.search(figure.name) if len(figures) > _WIDEST else None
+        groups.setdefault(ending[0] if ending else "", []).append(figure)
+    return [_class_table(ending, group, classes) for ending, group in groups.items()]
 
 
-def _class_table(
-    extractor: str, figures: Sequence[Figure], classes: Sequence[str]
-) -> dict[str, Any]:
+def _class_table(ending: str, figures: Sequence[Figure], classes: Sequence[str]) -> dict[str, Any]:
     columns = [_class_column(figure) for figure in figures]
     has_worst = any(worst_class(figure) is not None for figure in figures)
     return {
-        "title": f"Class by class, in the eyes of {extractor}" if extractor else "Class by class",
+        "title": f"Class by class{ending}",
         "folded": len(classes) >= _FOLD_FROM,
         "has_worst": has_worst,
         "worst": _worst_of_many(figures[0], classes) if len(classes) >= _FOLD_FROM else "",
         "columns": [
             {
-                # The title says already in whose eyes.
-                "name": figure.name.removesuffix(f" ({extractor})"),
+                "name": figure.name.removesuffix(ending),
                 "has_floor": bool(figure.per_class_floor),
                 "aim_sign": AIMS[figure.aim][0],
                 "aim_words": AIMS[figure.aim][1],

@@ -61,9 +61,7 @@ class ResolutionResult:
                 protocol=self.protocol_key,
                 floor=share.floor,
                 interval=share.interval,
-                note=""
-                if share.value is not None
-                else f"it takes at least {SMALLEST_COUNT} images",
+                note=self._note(share),
             )
             for (step, words, _), share in zip(_STEPS[1:], self.shares[1:], strict=True)
         )

@@ -20,7 +20,9 @@ class Fake:
     resize_rule = "none"
 
     def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
-        return Answers(np.zeros((len(images), 1), np.float32), np.zeros((len(images), 1)))
+        return Answers(
+            np.zeros((len(images), 1), np.float32), np.zeros((len(images), 1), np.float32)
+        )
 
     def weights_hash(self) -> str:
         return "none"

@@ -27,11 +27,11 @@ from acgan.storage import CorruptFolderError, verify_folder
 FOLDER = "checkpoints"
 STATISTICS = (
     "weights: their moving average; batch-norm statistics: re-estimated with these weights over "
-    "1,024 latents in float32, as for a model folder but with latents of its own"
+    "512 latents in float32 (a model folder's: over 1,024 others, in the run's own precision)"
 )
 _NAME = re.compile(r"(?P<images>\d{12,})-r(?P<retry>\d+)")
 _TENSORS = "tensors.safetensors"
-_BATCHES, _BATCH = 8, 128
+_BATCHES, _BATCH = 4, 128
 
 
 class KeptCheckpoint(NamedTuple):

@@ -23,7 +23,7 @@ SHOWN_CLASSES = 10
 """Classes that pictures show at most."""
 JUDGED = 500
 """Samples that the judge reads of every checkpoint."""
-_MOST_CHECKPOINTS = 12
+_MOST_CHECKPOINTS = 8  # besides the model itself
 
 
 @final

@@ -90,7 +90,9 @@ def kept_answers(
     Raises:
         DiskError: they cannot be written.
     """
-    key = hashlib.sha256(f"{extractor.weights_hash()} {data.content_hash}".encode()).hexdigest()
+    # The rule is part of it: equal weights that see images resized in another way answer otherwise.
+    asked = [extractor.name, extractor.weights_hash(), extractor.resize_rule, data.content_hash]
+    key = hashlib.sha256(canonical_json(asked).encode()).hexdigest()
     path = folder / f"answers-{key[:24]}.safetensors"
     if path.exists():
         try:

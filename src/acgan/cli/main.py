@@ -11,6 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 
 import acgan
+from acgan.cli.compare import compare
+from acgan.cli.evaluate import evaluate
 from acgan.cli.inspect import inspect
 from acgan.cli.interpolate import interpolate
 from acgan.cli.recipes import recipes
@@ -37,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would double the time that --help takes
     pretty_exceptions_enable=False,
 )
-for command in (train, sample, interpolate, inspect, show, runs, recipes):
+for command in (train, sample, evaluate, compare, interpolate, inspect, show, runs, recipes):
     app.command()(command)
 
 

@@ -1,83 +1,97 @@
-"""The whole evaluation: every chapter in turn, each with the seconds it took."""
+"""The whole evaluation: every chapter in turn, and the report that they make."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar, final
 
 from acgan.classifiers.extractor import Extractor
+from acgan.environment import describe_environment, machine_in_words
 from acgan.evaluation.evidence import Evidence
+from acgan.evaluation.overview import overview
+from acgan.evaluation.prepare import Prepared
+from acgan.evaluation.report import Report
 from acgan.evaluation.section import Section
 from acgan.evaluation.sections.diversity import diversity_section
 from acgan.evaluation.sections.fidelity import fidelity_section
 from acgan.evaluation.sections.labels import labels_section
 from acgan.evaluation.sections.latent import latent_section
 from acgan.evaluation.sections.memorisation import memorisation_section
-
-Result = TypeVar("Result")
-PartDone = Callable[[str, float], None]
-"""Told the name of a part of the work and the seconds it took."""
+from acgan.evaluation.stopwatch import Stopwatch
 
 
-@final
-@dataclass(frozen=True)
-class Evaluation:
-    """What came of it.
+def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:
+    """Every measure of the samples, as chapters in reading order.
 
-    Attributes:
-        sections: the chapters, in reading order.
-        seconds: by part of the work, in the order in which they were done.
+    The same evidence gives the same figures. Copies of training images are looked for where the
+    training part is the one that the samples' maker learned from.
     """
-
-    sections: tuple[Section, ...]
-    seconds: dict[str, float]
-
-
-def evaluate(
-    evidence: Evidence,
-    extractors: Sequence[Extractor],
-    *,
-    imagenet: Extractor | None = None,
-    own_training_part: bool = True,
-    done: PartDone = lambda _part, _seconds: None,
-) -> Evaluation:
-    """Every measure of the samples; the same evidence gives the same figures.
-
-    Args:
-        evidence: samples, real parts and judge.
-        extractors: in whose features fidelity is measured; answers are computed here.
-        imagenet: the one of them that knows ImageNet's classes, for discriminability.
-        own_training_part: whether ``evidence.parts.train`` is what the model learned from; copies
-            of training images cannot be looked for without it.
-        done: told of each part.
-    """
-    seconds: dict[str, float] = {}
-
-    def timed(part: str, work: Callable[[], Result]) -> Result:
-        started = time.perf_counter()
-        result = work()
-        seconds[part] = time.perf_counter() - started
-        done(part, seconds[part])
-        return result
-
+    evidence, extractors = prepared.evidence, prepared.extractors
     for extractor in extractors:
-        timed(f"{extractor.name}: samples", partial(evidence.samples_seen_by, extractor))
-        timed(f"{extractor.name}: real images", partial(_look_at_real_images, evidence, extractor))
+        watch.timed(f"{extractor.name}: samples", partial(evidence.samples_seen_by, extractor))
+        watch.timed(f"{extractor.name}: real images", partial(_look_at_real, evidence, extractor))
     chapters: list[tuple[str, Callable[[], Section | None]]] = [
         ("fidelity", lambda: fidelity_section(evidence, extractors)),
-        ("labels", lambda: labels_section(evidence, imagenet)),
+        ("labels", lambda: labels_section(evidence, prepared.imagenet)),
         ("diversity", lambda: diversity_section(evidence)),
     ]
-    if own_training_part:
+    if prepared.own_training_part:
         chapters.append(("memorisation", lambda: memorisation_section(evidence)))
     chapters.append(("latent structure", lambda: latent_section(evidence)))
-    sections = [timed(name, chapter) for name, chapter in chapters]
-    return Evaluation(tuple(each for each in sections if each is not None), seconds)
+    sections = [watch.timed(name, chapter) for name, chapter in chapters]
+    return tuple(each for each in sections if each is not None)
 
 
-def _look_at_real_images(evidence: Evidence, extractor: Extractor) -> None:
+def report_of(
+    prepared: Prepared,
+    sections: Sequence[Section],
+    seconds: dict[str, float],
+    *,
+    command: str = "",
+    date: str = "",
+) -> Report:
+    """The chapters as a report, with all that is needed to make it again.
+
+    Args:
+        prepared: what they were made from.
+        sections: in reading order.
+        seconds: by part of the work.
+        command: the command line.
+        date: ISO 8601; empty to leave it out.
+    """
+    evidence = prepared.evidence
+    subject, judge, test = evidence.subject, evidence.judge, evidence.parts.test
+    environment = describe_environment()
+    return Report(
+        name=subject.name,
+        data=evidence.parts.name,
+        classes=evidence.names,
+        samples=len(subject.samples),
+        origin=subject.origin,
+        sections=tuple(sections),
+        held_out=evidence.held_out,
+        overview=overview(evidence),
+        config=subject.model.config.trajectory() if subject.model else None,
+        judge={
+            "accuracy_on_test": judge.record.accuracies[test.content_hash],
+            "accuracy_on_validation": judge.record.accuracies[
+                evidence.parts.validation.content_hash
+            ],
+            "train_images": judge.record.train_images,
+            "train_hash": judge.record.train_hash,
+            "weights_hash": judge.weights_hash(),
+            "seed": judge.record.seed,
+            "mirrored": prepared.mirror,
+        },
+        notes=prepared.notes,
+        seconds=seconds,
+        versions={name: environment[name] for name in ("acgan", "python", "torch", "numpy")},
+        machine=machine_in_words(),
+        command=command,
+        date=date,
+    )
+
+
+def _look_at_real(evidence: Evidence, extractor: Extractor) -> None:
     evidence.part_seen_by(extractor, "validation")
     evidence.part_seen_by(extractor, "test")

@@ -1,0 +1,234 @@
+"""From what a person names to evidence: subject, data, judge and extractors, each checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from acgan.classifiers.cache import judge_of, judges_folder
+from acgan.classifiers.extractor import Extractor
+from acgan.classifiers.extractors import build_extractor
+from acgan.classifiers.judge import Judge
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.data.load import load_data
+from acgan.data.mirror import mirror_keeps_class
+from acgan.errors import DataError, UsageError
+from acgan.evaluation.evidence import Evidence, Progress, Subject
+from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
+from acgan.evaluation.stopwatch import Stopwatch
+from acgan.evaluation.subjects import drawn_from, pictures_in
+from acgan.model import Model, load
+
+EXTRACTORS = ("judge", "efficientnet-lite0")
+"""Those that are asked by default: neither needs a download."""
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to be evaluated.
+
+    Attributes:
+        path: a run, a model folder, or a folder of pictures with a sub-folder for each class.
+        data: named set, folder or zip to hold it against; None for what the model learned from.
+        data_root: folder of local copies of named sets.
+        image_size: height and width to bring the data to; None for the model's, or as they are.
+        samples: how many images to examine in all.
+        seed: of the first sample of each class, and of every random choice in the measures.
+        extractors: names, see `acgan.classifiers.extractors`; the judge is always asked.
+        inception_weights: file of Inception's weights; None to look where they usually are.
+        mirror: whether a mirrored image is of the same class; None to go by the data.
+        other_data: ``data`` is not what the model learned from, and the person knows.
+    """
+
+    path: Path
+    data: str | None = None
+    data_root: str | None = None
+    image_size: tuple[int, int] | None = None
+    samples: int = 10_000
+    seed: int = 0
+    extractors: Sequence[str] = EXTRACTORS
+    inception_weights: Path | None = None
+    mirror: bool | None = None
+    other_data: bool = False
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that the measures need.
+
+    Attributes:
+        evidence: samples, real parts, judge.
+        extractors: in whose features fidelity is measured, the judge first.
+        imagenet: the one of them that knows ImageNet's classes, or None.
+        own_training_part: whether the training part is the one the samples' maker learned from
+            (for pictures from elsewhere: taken for it).
+        mirror: whether mirrored images were taken to be of the same class.
+        notes: sentences that a reader of the figures needs.
+    """
+
+    evidence: Evidence
+    extractors: tuple[Extractor, ...]
+    imagenet: Extractor | None
+    own_training_part: bool
+    mirror: bool
+    notes: tuple[str, ...]
+
+
+def prepare(request: Request, watch: Stopwatch) -> Prepared:
+    """Read and check, draw the samples, fit or find the judge; what is cheap and can fail, first.
+
+    Raises:
+        UsageError: there is nothing at the path, an option contradicts another, an extractor is
+            not known.
+        DataError: the data cannot be used, are of another kind, or cannot serve as held out.
+        DiskError: the judge cannot be kept.
+    """
+    model = load(request.path) if _holds_model(request.path) else None
+    config = _data_config(request, model)
+    parts = watch.timed("data", lambda: load_data(config, progress=watch.progress))
+    name = _name(request.path)
+    held_out, own = (None, True) if model is None else _unseen(model, parts, name, request)
+    _check_parts(parts)
+    mirror = request.mirror
+    if mirror is None:
+        mirror = mirror_keeps_class(config.source, parts.shape)
+    imagenet, others = _other_extractors(request)
+    subject = watch.timed("samples", lambda: _subject(request, model, parts, name, watch.progress))
+    judge = watch.timed("judge", lambda: _judge(parts, mirror, watch.progress))
+    evidence = Evidence(
+        subject, parts, judge, held_out, request.seed, judges_folder(), watch.progress
+    )
+    return Prepared(
+        evidence=evidence,
+        extractors=(judge, *others),
+        imagenet=imagenet,
+        own_training_part=own,
+        mirror=mirror,
+        notes=tuple(_notes(model, parts, judge, held_out, own)),
+    )
+
+
+def _holds_model(path: Path) -> bool:
+    """Whether a model is meant; a folder of pictures holds no JSON of ours.
+
+    Raises:
+        UsageError: there is nothing there, or a file.
+    """
+    ours = ("model.json", "model", "config.json")
+    # Of a path that is nothing at all `load` says what is missing.
+    return not path.is_dir() or any((path / name).exists() for name in ours)
+
+
+def _data_config(request: Request, model: Model | None) -> DataConfig:
+    """The model's own data, or others, cut as the model's own were."""
+    changes = {
+        "source": request.data,
+        "root": request.data_root,
+        "image_size": request.image_size,
+    }
+    given = {key: value for key, value in changes.items() if value is not None}
+    if model is None:
+        if request.data is None:
+            raise UsageError(
+                f"{request.path} holds no model, so say what its pictures are to be held against: "
+                "--data DATA"
+            )
+        return DataConfig(**given)
+    if request.image_size is not None:
+        raise UsageError("--image-size is for folders of pictures; a model has a size of its own")
+    if request.other_data:
+        if request.data is None:
+            raise UsageError("--other-data needs --data: which others?")
+        size = (model.shape.height, model.shape.width)
+        only = model.config.data.only_class
+        return DataConfig(**{"image_size": size, "only_class": only, **given})
+    return model.config.data.model_copy(update=given)
+
+
+def _unseen(
+    model: Model, parts: DataParts, name: str, request: Request
+) -> tuple[bool | None, bool]:
+    """Whether the reference is known to be unseen, and whether the training part is the model's."""
+    if not request.other_data:
+        check_same_split(model, parts, name)
+    if has_same_split(model, parts):
+        return True, True
+    return check_unseen(model, parts, name), False
+
+
+def _check_parts(parts: DataParts) -> None:
+    for part_name, part in (("validation", parts.validation), ("test", parts.test)):
+        if not len(part):
+            raise DataError(
+                f"{parts.name} has no {part_name} image, and every figure needs real images that "
+                "nothing was trained on; add images, or raise that part's share in the run"
+            )
+
+
+def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extractor, ...]]:
+    """The ImageNet classifier if it is wanted, and all that are wanted besides the judge."""
+    wanted = [name for name in dict.fromkeys(request.extractors) if name != "judge"]
+    built = {
+        name: build_extractor(name, inception_weights=request.inception_weights) for name in wanted
+    }
+    return built.get("efficientnet-lite0"), tuple(built.values())
+
+
+def _subject(
+    request: Request, model: Model | None, parts: DataParts, name: str, progress: Progress
+) -> Subject:
+    total, seed = request.samples, request.seed
+    if model is None:
+        return pictures_in(request.path, parts, total=total, seed=seed, progress=progress)
+    run = request.path.parent if (request.path / "model.json").is_file() else request.path
+    return drawn_from(model, parts, total=total, seed=seed, name=name, run=run, progress=progress)
+
+
+def _judge(parts: DataParts, mirror: bool, progress: Progress) -> Judge:
+    def told(seen: int, total: int, _loss: float) -> None:
+        progress("fitting the judge, kept for the next time", seen, total)
+
+    return judge_of(parts, flip=mirror, progress=told)
+
+
+def _notes(
+    model: Model | None,
+    parts: DataParts,
+    judge: Judge,
+    held_out: bool | None,
+    own: bool,
+) -> list[str]:
+    accuracy = judge.record.accuracies[parts.test.content_hash]
+    notes = [
+        f"The judge was fitted to the {judge.record.train_images:,} training images of "
+        f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; a "
+        "figure made with it can be no surer than that."
+    ]
+    if model is None:
+        notes.append(
+            "Nobody here knows what made these pictures or what it learned from: if it was the "
+            f"test part of {parts.name}, no figure means anything."
+        )
+    elif held_out is None:
+        notes.append(
+            f"The data that the model learned from ({model.config.data.source!r}) were not to be "
+            "found, so that its training images are not among the reference is taken on trust."
+        )
+    elif not own:
+        notes.append(
+            f"The model learned from other data ({model.config.data.source!r}), none of whose "
+            f"training images are among the validation and test images of {parts.name}. Copies of "
+            "its training images were not looked for: evaluate it with its own data for that."
+        )
+    notes.extend(parts.notes)
+    return notes
+
+
+def _name(path: Path) -> str:
+    resolved = path.resolve()
+    return resolved.parent.name if resolved.name == "model" else resolved.name

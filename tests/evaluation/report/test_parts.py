@@ -13,7 +13,7 @@ from acgan.evaluation.report import numbers, report
 from acgan.evaluation.report.headline import headline
 from acgan.evaluation.report.numbers import number
 from acgan.evaluation.report.templates import png_size
-from acgan.evaluation.report.worst import badness, worst_class
+from acgan.evaluation.report.worst import worst_class
 from acgan.evaluation.section import Figure
 from acgan.pictures.charts import class_bars
 
@@ -46,7 +46,10 @@ def figure(aim: Any, values: tuple[float | None, ...], floors: tuple[float | Non
         ("high", (0.5, 0.4), (), 1),
         ("one", (0.5, 1.5), (), 0),  # a half is farther from one than one and a half
         ("one", (0.0, 9.0), (), 0),
-        ("floor", (0.2, 0.9), (0.3, 0.5), 1),
+        ("floor", (0.2, 0.9), (0.3, 0.5), None),  # the bad side is not known
+        ("low", (4.0, 3.0), (-0.1, 0.1), 0),  # no number of floors where one is below 0
+        ("low", (4.0, 3.0), (1.5, None), 1),
+        ("low", (math.nan, 3.0, 4.0), (), 2),
         ("low", (None, 1.0, 2.0), (None, None, None), 2),
         ("low", (1.0, 1.0), (), None),
         ("low", (None, 1.0), (), None),
@@ -55,11 +58,6 @@ def figure(aim: Any, values: tuple[float | None, ...], floors: tuple[float | Non
 )
 def test_the_worst_class(aim: Any, values: Any, floors: Any, worst: int | None) -> None:
     assert worst_class(figure(aim, values, floors)) == worst
-
-
-def test_undefined_is_not_bad() -> None:
-    assert badness(math.nan, 1.0, "low") is None
-    assert badness(2.0, math.nan, "low") == 2.0
 
 
 def test_the_panel_shows_what_was_measured() -> None:
@@ -73,10 +71,25 @@ def test_the_panel_shows_what_was_measured() -> None:
         Figure("something.else", "Else", 1.0, "low", "p"),
     )
     accuracy, distance = headline(figures, ("cat", "dog"))
+    assert accuracy.label == "Read as the class asked for"
     assert accuracy.value == "0.9910"
     assert accuracy.detail == "Accuracy (judge); real images 0.9967; worst class dog: 0.980"
     assert distance.value == "5.0 × floor"
     assert distance.detail == "Fréchet distance (judge); 0.175, floor 0.0350"
+
+
+def test_the_lowest_class_is_named_where_the_aim_is_the_floor() -> None:
+    figure = Figure(
+        "labels.accuracy.judge",
+        "Read as the class asked for (judge)",
+        0.5,
+        "floor",
+        "p",
+        floor=0.9,
+        per_class=(0.6, 0.4, None),
+    )
+    (card,) = headline([figure], ("cat", "dog", "cow"))
+    assert card.detail == "judge; real images 0.900; lowest class dog: 0.400"
 
 
 def test_charts_are_laid_out_at_their_size_in_inches() -> None:

@@ -21,9 +21,10 @@ class Card:
     detail: str
 
 
+_ACCURACY = "labels.accuracy.judge"
 _DISTANCE = "fidelity.frechet.judge"
 _HEADLINE = {
-    "labels.accuracy.judge": "Read as the class asked for",
+    _ACCURACY: "Read as the class asked for",
     _DISTANCE: "Distance from real images",
     "diversity.variance.judge": "Variety within a class",
     "memorisation.near_copies.judge": "Near copies of training images",
@@ -41,7 +42,8 @@ def headline(figures: Iterable[Figure], classes: Sequence[str]) -> tuple[Card, .
 
 def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
     times = in_floors(figure.value, figure.floor) if figure.key == _DISTANCE else ""
-    details = [figure.name]
+    name = figure.name.removeprefix(label)
+    details = [name if name == figure.name else name.strip(" ()")]
     if times:
         details.append(f"{number(figure.value)}, floor {number(figure.floor)}")
     elif figure.floor is not None:
@@ -51,4 +53,7 @@ def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
     worst = worst_class(figure)
     if worst is not None:
         details.append(f"worst class {classes[worst]}: {number(figure.per_class[worst])}")
+    elif figure.key == _ACCURACY:
+        known = [(v, i) for i, v in enumerate(figure.per_class) if v is not None]
+        details += [f"lowest class {classes[i]}: {number(v)}" for v, i in sorted(known)[:1]]
     return Card(label, times or number(figure.value), "; ".join(details))

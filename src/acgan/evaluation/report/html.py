@@ -66,7 +66,7 @@ def _facts(report: Report) -> Iterator[str]:
     if "images_seen" in report.origin:
         yield f"{fact(report.origin['images_seen'])} images seen"
     if report.date:
-        yield report.date
+        yield report.date[: len("2026-12-31")]
 
 
 def _made(report: Report) -> Iterator[tuple[str, str]]:

@@ -54,7 +54,7 @@ def column(values: Sequence[float | None]) -> list[str]:
     decimals = min(_decimals(known[len(known) // 2]), _MOST_DECIMALS) if known else 0
     return [
         number(each)
-        if each is None or not math.isfinite(each) or 0 < abs(each) < 10**-decimals
+        if not each or not math.isfinite(each) or abs(each) < 10**-decimals
         else _signed(f"{each:,.{decimals}f}")
         for each in values
     ]
@@ -76,7 +76,7 @@ def interval(ends: tuple[float, float] | None) -> str:
     >>> interval((0.1612, 0.1925)), interval(None)
     ('0.161 to 0.193', '')
     """
-    return f"{number(ends[0])} to {number(ends[1])}" if ends else ""
+    return " to ".join(column(ends)) if ends else ""
 
 
 def mean_and_spread(mean: float, deviation: float) -> str:

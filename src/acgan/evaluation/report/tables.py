@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from acgan.evaluation.report.numbers import AIMS, column, in_floors, interval, number
-from acgan.evaluation.report.worst import badness, worst_class
+from acgan.evaluation.report.worst import class_ranks, worst_class
 from acgan.evaluation.section import Figure, Section, Table
 
 _FOLD_FROM = 30  # classes from which a table of them is folded away
@@ -97,16 +97,9 @@ def _class_column(figure: Figure) -> list[dict[str, Any]]:
 
 def _worst_of_many(figure: Figure, classes: Sequence[str]) -> str:
     """A sentence that names the worst classes of a figure."""
-    floors = figure.per_class_floor or (None,) * len(classes)
-    scores = [
-        (score, -index)
-        for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True))
-        if (score := badness(value, floor, figure.aim)) is not None
-    ]
-    named = ", ".join(
-        f"{classes[-index]} ({number(figure.per_class[-index])})"
-        for _, index in sorted(scores, reverse=True)[:_WORST_NAMED]
-    )
+    ranks = class_ranks(figure)
+    worst = sorted(ranks, key=lambda index: (-ranks[index], index))[:_WORST_NAMED]
+    named = ", ".join(f"{classes[index]} ({number(figure.per_class[index])})" for index in worst)
     return f"{figure.name} is worst for {named}." if named else ""
 
 
@@ -129,6 +122,7 @@ def _cells(row: Sequence[str | float | int | None], *, heat: bool) -> list[dict[
             "text": cell if isinstance(cell, str) else number(cell),
             "is_heading": isinstance(cell, str) and position == 0,
             "is_text": isinstance(cell, str),
+            "is_zero": heat and cell == 0,
             "share": f"{_HEAT * max(0.0, cell / total) ** _HEAT_POWER:.3f}"
             if heat and total > 0 and _is_finite(cell)
             else None,

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import math
 
-from acgan.evaluation.section import Aim, Figure
+from acgan.evaluation.section import Figure
 
 
-def badness(value: float | None, floor: float | None, aim: Aim) -> float | None:
-    """How far a value lies on the wrong side of its floor (or of 1, or of 0); None if undefined.
+def class_ranks(figure: Figure) -> dict[int, float]:
+    """How bad each class is, by its index; higher is worse. Classes without a value are left out.
 
-    Distances are taken in floors, because a class whose real images vary much has a high floor.
+    Where low is better, distances are taken in floors, because a class whose real images vary
+    much has a high floor; by the difference where a floor is 0 or below (unbiased estimates may
+    be). Where high is better, by what is missing to the floor; where 1 is, by the factor from 1.
+    Nothing is ranked where the aim is the floor itself: too few near copies are no fault, too many
+    are, and the aim alone does not tell which of the sides is the bad one.
     """
-    if value is None or not math.isfinite(value):
-        return None
-    has_floor = floor is not None and math.isfinite(floor)
-    base = floor if has_floor and floor is not None else 0.0
-    match aim:
-        case "low":
-            return value / base if base > 0 else value
-        case "high":
-            return base - value
-        case "one":
-            return abs(math.log(value)) if value > 0 else math.inf
-        case "floor":
-            return abs(value - base)
+    floors = [
+        floor if floor is not None and math.isfinite(floor) else None
+        for floor in figure.per_class_floor or (None,) * len(figure.per_class)
+    ]
+    in_floors = all(floor is not None and floor > 0 for floor in floors)
+    ranks = {}
+    for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True)):
+        if value is None or not math.isfinite(value):
+            continue
+        match figure.aim:
+            case "low":
+                ranks[index] = value / floor if in_floors and floor else value - (floor or 0.0)
+            case "high":
+                ranks[index] = (floor or 0.0) - value
+            case "one":
+                ranks[index] = abs(math.log(value)) if value > 0 else math.inf
+    return ranks
 
 
 def worst_class(figure: Figure) -> int | None:
     """Index of the worst class; None where there are no values or all are equally good."""
-    floors = figure.per_class_floor or (None,) * len(figure.per_class)
-    scores = [
-        (score, index)
-        for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True))
-        if (score := badness(value, floor, figure.aim)) is not None
-    ]
-    if len({score for score, _ in scores}) < 2:
+    ranks = class_ranks(figure)
+    if len(set(ranks.values())) < 2:
         return None
-    return max(scores, key=lambda pair: (pair[0], -pair[1]))[1]
+    return max(ranks, key=lambda index: (ranks[index], -index))

@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acgan.evaluation.diversity import class_variance, variance_ratio
+from acgan.evaluation.diversity import (
+    class_variance,
+    duplicate_share,
+    typical_distance,
+    variance_ratio,
+)
 
 RANDOM = np.random.default_rng(0)
 REAL = RANDOM.normal(size=(300, 5)).astype(np.float32)
@@ -55,3 +60,23 @@ def test_what_is_not_defined_is_nan() -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="must be"):
         variance_ratio(REAL, LABELS[:4], REAL, LABELS, 3)
+
+
+def test_the_typical_distance_is_a_median_over_pairs() -> None:
+    corners = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    assert typical_distance(corners, seed=0) == pytest.approx(4)  # of 3, 4 and 5
+    images = RANDOM.integers(0, 256, (60, 1, 4, 4), dtype=np.uint8)
+    assert typical_distance(images, seed=0) == pytest.approx(16**0.5 * 255 / 6**0.5, rel=0.1)
+    assert np.isnan(typical_distance(corners[:1], seed=0))
+
+
+def test_counts_the_images_that_have_a_twin() -> None:
+    images = RANDOM.integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    typical = typical_distance(images, seed=0)
+    assert duplicate_share(images, typical) == 0
+    images[:3] = images[20] // 2 + 60
+    images[1, 0, 0, 0] += 3  # hardly visible
+    assert duplicate_share(images, typical) == pytest.approx(3 / 40)
+    assert duplicate_share(np.repeat(images[:1], 5, axis=0), typical) == 1
+    assert np.isnan(duplicate_share(images[:1], typical))
+    assert np.isnan(duplicate_share(images, float("nan")))

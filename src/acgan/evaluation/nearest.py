@@ -54,7 +54,7 @@ class NearestSearch:
         Args:
             base: (M, …), M ≥ 1, uint8 or floating, flattened to M rows; kept by reference.
         """
-        self._base = base.reshape(len(base), -1)
+        self._base = _flat(base)
         if not len(self._base):
             raise ValueError("there is nothing to search: the base has no rows")
         step = max(1, len(base) // _FITTED_TO)
@@ -82,7 +82,7 @@ class NearestSearch:
         Returns:
             Places and distances; exact but for float64's rounding.
         """
-        flat = queries.reshape(len(queries), -1)
+        flat = _flat(queries)
         if flat.shape[1] != self._base.shape[1]:
             raise ValueError(f"queries of {flat.shape[1]} numbers, rows of {self._base.shape[1]}")
         if skip is not None and len(self._base) < 2:
@@ -90,6 +90,8 @@ class NearestSearch:
         skipped = np.full(len(flat), -1, np.int64) if skip is None else skip
         index = np.full(len(flat), -1, np.int64)
         squared = np.full(len(flat), np.inf)
+        if not len(flat):
+            return Nearest(index, squared)
         blocks, size = self._lengths.shape
         step = max(1, min(_QUERIES, len(flat), _BOUNDS // (blocks * size)))
         bounds = torch.empty(blocks, step, size)
@@ -169,25 +171,33 @@ class NearestSearch:
 
     def _reduced(self, rows: Array) -> Tensor:
         """float32 (N, axes + 1): coordinates along the axes, and the length of what is left."""
-        mean = self._mean.astype(np.float32)
         if self._axes is None:
-            return torch.from_numpy(rows.astype(np.float32) - mean)
-        axes = torch.from_numpy(self._axes.astype(np.float32))
+            return self._centred(rows)
+        axes = torch.from_numpy(self._axes)
         result = torch.empty(len(rows), axes.shape[1] + 1)
         for start in range(0, len(rows), _BASE):
             part = slice(start, start + _BASE)
-            centred = torch.from_numpy(rows[part].astype(np.float32) - mean)
+            centred = self._centred(rows[part])
             along = torch.mm(centred, axes, out=result[part, :-1])
             left = centred.square().sum(dim=1) - along.square().sum(dim=1)
             result[part, -1] = left.clamp_(min=0).sqrt_()
         return result
 
+    def _centred(self, rows: Array) -> Tensor:
+        precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded once it is small
+        centred = rows.astype(precision) - self._mean.astype(precision)
+        return torch.from_numpy(centred.astype(np.float32, copy=False))
 
-def _principal_axes(centred: Float64s) -> Float64s:
+
+def _flat(rows: Array) -> Array:
+    return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
+
+
+def _principal_axes(centred: Float64s) -> npt.NDArray[np.float32]:
     """Orthonormal (F, at most ``_AXES``), along which the rows vary most."""
     _, vectors = np.linalg.eigh(centred @ centred.T)
     axes, _ = np.linalg.qr(centred.T @ vectors[:, ::-1][:, :_AXES])
-    return np.asarray(axes)
+    return np.ascontiguousarray(axes, dtype=np.float32)
 
 
 def _smallest(

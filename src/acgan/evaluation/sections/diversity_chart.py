@@ -1,4 +1,4 @@
-"""The paper's picture of variety: each class by its own MS-SSIM, real against samples."""
+"""The paper's comparison of variety, drawn: MS-SSIM of samples and of real images by class."""
 
 from __future__ import annotations
 
@@ -15,59 +15,57 @@ from acgan.evaluation.section import Picture
 
 Float64s = npt.NDArray[np.float64]
 
-_MOST_NAMED = 20
+_MOST_NAMED = 60
+_REAL, _SAMPLES, _MAXIMUM = "#0072B2", "#D55E00", "#7F7F7F"
 
 
 def similarity_chart(
     measure: str, names: tuple[str, ...], samples: Float64s, real: Float64s
 ) -> Picture:
-    """A dot for each class: MS-SSIM of real images across, of samples up.
+    """A line for each class: MS-SSIM of its real images and of its samples.
 
     Args:
         measure: name of the measure with its scales.
         names: of the K classes.
         samples: (K,), NaN for a class without.
-        real: (K,), likewise.
+        real: (K,), likewise; defined with ``samples`` for at least one class.
     """
-    known = np.isfinite(samples) & np.isfinite(real)
+    known = np.flatnonzero(np.isfinite(samples) & np.isfinite(real))
+    rows = np.arange(len(known))
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update({"font.size": 10.5, "legend.frameon": False})
-        drawing = Figure(figsize=(6, 5.6), dpi=100, layout=ConstrainedLayoutEngine())
+        height = 1.5 + 0.28 * min(len(known), _MOST_NAMED)
+        drawing = Figure(figsize=(7, height), dpi=100, layout=ConstrainedLayoutEngine())
         canvas = FigureCanvasAgg(drawing)
         axes = drawing.subplots()
-        axes.plot(real[known], samples[known], "o", color="#0072B2", clip_on=False, zorder=3)
-        high = 1.08 * max(real[known].max(), samples[known].max(), 0.1)
-        axes.plot([0, high], [0, high], color="#7F7F7F", linewidth=1, label="as varied as real")
-        axes.axhline(
-            real[known].max(),
-            color="#D55E00",
-            linewidth=1,
-            linestyle=(0, (4, 2)),
-            label="real maximum",
+        axes.hlines(rows, real[known], samples[known], color="#C8C8C8", linewidth=2)
+        axes.plot(real[known], rows, "o", color=_REAL, label="real test images")
+        axes.plot(samples[known], rows, "o", color=_SAMPLES, label="samples")
+        highest = real[known].max()
+        axes.axvline(
+            highest, color=_MAXIMUM, linewidth=1, linestyle=(0, (4, 2)), label="real maximum"
         )
-        if known.sum() <= _MOST_NAMED:
-            for index in np.flatnonzero(known):
-                axes.annotate(
-                    names[index],
-                    (real[index], samples[index]),
-                    xytext=(5, 3),
-                    textcoords="offset points",
-                    fontsize=9,
-                    parse_math=False,  # a "$" in a name is no formula
-                )
-        axes.set(xlim=(0, high), ylim=(0, high), aspect="equal")
-        axes.set_xlabel("real test images")
-        axes.set_ylabel("samples")
-        axes.set_title(measure, loc="left", fontsize=11)
-        axes.legend(loc="upper left")
-        axes.spines[["top", "right"]].set_visible(False)
+        named = len(known) <= _MOST_NAMED
+        axes.set_yticks(
+            rows if named else [],
+            [names[index] for index in known] if named else [],
+            parse_math=False,  # a "$" in a name is no formula
+        )
+        axes.set_ylim(len(known) - 0.5, -0.5)
+        axes.set_xlim(0, 1.05 * max(highest, samples[known].max(), 0.1))
+        axes.set_xlabel(measure)
+        axes.grid(visible=True, axis="x", color="#E4E4E4", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        drawing.legend(loc="outside upper left", ncols=3)
         buffer = io.BytesIO()
         canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return Picture(
         "How alike two images of a class are",
         buffer.getvalue(),
-        "Each dot is a class. On the line its samples are as varied as its real images; above the "
-        "line they are more alike, far above is collapse. Below the dashed line lie the classes "
-        "that the paper counts.",
+        "A line is a class. Samples at the place of the real images are as varied as they are; far "
+        "to the right of them they are all alike. Left of the dashed line, the highest real class, "
+        "lie the classes that the paper counts.",
     )

@@ -11,6 +11,7 @@ Optional = tuple[float | None, ...]
 
 COLLAPSED = 0.05  # of the real variance: nothing to be seen but one image
 LOW, VERY_LOW = 0.5, 0.25  # of the real variance, mean over the classes
+ABOUT_ONE = 0.8  # likewise
 LOW_IN_A_CLASS = 0.33
 ALIKE = 0.25  # of the way from the real images' MS-SSIM to equal images
 DUPLICATES, REPEATED = 0.05, 0.9  # of the samples
@@ -177,12 +178,13 @@ def _good(variety: Variety) -> tuple[Finding, ...]:
     if mean is None:
         return ()
     lowest = min(ratio for ratio in variety.variance if ratio is not None)
+    words = "as real images do" if mean >= ABOUT_ONE else "less than real images, but not badly so"
     return (
         Finding(
             "good",
             "good",
-            f"The samples of a class vary about as real images do: {mean:.2f} of their variance, "
-            f"{lowest:.2f} in the least varied class.",
+            f"The samples of a class vary {words}: {mean:.2f} of their variance, {lowest:.2f} in "
+            "the least varied class.",
         ),
     )
 

@@ -108,7 +108,7 @@ def distance_chart(panels: Sequence[tuple[str, Float64s, Float64s]]) -> Picture:
             axes.set(xlim=(0, 2), ylim=(0, 1))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             axes.set_title(heading, loc="left", fontsize=11)
-            axes.set_xlabel("distance ÷ spacing there")
+            axes.set_xlabel("distance to it ÷ its distance to the next")
             axes.grid(visible=True, color="#E4E4E4", linewidth=0.8)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)

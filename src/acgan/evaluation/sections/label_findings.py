@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
+from acgan.evaluation.confusion import Confusion, Shares, association, permuted_cycles, row_shares
 from acgan.evaluation.readers import SMALLEST_COUNT
 from acgan.evaluation.section import Finding
-
-Confusion = npt.NDArray[np.int64]
-Shares = npt.NDArray[np.float64]
 
 BLIND_JUDGE = 0.5
 """Association of asked and seen class on real images below which the judge decides nothing."""
@@ -63,60 +59,13 @@ def label_findings(
         )
     if (found := association(samples)) < IGNORED:
         return (_ignored(names, samples, found, on_real),)
-    permuted = permuted_cycles(samples)
+    permuted = permuted_cycles(samples, gain=PERMUTED, smallest=SMALLEST_COUNT)
     findings = [*_permuted(names, samples, permuted)]
     findings += _confused(names, samples, real, {k for cycle in permuted for k in cycle})
     findings += _too_typical(samples, real)
     if at_half is not None:
         findings += _resolution_unused(*at_half)
     return tuple(findings) or (_good(names, samples, real),)
-
-
-def association(confusion: Confusion) -> float:
-    """How much the asked class says of the seen one: Cramér's V, bias-corrected (Bergsma 2013).
-
-    1 where each asked class is seen as one class and each as another, be it the right one or not; 0
-    where the seen classes are distributed alike whatever was asked, however few the samples.
-
-    Args:
-        confusion: (K, K) counts.
-    """
-    table = confusion[confusion.sum(axis=1) > 0][:, confusion.sum(axis=0) > 0].astype(np.float64)
-    rows, columns = table.shape
-    count = table.sum()
-    if min(rows, columns) < 2:
-        return 0.0
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / count
-    squared = float((np.square(table - expected) / expected).sum() / count)
-    corrected = max(0.0, squared - (rows - 1) * (columns - 1) / (count - 1))
-    sides = [side - (side - 1) ** 2 / (count - 1) for side in (rows, columns)]
-    return min(1.0, math.sqrt(corrected / (min(sides) - 1))) if min(sides) > 1 else 0.0
-
-
-def permuted_cycles(confusion: Confusion) -> list[list[int]]:
-    """Classes whose names are exchanged: k is seen as the next of its cycle, the last as the first.
-
-    The exchange of names that makes most samples right is found by linear assignment on the rows'
-    shares; of its cycles those are kept in which it gains enough. Classes that were not asked for
-    often enough stay themselves.
-    """
-    shares = _rows(confusion)
-    few = confusion.sum(axis=1) < SMALLEST_COUNT
-    shares[few] = np.eye(len(shares))[few]
-    # a hair for the identity, so that equals stay where they are
-    _, seen = linear_sum_assignment(shares + 1e-9 * np.eye(len(shares)), maximize=True)
-    cycles, done = [], set[int]()
-    for start in range(len(seen)):
-        cycle, here = [], start
-        while here not in done:
-            done.add(here)
-            cycle.append(here)
-            here = int(seen[here])
-        if len(cycle) > 1:
-            gain = np.mean([shares[k, seen[k]] - shares[k, k] for k in cycle])
-            if gain >= PERMUTED:
-                cycles.append(cycle)
-    return cycles
 
 
 def _ignored(names: Sequence[str], samples: Confusion, found: float, on_real: float) -> Finding:
@@ -138,7 +87,7 @@ def _permuted(
 ) -> list[Finding]:
     if not cycles:
         return []
-    shares = _rows(samples)
+    shares = row_shares(samples)
     moves = [(k, after) for c in cycles for k, after in zip(c, [*c[1:], c[0]], strict=True)]
     exchanged = np.mean([shares[k, after] for k, after in moves])
     own = np.mean([shares[k, k] for k, _ in moves])
@@ -160,7 +109,7 @@ def _permuted(
 def _confused(
     names: Sequence[str], samples: Confusion, real: Confusion, permuted: set[int]
 ) -> list[Finding]:
-    shares, real_shares = _rows(samples), _rows(real)
+    shares, real_shares = row_shares(samples), row_shares(real)
     bad: list[int] = []
     weak: list[int] = []
     for k in range(len(names)):
@@ -201,8 +150,8 @@ def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
     if not among.any():
         return []
     weights = samples.sum(axis=1)[among]
-    share = float(np.average(np.diagonal(_rows(samples))[among], weights=weights))
-    floor = float(np.average(np.diagonal(_rows(real))[among], weights=weights))
+    share = float(np.average(np.diagonal(row_shares(samples))[among], weights=weights))
+    floor = float(np.average(np.diagonal(row_shares(real))[among], weights=weights))
     count, real_count = int(weights.sum()), int(real[among].sum())
     chance = _chance_gap(share * count, count, floor * real_count, real_count)
     if share - floor <= max(TOO_TYPICAL, chance):
@@ -236,7 +185,7 @@ def _resolution_unused(
 
 
 def _good(names: Sequence[str], samples: Confusion, real: Confusion) -> Finding:
-    shares = np.diagonal(_rows(samples))
+    shares = np.diagonal(row_shares(samples))
     asked = np.flatnonzero(samples.sum(axis=1) >= SMALLEST_COUNT)
     worst = ""
     if len(asked):
@@ -248,12 +197,6 @@ def _good(names: Sequence[str], samples: Confusion, real: Confusion) -> Finding:
         f"Samples show the class asked for: the judge reads {_percent(_right(samples))} of them as "
         f"that class, and {_percent(_right(real))} of the real test images{worst}.",
     )
-
-
-def _rows(confusion: Confusion) -> Shares:
-    """Each row as shares; a row without images is all zeros."""
-    shares: Shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    return shares
 
 
 def _right(confusion: Confusion) -> float:

@@ -20,6 +20,12 @@ def features(count: int, width: int, seed: int, shift: float = 0.0) -> Array:
     return np.maximum(random.normal(size=(count, width)) + 0.3 + shift, 0)
 
 
+def interval(a: Array, b: Array, seed: int = 0, replicates: int = 300) -> tuple[float, float]:
+    ends = kernel_distance(a, b, replicates=replicates, seed=seed).interval
+    assert ends is not None
+    return ends
+
+
 def naive(a: Array, b: Array) -> float:
     """Gretton et al. 2012, eq. 3, pair by pair."""
     width = a.shape[1]
@@ -62,19 +68,18 @@ def test_torch_fidelitys_subsets_are_the_same_with_more_noise() -> None:
     theirs = kid_features_to_metric(
         torch.from_numpy(a), torch.from_numpy(b), kid_subset_size=200, verbose=False
     )[KEY_METRIC_KID_MEAN]
-    low, high = kernel_distance(a, b).interval(seed=0)
+    low, high = interval(a, b)
     assert low < theirs < high
     assert kernel_distance(a, b).value == pytest.approx(theirs, rel=0.05)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = features(50, 7, 0), features(33, 7, 1)
-    whole = kernel_distance(a, b)
+    whole = kernel_distance(a, b, replicates=20)
     monkeypatch.setattr(module, "_BLOCK", 8)
-    blocks = kernel_distance(a, b)
+    blocks = kernel_distance(a, b, replicates=20)
     assert blocks.value == pytest.approx(whole.value, rel=1e-9)
-    np.testing.assert_allclose(blocks.influence_a, whole.influence_a, rtol=1e-9)
-    np.testing.assert_allclose(blocks.influence_b, whole.influence_b, rtol=1e-9)
+    assert blocks.interval == pytest.approx(whole.interval, rel=1e-9)
 
 
 def test_float32_features_are_computed_in_float64() -> None:
@@ -99,15 +104,23 @@ def test_no_bias_at_any_count() -> None:
     assert wrong > 10 * error[1]
 
 
-def test_influences_are_what_leaving_an_image_out_changes() -> None:
-    """Without image i the estimate changes by −(influence − mean) / (N − 1) + O(1 / N²)."""
-    a, b = features(40, 5, 0), features(30, 5, 1, 0.5)
-    whole = kernel_distance(a, b)
-    assert (whole.influence_a.mean() + whole.influence_b.mean()) / 2 == pytest.approx(whole.value)
-    without = np.array([kernel_distance(np.delete(a, i, 0), b).value for i in range(40)])
-    first_order = whole.value - (whole.influence_a - whole.influence_a.mean()) / 39
-    assert np.corrcoef(without, first_order)[0, 1] > 0.99
-    assert np.std(without) == pytest.approx(np.std(first_order), rel=0.1)
+def test_a_replicate_is_the_mean_over_pairs_of_different_images() -> None:
+    """Drawn images paired one by one, but never with a copy of themselves."""
+    a, b = features(7, 3, 0), features(6, 3, 1, 0.5)
+    random = np.random.default_rng(5)
+    drawn_a, drawn_b = random.integers(7, size=7), random.integers(6, size=6)
+
+    def kernel(x: Array, y: Array) -> float:
+        return float((x @ y / 3 + 1) ** 3)
+
+    within = [
+        np.mean([kernel(side[i], side[j]) for i in drawn for j in drawn if i != j])
+        for side, drawn in ((a, drawn_a), (b, drawn_b))
+    ]
+    across = np.mean([kernel(a[i], b[j]) for i in drawn_a for j in drawn_b])
+    expected = sum(within) - 2 * across
+    ends = interval(a, b, seed=5, replicates=1)
+    assert ends == pytest.approx((expected, expected), rel=1e-9)
 
 
 def gaussian_truth(shift: float, scale: float, width: int) -> float:
@@ -130,25 +143,24 @@ def gaussian_truth(shift: float, scale: float, width: int) -> float:
 
 @pytest.mark.parametrize(
     ("shift", "scale", "least", "most"),
-    [(0.0, 1.0, 0.95, 1.0), (0.3, 1.0, 0.90, 0.99), (0.0, 1.5, 0.90, 0.99), (1.0, 0.7, 0.90, 0.99)],
+    [(0.0, 1.0, 0.97, 1.0), (0.3, 1.0, 0.91, 0.99), (0.0, 1.5, 0.91, 1.0), (1.0, 0.7, 0.91, 0.99)],
 )
 def test_the_interval_holds_the_truth_as_often_as_it_says(
     shift: float, scale: float, least: float, most: float
 ) -> None:
-    """Over 200 repetitions (standard error .015); too wide by up to √2 where nothing differs."""
+    """Over 200 repetitions (standard error .015); too wide by some √3 where nothing differs."""
     truth, width, held, widths, values = gaussian_truth(shift, scale, 8), 8, [], [], []
     for seed in range(200):
         random = np.random.default_rng(seed)
-        a = random.normal(size=(250, width)) + 0.5
-        b = random.normal(size=(350, width)) * scale + 0.5 + shift
-        estimate = kernel_distance(a, b)
-        low, high = estimate.interval(seed=seed, replicates=300)
+        a = random.normal(size=(150, width)) + 0.5
+        b = random.normal(size=(200, width)) * scale + 0.5 + shift
+        low, high = interval(a, b, seed=seed, replicates=200)
         held.append(low <= truth <= high)
         widths.append(high - low)
-        values.append(estimate.value)
+        values.append(kernel_distance(a, b).value)
     assert least <= np.mean(held) <= most
     assert np.mean(values) == pytest.approx(truth, abs=4 * np.std(values) / np.sqrt(200))
-    assert 0.85 < np.mean(widths) / (2 * 1.96 * np.std(values)) < 1.6
+    assert 0.85 < np.mean(widths) / (2 * 1.96 * np.std(values)) < 2.1
 
 
 def test_resampling_images_and_measuring_anew_would_be_wrong() -> None:
@@ -159,17 +171,32 @@ def test_resampling_images_and_measuring_anew_would_be_wrong() -> None:
         kernel_distance(a[random.integers(60, size=60)], b[random.integers(60, size=60)]).value
         for _ in range(200)
     ]
-    estimate = kernel_distance(a, b)
-    low, high = estimate.interval(seed=0)
+    low, high = interval(a, b)
     assert low < 0 < high
     assert np.quantile(wrong, 0.025) > 0
     assert np.mean(wrong) > high
 
 
-def test_the_interval_is_seeded() -> None:
-    estimate = kernel_distance(features(30, 4, 0), features(30, 4, 1))
-    assert estimate.interval(seed=1) == estimate.interval(seed=1)
-    assert estimate.interval(seed=1) != estimate.interval(seed=2)
+@pytest.mark.parametrize("seed", range(5))
+def test_balanced_classes_leave_0_in_the_interval(seed: int) -> None:
+    """They lower the estimate, always; an interval of first-order influences would miss 0."""
+    random = np.random.default_rng(seed)
+    a, b = (
+        random.normal(size=(count, 6)) * 0.4 + 2 * (np.arange(count) % 3)[:, None]
+        for count in (300, 240)
+    )
+    low, high = interval(a, b)
+    assert kernel_distance(a, b).value < 0
+    assert low < 0 < high
+
+
+def test_the_interval_is_seeded_and_the_value_is_not() -> None:
+    a, b = features(30, 4, 0), features(30, 4, 1)
+    assert interval(a, b, seed=1) == interval(a, b, seed=1)
+    assert interval(a, b, seed=1) != interval(a, b, seed=2)
+    assert kernel_distance(a, b).interval is None
+    with_interval = kernel_distance(a, b, replicates=10).value
+    assert with_interval == pytest.approx(kernel_distance(a, b).value, rel=1e-12)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

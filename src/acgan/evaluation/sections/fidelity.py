@@ -1,0 +1,221 @@
+"""The chapter on fidelity: how close the samples come to real images that nobody learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from acgan.classifiers.extractor import Extractor
+from acgan.evaluation.evidence import Evidence
+from acgan.evaluation.fidelity import smallest_count
+from acgan.evaluation.kernel import SMALLEST_KERNEL_COUNT
+from acgan.evaluation.manifold import NEIGHBOURS, SMALLEST_MANIFOLD_COUNT
+from acgan.evaluation.score import SMALLEST_SCORE_COUNT
+from acgan.evaluation.section import Figure, Finding, Picture, Section, Table
+from acgan.evaluation.sections.fidelity_findings import fidelity_findings
+from acgan.evaluation.sections.fidelity_measured import Beside, Measured, measured
+from acgan.evaluation.sections.fidelity_protocols import fidelity_protocols
+from acgan.pictures.charts import class_bars
+
+_SHARES_DIFFER = 0.05  # of the images, from which overall figures measure it noticeably
+_MOST_BARS = 40
+
+_EXPLANATION = (
+    "Each network below turns images into numbers, its features, and the figures compare samples "
+    "with the real test images there. The judge learned from the real training images of this data "
+    "set; other networks learned from photographs and see other things. Figures of different "
+    "networks, or of different data, cannot be compared with each other. The floor is the same "
+    "figure with real validation images in place of the samples: what a perfect model would get, "
+    "at the same number of images wherever the number matters.",
+    "The Fréchet distance (Heusel et al. 2017) takes both sides for Gaussian clouds and measures "
+    "how far apart they lie in place and shape. 0 is equal; it falls with the number of images, so "
+    "that even real images have a floor above 0. It is called FID only in Inception's features. "
+    "It is blind to what a mean and a covariance do not hold, and a model that repeats the "
+    "training images has an excellent one.",
+    "The kernel distance (KID; Bińkowski et al. 2018) asks whether images of one side are more "
+    "like each other than like the other side's. It supposes no Gaussian and is right on average "
+    "for any number of images: equal sides give 0, and chance may put it below, as do sides whose "
+    "classes are exactly balanced, which is more even than chance: hence floors a little below 0. "
+    "The 95 % interval says how much is chance of which images were drawn; where it reaches down "
+    "to the floor, this measure cannot tell the samples from real images.",
+    "The score (Salimans et al. 2016) is high when each sample is clearly one class to the network "
+    "and all classes come up; its ceiling is the number of classes that the network knows. It "
+    "never looks at a real image: one clear picture a class is perfect to it, so read it last.",
+    "Precision and recall (Kynkäänniemi et al. 2019) draw a ball around every image that reaches "
+    f"to its {NEIGHBOURS}-th nearest neighbour on its own side. Precision is the share of samples "
+    "in the ball of some real image: are they realistic? Recall is the share of real images in "
+    "the ball of some sample: is the variety there? A few outliers with huge balls may lift both. "
+    "So density (Naeem et al. 2020) counts in how many real balls a sample lies, 1 for real "
+    "images, above 1 where samples crowd around the typical; and coverage is the share of real "
+    "images that have a sample in their own ball.",
+    "Per class, everything is measured among the samples asked for as that class and its real "
+    "images (for the score: how much these samples add). A model that looks good overall and far "
+    "off per class draws good pictures under wrong names.",
+)
+
+
+def fidelity_section(evidence: Evidence, extractors: Sequence[Extractor]) -> Section:
+    """Fréchet and kernel distance, score, precision, recall, density and coverage.
+
+    Overall and per class, each beside its floor, in the features of every extractor.
+
+    Args:
+        evidence: samples, real parts and judge.
+        extractors: in whose features to measure, the most telling first.
+    """
+    results = []
+    for done, extractor in enumerate(extractors):
+        evidence.progress("fidelity", done, len(extractors))
+        results.append(measured(evidence, extractor))
+    evidence.progress("fidelity", len(extractors), len(extractors))
+    figures: list[Figure] = []
+    blocks: list[Table | Picture] = []
+    findings: list[Finding] = []
+    protocols: dict[str, dict[str, Any]] = {}
+    for extractor, result in zip(extractors, results, strict=True):
+        figures += _figures(result)
+        blocks += _blocks(evidence.names, result)
+        findings += fidelity_findings(evidence.names, result, decisive=extractor is extractors[0])
+        protocols.update(fidelity_protocols(evidence, extractor, result))
+    order = ("fault", "warning", "good")
+    return Section(
+        key="fidelity",
+        title="Fidelity: how close do samples come to real images?",
+        explanation=_EXPLANATION,
+        figures=tuple(figures),
+        blocks=tuple(blocks),
+        findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
+        protocols=protocols,
+        notes=tuple(_notes(evidence, results)),
+    )
+
+
+def _figures(result: Measured) -> list[Figure]:
+    name = result.extractor
+    distance = "FID" if name.startswith("inception") else "Fréchet distance"
+    return [
+        _figure(
+            result.frechet,
+            key=f"fidelity.frechet.{name}",
+            name=f"{distance} ({name})",
+            aim="low",
+            protocol=f"frechet.{name}",
+            least=smallest_count(result.features),
+        ),
+        _figure(
+            result.kernel,
+            key=f"fidelity.kid.{name}",
+            name=f"Kernel distance, KID ({name})",
+            aim="floor",  # which lies at 0 and on either side of it: no unit to count in
+            protocol=f"kid.{name}",
+            least=SMALLEST_KERNEL_COUNT,
+            interval=result.kernel_interval,
+        ),
+        _figure(
+            result.score,
+            key=f"fidelity.inception_score.{name}",
+            name=f"Inception-style score ({name})",
+            aim="high",
+            protocol=f"inception_score.{name}",
+            least=SMALLEST_SCORE_COUNT,
+            note=f"at most {result.known_classes:,}; the floor is the score of real test images",
+        ),
+        *(
+            _figure(
+                getattr(result, measure),
+                key=f"fidelity.{measure}.{name}",
+                name=f"{measure.capitalize()} ({name})",
+                aim="floor" if measure == "density" else "high",
+                protocol=f"manifold.{name}",
+                least=SMALLEST_MANIFOLD_COUNT,
+            )
+            for measure in ("precision", "recall", "density", "coverage")
+        ),
+    ]
+
+
+def _figure(beside: Beside, *, least: int, note: str = "", **same: Any) -> Figure:
+    values, floors = beside.per_class, beside.per_class_floor
+    missing = []
+    if beside.value is None:
+        missing.append(f"it takes at least {least:,} samples and as many test images")
+    elif beside.floor is None:
+        missing.append(f"the floor takes at least {least:,} validation images")
+    if beside.value is not None and None in values:
+        missing.append(f"per class it takes at least {least:,} samples and as many test images")
+    elif beside.floor is not None and None in floors:
+        missing.append(f"the floor of a class takes at least {least:,} validation images of it")
+    known = any(each is not None for each in values)
+    return Figure(
+        value=beside.value,
+        floor=beside.floor,
+        per_class=values if known else (),
+        per_class_floor=floors if known and any(each is not None for each in floors) else (),
+        note="; ".join([note] * bool(note and beside.value is not None) + missing),
+        **same,
+    )
+
+
+def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
+    """The Fréchet distance per class: what the figure's table cannot show."""
+    frechet = result.frechet
+    if all(value is None for value in frechet.per_class):
+        return []
+    rows = [
+        (name, value, floor, _in_floors(value, floor), images)
+        for name, value, floor, images in zip(
+            classes, frechet.per_class, frechet.per_class_floor, result.class_counts, strict=True
+        )
+    ]
+    overall = (frechet.value, frechet.floor, _in_floors(frechet.value, frechet.floor))
+    shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
+    chart = class_bars(
+        [classes[index] for index in shown],
+        {"samples": [frechet.per_class[index] for index in shown]},
+        axis=f"Fréchet distance ({result.extractor})",
+        floor=[frechet.per_class_floor[index] for index in shown],
+    )
+    farthest = f" The {_MOST_BARS} farthest classes." if len(classes) > _MOST_BARS else ""
+    title = f"Fréchet distance per class ({result.extractor})"
+    return [
+        Picture(
+            title=title,
+            png=chart,
+            caption="One bar a class: the distance between the samples asked for as this class and "
+            "its real test images; the tick is the same between two sets of its real images. A bar "
+            "that reaches just its tick is as good as it gets; one that stands out is a class that "
+            f"the model has not learned, or draws under another name.{farthest}",
+        ),
+        Table(
+            title=f"{title}, in floors",
+            header=("class", "distance", "floor", "in floors", "images a side"),
+            rows=(("all", *overall, None), *rows),
+            caption="Overall and per class; distances of classes are taken at equal counts, which "
+            "are smaller than overall, so that their floors are higher.",
+        ),
+    ]
+
+
+def _in_floors(value: float | None, floor: float | None) -> float | None:
+    return value / floor if value is not None and floor else None
+
+
+def _notes(evidence: Evidence, results: Sequence[Measured]) -> list[str]:
+    notes = [
+        f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
+        f"features takes {smallest_count(each.features):,} images of the class a side; the kernel "
+        "distance takes few."
+        for each in results
+        if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
+    ]
+    asked = np.bincount(evidence.subject.asked, minlength=len(evidence.names))
+    real = evidence.parts.test.class_counts
+    apart = 0.5 * np.abs(asked / max(asked.sum(), 1) - real / max(real.sum(), 1)).sum()
+    if apart > _SHARES_DIFFER:
+        notes.append(
+            f"The classes' shares differ between samples and test images (by {apart:.0%} of the "
+            "images): overall figures measure that too, figures per class do not."
+        )
+    return notes

@@ -242,6 +242,15 @@ def test_least(report: MakeReport) -> None:
     assert not page.all("img")
 
 
+def test_no_number_of_floors_where_the_floor_is_noise(report: MakeReport) -> None:
+    figure = Figure("a.kid.judge", "KID (judge)", 0.01, "low", "p", floor=1e-5)
+    section = Section("a", "A", ("Why.",), (figure,), protocols={"p": {}})
+    assert "× floor" not in Page(report_html(report(sections=(section,)))).words
+    distance = dataclasses.replace(figure, key="a.frechet.judge")
+    section = dataclasses.replace(section, figures=(distance,))
+    assert "1,000 × floor" in Page(report_html(report(sections=(section,)))).words
+
+
 def test_many_classes_are_folded_and_the_worst_named(report: MakeReport) -> None:
     names = tuple(f"class {index}" for index in range(40))
     figure = Figure(

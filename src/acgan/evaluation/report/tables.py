@@ -33,13 +33,21 @@ def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
                 "value": None if each.value is None else number(each.value),
                 "interval": interval(each.interval),
                 "floor": "" if each.floor is None else number(each.floor),
-                "in_floors": in_floors(each.value, each.floor) if each.aim == "low" else "",
+                "in_floors": in_floors(each.value, each.floor) if _in_floors(each) else "",
                 "aim_sign": AIMS[each.aim][0],
                 "aim_words": AIMS[each.aim][1],
             }
             for each in figures
         ],
     }
+
+
+def _in_floors(figure: Figure) -> bool:
+    """Whether a figure is a distance whose floor is a yardstick.
+
+    That of an unbiased estimate, as KID is, is noise around 0.
+    """
+    return figure.aim == "low" and ".kid." not in figure.key
 
 
 def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ _AXES = 192  # principal axes of the bound; what lies outside them counts by its
 _FITTED_TO = 1024  # rows that the axes are fitted to; any orthonormal axes give a true bound
 _QUERIES, _BASE, _GROUP = 256, 4096, 64  # one block of bounds stays in the processor's cache
 _BOUNDS = 1 << 26  # bounds held at a time: 256 MiB
-_CANDIDATES = (16, 512)  # looked at exactly, at first and where those do not suffice
+_CANDIDATES = (8, 64, 512)  # looked at exactly, at first and where those do not suffice
 _SLACK = 1e-4  # of the squared lengths: far above float32's rounding of a bound
 _DIRECT = 1 << 22  # numbers that one exact comparison holds at a time
 

@@ -1,0 +1,127 @@
+"""Are a model's samples any good to train on? The usefulness study of one run, whole.
+
+    python benchmarks/usefulness.py runs/fashion-tenth --out useful-tenth
+    python benchmarks/usefulness.py runs/fashion-tenth --out useful-tenth --json tenth.json
+
+The real arms are the training part that the run itself learned from (its config names it, a
+fraction or a long tail included), the tested images its test part. Every fit is written to
+--out/fits.jsonl as it ends: the same command goes on where it was killed. Charts, the tables as
+Markdown and all figures lie in --out at the end. Take --part validation while choosing settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from acgan.data.load import load_data
+from acgan.data.mirror import mirror_keeps_class
+from acgan.errors import AcganError
+from acgan.evaluation.section import Picture, Section, Table
+from acgan.model import load
+from acgan.storage import write_atomic
+from acgan.studies.samples import model_samples
+from acgan.studies.usefulness import usefulness
+from acgan.studies.usefulness_config import usefulness_config
+from acgan.studies.usefulness_section import usefulness_section
+from acgan.studies.usefulness_verdict import comparisons
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the study; the exit code is that of `acgan`'s errors."""
+    try:
+        print(study(_arguments(words)))
+    except AcganError as error:
+        print(f"usefulness: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def study(arguments: argparse.Namespace) -> str:
+    """The whole study; writes its files and returns the report as Markdown."""
+    model = load(arguments.run)
+    data = model.config.data
+    if arguments.data_root is not None:
+        data = data.model_copy(update={"root": arguments.data_root})
+    parts = load_data(data)
+    flip = arguments.flip or mirror_keeps_class(data.source, parts.shape)
+    result = usefulness(
+        parts,
+        model_samples(model),
+        config=usefulness_config(parts.train, flip=flip, images=arguments.images),
+        seeds=tuple(arguments.seeds),
+        folder=arguments.out,
+        part=arguments.part,
+        progress=_progress(),
+    )
+    section = usefulness_section(result)
+    values = {
+        **result.to_json(),
+        "comparisons": [asdict(each) for each in comparisons(result)],
+        "findings": [asdict(each) for each in section.findings],
+    }
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(arguments.json or arguments.out / "usefulness.json", text)
+    pictures = [block for block in section.blocks if isinstance(block, Picture)]
+    for name, picture in zip(("accuracy.png", "rare-recall.png"), pictures, strict=False):
+        write_atomic(arguments.out / name, picture.png)
+    report = markdown(section)
+    write_atomic(arguments.out / "usefulness.md", report)
+    return report
+
+
+def markdown(section: Section) -> str:
+    """Findings, tables and notes of a section."""
+    lines = [f"- **{each.key}** ({each.level}): {each.sentence}" for each in section.findings]
+    for block in section.blocks:
+        if isinstance(block, Table):
+            lines += ["", f"**{block.title}.** {block.caption}", "", *_table(block)]
+    return "\n".join([*lines, "", *(f"- {note}" for note in section.notes)]) + "\n"
+
+
+def _table(table: Table) -> list[str]:
+    rows = [table.header, ["---"] * len(table.header), *table.rows]
+    return [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _progress() -> Any:
+    last = ("", 0.0)
+
+    def tell(stage: str, done: int, _total: int) -> None:
+        nonlocal last
+        if stage != last[0] or time.perf_counter() - last[1] > 60:
+            last = (stage, time.perf_counter())
+            print(f"{done:3} % {stage}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", help="a run or its model/ folder")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the fits and results")
+    parser.add_argument("--data-root", help="folder of local copies of named sets")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--images", type=int, help="shown in each fit")
+    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--json", type=Path, help="file of all figures, instead of one in --out")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

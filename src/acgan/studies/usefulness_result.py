@@ -1,0 +1,140 @@
+"""What a usefulness study found: confusion matrices, and the figures that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.evaluation.section import defined
+from acgan.studies.arm_fits import Confusion
+from acgan.studies.arms import Arm
+from acgan.studies.usefulness_config import UsefulnessConfig
+
+Floats = npt.NDArray[np.float64]
+
+_SKEWED_FROM = 2.0  # largest class over smallest from which one speaks of rare classes
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ArmResult:
+    """What came of one arm.
+
+    Attributes:
+        arm: which.
+        confusions: per seed, int64 (K, K), tested images by class (row) and class read (column).
+        seconds: of wall-clock time per seed.
+    """
+
+    arm: Arm
+    confusions: tuple[Confusion, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> tuple[float, ...]:
+        """Share of tested images read right, one a seed."""
+        return tuple(float(np.trace(each) / each.sum()) for each in self.confusions)
+
+    @property
+    def macro_f1(self) -> tuple[float, ...]:
+        """Mean over classes of the harmonic mean of precision and recall, one a seed.
+
+        A class that is never read has F1 0; classes without a tested image are left out.
+        """
+        return tuple(_macro_f1(each) for each in self.confusions)
+
+    @property
+    def recall(self) -> Floats:
+        """Share of each class's tested images that is read right, (seeds, K); NaN without any."""
+        return np.stack([_recall(each) for each in self.confusions])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is not defined is None."""
+        recall = [[defined(float(value)) for value in row] for row in self.recall]
+        return {
+            "title": self.arm.title,
+            "real_per_class": list(self.arm.real),
+            "samples_per_class": list(self.arm.synthetic),
+            "augmented": self.arm.augmented,
+            "accuracy": list(self.accuracy),
+            "macro_f1": list(self.macro_f1),
+            "recall": recall,
+            "confusion": [each.tolist() for each in self.confusions],
+            "seconds": list(self.seconds),
+        }
+
+    def mean_recall(self, classes: Sequence[int]) -> tuple[float, ...]:
+        """Recall, averaged over these classes, one a seed."""
+        return tuple(np.nanmean(self.recall[:, list(classes)], axis=1).tolist())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Usefulness:
+    """A whole study.
+
+    Attributes:
+        results: in reading order.
+        seeds: of the fits; values of one seed are paired across arms.
+        classes: names of the K classes.
+        train_counts: real training images of each class.
+        config: what was fitted, and how.
+        protocol: everything needed to make the figures again.
+        notes: sentences that a reader needs.
+    """
+
+    results: tuple[ArmResult, ...]
+    seeds: tuple[int, ...]
+    classes: tuple[str, ...]
+    train_counts: tuple[int, ...]
+    config: UsefulnessConfig
+    protocol: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def by_key(self) -> dict[str, ArmResult]:
+        """The results by their arm's key."""
+        return {each.arm.key: each for each in self.results}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "classes": list(self.classes),
+            "train_images_per_class": list(self.train_counts),
+            "rare_classes": [self.classes[index] for index in self.rare],
+            "arms": {key: each.to_json() for key, each in self.by_key.items()},
+            "protocol": self.protocol,
+            "notes": list(self.notes),
+        }
+
+    @property
+    def is_skewed(self) -> bool:
+        """Whether the largest class has at least twice the images of the smallest."""
+        return max(self.train_counts) >= _SKEWED_FROM * min(self.train_counts)
+
+    @property
+    def rare(self) -> tuple[int, ...]:
+        """The third of the classes with the fewest training images; empty if not skewed."""
+        if not self.is_skewed:
+            return ()
+        order = np.argsort(self.train_counts, kind="stable")
+        return tuple(sorted(order[: max(1, len(order) // 3)].tolist()))
+
+
+def _recall(confusion: Confusion) -> Floats:
+    total = confusion.sum(axis=1)
+    recall = np.full(len(total), np.nan)
+    np.divide(np.diagonal(confusion), total, out=recall, where=total > 0)
+    return recall
+
+
+def _macro_f1(confusion: Confusion) -> float:
+    right, tested, read = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    # 2 P R / (P + R) with P = right / read and R = right / tested; no 0 / 0 where tested > 0
+    there = tested > 0
+    return float((2 * right[there] / (tested + read)[there]).mean())

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from acgan.data.images import DataParts, LabelledImages
+from acgan.errors import DataError
+from acgan.model import Model, load, save_model
+from acgan.networks.build import build_discriminator, build_generator
+from acgan.networks.interface import Heads
+from acgan.run_config import RunConfig
+from acgan.studies.samples import given_samples, model_samples
+
+Pictures = Callable[[Sequence[int], int], LabelledImages]
+ConfigMaker = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DataParts) -> Model:
+    config = tiny_config()
+    torch.manual_seed(0)
+    generator = build_generator(config.generator, scarce.shape, 3)
+    discriminator = build_discriminator(config.discriminator, scarce.shape, 3, Heads())
+    save_model(
+        tmp_path / "model",
+        config=config,
+        shape=scarce.shape,
+        classes=scarce.classes,
+        split=scarce.split_record(),
+        data_name="shapes",
+        generator_state=generator.state_dict(),
+        discriminator_state=discriminator.state_dict(),
+        images_seen=192,
+        card="",
+    )
+    return load(tmp_path)
+
+
+def test_no_two_draws_of_a_model_share_a_seed() -> None:
+    asked: list[range] = []
+
+    def sample(_index: int, count: int, seed: int) -> None:
+        asked.append(range(seed, seed + count))
+
+    model: Any = SimpleNamespace(
+        classes=(0, 1, 2),
+        sample=sample,
+        record=SimpleNamespace(content_hash=""),
+        split={"train": {"content_hash": ""}},
+        config=SimpleNamespace(recipe="", seed=0),
+        images_seen=1,
+    )
+    for seed in range(4):
+        for index in range(3):
+            model_samples(model).draw(index, 10**6, seed)
+    asked.sort(key=lambda seeds: seeds.start)
+    assert asked[0].start > 10**6  # those of sheets and other measures are not among them
+    assert all(one.stop <= other.start for one, other in pairwise(asked))
+    with pytest.raises(ValueError, match="take one below a million"):
+        model_samples(model).draw(0, 1, 2**31)
+
+
+def test_a_model_draws_the_class_that_is_asked_for(model: Model) -> None:
+    drawn = model_samples(model).draw(2, 3, 0)
+    assert (drawn == model.sample(2, 3, seed=3 * 2**32)).all()
+
+
+def test_fewer_samples_are_the_first_of_more(model: Model, pictures: Pictures) -> None:
+    for samples in (model_samples(model), given_samples(pictures([9, 9, 9], 5))):
+        assert (samples.draw(1, 4, 0) == samples.draw(1, 7, 0)[:4]).all()
+
+
+def test_a_model_says_what_it_learned_from(model: Model, scarce: DataParts) -> None:
+    samples = model_samples(model)
+    assert samples.learned_from == scarce.train.content_hash
+    assert samples.identity == f"model {model.record.content_hash}"
+    assert samples.available is None
+
+
+def test_given_samples_are_of_their_class_and_each_is_drawn_once(pictures: Pictures) -> None:
+    given = pictures([9, 5, 7], 5)
+    samples = given_samples(given)
+    assert samples.available == (9, 5, 7)
+    drawn = samples.draw(1, 5, 3)
+    mine = {image.tobytes() for image in given.images[given.labels == 1]}
+    assert {image.tobytes() for image in drawn} == mine
+    assert not np.array_equal(samples.draw(0, 4, 0), samples.draw(0, 4, 1))
+
+
+def test_too_few_given_samples_are_a_sentence(pictures: Pictures) -> None:
+    with pytest.raises(DataError, match=r"6 samples of x are needed, 5 are there"):
+        given_samples(pictures([9, 5, 7], 5)).draw(1, 6, 0)

@@ -51,18 +51,18 @@ def kernel_distance(a: Array, b: Array, *, replicates: int = 0, seed: int = 0) -
 
     The interval is a bootstrap over the images of both sides: each image gets the weight w of how
     often it was drawn with replacement, a pair i ≠ j the weight wᵢ wⱼ, and the sum is divided by
-    the weights of those pairs. Two copies of one image make no pair: measuring resampled images anew
-    would count k(x, x) among the pairs and lift every replicate above the estimate. By simulation
-    with hundreds of Gaussians a side it holds the true distance 93 to 98 times of 100 where the
-    distributions differ, and nearly always where they are equal, since there the resampled
-    statistic has up to three times the variance of the estimate: it errs towards "cannot tell". The
-    spread of means over subsets, as is often printed, is no interval of the estimate: it shrinks
-    and grows with the subsets' size.
+    the weights of those pairs. Two copies of one image make no pair: measuring resampled images
+    anew would count k(x, x) among the pairs and lift every replicate above the estimate. By
+    simulation with hundreds of Gaussians a side it holds the true distance 93 to 98 times of 100
+    where the distributions differ, and nearly always where they are equal, since there the
+    resampled statistic has some three times the variance of the estimate: it errs towards "cannot
+    tell". The spread of means over subsets, as is often printed, is no interval of the estimate:
+    it shrinks and grows with the subsets' size.
 
     Args:
         a: (N, F), N ≥ 2, any real dtype.
         b: (M, F), M ≥ 2.
-        replicates: of the bootstrap; 0 for no interval, 500 for one good to a tenth of its width.
+        replicates: of the bootstrap; 0 for no interval, 300 for one good to a tenth of its width.
         seed: of the bootstrap.
 
     Raises:

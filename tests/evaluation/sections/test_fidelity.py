@@ -19,6 +19,7 @@ from acgan.evaluation.manifold import manifold
 from acgan.evaluation.score import classifier_score
 from acgan.evaluation.section import Figure, Picture, Section, Table
 from acgan.evaluation.sections.fidelity import fidelity_section
+from acgan.evaluation.sections.fidelity_measured import REPLICATES
 from acgan.evaluation.sides import Sides
 
 CLASSES = make_classes(["low", "middle", "high"])
@@ -120,7 +121,7 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
     assert found["frechet"].value == frechet_distance(fake.features, real.features)
     floor = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
     assert found["frechet"].floor == floor
-    estimate = kernel_distance(fake.features, real.features, replicates=500, seed=4)
+    estimate = kernel_distance(fake.features, real.features, replicates=REPLICATES, seed=4)
     assert (found["kid"].value, found["kid"].interval) == (estimate.value, estimate.interval)
     equal = whole.equal(100, seed=(4, 0))
     assert equal is not None

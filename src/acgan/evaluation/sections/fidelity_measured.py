@@ -24,7 +24,7 @@ from acgan.evaluation.section import defined
 from acgan.evaluation.sides import Sides
 
 Array = npt.NDArray[Any]
-REPLICATES = 500
+REPLICATES = 300
 """Of the bootstrap behind the kernel distance's interval."""
 
 Pair = tuple[float | None, float | None]

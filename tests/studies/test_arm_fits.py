@@ -13,6 +13,7 @@ from torch import nn
 
 from acgan.classifiers.fit import FitConfig
 from acgan.data.images import DataParts, LabelledImages
+from acgan.errors import DataError
 from acgan.studies.arm_fits import Fitted, KeptFits, fit_arm, initial_network, network_hash
 from acgan.studies.usefulness_config import UsefulnessConfig
 
@@ -101,15 +102,15 @@ def test_augmentation_reaches_the_fit(
     assert [fit.batch_size for fit in fits] == [8, 8]
 
 
+def never() -> Fitted:
+    raise AssertionError("it was kept")
+
+
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
     with KeptFits(tmp_path) as kept:
         kept.get({"arm": [1, 2]}, {"arm": "real", "seed": 0}, lambda: some_fit(3))
 
-    def never() -> Fitted:
-        raise AssertionError("it was kept")
-
     with KeptFits(tmp_path) as kept:
-        assert kept.has({"arm": [1, 2]})
         again = kept.get({"arm": [1, 2]}, {}, never)
         assert kept.get({"arm": [1, 3]}, {}, lambda: some_fit(4)).steps == 4
     assert dataclasses.asdict(again)["steps"] == 3
@@ -123,8 +124,7 @@ def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:
     log = tmp_path / "fits.jsonl"
     log.write_bytes(log.read_bytes()[:-20])
     with KeptFits(tmp_path) as kept:
-        assert kept.has(0)
-        assert not kept.has(1)
+        assert kept.get(0, {}, never).steps == 3
         kept.get(1, {"seed": 1}, lambda: some_fit(5))
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(row["seed"], row["steps"]) for row in rows] == [(0, 3), (1, 5)]
@@ -133,5 +133,12 @@ def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     with KeptFits(None) as kept:
         assert kept.get("a", {}, lambda: some_fit(1)).steps == 1
-        assert kept.has("a")
+        assert kept.get("a", {}, never).steps == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_log_is_a_sentence_and_the_folder_is_free_after_it(tmp_path: Path) -> None:
+    (tmp_path / "fits.jsonl").write_bytes(b'{"key": "a"}\n')
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"line 1 of .*fits.jsonl is damaged; delete that line"):
+            KeptFits(tmp_path)

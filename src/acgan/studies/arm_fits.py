@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from acgan.classifiers.fit import Progress, fit_classifier
 from acgan.classifiers.network import JudgeNetwork, JudgeNetworkConfig
 from acgan.config import canonical_json
 from acgan.data.images import LabelledImages
+from acgan.errors import DataError
 from acgan.evaluation.labels import class_agreement
 from acgan.storage import LineLog, disk_errors, make_folder
 from acgan.studies.usefulness_config import UsefulnessConfig
@@ -125,6 +126,7 @@ class KeptFits:
             that wants the same folder waits for the first to end.
 
     Raises:
+        DataError: the log is damaged.
         DiskError: the folder cannot be written.
     """
 
@@ -140,11 +142,7 @@ class KeptFits:
         self._lock.acquire()
         try:
             self._log = LineLog(folder / LOG_NAME)
-            for line in (folder / LOG_NAME).read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                self._kept[row["key"]] = Fitted(
-                    np.array(row["confusion"], np.int64), row["steps"], row["loss"], row["seconds"]
-                )
+            self._kept.update(_read(folder / LOG_NAME))
         except BaseException:
             self.close()
             raise
@@ -168,10 +166,6 @@ class KeptFits:
                 self._log.sync()
         return self._kept[key]
 
-    def has(self, determined_by: Any) -> bool:
-        """Whether that fit is kept."""
-        return hashlib.sha256(canonical_json(determined_by).encode()).hexdigest() in self._kept
-
     def close(self) -> None:
         """Close the log and let others have the folder."""
         if self._log is not None:
@@ -190,6 +184,18 @@ class KeptFits:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _read(log: Path) -> Iterator[tuple[str, Fitted]]:
+    for number, line in enumerate(log.read_bytes().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            confusion = np.array(row["confusion"], np.int64)
+            yield row["key"], Fitted(confusion, row["steps"], row["loss"], row["seconds"])
+        except (KeyError, TypeError, ValueError):
+            raise DataError(
+                f"line {number} of {log} is damaged; delete that line, and its fit is made anew"
+            ) from None
 
 
 def _logits(network: JudgeNetwork, data: LabelledImages) -> npt.NDArray[np.float32]:

@@ -8,15 +8,13 @@ and samples. What the figures mean in words is `acgan.studies.usefulness_verdict
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-import numpy as np
-
 from acgan.data.images import DataParts, Images, LabelledImages
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError
 from acgan.studies.arm_fits import (
     Fitted,
     KeptFits,
@@ -26,13 +24,13 @@ from acgan.studies.arm_fits import (
 )
 from acgan.studies.arms import Arm, compose, samples_needed, study_arms
 from acgan.studies.samples import Samples, given_samples
+from acgan.studies.usefulness_checks import check_study, notes_on, possible_arms
 from acgan.studies.usefulness_config import UsefulnessConfig
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
 Progress = Callable[[str, int, int], None]
 """Told the stage's name, the fits that are done (the current one in part), in percent, and 100."""
 
-LEAST_SEEDS = 3
 _FORMAT = 1  # of the kept fits; another number here makes all of them anew
 
 
@@ -77,11 +75,11 @@ def usefulness(
         (0.801, 0.796, 0.804)
     """
     source = given_samples(samples) if isinstance(samples, LabelledImages) else samples
-    _check(parts, samples, source, seeds)
+    check_study(parts, samples, source, seeds)
     tested: LabelledImages = getattr(parts, part)
     if not len(tested):
         raise DataError(f"the {part} part has no images to test on")
-    arms, notes = _possible(study_arms(parts.train.class_counts, config), source, parts)
+    arms, notes = possible_arms(study_arms(parts.train.class_counts, config), source, parts)
     study = _Study(parts, source, tested, config, min(arm.images for arm in arms))
     tell = progress or _silent
     fitted: dict[tuple[str, int], Fitted] = {}
@@ -112,7 +110,7 @@ def usefulness(
         train_counts=tuple(parts.train.class_counts.tolist()),
         config=config,
         protocol=study.protocol(part, seeds, {each.steps for each in fitted.values()}),
-        notes=(*notes, *_notes(arms, source)),
+        notes=(*notes, *notes_on(arms, source)),
     )
 
 
@@ -201,68 +199,6 @@ class _Study:
             "samples": self.source.identity,
             **self.source.origin,
         }
-
-
-def _check(
-    parts: DataParts, given: Samples | LabelledImages, source: Samples, seeds: Sequence[int]
-) -> None:
-    if len(set(seeds)) < LEAST_SEEDS or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise UsageError(
-            "a usefulness study takes at least three different seeds, none below 0: with fewer, "
-            f"chance cannot be told from effect (got {', '.join(map(str, seeds)) or 'none'})"
-        )
-    if isinstance(given, LabelledImages):
-        mine, real = ([each.name for each in some] for some in (given.classes, parts.classes))
-        if mine != real:
-            raise DataError(
-                f"the samples' classes are {', '.join(mine)}, the data's {', '.join(real)}; "
-                "name the samples' folders as the data's classes"
-            )
-    if len(parts.classes) < 2:
-        raise DataError("a classifier tells classes apart, so the data need at least two of them")
-    if not parts.train.class_counts.min():
-        empty = parts.classes[int(parts.train.class_counts.argmin())].name
-        raise DataError(f"the training part has no image of {empty}; leave that class out")
-    if source.learned_from not in {None, parts.train.content_hash}:
-        raise DataError(
-            "the samples' model learned from other images than this training part: its samples "
-            "would carry what the real arms cannot know, and the comparison would be unfair. Give "
-            "the data as it was trained on, with the same --fraction, --per-class or --long-tail"
-        )
-
-
-def _possible(
-    arms: tuple[Arm, ...], source: Samples, parts: DataParts
-) -> tuple[tuple[Arm, ...], list[str]]:
-    """The arms for which there are samples enough, and a sentence on each of the others."""
-    if source.available is None:
-        return arms, []
-    there = np.array(source.available)
-    possible = tuple(arm for arm in arms if (np.array(arm.synthetic) <= there).all())
-    if not any(arm.has_samples for arm in possible):
-        raise DataError(
-            f"{there.sum()} samples are too few for any arm; a study wants as many of each class "
-            f"as the training part has ({', '.join(map(str, parts.train.class_counts.tolist()))})"
-        )
-    notes = [
-        f"left out for want of samples: {arm.title} (it takes {sum(arm.synthetic):,})"
-        for arm in arms
-        if arm not in possible
-    ]
-    return possible, notes
-
-
-def _notes(arms: Sequence[Arm], source: Samples) -> Iterator[str]:
-    if source.learned_from is None:
-        yield (
-            "Nobody knows here what the samples' maker learned from. If it saw more real images "
-            "than the training part, the samples look more useful than they are."
-        )
-    for index, arm in enumerate(arms):
-        for other in arms[:index]:
-            if other.content == arm.content:
-                yield f"“{arm.title}” is the same training set as “{other.title}” here."
-                break
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:

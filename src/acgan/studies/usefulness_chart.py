@@ -78,7 +78,8 @@ def _row(axes: Axes, place: int, result: ArmResult, values: Sequence[float]) -> 
     if arm.has_samples:
         colour = _MIXED_COLOUR if any(arm.real) else _ALONE_COLOUR
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
-    axes.plot(values, np.full(len(values), place), "o", color=colour, ms=4.5, alpha=0.55, mew=0)
+    below = np.full(len(values), place + 0.22)  # beside the bar, which would hide them
+    axes.plot(values, below, "o", color=colour, ms=4.5, alpha=0.6, mew=0)
     axes.errorbar(mean, place, xerr=spread, color=colour, capsize=4, lw=1.6)
     axes.plot([mean], [place], "|", color=colour, ms=11, mew=2.2)
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from acgan.evaluation.readers import Share
 from acgan.evaluation.section import Finding
 from acgan.evaluation.sections.label_findings import label_findings
 
@@ -137,7 +138,18 @@ def test_of_a_handful_of_samples_nothing_is_said() -> None:
 
 
 def test_detail_that_says_nothing_is_named() -> None:
-    lazy = found(matrix(0.98), at_half=(0.98, 0.97, 0.98, 0.7))
+    lazy = found(matrix(0.98), at_half={"judge": (0.98, 0.97, 0.98, 0.7)})
     assert keys(lazy) == ["resolution-unused"]
-    assert keys(found(matrix(0.98), at_half=(0.98, 0.75, 0.98, 0.7))) == ["labels-kept"]
-    assert keys(found(matrix(0.98), at_half=(0.98, 0.98, 0.98, 0.97))) == ["labels-kept"]
+    assert keys(found(matrix(0.98), at_half={"judge": (0.98, 0.75, 0.98, 0.7)})) == ["labels-kept"]
+    assert keys(found(matrix(0.98), at_half={"judge": (0.98, 0.98, 0.98, 0.97)})) == ["labels-kept"]
+
+
+def test_an_outsider_that_knows_the_samples_less_well_is_heard() -> None:
+    far = Share(0.24, (0.2, 0.29), 0.575, (), ())
+    (only,) = found(matrix(0.98), outsiders={"imagenet": far})
+    assert (only.key, only.level) == ("outsider-disagrees", "warning")
+    assert "imagenet reads 24.0 %" in only.sentence
+    assert "57.5 %" in only.sentence
+    near = Share(0.5, (0.45, 0.55), 0.575, (), ())
+    unknown = Share(None, None, None, (), ())
+    assert keys(found(matrix(0.98), outsiders={"a": near, "b": unknown})) == ["labels-kept"]

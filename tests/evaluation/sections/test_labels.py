@@ -155,9 +155,10 @@ def test_imagenet_judges_the_classes_that_it_knows() -> None:
     figure = figures(section)["labels.discriminability.fake"]
     assert figure.value == pytest.approx(100 / 150)
     assert figure.per_class == (1.0, None, None, 0.5)
-    assert "deer" in figure.note
+    assert figure.note == "without deer, which it does not know"
     assert section.protocols[figure.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
     assert "labels.probe.fake" not in figures(section)
+    assert "outsider-disagrees" in {each.key for each in section.findings}
 
 
 def test_what_imagenet_does_not_know_a_probe_learns(tmp_path: Path) -> None:

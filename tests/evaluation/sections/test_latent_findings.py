@@ -17,8 +17,7 @@ def style(value: float) -> StyleKept:
 def test_style_is_said_in_words(value: float, key: str, level: str) -> None:
     (only,) = latent_findings(style(value), (), 500)
     assert (only.key, only.level) == (key, level)
-    assert "brightness and slant" in only.sentence
-    assert f"{value:.2f}" in only.sentence
+    assert f"brightness {value:.2f}, slant {value:.2f}" in only.sentence
 
 
 @pytest.mark.parametrize("value", [0.2, float("nan")])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from acgan.evaluation.confusion import Confusion, Shares, association, permuted_cycles, row_shares
-from acgan.evaluation.readers import SMALLEST_COUNT
+from acgan.evaluation.readers import SMALLEST_COUNT, Share
 from acgan.evaluation.section import Finding
 
 BLIND_JUDGE = 0.5
@@ -34,7 +35,8 @@ def label_findings(
     samples: Confusion,
     real: Confusion,
     *,
-    at_half: tuple[float, float, float, float] | None = None,
+    at_half: Mapping[str, tuple[float, float, float, float] | None] = MappingProxyType({}),
+    outsiders: Mapping[str, Share] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
     """The findings of one judge, most serious first.
 
@@ -42,8 +44,9 @@ def label_findings(
         names: of the K classes.
         samples: (K, K), samples by asked class (row) and seen class (column).
         real: the same of real images that the judge has not seen.
-        at_half: share read right of samples in full and at half the side, then of real images; None
-            where it was not measured.
+        at_half: by reader, the share read right of samples in full and at half the side, then of
+            real images; None where it was not measured.
+        outsiders: what readers that are not the judge make of the samples, by name.
     """
     if min(samples.sum(), real.sum()) < SMALLEST_COUNT:
         return ()
@@ -63,8 +66,11 @@ def label_findings(
     findings = [*_permuted(names, samples, permuted)]
     findings += _confused(names, samples, real, {k for cycle in permuted for k in cycle})
     findings += _too_typical(samples, real)
-    if at_half is not None:
-        findings += _resolution_unused(*at_half)
+    for name, share in outsiders.items():
+        findings += _outsider(name, share)
+    for name, shares in at_half.items():
+        if shares is not None:
+            findings += _resolution_unused(name, *shares)
     return tuple(findings) or (_good(names, samples, real),)
 
 
@@ -167,8 +173,25 @@ def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
     ]
 
 
+def _outsider(name: str, share: Share) -> list[Finding]:
+    if share.value is None or share.floor is None or share.interval is None:
+        return []
+    if share.interval[1] >= share.floor - BELOW_REAL:
+        return []
+    return [
+        Finding(
+            "outsider-disagrees",
+            "warning",
+            f"Whoever did not learn from these data knows the samples less well: {name} reads "
+            f"{_percent(share.value)} of them as the class asked for, and {_percent(share.floor)} "
+            "of the real test images. The samples have what the judge looks for without looking "
+            "as much like the things.",
+        )
+    ]
+
+
 def _resolution_unused(
-    full: float, half: float, real_full: float, real_half: float
+    reader: str, full: float, half: float, real_full: float, real_half: float
 ) -> list[Finding]:
     lost, real_lost = full - half, real_full - real_half
     if real_lost < RESOLUTION_MATTERS or lost > real_lost / 4:
@@ -177,9 +200,9 @@ def _resolution_unused(
         Finding(
             "resolution-unused",
             "warning",
-            "The fine detail of the samples says nothing of their class: at half the side the "
-            f"judge reads {_percent(half)} of them right, in full {_percent(full)}, while real "
-            f"images fall from {_percent(real_full)} to {_percent(real_half)}.",
+            f"The fine detail of the samples says nothing of their class to {reader}: at half "
+            f"the side it reads {_percent(half)} of them right, in full {_percent(full)}, while "
+            f"real images fall from {_percent(real_full)} to {_percent(real_half)}.",
         )
     ]
 

@@ -67,7 +67,16 @@ def labels_section(evidence: Evidence, imagenet: Extractor | None) -> Section:
     findings: tuple[Finding, ...] = ()
     if seen is not None and real is not None:
         blocks.insert(0, _confusion_table(names, seen, real))
-        findings = label_findings(names, seen.confusion, real.confusion, at_half=results[0].at_half)
+        findings = label_findings(
+            names,
+            seen.confusion,
+            real.confusion,
+            at_half={result.reader.extractor.name: result.at_half for result in results},
+            outsiders={
+                reader.extractor.name: share_beside_real(*view)
+                for reader, view in zip(readers[1:], views[1:], strict=True)
+            },
+        )
     return Section(
         key="labels",
         title="Labels: do samples show the class that was asked for?",
@@ -105,7 +114,9 @@ def _figure(
     notes = []
     if share.value is None:
         notes.append(f"it takes at least {SMALLEST_COUNT} samples")
-    elif None in share.per_class:
+    elif any(
+        one is None and known for one, known in zip(share.per_class, reader.known, strict=True)
+    ):
         notes.append(f"per class it takes at least {SMALLEST_COUNT} samples")
     if without:
         notes.append(f"without {', '.join(without)}, which it does not know")

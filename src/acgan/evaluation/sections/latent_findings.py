@@ -57,8 +57,8 @@ def _style(style: StyleKept) -> list[Finding]:
             Finding(
                 "style-kept",
                 "good",
-                f"One seed keeps its style in all classes: {_listed(style)} correlate between "
-                f"classes by {value:.2f} on average.",
+                "One seed keeps its style in all classes, by a correlation between classes of "
+                f"{value:.2f} on average ({_listed(style)}; 0 is chance, 1 the same style).",
             )
         ]
     if value <= LOST:
@@ -66,14 +66,15 @@ def _style(style: StyleKept) -> list[Finding]:
             Finding(
                 "style-lost",
                 "warning",
-                "One seed does not keep its style across classes: "
-                f"{_listed(style)} correlate between classes by {value:.2f} on average "
-                "(0 is chance). The latent means something else in every class, as where the label "
-                "is multiplied into it.",
+                "One seed does not keep its style across classes: the correlation between classes "
+                f"is {value:.2f} on average ({_listed(style)}; 0 is chance, 1 the same style). The "
+                "latent means something else in every class, as where the label is multiplied "
+                "into it.",
             )
         ]
     return []
 
 
 def _listed(style: StyleKept) -> str:
-    return ", ".join(style.names[:-1]) + f" and {style.names[-1]}"
+    pairs = zip(style.names, style.correlations, strict=True)
+    return ", ".join(f"{name} {value:.2f}" for name, value in pairs if math.isfinite(value))

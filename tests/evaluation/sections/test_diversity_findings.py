@@ -24,9 +24,9 @@ def found(variety: Variety) -> list[tuple[str, str]]:
 def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() -> None:
     assert found(GOOD) == [("good", "good")]
     assert "as real images do: 1.00" in diversity_findings(GOOD)[0].sentence
-    less = replace(GOOD, variance=(0.6, 0.5, 0.6))
+    less = replace(GOOD, variance=(0.8, 0.7, 0.9))
     assert found(less) == [("good", "good")]
-    assert "less than real images" in diversity_findings(less)[0].sentence
+    assert "somewhat less than real images: 0.80" in diversity_findings(less)[0].sentence
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() ->
     [
         (replace(GOOD, variance=(0.01, 0.0, 0.02)), [("one-image-a-class", "fault")]),
         (replace(GOOD, variance=(0.4, 0.4, 0.45)), [("low-variety", "warning")]),
+        (replace(GOOD, variance=(0.7, 0.7, 0.8)), [("low-variety", "warning")]),
+        (replace(GOOD, variance=(0.45, 1.0, 1.0)), [("low-variety", "warning")]),
         (replace(GOOD, variance=(0.1, 0.2, 0.1)), [("low-variety", "fault")]),
         (replace(GOOD, variance=(0.9, 0.2, 0.9)), [("low-variety", "warning")]),
         (replace(GOOD, similarity=(0.6, 0.5, 0.6)), [("low-variety", "warning")]),

@@ -36,8 +36,8 @@ def found(samples: npt.NDArray[np.int64], real: npt.NDArray[np.int64] = REAL, **
 def test_as_good_as_real_is_good() -> None:
     (only,) = found(matrix(0.985))
     assert (only.key, only.level) == ("labels-kept", "good")
-    assert "98.5 %" in only.sentence
-    assert "98.0 %" in only.sentence
+    assert "98.5%" in only.sentence
+    assert "98.0%" in only.sentence
 
 
 def test_exchanged_classes_are_named_with_who_is_whom() -> None:
@@ -86,7 +86,7 @@ def test_a_class_drawn_as_another_is_confused_and_not_permuted() -> None:
     samples[3] = [0, 0, 0, 100, 0, 900]  # and five is five
     (only,) = found(samples)
     assert (only.key, only.level) == ("classes-confused", "fault")
-    assert "three (10.0 %, real images 98.0 %; 90.0 % are read as five)" in only.sentence
+    assert "three (10.0%, real images 98.0%; 90.0% are read as five)" in only.sentence
 
 
 def test_a_class_below_the_real_images_is_a_warning() -> None:
@@ -116,7 +116,7 @@ def test_few_samples_of_a_class_raise_no_alarm() -> None:
 def test_better_than_real_is_too_typical() -> None:
     (only,) = found(matrix(0.985), matrix(0.92))
     assert (only.key, only.level) == ("too-typical", "warning")
-    assert "98.5 %" in only.sentence
+    assert "98.5%" in only.sentence
     assert keys(found(matrix(0.99), matrix(0.98))) == ["labels-kept"]
 
 
@@ -148,8 +148,8 @@ def test_an_outsider_that_knows_the_samples_less_well_is_heard() -> None:
     far = Share(0.24, (0.2, 0.29), 0.575, (), ())
     (only,) = found(matrix(0.98), outsiders={"imagenet": far})
     assert (only.key, only.level) == ("outsider-disagrees", "warning")
-    assert "imagenet reads 24.0 %" in only.sentence
-    assert "57.5 %" in only.sentence
+    assert "imagenet reads 24.0%" in only.sentence
+    assert "57.5%" in only.sentence
     near = Share(0.5, (0.45, 0.55), 0.575, (), ())
     unknown = Share(None, None, None, (), ())
     assert keys(found(matrix(0.98), outsiders={"a": near, "b": unknown})) == ["labels-kept"]

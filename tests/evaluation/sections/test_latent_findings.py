@@ -30,8 +30,8 @@ def test_a_model_that_was_better_is_named() -> None:
     (only,) = latent_findings(style(0.2), past, 500)
     assert (only.key, only.level) == ("past-its-best", "warning")
     assert "20,000 images" in only.sentence
-    assert "95.0 %" in only.sentence
-    assert "80.0 %" in only.sentence
+    assert "95.0%" in only.sentence
+    assert "80.0%" in only.sentence
 
 
 def test_a_little_worse_or_a_few_samples_are_no_warning() -> None:

@@ -10,9 +10,9 @@ from acgan.evaluation.section import Finding
 Optional = tuple[float | None, ...]
 
 COLLAPSED = 0.05  # of the real variance: nothing to be seen but one image
-LOW, VERY_LOW = 0.5, 0.25  # of the real variance, mean over the classes
-ABOUT_ONE = 0.8  # likewise
-LOW_IN_A_CLASS = 0.33
+LOW, VERY_LOW = 0.75, 0.25  # of the real variance, mean over the classes
+ABOUT_ONE = 0.9  # likewise
+LOW_IN_A_CLASS = 0.5
 ALIKE = 0.25  # of the way from the real images' MS-SSIM to equal images
 DUPLICATES, REPEATED = 0.05, 0.9  # of the samples
 HIGH = 2.0  # times the real variance
@@ -48,8 +48,9 @@ class Variety:
 def diversity_findings(variety: Variety) -> tuple[Finding, ...]:
     """Faults first, then warnings; one good finding where there is neither; none without figures.
 
-    The thresholds are ours, set between what trained models show (variance ratios of .6 to 1) and
-    what planted faults do.
+    The thresholds are ours. Faults lie between what trained models show (variance ratios of .6 to
+    1) and what planted faults do; the warning begins where a quarter of the real variety is gone,
+    whatever our own models reach.
     """
     found = [
         *_one_image(variety),
@@ -178,7 +179,7 @@ def _good(variety: Variety) -> tuple[Finding, ...]:
     if mean is None:
         return ()
     lowest = min(ratio for ratio in variety.variance if ratio is not None)
-    words = "as real images do" if mean >= ABOUT_ONE else "less than real images, but not badly so"
+    words = "about as real images do" if mean >= ABOUT_ONE else "somewhat less than real images"
     return (
         Finding(
             "good",

@@ -239,7 +239,7 @@ def _chance_gap(right: float, count: int, real_right: float, real_count: int) ->
 
 
 def _percent(share: Any) -> str:
-    return f"{100 * float(share):.1f} %"
+    return f"{float(share):.1%}"
 
 
 def _some(listed: Sequence[str], most: int) -> str:

@@ -42,8 +42,8 @@ def _past(past: Sequence[tuple[int, float]], samples: int) -> list[Finding]:
             "past-its-best",
             "warning",
             f"An earlier state of this model obeyed the label better: after {images_seen:,} images "
-            f"the judge read {100 * best:.1f} % of {samples} samples as the class asked for, now "
-            f"{100 * now:.1f} %.",
+            f"the judge read {best:.1%} of {samples} samples as the class asked for, now "
+            f"{now:.1%}.",
         )
     ]
 

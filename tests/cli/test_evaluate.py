@@ -1,0 +1,156 @@
+"""`acgan evaluate` on real digits: faults planted into samples are named by the report's words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from acgan.classifiers import cache as cache_module
+from acgan.classifiers.judge_config import JudgeConfig, judge_config
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.data.load import load_data
+
+PER_CLASS = 80
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataParts:
+    return load_data(DataConfig(source="digits"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all tests here, so that the judge is fitted once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """The default judge with a third of its budget, which is enough for digits."""
+
+    def config(train: LabelledImages, *, flip: bool) -> JudgeConfig:
+        return judge_config(train, flip=flip, images=25_000)
+
+    monkeypatch.setenv("ACGAN_CACHE", str(cache))
+    monkeypatch.setattr(cache_module, "judge_config", config)
+
+
+def of_class(part: LabelledImages, label: int) -> Images:
+    chosen: Images = part.images[part.labels == label]
+    return chosen
+
+
+def held_out(digits: DataParts, label: int) -> Images:
+    """Real images that are no training images: what a perfect generator would draw."""
+    return np.concatenate([of_class(digits.validation, label), of_class(digits.test, label)])
+
+
+def permuted(digits: DataParts, label: int) -> Images:
+    return held_out(digits, (label + 1) % 10)
+
+
+def label_ignored(digits: DataParts, label: int) -> Images:
+    both = np.concatenate([digits.validation.images, digits.test.images])
+    drawn: Images = both[np.random.default_rng(label).permutation(len(both))[:PER_CLASS]]
+    return drawn
+
+
+def one_image(digits: DataParts, label: int) -> Images:
+    same: Images = of_class(digits.test, label)[:1].repeat(PER_CLASS, axis=0)
+    return same
+
+
+def training_images(digits: DataParts, label: int) -> Images:
+    return of_class(digits.train, label)[:PER_CLASS]
+
+
+def blurred_training_images(digits: DataParts, label: int) -> Images:
+    exact = training_images(digits, label).astype(np.float64)
+    soft = gaussian_filter(exact, sigma=(0, 0, 1, 1))
+    blurred: Images = np.clip(np.rint(soft), 0, 255).astype(np.uint8)
+    return blurred
+
+
+def write(folder: Path, digits: DataParts, generator: Callable[..., Images]) -> Path:
+    for label, name in enumerate(digits.classes):
+        place = folder / name.folder
+        place.mkdir(parents=True)
+        for number, image in enumerate(generator(digits, label)[:PER_CLASS]):
+            Image.fromarray(image[0]).save(place / f"{number}.png")
+    return folder
+
+
+def evaluated(acgan: Any, samples: Path, out: Path) -> Any:
+    done = acgan(
+        *("evaluate", samples, "--data", "digits", "--extractor", "none"),
+        *("--samples", 10 * PER_CLASS, "--out", out),
+    )
+    assert done.code == 0, done.err
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("generator", "key", "words"),
+    [
+        (permuted, "classes-permuted", "permuted"),
+        (label_ignored, "label-ignored", "ignores the label"),
+        (one_image, "one-image-a-class", "One image a class"),
+        (training_images, "copies-training-images", "opies of training images"),
+        (blurred_training_images, "blurred-training-images", "lurred"),
+    ],
+)
+def test_a_planted_fault_is_named(
+    acgan: Any,
+    digits: DataParts,
+    tmp_path: Path,
+    generator: Callable[..., Images],
+    key: str,
+    words: str,
+) -> None:
+    done = evaluated(acgan, write(tmp_path / "made", digits, generator), tmp_path / "report")
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    faults = [each for each in report["findings"] if each["level"] == "fault"]
+    assert key in [each["key"] for each in faults]
+    assert report["verdict"]["level"] == "fault"
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert words in page
+    assert words in " ".join(done.out.split())
+
+
+@pytest.mark.slow
+def test_real_images_are_accused_of_nothing(acgan: Any, digits: DataParts, tmp_path: Path) -> None:
+    evaluated(acgan, write(tmp_path / "made", digits, held_out), tmp_path / "report")
+    report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
+    assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
+    figures = {f["key"]: f for section in report["sections"] for f in section["figures"]}
+    assert figures["labels.accuracy.judge"]["value"] > 0.9
+    assert report["judge"]["accuracy_on_test"] > 0.9
+
+
+def test_mistakes_get_a_sentence_and_a_code(acgan: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    for arguments, code, sentence in [
+        (("nowhere",), 2, "there is no model at nowhere"),
+        ((tmp_path / "empty",), 2, "--data DATA"),
+        ((tmp_path / "empty", "--data", "digits"), 3, "there are no files"),
+        ((tmp_path / "empty", "--data", "digits", "--out", tmp_path / "file"), 2, "is a file"),
+        (
+            (tmp_path / "empty", "--data", "digits", "--extractor", "none", "--extractor", "judge"),
+            2,
+            "goes with no other",
+        ),
+        ((tmp_path / "empty", "--samples", "0"), 2, "--samples"),
+    ]:
+        done = acgan("evaluate", *arguments)
+        assert (done.code, sentence in done.err) == (code, True), done.err
+        assert "Traceback" not in done.err

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.classifiers import cache as cache_module
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.judge_config import JudgeConfig
+from acgan.classifiers.network import JudgeNetworkConfig
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, LabelledImages
+from acgan.data.load import load_data
+from acgan.errors import DataError, UsageError
+from acgan.evaluation.prepare import Request, prepare
+from acgan.evaluation.stopwatch import Stopwatch
+from acgan.model import Model
+
+Untrained = Callable[..., Model]
+SMALL: dict[str, Any] = {"extractors": (), "samples": 20}
+
+
+@pytest.fixture(autouse=True)
+def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
+    """Judges are fitted in a moment and kept in the test's own folder; tells how they mirror."""
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+    asked: list[bool] = []
+
+    def config(_train: LabelledImages, *, flip: bool) -> JudgeConfig:
+        asked.append(flip)
+        return JudgeConfig(
+            network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+            fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
+        )
+
+    monkeypatch.setattr(cache_module, "judge_config", config)
+    return asked
+
+
+def pictures(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> Path:
+    for seed in seeds:
+        pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
+        place = folder / ("dark" if seed % 2 else "light")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).convert(mode).save(place / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> tuple[DataConfig, DataParts]:
+    config = DataConfig(source=str(pictures(tmp_path / "own", range(60))))
+    return config, load_data(config)
+
+
+def test_a_model_is_held_against_its_own_split(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    model = untrained(parts, config)
+    watch = Stopwatch()
+    for path in (tmp_path / "run", tmp_path / "run" / "model"):
+        prepared = prepare(Request(path, **SMALL), watch)
+        evidence = prepared.evidence
+        assert evidence.held_out is True
+        assert prepared.own_training_part
+        assert evidence.parts.split_record() == parts.split_record()
+        assert np.array_equal(evidence.subject.samples, model.sample(count=10))
+        assert evidence.subject.run == tmp_path / "run"
+        assert evidence.subject.name == "run"
+        assert evidence.judge.record.train_hash == parts.train.content_hash
+        assert "is right on" in prepared.notes[0]
+    assert list(watch.seconds) == ["data", "samples", "judge"]
+
+
+def test_data_that_have_moved_are_named_again(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    untrained(parts, config)
+    (tmp_path / "own").rename(tmp_path / "moved")
+    with pytest.raises((DataError, UsageError), match="own"):
+        prepare(Request(tmp_path / "run", **SMALL), Stopwatch())
+    request = Request(tmp_path / "run", data=str(tmp_path / "moved"), **SMALL)
+    assert prepare(request, Stopwatch()).evidence.held_out is True
+
+
+def test_other_data_need_a_word(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config, parts = own
+    untrained(parts, config)
+    other = str(pictures(tmp_path / "other", range(100, 160)))
+    with pytest.raises(DataError, match=r"no held-out reference.* --other-data"):
+        prepare(Request(tmp_path / "run", data=other, **SMALL), Stopwatch())
+    prepared = prepare(Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch())
+    assert prepared.evidence.held_out is True
+    assert not prepared.own_training_part
+    assert any("Copies of its training images were not looked for" in n for n in prepared.notes)
+    (tmp_path / "own").rename(tmp_path / "gone")
+    prepared = prepare(Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch())
+    assert prepared.evidence.held_out is None
+    assert any("taken on trust" in note for note in prepared.notes)
+
+
+def test_of_pictures_from_elsewhere_nothing_is_known(
+    own: tuple[DataConfig, DataParts], tmp_path: Path
+) -> None:
+    made = pictures(tmp_path / "made", range(200, 240))
+    prepared = prepare(Request(made, data=own[0].source, **SMALL), Stopwatch())
+    assert prepared.evidence.held_out is None
+    assert prepared.own_training_part
+    assert len(prepared.evidence.subject.samples) == 20
+    assert any("Nobody here knows" in note for note in prepared.notes)
+
+
+def test_colour_folders_are_mirrored_unless_one_knows_better(
+    small_judges: list[bool], tmp_path: Path
+) -> None:
+    data = str(pictures(tmp_path / "photos", range(60), mode="RGB"))
+    made = pictures(tmp_path / "made", range(200, 220), mode="RGB")
+    assert prepare(Request(made, data=data, **SMALL), Stopwatch()).mirror is True
+    assert prepare(Request(made, data=data, mirror=False, **SMALL), Stopwatch()).mirror is False
+    assert small_judges == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "holds no model, so say what .* --data DATA"),
+        ({"data": "digts"}, "digits"),
+        ({"data": "OWN", "image_size": (9, 9)}, "are of 8×8×1, own holds images of 9×9×1"),
+        ({"data": "OWN", "extractors": ("vgg",)}, "efficientnet-lite0, inception"),
+        ({"data": "OWN", "samples": 1}, ""),
+    ],
+)
+def test_mistakes_with_pictures(
+    own: tuple[DataConfig, DataParts], tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    made = pictures(tmp_path / "made", range(200, 220))
+    given = {**SMALL, **changes}
+    if given.get("data") == "OWN":
+        given["data"] = own[0].source
+    request = Request(made, **given)
+    if sentence:
+        with pytest.raises((DataError, UsageError), match=sentence):
+            prepare(request, Stopwatch())
+    else:
+        assert len(prepare(request, Stopwatch()).evidence.subject.samples) == 2  # one a class
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"image_size": (16, 16)}, "--image-size is for folders of pictures"),
+        ({"other_data": True}, "--other-data needs --data"),
+        ({"samples": 1}, "fewer than the 2 classes"),
+        ({"inception_weights": Path("none.pth"), "extractors": ("inception",)}, "none.pth"),
+    ],
+)
+def test_mistakes_with_models(
+    own: tuple[DataConfig, DataParts],
+    untrained: Untrained,
+    small_judges: list[bool],
+    tmp_path: Path,
+    changes: dict[str, Any],
+    sentence: str,
+) -> None:
+    config, parts = own
+    untrained(parts, config)
+    with pytest.raises((DataError, UsageError), match=sentence):
+        prepare(Request(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
+    assert not small_judges  # none is fitted for nothing
+
+
+def test_a_path_to_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no model at"):
+        prepare(Request(tmp_path / "nothing", **SMALL), Stopwatch())

@@ -61,6 +61,8 @@ def test_every_command_of_the_readme_works(
             arguments += [*SHORT[2:]] if minutes else [*SHORT, "-o", "reporting.sheet_columns=2"]
             if minutes:
                 arguments[arguments.index("--max-minutes") + 1] = "0.05"
+        if arguments[0] == "evaluate":
+            arguments += ["--samples", "200"]
         code = execute(arguments)
         assert code == 0, (arguments, capsys.readouterr().err)
     assert (tmp_path / "sevens" / "seven" / "0.png").exists()

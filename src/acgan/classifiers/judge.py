@@ -6,7 +6,6 @@ Whether two sets are alike in its features is for `acgan.evaluation` to say.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from dataclasses import dataclass, replace
@@ -18,12 +17,15 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from acgan.classifiers.extractor import Answers
 from acgan.classifiers.extractor import Progress as ImagesDone
 from acgan.classifiers.fit import Progress, fit_classifier
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
 from acgan.classifiers.network import JudgeNetwork
+from acgan.classifiers.passes import answers_in_passes
+from acgan.classifiers.weights import hash_weights
 from acgan.config import Config
 from acgan.data.images import Images, ImageShape, LabelledImages
 from acgan.errors import DataError
@@ -103,22 +105,21 @@ class Judge:
                 f"the judge reads images of {self.shape} (height×width×channels), these are "
                 f"{_shape_text(images)}; fit a judge to data of the images' own size"
             )
-        classes = self.network.head.out_features
-        logits = np.empty((len(images), classes), np.float32)
-        features = np.empty((len(images), self.network.head.in_features), np.float32)
-        for start in range(0, len(images), _BATCH):
-            chunk = images[start : start + _BATCH]
-            padded = np.zeros((_BATCH, *self.shape), np.uint8)
-            padded[: len(chunk)] = chunk
-            with torch.inference_mode():
-                pixels = torch.from_numpy(padded).contiguous(memory_format=torch.channels_last)
-                pooled = self.network.features(pixels)
-                answers = self.network.head(pooled)
-            features[start : start + _BATCH] = pooled[: len(chunk)].numpy()
-            logits[start : start + _BATCH] = answers[: len(chunk)].numpy()
-            if progress is not None:
-                progress(start + len(chunk), len(images))
-        return Answers(logits, features)
+        head = self.network.head
+
+        def forward(pixels: Tensor) -> tuple[Tensor, Tensor]:
+            inputs = pixels.contiguous(memory_format=torch.channels_last)
+            pooled = self.network.features(inputs)
+            return head(pooled), pooled
+
+        return answers_in_passes(
+            images,
+            forward,
+            batch=_BATCH,
+            classes=head.out_features,
+            features=head.in_features,
+            progress=progress,
+        )
 
     def accuracy(self, data: LabelledImages) -> float:
         """Share of images whose class it reads right; looked up where it was measured before."""
@@ -135,11 +136,7 @@ class Judge:
 
     def weights_hash(self) -> str:
         """SHA-256 over names, shapes and values of all weights: equal judges, equal hash."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.network.state_dict().items()):
-            digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
-            digest.update(value.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return hash_weights(self.network.state_dict())
 
     def save(self, path: Path) -> None:
         """Write it as one safetensors file, the record as JSON in the file's header.

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from acgan.errors import UsageError
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "evaluation.py"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evaluation_benchmark", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "evaluation_benchmark", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_command_is_timed_with_its_memory_and_its_own_cache(
+    benchmark: ModuleType, tmp_path: Path
+) -> None:
+    script = (
+        "import json, os, time; block = bytearray(300_000_000); time.sleep(0.1); "
+        "print(json.dumps({'seconds': {os.environ['ACGAN_CACHE']: 1.5}}))"
+    )
+    measured = benchmark._one([sys.executable, "-c", script], tmp_path)
+    assert measured.parts == {str(tmp_path): 1.5}
+    assert measured.seconds > 0.1
+    assert 0.25 < measured.peak_gib < 2
+
+
+def test_a_command_that_fails_is_a_sentence(benchmark: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="ended with 3"):
+        benchmark._one([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path)
+
+
+def test_without_a_run_nothing_is_measured(
+    benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.main([str(tmp_path / "nothing")]) == 2
+    assert "there is no model at" in capsys.readouterr().err
+
+
+def test_both_runs_are_printed_part_by_part(
+    benchmark: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = benchmark.Measured(100.0, {"data": 1.0, "fidelity": 60.0}, 2.5)
+    second = benchmark.Measured(50.0, {"data": 1.0, "fidelity": 30.0}, 2.0)
+    benchmark._print(first, second)
+    said = capsys.readouterr().out
+    assert "first / kept: 2.00" in said
+    assert "2.50 GiB, 2.00 GiB" in said

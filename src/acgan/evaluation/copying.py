@@ -13,8 +13,10 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import rankdata
+from torch import Tensor
 
 from acgan.data.images import Images
 from acgan.evaluation.nearest import Array, Indices, NearestSearch
@@ -27,6 +29,8 @@ NEAR_COPY = 0.7
 
 _FINE = 14  # a blur of this part of the shorter side leaves shapes and no detail
 _CHUNK = 4096
+_RUN = 16  # pixels whose sums bound a difference
+_LOOKED_AT = 256  # training images at a time
 
 
 @final
@@ -185,29 +189,39 @@ def copying_test(
 def nearest_by_l1(queries: Images, training: Images) -> Indices:
     """The training image with the smallest sum of absolute differences: the paper's own probe.
 
-    Odena et al. (2017, §4.4) show these neighbours. One pass over all training images for each
-    query, so for a few dozen that are shown.
+    Odena et al. (2017, §4.4) show these neighbours. Sums over runs of pixels never differ by more
+    than the pixels do (Σ|aᵢ − bᵢ| ≥ |Σaᵢ − Σbᵢ|), so training images are looked at in the order of
+    that bound, until it exceeds the best found.
 
     Args:
         queries: uint8 (n, C, H, W).
         training: uint8 (M, C, H, W).
 
     Returns:
-        int64 (n,).
+        int64 (n,); the first of several equally near ones.
     """
     flat, base = queries.reshape(len(queries), -1), training.reshape(len(training), -1)
-    best = np.full(len(flat), np.inf)
-    index = np.full(len(flat), -1, np.int64)
-    ones = np.ones(flat.shape[1], np.float32)
-    for start in range(0, len(base), _CHUNK):
-        rows = base[start : start + _CHUNK]
-        for place, query in enumerate(flat):
-            difference = np.maximum(rows, query) - np.minimum(rows, query)
-            sums = difference.astype(np.float32) @ ones
-            at = int(sums.argmin())
-            if sums[at] < best[place]:
-                best[place], index[place] = sums[at], start + at
+    bounds = torch.cdist(_run_sums(flat), _run_sums(base), p=1).numpy()
+    index = np.empty(len(flat), np.int64)
+    for place, query in enumerate(flat):
+        order = np.argsort(bounds[place])
+        best = (np.inf, len(base))
+        for start in range(0, len(order), _LOOKED_AT):
+            candidates = order[start : start + _LOOKED_AT]
+            if bounds[place, candidates[0]] > best[0]:
+                break
+            rows = base[candidates]
+            sums = (np.maximum(rows, query) - np.minimum(rows, query)).sum(axis=1, dtype=np.int64)
+            least = sums.min()
+            best = min(best, (least, candidates[sums == least].min()))
+        index[place] = best[1]
     return index
+
+
+def _run_sums(flat: npt.NDArray[np.uint8]) -> Tensor:
+    """float32 (N, ⌈F / 16⌉): sums over runs of 16 numbers, exact."""
+    sums = np.add.reduceat(flat, np.arange(0, flat.shape[1], _RUN), axis=1, dtype=np.float32)
+    return torch.from_numpy(sums)
 
 
 def _blur(side: int, sigma: int) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 
 _AXES = 192  # principal axes of the bound; what lies outside them counts by its length
-_FITTED_TO = 1024  # rows that the axes are fitted to; any orthonormal axes give a true bound
+_FITTED_TO = 256, 1024  # rows that axes are fitted to; any orthonormal axes give a true bound
 _QUERIES, _BASE, _GROUP = 256, 4096, 64  # one block of bounds stays in the processor's cache
 _BOUNDS = 1 << 26  # bounds held at a time: 256 MiB
 _CANDIDATES = (8, 64, 512)  # looked at exactly, at first and where those do not suffice
@@ -57,8 +57,9 @@ class NearestSearch:
         self._base = _flat(base)
         if not len(self._base):
             raise ValueError("there is nothing to search: the base has no rows")
-        step = max(1, len(base) // _FITTED_TO)
-        some = self._base[::step][:_FITTED_TO].astype(np.float64)
+        fewest, most = _FITTED_TO
+        fitted = min(most, max(fewest, len(base) // 8))  # a small base is soon searched anyhow
+        some = self._base[:: max(1, len(base) // fitted)][:fitted].astype(np.float64)
         self._mean = some.mean(axis=0)
         self._axes = None if some.shape[1] <= _AXES + 1 else _principal_axes(some - self._mean)
         reduced = self._reduced(self._base)

@@ -21,7 +21,7 @@ from acgan.sampling import sample_images
 
 SHOWN_CLASSES = 10
 """Classes that pictures show at most."""
-JUDGED = 500
+JUDGED = 200
 """Samples that the judge reads of every checkpoint."""
 _MOST_CHECKPOINTS = 8  # besides the model itself
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,11 @@ def test_every_command_of_the_readme_works(
     assert execute(["train", "digits", *SHORT, "--run", str(run)]) == 0
     with Image.open(run / "samples" / "real.png") as picture:
         picture.save(tmp_path / "my-digit.png")
+    named = {"RUN": str(run), "OTHER-RUN": str(tmp_path / "other-run")}
     found = commands()
     assert {command[1] for command in found} >= {"train", "sample", "interpolate", "inspect"}
     for command in found:
-        arguments = [str(run) if word == "RUN" else word for word in command[1:]]
+        arguments = [named.get(word, word) for word in command[1:]]
         if arguments[:2] == ["train", "mnist"]:
             continue  # needs the real files: the test below
         if arguments[0] == "train":
@@ -63,10 +65,14 @@ def test_every_command_of_the_readme_works(
                 arguments[arguments.index("--max-minutes") + 1] = "0.05"
         if arguments[0] == "evaluate":
             arguments += ["--samples", "200"]
+        if arguments[0] == "compare":
+            shutil.copytree(run, named["OTHER-RUN"])
         code = execute(arguments)
         assert code == 0, (arguments, capsys.readouterr().err)
     assert (tmp_path / "sevens" / "seven" / "0.png").exists()
     assert (tmp_path / "morph.gif").exists()
+    assert (run / "evaluation" / "report.html").exists()
+    assert (tmp_path / "compare.html").exists()
 
 
 @pytest.mark.real_data

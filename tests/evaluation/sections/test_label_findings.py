@@ -152,4 +152,6 @@ def test_an_outsider_that_knows_the_samples_less_well_is_heard() -> None:
     assert "57.5%" in only.sentence
     near = Share(0.5, (0.45, 0.55), 0.575, (), ())
     unknown = Share(None, None, None, (), ())
+    agrees = matrix(0.4)  # the judge sees as little in these samples: nobody disagrees
+    assert "outsider-disagrees" not in keys(found(agrees, outsiders={"imagenet": far}))
     assert keys(found(matrix(0.98), outsiders={"a": near, "b": unknown})) == ["labels-kept"]

@@ -67,7 +67,7 @@ def label_findings(
     findings += _confused(names, samples, real, {k for cycle in permuted for k in cycle})
     findings += _too_typical(samples, real)
     for name, share in outsiders.items():
-        findings += _outsider(name, share)
+        findings += _outsider(name, share, _right(samples) / _right(real))
     for name, shares in at_half.items():
         if shares is not None:
             findings += _resolution_unused(name, *shares)
@@ -173,10 +173,17 @@ def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
     ]
 
 
-def _outsider(name: str, share: Share) -> list[Finding]:
+def _outsider(name: str, share: Share, kept: float) -> list[Finding]:
+    """Heard where it reads less of samples than of real images, by more than the judge does.
+
+    Args:
+        name: of the reader.
+        share: what it reads of samples, and of real images.
+        kept: the judge's share of samples over its share of real images.
+    """
     if share.value is None or share.floor is None or share.interval is None:
         return []
-    if share.interval[1] >= share.floor - BELOW_REAL:
+    if share.interval[1] >= share.floor - BELOW_REAL or share.value >= kept * share.floor:
         return []
     return [
         Finding(

@@ -168,7 +168,7 @@ def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
             "warning",
             f"Samples are read better than real images ({_percent(share)} against "
             f"{_percent(floor)}): they are too typical, and lack the unusual and doubtful cases "
-            "that real classes have; see the chapter on diversity.",
+            "that real classes have; see the chapter on variety.",
         )
     ]
 

@@ -123,5 +123,7 @@ def train(
         *(f"  {what}: {path}" for what, path in trained.pictures.items()),
         "next, draw a class:",
         f"  acgan sample {trained.folder} --class {name} --count 16 --out samples",
+        "and ask whether it is any good:",
+        f"  acgan evaluate {trained.folder}",
     ]
     result(values, "\n".join(lines), as_json=as_json)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; its yellow is too pale here.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+from acgan.pictures.paper import COLOURS, paper
+
 _TOTAL_COLOUR = "#000000"
 _EVENT_STYLES = {
     "alarm": ("#D55E00", (0, (4, 2))),
@@ -51,13 +47,8 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> by
     """
     figures = [row for row in rows if "event" not in row]
     events = [row for row in rows if "event" in row]
-    # What a person's matplotlibrc or notebook sets must not change the picture.
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({"font.size": 10.5, "legend.frameon": False})
-        engine = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)  # inches
-        figure = Figure(figsize=(14, 9), dpi=100, layout=engine)
-        canvas = FigureCanvasAgg(figure)
+    layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)  # inches
+    with paper((14, 9), dpi=100, font_size=10.5, layout=layout) as (figure, buffer):
         figure.suptitle(title or "", x=0.012, ha="left", fontsize=14)
         panels = figure.subplots(2, 2).flatten()
         for axes, (group, heading, is_share) in zip(panels, _PANELS, strict=True):
@@ -66,8 +57,6 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> by
             marks = _draw_events(axes, events)
         if events:
             figure.legend(handles=marks, loc="outside upper right", ncols=len(marks))
-        buffer = io.BytesIO()
-        canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -80,7 +69,7 @@ def _draw_group(axes: Axes, rows: Sequence[Mapping[str, Any]], group: str) -> No
             if name in (row.get(group) or {})
         ]
         images, values = np.asarray(points, dtype=float).T
-        colour = _TOTAL_COLOUR if name == "total" else _COLOURS[index % len(_COLOURS)]
+        colour = _TOTAL_COLOUR if name == "total" else COLOURS[index % len(COLOURS)]
         label = name.replace("_", " ").replace("held out", "held-out")
         if len(points) == 1:  # a line through one point is invisible
             axes.plot(images, values, "o", color=colour, label=label, clip_on=False)

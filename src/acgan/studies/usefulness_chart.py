@@ -5,17 +5,14 @@ Drawn on white paper, legible in a report 720 pixels wide; equal results give eq
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from acgan.pictures.charts import COLOURS
+from acgan.pictures.paper import COLOURS, paper
 from acgan.studies.arms import REAL, REAL_AUGMENTED
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
@@ -46,13 +43,8 @@ def rare_recall_chart(study: Usefulness) -> bytes:
 
 
 def _chart(study: Usefulness, values: Sequence[Sequence[float]], axis: str) -> bytes:
-    # What a person's matplotlibrc or notebook sets must not change the picture.
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({"font.size": 9.5})
-        height = 1.0 + 0.36 * len(values)
-        figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+    height = 1.0 + 0.36 * len(values)
+    with paper((_WIDTH, height), dpi=_DPI, font_size=9.5) as (figure, buffer):
         axes = figure.subplots()
         rows = zip(study.results, values, strict=True)
         for place, (result, some) in enumerate(rows):
@@ -63,12 +55,10 @@ def _chart(study: Usefulness, values: Sequence[Sequence[float]], axis: str) -> b
         axes.tick_params(axis="y", length=0, labelsize=8)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlabel(axis.replace("$", r"\$"))
-        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.grid(visible=True, axis="x", color="#E4E4E4", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        buffer = io.BytesIO()
-        canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from acgan.evaluation.section import Picture
+from acgan.pictures.paper import paper
 
 Float64s = npt.NDArray[np.float64]
 
@@ -32,12 +27,8 @@ def similarity_chart(
     """
     known = np.flatnonzero(np.isfinite(samples) & np.isfinite(real))
     rows = np.arange(len(known))
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({"font.size": 10.5, "legend.frameon": False})
-        height = 1.5 + 0.28 * min(len(known), _MOST_NAMED)
-        drawing = Figure(figsize=(7, height), dpi=100, layout=ConstrainedLayoutEngine())
-        canvas = FigureCanvasAgg(drawing)
+    height = 1.5 + 0.28 * min(len(known), _MOST_NAMED)
+    with paper((7, height), dpi=100, font_size=10.5) as (drawing, buffer):
         axes = drawing.subplots()
         axes.hlines(rows, real[known], samples[known], color="#C8C8C8", linewidth=2)
         axes.plot(real[known], rows, "o", color=_REAL, label="real test images")
@@ -60,8 +51,6 @@ def similarity_chart(
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         drawing.legend(loc="outside upper left", ncols=3)
-        buffer = io.BytesIO()
-        canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return Picture(
         "How alike two images of a class are",
         buffer.getvalue(),

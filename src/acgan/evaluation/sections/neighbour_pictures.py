@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter
 from PIL import Image, ImageDraw
 
 from acgan.data.images import Images
 from acgan.evaluation.section import Picture
+from acgan.pictures.paper import paper
 from acgan.pictures.sheet import class_sheet, png_bytes, sheet_layout
 from acgan.pictures.text import font, line_height, shorten
 
@@ -87,13 +83,7 @@ def distance_chart(panels: Sequence[tuple[str, Float64s, Float64s]]) -> Picture:
     Args:
         panels: heading, and the closeness of samples and of held-out images.
     """
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update({"font.size": 10.5, "legend.frameon": False})
-        drawing = Figure(
-            figsize=(4.2 * len(panels), 3.7), dpi=100, layout=ConstrainedLayoutEngine()
-        )
-        canvas = FigureCanvasAgg(drawing)
+    with paper((4.2 * len(panels), 3.7), dpi=100, font_size=10.5) as (drawing, buffer):
         for axes, (heading, samples, held_out) in zip(
             drawing.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
@@ -113,8 +103,6 @@ def distance_chart(panels: Sequence[tuple[str, Float64s, Float64s]]) -> Picture:
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(loc="upper left" if np.median(samples) > 0.6 else "lower right")
-        buffer = io.BytesIO()
-        canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return Picture(
         "How near to the training images",
         buffer.getvalue(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def label_findings(
             Finding(
                 "judge-blind",
                 "warning",
-                f"The judge reads only {_percent(_right(real))} of the real test images right, so "
+                f"The judge reads only {_right(real):.1%} of the real test images right, so "
                 "its view of the samples decides nothing.",
             ),
         )
@@ -81,9 +80,9 @@ def _ignored(names: Sequence[str], samples: Confusion, found: float, on_real: fl
         "label-ignored",
         "fault",
         "The generator ignores the label: whichever class is asked for, the samples show the same "
-        f"mixture of classes (most often {names[most]}, {_percent(columns[most] / columns.sum())})."
-        f" {_percent(_right(samples))} are read as the class asked for, where chance gives "
-        f"{_percent(_chance(samples))}, and asked and seen class are associated by {found:.2f} "
+        f"mixture of classes (most often {names[most]}, {columns[most] / columns.sum():.1%})."
+        f" {_right(samples):.1%} are read as the class asked for, where chance gives "
+        f"{_chance(samples):.1%}, and asked and seen class are associated by {found:.2f} "
         f"(real images: {on_real:.2f}; 0 is not at all, 1 is wholly).",
     )
 
@@ -98,7 +97,7 @@ def _permuted(
     exchanged = np.mean([shares[k, after] for k, after in moves])
     own = np.mean([shares[k, k] for k, _ in moves])
     listed = [
-        f"{names[after]} is drawn when {names[k]} is asked ({_percent(shares[k, after])})"
+        f"{names[after]} is drawn when {names[k]} is asked ({shares[k, after]:.1%})"
         for k, after in moves
     ]
     return [
@@ -106,7 +105,7 @@ def _permuted(
             "classes-permuted",
             "fault",
             f"Classes are permuted: {_some(listed, 10)}. Of these classes' samples "
-            f"{_percent(own)} are read as the class asked for, and {_percent(exchanged)} would be "
+            f"{own:.1%} are read as the class asked for, and {exchanged:.1%} would be "
             "if the names were exchanged.",
         )
     ]
@@ -146,8 +145,8 @@ def _pair(names: Sequence[str], shares: Shares, real: Shares, k: int) -> str:
     others[k] = -1
     other = int(others.argmax())
     return (
-        f"{names[k]} ({_percent(shares[k, k])}, real images {_percent(real[k, k])}; "
-        f"{_percent(shares[k, other])} are read as {names[other]})"
+        f"{names[k]} ({shares[k, k]:.1%}, real images {real[k, k]:.1%}; "
+        f"{shares[k, other]:.1%} are read as {names[other]})"
     )
 
 
@@ -166,8 +165,8 @@ def _too_typical(samples: Confusion, real: Confusion) -> list[Finding]:
         Finding(
             "too-typical",
             "warning",
-            f"Samples are read better than real images ({_percent(share)} against "
-            f"{_percent(floor)}): they are too typical, and lack the unusual and doubtful cases "
+            f"Samples are read better than real images ({share:.1%} against "
+            f"{floor:.1%}): they are too typical, and lack the unusual and doubtful cases "
             "that real classes have; see the chapter on variety.",
         )
     ]
@@ -190,7 +189,7 @@ def _outsider(name: str, share: Share, kept: float) -> list[Finding]:
             "outsider-disagrees",
             "warning",
             f"Whoever did not learn from these data knows the samples less well: {name} reads "
-            f"{_percent(share.value)} of them as the class asked for, and {_percent(share.floor)} "
+            f"{share.value:.1%} of them as the class asked for, and {share.floor:.1%} "
             "of the real test images. The samples have what the judge looks for without looking "
             "as much like the things.",
         )
@@ -208,8 +207,8 @@ def _resolution_unused(
             "resolution-unused",
             "warning",
             f"The fine detail of the samples says nothing of their class to {reader}: at half "
-            f"the side it reads {_percent(half)} of them right, in full {_percent(full)}, while "
-            f"real images fall from {_percent(real_full)} to {_percent(real_half)}.",
+            f"the side it reads {half:.1%} of them right, in full {full:.1%}, while "
+            f"real images fall from {real_full:.1%} to {real_half:.1%}.",
         )
     ]
 
@@ -220,12 +219,12 @@ def _good(names: Sequence[str], samples: Confusion, real: Confusion) -> Finding:
     worst = ""
     if len(asked):
         k = int(asked[shares[asked].argmin()])
-        worst = f"; the worst class is {names[k]} with {_percent(shares[k])}"
+        worst = f"; the worst class is {names[k]} with {shares[k]:.1%}"
     return Finding(
         "labels-kept",
         "good",
-        f"Samples show the class asked for: the judge reads {_percent(_right(samples))} of them as "
-        f"that class, and {_percent(_right(real))} of the real test images{worst}.",
+        f"Samples show the class asked for: the judge reads {_right(samples):.1%} of them as "
+        f"that class, and {_right(real):.1%} of the real test images{worst}.",
     )
 
 
@@ -243,10 +242,6 @@ def _chance_gap(right: float, count: int, real_right: float, real_count: int) ->
     """Two standard errors of the difference of two shares (Agresti & Caffo 2000)."""
     a, b = (right + 1) / (count + 2), (real_right + 1) / (real_count + 2)
     return 2 * math.sqrt(a * (1 - a) / (count + 2) + b * (1 - b) / (real_count + 2))
-
-
-def _percent(share: Any) -> str:
-    return f"{float(share):.1%}"
 
 
 def _some(listed: Sequence[str], most: int) -> str:

@@ -28,7 +28,7 @@ torch.set_num_threads(1)
 
 Mode = Literal["batchnorm", "concatenate", "one-hot", "multiply"]
 MODES: tuple[Mode, ...] = ("batchnorm", "concatenate", "one-hot", "multiply")
-BOTH = Heads(source=True, classes=True)
+BOTH = Heads()
 SHAPES = [ImageShape(c, h, w) for c in (1, 3) for h, w in ((16, 16), (8, 24), (24, 16))]
 
 
@@ -184,7 +184,7 @@ def test_a_discriminator_judges_and_every_parameter_learns(
 ) -> None:
     torch.manual_seed(0)
     discriminator = build_discriminator(
-        config, shape, classes, Heads(source=True, classes=class_head)
+        config, shape, classes, Heads(classes="plain" if class_head else "none")
     )
     if channels_last:
         discriminator = discriminator.to(memory_format=torch.channels_last)

@@ -96,11 +96,6 @@ def test_no_class_is_refused_and_one_class_is_not() -> None:
                 build(classes)
 
 
-def test_a_stack_without_a_source_head_is_refused() -> None:
-    with pytest.raises(ValueError, match="source head"):
-        build_discriminator(ConvStackConfig(), ImageShape(1, 28, 28), 2, Heads(source=False))
-
-
 def _build(config: GeneratorConfig | DiscriminatorConfig, shape: ImageShape) -> nn.Module:
     if isinstance(config, ConvStackConfig):
         return build_discriminator(config, shape, 2, Heads())

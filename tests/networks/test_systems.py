@@ -25,7 +25,7 @@ from acgan.networks.upsample_conv import UpsampleConvConfig
 
 torch.set_num_threads(1)
 
-BOTH = Heads(source=True, classes=True)
+BOTH = Heads()
 MULTIPLY = ConditioningConfig(mode="multiply")
 SCRIPT_G = UpsampleConvConfig(widths=(128, 128, 64), conditioning=MULTIPLY)
 SCRIPT_D = ConvStackConfig(

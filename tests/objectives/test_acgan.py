@@ -272,4 +272,4 @@ def test_nothing_overflows_in_float32(name: SourceLossName, logit: float) -> Non
 def test_acgan_asks_for_both_heads() -> None:
     objective = build_objective(ACGANConfig())
     assert isinstance(objective, ACGAN)
-    assert objective.heads == Heads(source=True, classes=True)
+    assert objective.heads == Heads(source="plain", classes="plain")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
     ActivationNoise,
@@ -23,7 +24,6 @@ from acgan.networks.layers import (
     Initialisation,
     add_spectral_norm,
     batch_norm,
-    full_precision,
     initialise,
 )
 from acgan.networks.sizes import require_judgeable
@@ -97,8 +97,6 @@ class ConvStackDiscriminator(Discriminator):
         self, config: ConvStackConfig, shape: ImageShape, classes: int, heads: Heads
     ) -> None:
         super().__init__()
-        if not heads.source:
-            raise ValueError("a convolution stack always has a source head")
         check_shape(config, shape)
         self._pool = config.pool
         blocks: list[nn.Module] = []
@@ -109,13 +107,12 @@ class ConvStackDiscriminator(Discriminator):
             height, width = layer.output_side(height), layer.output_side(width)
         self.trunk = nn.Sequential(*blocks)
         features = channels * height * width if config.pool == "flatten" else channels
-        self.source_head = nn.Linear(features, 1)
-        self.class_head = nn.Linear(features, classes) if heads.classes else None
+        self.heads = LinearHeads(heads, features, classes)
         initialise(self, config.initialisation, gain_std=config.batch_norm.gain_std)
         if config.spectral_norm:
             add_spectral_norm(self)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:  # noqa: ARG002
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
         maps: Tensor = self.trunk(images)
         if maps.dtype in (torch.bfloat16, torch.float16):
@@ -127,16 +124,12 @@ class ConvStackDiscriminator(Discriminator):
                 features = maps.sum(dim=(2, 3))
             case "mean":
                 features = maps.mean(dim=(2, 3))
-        with full_precision(images.device):
-            source_logits: Tensor = self.source_head(features).squeeze(1)
-            class_logits = None if self.class_head is None else self.class_head(features)
-        return DiscriminatorOutput(source_logits, class_logits, features)
+        output: DiscriminatorOutput = self.heads(features, labels)
+        return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights and biases of both heads."""
-        yield from self.source_head.parameters()
-        if self.class_head is not None:
-            yield from self.class_head.parameters()
+        """Weights and biases of the heads."""
+        yield from self.heads.parameters()
 
 
 def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:

@@ -9,23 +9,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 from torch import Tensor, nn
+
+SourceHead = Literal["plain", "projection"]
+ClassHead = Literal["none", "plain", "paired"]
 
 
 @final
 @dataclass(frozen=True)
 class Heads:
-    """What an objective asks of a discriminator besides its trunk.
+    """What an objective asks of a discriminator besides its trunk; `acgan.networks.heads` has them.
 
     Attributes:
-        source: one logit per image, real against fake.
-        classes: K class logits per image.
+        source: how real is told from fake. ``plain``: from the image alone; ``projection``: for
+            the label that the discriminator is given.
+        classes: ``plain``: K class logits per image; ``paired``: 2K, "real and of class y" beside
+            "fake and of class y"; ``none``.
     """
 
-    source: bool = True
-    classes: bool = True
+    source: SourceHead = "plain"
+    classes: ClassHead = "plain"
 
 
 @final
@@ -35,13 +40,17 @@ class DiscriminatorOutput:
 
     Attributes:
         source_logits: (N,), positive means real.
-        class_logits: (N, K), or None without a class head.
+        class_logits: (N, K), whose softmax is P(y | x), whatever kind of class head made them;
+            None without one.
         features: (N, F), the input of the heads.
+        paired_logits: (N, 2K), column 2y "real and of class y", column 2y + 1 "fake and of class
+            y"; None unless the class head is a paired one.
     """
 
     source_logits: Tensor
     class_logits: Tensor | None
     features: Tensor
+    paired_logits: Tensor | None = None
 
 
 class Generator(nn.Module, ABC):
@@ -76,7 +85,10 @@ class Discriminator(nn.Module, ABC):
 
         Args:
             images: (N, C, H, W) in [-1, 1].
-            labels: int64 (N,), for discriminators that are given the label; others ignore it.
+            labels: int64 (N,), for a projection as source head; other heads ignore it.
+
+        Raises:
+            ValueError: the source head is a projection and there are no labels.
         """
 
     @abstractmethod

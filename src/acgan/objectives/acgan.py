@@ -66,7 +66,7 @@ class ACGAN(Objective):
     @property
     def heads(self) -> Heads:
         """A source head and a class head."""
-        return Heads(source=True, classes=True)
+        return Heads(source="plain", classes="plain")
 
     def discriminator(
         self,

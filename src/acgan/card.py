@@ -8,6 +8,8 @@ from typing import Any
 import acgan
 from acgan.data.classes import ClassName
 from acgan.data.images import ImageShape
+from acgan.networks.interface import ClassHead, SourceHead
+from acgan.objectives.build import ObjectiveConfig, build_objective
 from acgan.run_config import RunConfig
 
 
@@ -32,19 +34,18 @@ def model_card(
     """
     first = classes[0].name
     objective = config.objective
-    return f"""# {len(classes)} classes of {shape} pixels, drawn by an ACGAN trained on {data_name}
+    title = f"{len(classes)} classes of {shape} pixels, drawn by {objective.title}"
+    return f"""# {title} trained on {data_name}
 
-A class-conditional generator and its discriminator (Odena, Olah & Shlens 2017), trained by acgan
+A class-conditional generator and its discriminator ({objective.reference}), trained by acgan
 {acgan.__version__} with the recipe `{config.recipe}` and the seed {config.seed}.
 The discriminator saw {images_seen:,} real images ({_epochs(images_seen, split)}).
 
 | | |
 | --- | --- |
 | generator | {config.generator.family}, averaged weights (EMA) |
-| discriminator | {config.discriminator.family}, with a source head and a class head |
-| source loss | {objective.source_loss} |
-| weight of the class term | {objective.class_weight_real:g} on real images, \
-{objective.class_weight_fake:g} on fakes, {objective.class_weight_generator:g} for the generator |
+| discriminator | {config.discriminator.family}, with {_heads(objective)} |
+{_objective_rows(objective)}
 | images | {shape.height} × {shape.width} pixels, {"grey" if shape.channels == 1 else "colour"} |
 
 Everything else that shaped it is in `config.json`.
@@ -87,6 +88,33 @@ The same class and seed give the same picture, alone or among others. The data s
   grey levels may differ.
 - The licence of the training images applies to what is derived from them, as far as it reaches.
 """
+
+
+_SOURCE_HEADS: dict[SourceHead, str] = {
+    "plain": "a source head",
+    "projection": "a source head that is given the class (projection)",
+}
+_CLASS_HEADS: dict[ClassHead, str] = {
+    "none": "",
+    "plain": " and a class head",
+    "paired": " and a class head that also tells real from fake",
+}
+
+
+def _heads(objective: ObjectiveConfig) -> str:
+    heads = build_objective(objective).heads
+    return _SOURCE_HEADS[heads.source] + _CLASS_HEADS[heads.classes]
+
+
+def _objective_rows(objective: ObjectiveConfig) -> str:
+    """One row for each hyper-parameter."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {value:g} |"
+        if isinstance(value, float)
+        else f"| {name.replace('_', ' ')} | {value} |"
+        for name, value in objective.model_dump(mode="json", exclude={"name"}).items()
+    ]
+    return "\n".join([f"| objective | {objective.name} |", *rows])
 
 
 def _epochs(images_seen: int, split: Mapping[str, Mapping[str, Any]]) -> str:

@@ -179,10 +179,11 @@ def _place(
 
 
 def _is_tagged(kind: type[BaseModel], tag: str) -> bool:
+    """Whether ``tag`` is the one value that a field of ``kind`` may have."""
     return any(
-        tag in typing.get_args(field.annotation)
+        typing.get_origin(field.annotation) is typing.Literal
+        and typing.get_args(field.annotation) == (tag,)
         for field in kind.model_fields.values()
-        if typing.get_origin(field.annotation) is typing.Literal
     )
 
 

@@ -7,19 +7,22 @@ else. Its answers are neither calibrated probabilities nor a judgement of authen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from acgan.data.containers import UnusableFileError
 from acgan.data.decode import decode, probe
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.model import Model
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.build import build_objective
 from acgan.sampling import BATCH, from_uint8
 
 
@@ -29,13 +32,16 @@ class Opinion:
     """D's answer to one picture.
 
     Attributes:
-        source_logit: positive leans to real.
+        source_logit: positive leans to real. A discriminator that is given the class is asked
+            about every class, and this is its highest answer.
+        source_class: index of the class of that answer; None where D is not given the class.
         source_probability: sigmoid of the logit, or None where D was not trained with
             cross-entropy: its logit is then no log-odds.
         class_probabilities: (K,), the softmax of its class logits, or None without a class head.
     """
 
     source_logit: float
+    source_class: int | None
     source_probability: float | None
     class_probabilities: npt.NDArray[np.float64] | None
 
@@ -52,23 +58,39 @@ def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
     """
     if images.ndim != 4 or images.shape[1:] != model.shape or images.dtype != np.uint8:
         raise ValueError(f"images must be uint8 (N, {', '.join(map(str, model.shape))})")
+    odds = model.config.objective.source_loss == "bce"
     answers: list[Opinion] = []
     for start in range(0, len(images), BATCH):
         with torch.inference_mode():
-            output = model.discriminator(from_uint8(images[start : start + BATCH]))
+            output, given = _ask(model, from_uint8(images[start : start + BATCH]))
         logits = output.source_logits.double()
         classes = output.class_logits
         shares = None if classes is None else classes.double().softmax(dim=1).numpy()
-        odds = model.config.objective.source_loss == "bce"
         answers += [
             Opinion(
                 source_logit=float(logit),
+                source_class=None if given is None else int(given[index]),
                 source_probability=float(logit.sigmoid()) if odds else None,
                 class_probabilities=None if shares is None else shares[index],
             )
             for index, logit in enumerate(logits)
         ]
     return answers
+
+
+def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | None]:
+    """D's answer, and the classes (N,) for which its source logits are highest if it is given one.
+
+    One pass for each class then: D has no quicker way to be asked, and pictures are few.
+    """
+    if build_objective(model.config.objective).heads.source == "plain":
+        return model.discriminator(images), None
+    answers = [
+        model.discriminator(images, torch.full((len(images),), label))
+        for label in range(len(model.classes))
+    ]
+    highest, labels = torch.stack([each.source_logits for each in answers]).max(dim=0)
+    return replace(answers[0], source_logits=highest), labels
 
 
 def read_pictures(

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from acgan.config import Config, short_hash
 from acgan.data.config import DataConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
+from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.build import ObjectiveConfig, RegulariserConfig
 
 
@@ -124,7 +125,7 @@ class RunConfig(Config):
     data: DataConfig = DataConfig()
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: ObjectiveConfig = ACGANConfig()
     regularisers: tuple[RegulariserConfig, ...] = ()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()

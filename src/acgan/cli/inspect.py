@@ -27,7 +27,8 @@ def inspect(
 ) -> None:
     """Ask the discriminator about your own pictures.
 
-    Are they real or drawn, and of which class?
+    Are they real or drawn, and of which class? A discriminator that has to be told the class (a
+    projection) is asked about each, and "as" is the class for which the picture looks most real.
 
     Pictures are brought to the model's size and channels first; what was changed is said.
     """
@@ -43,15 +44,10 @@ def inspect(
     ]
     rows = [_row(value) for value in values]
     say(_WARNING)
-    header = (
-        "image",
-        "source",
-        "real",
-        *(["class"] * min(_SHOWN, len(trained.classes))),
-        "changes",
-    )
-    if answers[0].class_probabilities is None:
-        header = ("image", "source", "real", "changes")
+    first = answers[0]
+    classes = 0 if first.class_probabilities is None else min(_SHOWN, len(trained.classes))
+    given = () if first.source_class is None else ("as",)
+    header = ("image", "source", "real", *given, *(["class"] * classes), "changes")
     result(values, table(header, rows, ("source", "real")), as_json=as_json)
 
 
@@ -64,6 +60,9 @@ def _values(model: Model, path: Path, note: str, answer: Opinion) -> dict[str, A
     return {
         "image": path,
         "source_logit": answer.source_logit,
+        "source_class": None
+        if answer.source_class is None
+        else model.classes[answer.source_class].name,
         "source_probability": answer.source_probability,
         "class_probabilities": classes,
         "changes": note,
@@ -77,6 +76,7 @@ def _row(value: dict[str, Any]) -> tuple[str, ...]:
         str(value["image"]),
         f"{value['source_logit']:+.2f}",
         "–" if probability is None else f"{probability:.3f}",
+        *([] if value["source_class"] is None else [value["source_class"]]),
         *(f"{name} {share:.3f}" for name, share in best),
         value["changes"],
     )

@@ -9,50 +9,42 @@ many programs called ACGAN differ in just these (docs/objective.md: "Which ACGAN
 
 from __future__ import annotations
 
-from typing import Literal, Self, final
+from typing import ClassVar, Literal, final
 
 import torch.nn.functional as F
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
-from acgan.config import Config
-from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
+from acgan.networks.interface import DiscriminatorOutput, Heads, SourceHead
 from acgan.objectives.interface import Objective, Terms
+from acgan.objectives.source import SourceConfig, SourceTerms
 
 
 @final
-class ACGANConfig(Config):
-    """Hyper-parameters of the ACGAN objective.
+class ACGANConfig(SourceConfig):
+    """Hyper-parameters of the ACGAN objective, besides those of every objective.
 
     Attributes:
-        source_loss: loss of the source head; ``bce`` is non-saturating for G.
+        source_head: ``plain``, the paper's; ``projection``: the source head is given the label
+            (`acgan.objectives.projection`), and the class head stays beside it.
         class_weight_real: weight of D's class term on real images (paper: 1).
         class_weight_fake: weight of D's class term on fakes (paper: 1; 0 keeps D's class head
             honest, since it then never learns from what G drew).
         class_weight_generator: weight of G's class term (paper: 1).
-        real_target: D's target for real images; below 1 is one-sided label smoothing.
-        fake_target: D's target for fakes.
     """
 
+    title: ClassVar[str] = "an ACGAN"
+    reference: ClassVar[str] = "Odena, Olah & Shlens 2017"
     name: Literal["acgan"] = "acgan"
-    source_loss: SourceLossName = "bce"
+    source_head: SourceHead = "plain"
     class_weight_real: float = Field(1.0, ge=0)
     class_weight_fake: float = Field(0.0, ge=0)
     class_weight_generator: float = Field(1.0, ge=0)
-    real_target: float = Field(1.0, gt=0, le=1)
-    fake_target: float = Field(0.0, ge=0, lt=1)
 
-    @model_validator(mode="after")
-    def _targets_fit_the_loss(self) -> Self:
-        if self.fake_target >= self.real_target:
-            raise ValueError("fake_target must be below real_target")
-        smooth = (self.real_target, self.fake_target) != (1.0, 0.0)
-        if smooth and not SOURCE_LOSSES[self.source_loss].smoothable:
-            raise ValueError(
-                f"{self.source_loss} knows no targets; leave real_target 1 and fake_target 0"
-            )
-        return self
+    @property
+    def needs_classes(self) -> bool:
+        """True, unless G neither has a class term nor faces a D that is given the label."""
+        return self.class_weight_generator > 0 or self.source_head == "projection"
 
 
 @final
@@ -61,12 +53,12 @@ class ACGAN(Objective):
 
     def __init__(self, config: ACGANConfig) -> None:
         self._config = config
-        self._source = SOURCE_LOSSES[config.source_loss]
+        self._source = SourceTerms(config)
 
     @property
     def heads(self) -> Heads:
-        """A source head and a class head."""
-        return Heads(source="plain", classes="plain")
+        """A source head of the wanted kind and a class head."""
+        return Heads(source=self._config.source_head, classes="plain")
 
     def discriminator(
         self,
@@ -77,10 +69,7 @@ class ACGAN(Objective):
     ) -> Terms:
         """−(L_S + L_C), term by term (paper eq. 2 and 3, weighted)."""
         config = self._config
-        terms = {
-            "source_real": self._source.real(real.source_logits, config.real_target),
-            "source_fake": self._source.fake(fake.source_logits, config.fake_target),
-        }
+        terms = self._source.discriminator(real, fake)
         if config.class_weight_real:
             terms["class_real"] = config.class_weight_real * class_loss(real, real_labels)
         if config.class_weight_fake:
@@ -89,7 +78,7 @@ class ACGAN(Objective):
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
         """−(L_C − L_S), weighted, its source term non-saturating (Goodfellow et al. 2014, §3)."""
-        terms = {"source": self._source.generator(fake.source_logits)}
+        terms = self._source.generator(fake)
         if weight := self._config.class_weight_generator:
             terms["class"] = weight * class_loss(fake, fake_labels)
         return terms

@@ -52,6 +52,8 @@ class Evidence:
 def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
     """The alarms that the evidence gives: ``{key: sentence}``."""
     alarms: dict[str, str] = {}
+    blind = bool(np.isnan(evidence.held_out_class_accuracy).all())  # no class head, so no weight
+    advice = "R1 among the regularisers" if blind else "a lower objective.class_weight_generator"
     source = evidence.source_accuracy
     if source and min(source.get("real", 0.0), source.get("fake", 0.0)) >= SOURCE_WON:
         alarms["source"] = (
@@ -71,8 +73,7 @@ def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
         if ratio < ALIKE_RATIO:
             alarms[f"alike/{name}"] = (
                 f"samples of class {name} are nearly all alike: their variance is {ratio:.0%} of "
-                "the real images'; try a lower objective.class_weight_generator, or stop earlier "
-                "and use an earlier checkpoint"
+                f"the real images'; try {advice}, or stop earlier and use an earlier checkpoint"
             )
     return alarms
 

@@ -55,7 +55,7 @@ class Observer:
     ) -> dict[str, Any]:
         """One row of metrics.jsonl: means over the interval, and D on held-out images now."""
         row: dict[str, Any] = {"images": images_seen, "step": step, **meters.means()}
-        predicted = self._classify(discriminator, self._held_out_images)
+        predicted = self._classify(discriminator, self._held_out_images, self._held_out_labels)
         if predicted is not None:
             share = float((predicted == self._held_out_labels).mean())
             row.setdefault("class_accuracy", {})["real_held_out"] = share
@@ -81,8 +81,8 @@ class Observer:
         fakes = sample_images(generator, self._alarm_labels.tolist(), self._alarm_seeds)
         classes = len(self._names)
         unknown = np.full(classes, np.nan)
-        on_fakes = self._classify(discriminator, fakes)
-        on_real = self._classify(discriminator, self._held_out_images)
+        on_fakes = self._classify(discriminator, fakes, self._alarm_labels)
+        on_real = self._classify(discriminator, self._held_out_images, self._held_out_labels)
         return Evidence(
             source_accuracy=source_accuracy,
             fake_class_accuracy=unknown
@@ -103,15 +103,21 @@ class Observer:
         return images.reshape(len(self._sheet_classes), self._columns, *images.shape[1:])
 
     @torch.no_grad()
-    def _classify(self, discriminator: Discriminator, images: Images) -> Labels | None:
-        """D's class for each image, in evaluation mode; None without a class head."""
+    def _classify(
+        self, discriminator: Discriminator, images: Images, labels: Labels
+    ) -> Labels | None:
+        """D's class for each image, in evaluation mode; None without a class head.
+
+        The labels are for a source head that is given them; no class head ever sees them.
+        """
         discriminator.eval()
         answers = []
         for start in range(0, len(images), _HELD_OUT):
-            batch = torch.from_numpy(images[start : start + _HELD_OUT])
-            pixels = self._choices.pixels(batch)
+            part = slice(start, start + _HELD_OUT)
+            pixels = self._choices.pixels(torch.from_numpy(images[part]))
+            given = torch.from_numpy(labels[part]).to(self._choices.device)
             with self._choices.autocast():
-                logits = discriminator(pixels).class_logits
+                logits = discriminator(pixels, given).class_logits
             if logits is None:
                 break
             answers.append(logits.argmax(dim=1).cpu().numpy())

@@ -162,10 +162,10 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
         UsageError: sizes, classes or networks that do not fit.
     """
     present = int((parts.train.class_counts > 0).sum())
-    if present < 2 and config.objective.class_weight_generator > 0 and not config.data.only_class:
+    if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
-            "an ACGAN needs images of at least two classes (one sub-folder for each); "
-            f"there is only {parts.classes[0].name!r}"
+            f"{config.objective.title} needs images of at least two classes (one sub-folder "
+            f"for each); there is only {parts.classes[0].name!r}"
         )
     if len(parts.train) < config.training.batch_size:
         raise UsageError(

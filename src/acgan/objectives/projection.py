@@ -1,0 +1,57 @@
+"""Projection: D is given the label and has no class head (Miyato & Koyama 2018, arXiv 1802.05637).
+
+The label enters D's source logit (paper, eq. 3): s(x, y) = ψ(φ(x)) + v_y·φ(x), φ being the trunk, ψ
+affine and v_y a learned vector for each class. To look real, an image has to look like a real image
+*of its class*. All that is optimised is the source loss of s(x, y).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, final
+
+from torch import Tensor
+
+from acgan.networks.interface import DiscriminatorOutput, Heads
+from acgan.objectives.interface import Objective, Terms
+from acgan.objectives.source import SourceConfig, SourceTerms
+
+
+@final
+class ProjectionConfig(SourceConfig):
+    """Hyper-parameters of the projection objective: those of every objective."""
+
+    title: ClassVar[str] = "a projection GAN"
+    reference: ClassVar[str] = "Miyato & Koyama 2018"
+    name: Literal["projection"] = "projection"
+
+    @property
+    def needs_classes(self) -> bool:
+        """True: the label is all that G is told of classes."""
+        return True
+
+
+@final
+class Projection(Objective):
+    """The source loss alone; D's head does the rest (`acgan.networks.heads.LinearHeads`)."""
+
+    def __init__(self, config: ProjectionConfig) -> None:
+        self._source = SourceTerms(config)
+
+    @property
+    def heads(self) -> Heads:
+        """A projection as source head, no class head."""
+        return Heads(source="projection", classes="none")
+
+    def discriminator(
+        self,
+        real: DiscriminatorOutput,
+        fake: DiscriminatorOutput,
+        real_labels: Tensor,  # noqa: ARG002
+        fake_labels: Tensor,  # noqa: ARG002
+    ) -> Terms:
+        """ℓ_real(s(x, y)) + ℓ_fake(s(G(z, y′), y′)); the labels are in the logits already."""
+        return self._source.discriminator(real, fake)
+
+    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
+        """ℓ_gen(s(G(z, y′), y′))."""
+        return self._source.generator(fake)

@@ -1,0 +1,72 @@
+"""What every objective has: a source loss with its targets, and the terms that it gives.
+
+The losses themselves are pure functions in `acgan.objectives.adversarial`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self, final
+
+from pydantic import Field, model_validator
+
+from acgan.config import Config
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
+from acgan.objectives.interface import Terms
+
+
+class SourceConfig(Config, ABC):
+    """Base of the configurations of objectives.
+
+    Attributes:
+        title: what a model is that was trained so, with its article.
+        reference: where the objective comes from.
+        name: of the objective.
+        source_loss: loss of the source head; ``bce`` is non-saturating for G.
+        real_target: D's target for real images; below 1 is one-sided label smoothing.
+        fake_target: D's target for fakes.
+    """
+
+    title: ClassVar[str]
+    reference: ClassVar[str]
+    name: str
+    source_loss: SourceLossName = "bce"
+    real_target: float = Field(1.0, gt=0, le=1)
+    fake_target: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    @abstractmethod
+    def needs_classes(self) -> bool:
+        """Whether it tells G about classes, for which there must be two at least."""
+
+    @model_validator(mode="after")
+    def _targets_fit_the_loss(self) -> Self:
+        if self.fake_target >= self.real_target:
+            raise ValueError("fake_target must be below real_target")
+        smooth = (self.real_target, self.fake_target) != (1.0, 0.0)
+        if smooth and not SOURCE_LOSSES[self.source_loss].smoothable:
+            raise ValueError(
+                f"{self.source_loss} knows no targets; leave real_target 1 and fake_target 0"
+            )
+        return self
+
+
+@final
+class SourceTerms:
+    """The terms of a source loss, of weight 1."""
+
+    def __init__(self, config: SourceConfig) -> None:
+        self._loss = SOURCE_LOSSES[config.source_loss]
+        self._real_target, self._fake_target = config.real_target, config.fake_target
+
+    def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Terms:
+        """ℓ_real(s(x)) and ℓ_fake(s(G(z, y′)))."""
+        return {
+            "source_real": self._loss.real(real.source_logits, self._real_target),
+            "source_fake": self._loss.fake(fake.source_logits, self._fake_target),
+        }
+
+    def generator(self, fake: DiscriminatorOutput) -> Terms:
+        """ℓ_gen(s(G(z, y′))); G always aims at 1."""
+        return {"source": self._loss.generator(fake.source_logits)}

@@ -111,7 +111,7 @@ class Discriminator(nn.Module):
         for before, after in ((channels, 16), (16, 32), (32, 64), (64, 128)):
             blocks += [nn.Conv2d(before, after, 3, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
             blocks += [nn.Dropout2d(0.25)]
-            blocks += [nn.BatchNorm2d(after, EPS)] if before != channels else []
+            blocks += [nn.BatchNorm2d(after, EPS)] if after > 16 else []
         self.blocks = nn.Sequential(*blocks)
         features = 128 * (-(-side // 16)) ** 2
         self.source = nn.Sequential(nn.Linear(features, 1), nn.Sigmoid())

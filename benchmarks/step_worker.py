@@ -1,0 +1,133 @@
+"""One side of `benchmarks/training_step.py` in a process of its own; not for people to start.
+
+The side is described by JSON on the command line. Commands are lines of JSON on stdin, each
+answered by one on stdout: ``{"train": seconds}`` and ``{"roofline": seconds_a_way}``.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from roofline import roofline
+from tutorial_script import BATCH, Tutorial
+
+from acgan.config import validate, with_overrides
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts
+from acgan.data.load import load_data
+from acgan.errors import AcganError
+from acgan.recipes import Recipe, choose, load_recipe
+from acgan.run_config import RunConfig
+from acgan.training.device import choose as choose_execution
+from acgan.training.throughput import throwaway_loop
+
+_WARM_UP_STEPS = 5
+
+
+class Side(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        step: one iteration of training.
+        batch: real images in a step.
+        described: how it is computed.
+    """
+
+    step: Callable[[], object]
+    batch: int
+    described: dict[str, Any]
+
+
+def main() -> int:
+    """Serve until stdin ends."""
+    asked = json.loads(sys.argv[1])
+    try:
+        with _side(asked) as side:
+            for _ in range(_WARM_UP_STEPS):
+                side.step()
+            _answer({"batch": side.batch, **side.described})
+            for line in sys.stdin:
+                command = json.loads(line)
+                if "train" in command:
+                    _answer(_train(side, command["train"]))
+                else:
+                    bounds = roofline(side.step, seconds_a_way=command["roofline"])
+                    _answer([bound.to_json() for bound in bounds])
+    except AcganError as error:
+        print(f"training_step: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _answer(values: Any) -> None:
+    print(json.dumps(values), flush=True)
+
+
+def _train(side: Side, seconds: float) -> dict[str, float]:
+    times: list[float] = []
+    while not times or sum(times) < seconds:
+        started = time.perf_counter()
+        side.step()
+        times.append(time.perf_counter() - started)
+    return {
+        "images_per_second": side.batch * len(times) / sum(times),
+        "median_step_seconds": statistics.median(times),
+    }
+
+
+@contextmanager
+def _side(asked: dict[str, Any]) -> Iterator[Side]:
+    data = {"source": asked["data"], "root": asked["data_root"]}
+    if asked["threads"] is not None:
+        torch.set_num_threads(asked["threads"])
+    if asked["side"] == "tutorial":
+        parts = load_data(validate(DataConfig, data, where="data"))
+        batches = Tutorial(parts.train, asked["image_size"], asked["seed"]).train()
+        described = {"name": "the tutorial's way", "precision": "fp32", "side": asked["image_size"]}
+        yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
+        return
+    config, parts = _run(asked, data)
+    choices = choose_execution(config.execution)
+    choices.apply()
+    training = config.training
+    described = {
+        "name": f"acgan, {config.recipe}",
+        "precision": choices.precision,
+        "side": parts.shape.height,
+        "threads": choices.threads,
+    }
+    with throwaway_loop(config, parts, choices) as loop:
+        batch = training.batch_size * training.discriminator_steps
+        yield Side(loop.train_once, batch, described)
+
+
+def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DataParts]:
+    """A recipe, or the data's default one, completed with the data."""
+    recipe = load_recipe(asked["recipe"]) if asked["recipe"] else _default(data)
+    values = {
+        **recipe.values,
+        "recipe": recipe.name,
+        "seed": asked["seed"],
+        "data": {**recipe.values.get("data", {}), **data},
+        "execution": {"device": "cpu", "threads": asked["threads"]},
+    }
+    config = validate(
+        RunConfig, with_overrides(values, asked["options"]), where=f"recipe {recipe.name}"
+    )
+    return config, load_data(config.data)
+
+
+def _default(data: dict[str, Any]) -> Recipe:
+    parts = load_data(validate(DataConfig, data, where="data"))
+    return choose(parts.shape, len(parts.train))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""One side of `benchmarks/training_step.py` in a process of its own; not for people to start.
+"""One side of a comparison of training steps, in a process of its own; `step_sides` starts it.
 
 The side is described by JSON on the command line. Commands are lines of JSON on stdin, each
 answered by one on stdout: ``{"train": seconds}`` and ``{"roofline": seconds_a_way}``.
@@ -23,6 +23,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import AcganError
+from acgan.model import load
 from acgan.recipes import Recipe, choose, load_recipe
 from acgan.run_config import RunConfig
 from acgan.training.device import choose as choose_execution
@@ -50,18 +51,18 @@ def main() -> int:
     asked = json.loads(sys.argv[1])
     try:
         with _side(asked) as side:
-            for _ in range(_WARM_UP_STEPS):
-                side.step()
             _answer({"batch": side.batch, **side.described})
             for line in sys.stdin:
                 command = json.loads(line)
+                for _ in range(_WARM_UP_STEPS):
+                    side.step()
                 if "train" in command:
                     _answer(_train(side, command["train"]))
                 else:
                     bounds = roofline(side.step, seconds_a_way=command["roofline"])
                     _answer([bound.to_json() for bound in bounds])
     except AcganError as error:
-        print(f"training_step: {error}", file=sys.stderr)
+        print(f"{asked['side']}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
@@ -89,8 +90,9 @@ def _side(asked: dict[str, Any]) -> Iterator[Side]:
         torch.set_num_threads(asked["threads"])
     if asked["side"] == "tutorial":
         parts = load_data(validate(DataConfig, data, where="data"))
-        batches = Tutorial(parts.train, asked["image_size"], asked["seed"]).train()
-        described = {"name": "the tutorial's way", "precision": "fp32", "side": asked["image_size"]}
+        size = asked["image_size"] or parts.shape.height
+        batches = Tutorial(parts.train, size, asked["seed"]).train()
+        described = {"name": "the tutorial's way", "precision": "fp32", "side": size}
         yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
         return
     config, parts = _run(asked, data)
@@ -109,7 +111,13 @@ def _side(asked: dict[str, Any]) -> Iterator[Side]:
 
 
 def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DataParts]:
-    """A recipe, or the data's default one, completed with the data."""
+    """The configuration of a run, a recipe completed with the data, or the data's default one."""
+    if asked.get("run"):
+        config = load(asked["run"]).config
+        if asked["data_root"] is not None:
+            data_config = config.data.model_copy(update={"root": asked["data_root"]})
+            config = config.model_copy(update={"data": data_config})
+        return config, load_data(config.data)
     recipe = load_recipe(asked["recipe"]) if asked["recipe"] else _default(data)
     values = {
         **recipe.values,

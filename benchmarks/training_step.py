@@ -16,29 +16,19 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from step_sides import SideError, Worker
 
-WORKER = Path(__file__).with_name("step_worker.py")
 SAME_NETWORKS = "acgan-mnist-32"
 IMAGE_SIZE = 32
 _BUSY = 0.5  # load average from which on the machine is not called idle
-
-
-class SideError(Exception):
-    """A side ended; its message is on stderr already."""
-
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(exit_code)
-        self.exit_code = exit_code
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -120,77 +110,6 @@ def _against_roofline(side: dict[str, Any], arguments: argparse.Namespace) -> di
         "roofline_share": least / step,
         "kernels": bounds,
     }
-
-
-@final
-class Worker:
-    """A side in a process of its own; it waits, idle, between two questions.
-
-    Args:
-        side: as `step_worker` takes it.
-    """
-
-    def __init__(self, side: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(side)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.described: dict[str, Any] = {}
-        self.peak_gib: float | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.described = self._answer()
-        except SideError:
-            self._end()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._end()
-
-    def ask(self, command: dict[str, float]) -> Any:
-        """Its answer.
-
-        Raises:
-            SideError: it ended instead.
-        """
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise SideError(self._process.wait()) from None
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SideError(self._process.wait() or 1)
-        return json.loads(line)
-
-    def _end(self) -> None:
-        """End it and keep the peak of its resident memory: KiB, bytes on macOS."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        if self._process.returncode is None:
-            if hasattr(os, "wait4"):
-                _, status, usage = os.wait4(self._process.pid, 0)
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                unit = 2**30 if sys.platform == "darwin" else 2**20
-                self.peak_gib = usage.ru_maxrss / unit
-            else:
-                self._process.wait()
-        self._process.stdout.close()
 
 
 def _print(report: dict[str, Any], kernels: int) -> None:

@@ -46,6 +46,12 @@ def generator_configs(mode: Mode) -> list[DeconvConfig | UpsampleConvConfig]:
             to_image="deconv",
             conditioning=how,
         ),
+        DeconvConfig(
+            latent_size=6,
+            widths=(8, 6),
+            to_image="shuffle",
+            conditioning=how.model_copy(update={"layers": "first"}),
+        ),
         DeconvConfig(latent_size=6, widths=(8, 6, 4), spectral_norm=True, conditioning=how),
         UpsampleConvConfig(latent_size=6, widths=(8, 6, 4), conditioning=how),
         UpsampleConvConfig(latent_size=6, widths=(8, 4), spectral_norm=True, conditioning=how),
@@ -64,12 +70,13 @@ DISCRIMINATORS: list[ConvStackConfig] = [
         activation_noise=noise,
         pool=pool,
         spectral_norm=spectral,
+        unshuffle=unshuffle,
     )
-    for order, dropout, unit, noise, pool, spectral in (
-        ("norm-first", 0.0, "elements", 0.0, "flatten", False),
-        ("norm-last", 0.25, "channels", 0.0, "flatten", False),
-        ("norm-first", 0.5, "elements", 0.1, "sum", True),
-        ("norm-last", 0.0, "elements", 0.1, "mean", True),
+    for order, dropout, unit, noise, pool, spectral, unshuffle in (
+        ("norm-first", 0.0, "elements", 0.0, "flatten", False, 1),
+        ("norm-last", 0.25, "channels", 0.0, "flatten", False, 2),
+        ("norm-first", 0.5, "elements", 0.1, "sum", True, 1),
+        ("norm-last", 0.0, "elements", 0.1, "mean", True, 4),
     )
 ]
 

@@ -13,6 +13,7 @@ from acgan.networks.layers import (
     ActivationNoise,
     BatchNormConfig,
     add_spectral_norm,
+    flat_maps,
     full_precision,
     initialise,
     start_maps,
@@ -117,7 +118,8 @@ def test_start_maps_take_the_layout_of_the_next_layer(
     rows = torch.randn(2, 4 * 3 * 2)
     maps = start_maps(rows, (4, 3, 2), first)
     assert maps.is_contiguous(memory_format=layout)
-    assert torch.equal(maps, rows.view(2, 4, 3, 2))
+    assert torch.equal(maps, rows.view(2, 3, 2, 4).permute(0, 3, 1, 2))
+    assert torch.equal(flat_maps(maps), rows)
     assert all(torch.equal(buffer, before[n]) for n, buffer in first.named_buffers())
 
 

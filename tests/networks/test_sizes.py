@@ -47,6 +47,16 @@ DEEP = ConvStackConfig(layers=tuple(ConvLayerConfig(width=4, kernel=4, stride=2)
             "15×64 is too small for the discriminator's convolutions; images of 16×16",
         ),
         (
+            ConvStackConfig(unshuffle=4, layers=(ConvLayerConfig(width=4),)),
+            (30, 28),
+            "30×28 cannot be cut into squares of 4×4 pixels; 28×28 and 32×28 can",
+        ),
+        (
+            DeconvConfig(to_image="shuffle"),
+            (28, 28),
+            "cannot be built by 3 doublings; 24×24 and 32×32 can",
+        ),
+        (
             ConvStackConfig(layers=(ConvLayerConfig(width=4, kernel=2),)),
             (1, 1),
             "images of 2×2 or larger work",

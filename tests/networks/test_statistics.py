@@ -91,7 +91,8 @@ def test_reestimated_statistics_are_those_of_a_naive_formula() -> None:
     batches = [latents_and_labels(16, seed=s) for s in range(3)]
     means, variances = [], []
     for latents, _ in batches:
-        maps = generator.start(latents).detach().view(16, 8, 2, 2).double()  # type: ignore[operator]
+        rows = generator.start(latents).detach().double()  # type: ignore[operator]
+        maps = rows.view(16, 2, 2, 8).permute(0, 3, 1, 2)
         means.append([maps[:, c].mean() for c in range(8)])
         variances.append(
             [((maps[:, c] - maps[:, c].mean()) ** 2).sum() / (16 * 4 - 1) for c in range(8)]

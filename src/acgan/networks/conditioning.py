@@ -7,7 +7,7 @@ normalisation (`LabelledNorm`). It never asks which of the four ways it is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, final
 
 import torch
@@ -30,12 +30,15 @@ class ConditioningConfig(Config):
             label is joined to the noise (Odena et al. 2017). ``multiply``: a learned embedding is
             multiplied into the noise, as the popular script does; the class then is only a scale of
             each noise dimension and fixed noise does not keep the style.
+        layers: with ``batchnorm``: ``all`` batch norms, or the ``first`` alone; the others then
+            have one gain and one bias per channel for all classes, which costs less time.
         embedding_size: size of the joined embedding (``concatenate`` alone).
         embedding_std: embeddings start as N(0, embedding_std²); by default .3 with ``batchnorm``
             (gains that start all alike teach G to ignore the label) and 1 elsewhere.
     """
 
     mode: Literal["batchnorm", "concatenate", "one-hot", "multiply"] = "batchnorm"
+    layers: Literal["all", "first"] = "all"
     embedding_size: int = Field(50, ge=1)
     embedding_std: float | None = Field(None, gt=0)
 
@@ -172,13 +175,19 @@ def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> L
             return MultipliedEmbedding(latent_size, classes)
 
 
-def labelled_norm(
-    config: ConditioningConfig, channels: int, classes: int, norm: BatchNormConfig
-) -> LabelledNorm:
-    """The normalisation of one layer."""
-    if config.mode == "batchnorm":
-        return ConditionalBatchNorm(channels, classes, norm)
-    return PlainBatchNorm(channels, norm)
+def labelled_norms(
+    config: ConditioningConfig, widths: Sequence[int], classes: int, norm: BatchNormConfig
+) -> nn.ModuleList:
+    """The normalisations of all layers, from the latent on; each is a `LabelledNorm`."""
+    conditional = {"all": len(widths), "first": 1}[config.layers]
+    if config.mode != "batchnorm":
+        conditional = 0
+    return nn.ModuleList(
+        ConditionalBatchNorm(channels, classes, norm)
+        if index < conditional
+        else PlainBatchNorm(channels, norm)
+        for index, channels in enumerate(widths)
+    )
 
 
 def label_parameters(generator: nn.Module) -> Iterator[nn.Parameter]:

@@ -24,9 +24,10 @@ from acgan.networks.layers import (
     Initialisation,
     add_spectral_norm,
     batch_norm,
+    flat_maps,
     initialise,
 )
-from acgan.networks.sizes import require_judgeable
+from acgan.networks.sizes import require_judgeable, require_squares
 
 
 @final
@@ -55,6 +56,9 @@ class ConvStackConfig(Config):
     """A discriminator of stacked convolutions.
 
     Attributes:
+        unshuffle: side of the squares of pixels that become channels before the first layer
+            (space to depth); 1 leaves the image as it is. Matrix units starve on convolutions of
+            one or three channels at full size.
         layers: the convolutions, from the image on.
         order: ``norm-first``: conv, norm, LeakyReLU, noise, dropout. ``norm-last``: conv,
             LeakyReLU, noise, dropout, norm.
@@ -70,6 +74,7 @@ class ConvStackConfig(Config):
     """
 
     family: Literal["conv-stack"] = "conv-stack"
+    unshuffle: int = Field(1, ge=1)
     layers: tuple[ConvLayerConfig, ...] = Field(
         (
             ConvLayerConfig(width=32, kernel=4, stride=2, norm=False),
@@ -99,8 +104,13 @@ class ConvStackDiscriminator(Discriminator):
         super().__init__()
         check_shape(config, shape)
         self._pool = config.pool
-        blocks: list[nn.Module] = []
-        channels, height, width = shape
+        side = config.unshuffle
+        blocks: list[nn.Module] = [nn.PixelUnshuffle(side)] if side > 1 else []
+        channels, height, width = (
+            shape.channels * side**2,
+            shape.height // side,
+            shape.width // side,
+        )
         for layer in config.layers:
             blocks.append(_block(channels, layer, config))
             channels = layer.width
@@ -119,7 +129,7 @@ class ConvStackDiscriminator(Discriminator):
             maps = maps.float()
         match self._pool:
             case "flatten":
-                features = maps.flatten(1)
+                features = flat_maps(maps)
             case "sum":
                 features = maps.sum(dim=(2, 3))
             case "mean":
@@ -133,9 +143,11 @@ class ConvStackDiscriminator(Discriminator):
 
 
 def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:
-    """Raise UsageError where images of ``shape`` are too small for ``config``."""
+    """Raise UsageError where images of ``shape`` do not fit ``config``."""
+    require_squares(shape, config.unshuffle)
 
     def smallest_result(side: int) -> int:
+        side //= config.unshuffle
         for layer in config.layers:
             side = layer.output_side(side)
             if side < 1:

@@ -23,7 +23,7 @@ from acgan.networks.conditioning import (
     LabelledNorm,
     label_entry,
     label_parameters,
-    labelled_norm,
+    labelled_norms,
 )
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
@@ -45,7 +45,10 @@ class DeconvConfig(Config):
         widths: channels of the start, then of every doubling stage.
         kernel: of the transposed convolutions: 4 (DCGAN) or 5 (the ACGAN paper).
         to_image: ``conv``: a 3×3 convolution after the last stage. ``deconv``: one more transposed
-            convolution, so one more doubling than ``widths`` has stages.
+            convolution, so one more doubling than ``widths`` has stages. ``shuffle``: the same
+            doubling by a 3×3 convolution to four times the channels, which become squares of 2×2
+            pixels (Shi et al. 2016): no layer then works at full size, where memory traffic costs
+            most.
         start_norm: a batch norm before the start's ReLU (the ACGAN paper has none there).
         conditioning: how the label enters.
         batch_norm: settings of every batch norm.
@@ -57,7 +60,7 @@ class DeconvConfig(Config):
     latent_size: int = Field(100, ge=1)
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 64, 32), min_length=1)
     kernel: Literal[4, 5] = 4
-    to_image: Literal["conv", "deconv"] = "conv"
+    to_image: Literal["conv", "deconv", "shuffle"] = "conv"
     start_norm: bool = True
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
@@ -83,20 +86,13 @@ class DeconvGenerator(Generator):
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
         normed = config.widths if config.start_norm else config.widths[1:]
-        self.norms = nn.ModuleList(
-            labelled_norm(config.conditioning, channels, classes, config.batch_norm)
-            for channels in normed
-        )
+        self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
         self.stages = nn.ModuleList(
             _doubling(before, after, config.kernel, bias=False)
             for before, after in zip(config.widths, config.widths[1:], strict=False)
         )
         last = config.widths[-1]
-        self.to_image: nn.Module = (
-            nn.Conv2d(last, shape.channels, 3, padding=1)
-            if config.to_image == "conv"
-            else _doubling(last, shape.channels, config.kernel, bias=True)
-        )
+        self.to_image = _image_layer(config, last, shape.channels)
         self._start_norm = config.start_norm
         initialise(
             self,
@@ -127,6 +123,16 @@ class DeconvGenerator(Generator):
 def check_shape(config: DeconvConfig, shape: ImageShape) -> None:
     """Raise UsageError where ``config`` cannot build images of ``shape``."""
     start_size(shape, config.doublings)
+
+
+def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
+    match config.to_image:
+        case "conv":
+            return nn.Conv2d(before, channels, 3, padding=1)
+        case "deconv":
+            return _doubling(before, channels, config.kernel, bias=True)
+        case "shuffle":
+            return nn.Sequential(nn.Conv2d(before, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
 
 
 def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:

@@ -97,16 +97,26 @@ def initialise(
 
 
 def start_maps(rows: Tensor, shape: tuple[int, int, int], first: nn.Module) -> Tensor:
-    """Rows (N, c·h·w) as maps (N, c, h, w), in the memory format of the convolution ``first``.
+    """Rows (N, h·w·c) as maps (N, c, h, w), in the memory format of the convolution ``first``.
 
-    Channels-last maps from here on save a conversion in every layer that follows.
+    A row holds all channels of the first pixel, then those of the second: channels-last maps are
+    then the same memory seen otherwise, and save a conversion in every layer that follows.
     """
-    maps = rows.view(-1, *shape)
+    channels, height, width = shape
+    maps = rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
     # Not first.weight: with spectral norm, to read that is to take a power iteration.
     weight = next(parameter for parameter in first.parameters() if parameter.ndim == 4)
     if weight.is_contiguous(memory_format=torch.channels_last):
-        return maps.contiguous(memory_format=torch.channels_last)
-    return maps
+        return maps
+    return maps.contiguous()
+
+
+def flat_maps(maps: Tensor) -> Tensor:
+    """Maps (N, c, h, w) as rows (N, h·w·c), the order of `start_maps`.
+
+    Channels-last maps are not copied, and their gradient comes back channels-last.
+    """
+    return maps.permute(0, 2, 3, 1).flatten(1)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -17,16 +17,26 @@ def start_size(shape: ImageShape, doublings: int) -> tuple[int, int]:
         UsageError: there is none; the message names the nearest sizes that work.
     """
     factor = 2**doublings
-    if shape.height % factor == 0 and shape.width % factor == 0:
-        return shape.height // factor, shape.width // factor
-    smaller = [side // factor * factor for side in (shape.height, shape.width)]
-    larger = [-(-side // factor) * factor for side in (shape.height, shape.width)]
-    fitting = [f"{h}×{w}" for h, w in (smaller, larger) if h and w]
-    raise UsageError(
-        f"{shape.height}×{shape.width} cannot be built by {doublings} "
-        f"doubling{'s' if doublings > 1 else ''}; {' and '.join(fitting)} can: choose such an "
-        "image size, or a generator with fewer stages"
-    )
+    if not _divisible(shape, factor):
+        raise UsageError(
+            f"{shape.height}×{shape.width} cannot be built by {doublings} "
+            f"doubling{'s' if doublings > 1 else ''}; {_nearest(shape, factor)} can: choose such "
+            "an image size, or a generator with fewer stages"
+        )
+    return shape.height // factor, shape.width // factor
+
+
+def require_squares(shape: ImageShape, side: int) -> None:
+    """Refuse images that squares of ``side`` pixels do not tile.
+
+    Raises:
+        UsageError: the message names the nearest sizes that work.
+    """
+    if not _divisible(shape, side):
+        raise UsageError(
+            f"{shape.height}×{shape.width} cannot be cut into squares of {side}×{side} pixels; "
+            f"{_nearest(shape, side)} can: choose such an image size, or discriminator.unshuffle=1"
+        )
 
 
 def require_judgeable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
@@ -52,3 +62,14 @@ def require_judgeable(shape: ImageShape, smallest_result: Callable[[int], int]) 
         f"{shape.height}×{shape.width} is too small for the discriminator's convolutions; "
         f"{advice}, or a discriminator with fewer layers"
     )
+
+
+def _divisible(shape: ImageShape, factor: int) -> bool:
+    return shape.height % factor == 0 and shape.width % factor == 0
+
+
+def _nearest(shape: ImageShape, factor: int) -> str:
+    """The multiples of ``factor`` around ``shape``."""
+    smaller = [side // factor * factor for side in (shape.height, shape.width)]
+    larger = [-(-side // factor) * factor for side in (shape.height, shape.width)]
+    return " and ".join(f"{h}×{w}" for h, w in (smaller, larger) if h and w)

@@ -23,7 +23,7 @@ from acgan.networks.conditioning import (
     LabelledNorm,
     label_entry,
     label_parameters,
-    labelled_norm,
+    labelled_norms,
 )
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
@@ -78,10 +78,7 @@ class UpsampleConvGenerator(Generator):
         self._start_shape = (config.widths[0], height, width)
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
-        self.norms = nn.ModuleList(
-            labelled_norm(config.conditioning, channels, classes, config.batch_norm)
-            for channels in config.widths
-        )
+        self.norms = labelled_norms(config.conditioning, config.widths, classes, config.batch_norm)
         self.stages = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1, bias=False)
             for before, after in zip(config.widths, config.widths[1:], strict=False)

@@ -10,6 +10,7 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Heads
 from acgan.networks.upsample_conv import UpsampleConvConfig
+from acgan.objectives.acgan import ACGANConfig
 from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
 from acgan.run_config import RunConfig
 
@@ -19,6 +20,8 @@ SHAPES = {
     "small-colour": ImageShape(3, 32, 32),
     "medium": ImageShape(3, 64, 64),
     "large": ImageShape(3, 128, 128),
+    "adc-grey": ImageShape(1, 28, 28),
+    "projection-grey": ImageShape(1, 28, 28),
     "acgan-mnist-32": ImageShape(1, 32, 32),
     "acgan-mnist-28": ImageShape(1, 28, 28),
     "acgan-folder-64": ImageShape(3, 64, 64),
@@ -60,6 +63,7 @@ def test_systems_list_their_deviations_and_class_both_real_and_fake(name: str) -
     recipe = load_recipe(name)
     assert any("softmax" in deviation for deviation in recipe.deviations)
     objective = config_of(recipe).objective
+    assert isinstance(objective, ACGANConfig)
     weights = (
         objective.class_weight_real,
         objective.class_weight_fake,
@@ -126,11 +130,19 @@ def test_cifar_system_has_the_papers_tables() -> None:
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_defaults_are_acgans_with_an_honest_class_head(name: str) -> None:
     config = config_of(load_recipe(name))
-    assert config.objective.name == "acgan"
+    assert isinstance(config.objective, ACGANConfig)
     assert config.objective.class_weight_real > 0
     assert config.objective.class_weight_generator > 0
     assert config.objective.class_weight_fake == 0
     assert config.training.fake_labels == "frequency"
+
+
+@pytest.mark.parametrize("name", ["adc", "projection"])
+def test_a_grey_recipe_of_another_objective_differs_in_the_objective_alone(name: str) -> None:
+    default, other = load_recipe("small-grey").values, load_recipe(f"{name}-grey").values
+    assert {key for key in default if default[key] != other[key]} == {"objective"}
+    assert default.keys() == other.keys()
+    assert config_of(load_recipe(f"{name}-grey")).objective.name == name
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident, main_thread
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstest
+from torch import Tensor
 
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
@@ -87,10 +91,26 @@ def test_an_image_is_the_same_alone_and_in_any_batch_and_place(generator: Genera
 
 def test_the_number_of_threads_does_not_matter(generator: Generator, threads: None) -> None:
     drawn = []
-    for count in (1, 2):
+    for count in (1, 2, 3):
         torch.set_num_threads(count)
-        drawn.append(sample_images(generator, [0, 1, 2, 3] * 5, range(20)))
-    assert drawn[0].tobytes() == drawn[1].tobytes()
+        drawn.append(sample_images(generator, [0, 1, 2, 3] * 25, range(100)))
+        assert torch.get_num_threads() == count
+        with ThreadPoolExecutor(1) as pool:  # a thread born later has as many
+            assert pool.submit(torch.get_num_threads).result() == count
+    assert drawn[0].tobytes() == drawn[1].tobytes() == drawn[2].tobytes()
+
+
+def test_images_not_asked_for_any_more_are_not_drawn(threads: None) -> None:
+    torch.set_num_threads(2)
+    generator = lively(GENERATORS["deconv, conditional batch norm"])
+    passes = []
+    generator.register_forward_hook(lambda *_: passes.append(get_ident()))
+    batches = iterate_images(generator, np.broadcast_to(1, 100 * BATCH), range(100 * BATCH))
+    for _ in range(3):
+        next(batches)
+    batches.close()  # type: ignore[attr-defined]
+    assert 3 <= len(passes) < 20
+    assert main_thread().ident not in passes
 
 
 def test_a_batch_in_training_mode_would_have_shown() -> None:
@@ -149,8 +169,9 @@ def test_memory_is_bounded() -> None:
 
 def test_latents_are_those_of_ever() -> None:
     """Written down, since every picture's identity hangs on them."""
-    expected = [-0.271473, 0.690175]
+    expected = [-0.231659, -0.488544]
     assert latents([0], 2)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert torch.equal(latents([0], 7)[0], latents([0], 64)[0, :7])
 
 
 def test_a_latent_depends_on_its_seed_alone() -> None:
@@ -162,11 +183,20 @@ def test_a_latent_depends_on_its_seed_alone() -> None:
 
 def test_latents_are_standard_normal() -> None:
     drawn = latents(range(4000), 25).double()
+    assert_normal(drawn)
+    assert_normal(latents([SEEDS - 1 - 2**40 * index for index in range(4000)], 25).double())
+    assert kstest(drawn.flatten().numpy(), "norm").pvalue > 1e-3
+
+
+def assert_normal(drawn: Tensor) -> None:
+    """Moments; and no correlation between neighbours of either kind, or of squares."""
     assert drawn.mean().item() == pytest.approx(0, abs=0.015)
     assert drawn.var().item() == pytest.approx(1, abs=0.02)
     assert drawn.pow(4).mean().item() == pytest.approx(3, abs=0.15)
-    neighbours = (drawn[1:] * drawn[:-1]).mean().item()
-    assert neighbours == pytest.approx(0, abs=0.015)
+    squares = (drawn**2 - 1) / math.sqrt(2)
+    for values in (drawn, squares):
+        assert (values[1:] * values[:-1]).mean().item() == pytest.approx(0, abs=0.015)
+        assert (values[:, 1:] * values[:, :-1]).mean().item() == pytest.approx(0, abs=0.015)
 
 
 def test_truncation_draws_again_what_lies_outside() -> None:
@@ -178,6 +208,8 @@ def test_truncation_draws_again_what_lies_outside() -> None:
     variance = 1 - 2 * density / math.erf(1 / math.sqrt(2))  # of a normal cut at ±1
     assert cut.double().var().item() == pytest.approx(variance, abs=0.01)
     assert torch.equal(latents([9, 4], 25, truncation=1.0)[1], cut[4])
+    ranks = (cut.double() / math.sqrt(2)).erf().flatten() / math.erf(1 / math.sqrt(2))
+    assert kstest(ranks.numpy(), "uniform", (-1, 2)).pvalue > 1e-3
 
 
 def test_the_smallest_truncation_ends() -> None:

@@ -1,34 +1,38 @@
 """Images from a generator, exactly: image (class, seed) has the same bytes alone or in any batch.
 
-Three things make it so. Every latent comes from a random generator of its own, keyed by the seed
-alone, so one seed across classes shows one style. Every forward pass has the same batch size,
-padded where fewer images are asked for, so that the same kernels run. And normalisation uses its
-stored statistics, never those of the batch.
+Three things make it so. Every latent is a function of its seed alone, so one seed across classes
+shows one style. Every forward pass has the same batch size, padded where fewer images are asked
+for, and runs on one thread, so that the same kernels run; more threads work on other batches. And
+normalisation uses its stored statistics, never those of the batch.
 """
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import math
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from acgan.errors import DataError, UsageError
 from acgan.networks.interface import Generator
+from acgan.philox import normals
 
 BATCH = 32  # images in every forward pass; a part of the definition of an image, like the seed
 SEEDS = 2**63  # seeds lie in [0, SEEDS)
 SMALLEST_TRUNCATION = 0.01  # below, rejection takes forever and every image is the same anyway
 
 Integers = Sequence[int] | npt.NDArray[np.integer]
+Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
 
-_STREAM = b"acgan latent 1"  # another number here would be another definition of every image
+_STREAM = 2  # another number here would be another definition of every image
+_DRAWN_AT_ONCE = 16 * BATCH  # latents; more would leave the processor's cache
 
 
 def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> Tensor:
@@ -38,8 +42,8 @@ def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> T
     Donahue & Simonyan 2019, §3.1); entries already inside stay, so a seed keeps its style. A
     smaller t gives more typical and less varied images.
 
-    The numbers come from Philox (Salmon et al. 2011) keyed by a hash of the seed: 128 bits, where
-    torch's generator for the CPU has 32 and would draw some image twice among a hundred thousand.
+    The numbers are Philox's, keyed by the seed itself (`acgan.philox.normals`); torch's generator
+    for the CPU has 32 bits of seed and would draw some image twice among a hundred thousand.
 
     Args:
         seeds: N integers in [0, 2⁶³).
@@ -53,16 +57,16 @@ def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> T
         UsageError: a seed or the truncation lies outside its range.
     """
     _check_truncation(truncation)
-    drawn = np.empty((len(seeds), size), np.float32)
-    for row, seed in zip(drawn, seeds, strict=True):
-        random = _random(seed)
-        row[:] = random.standard_normal(size, dtype=np.float32)
+    keys = _keys(seeds)
+    blocks = np.arange(-(-size // 4), dtype=np.uint64)  # of four entries
+    drawn = np.empty((len(keys), len(blocks), 4), np.float32)
+    for start in range(0, len(keys), _DRAWN_AT_ONCE):
+        part = slice(start, start + _DRAWN_AT_ONCE)
+        drawn[part] = normals(keys[part, None], blocks, 0, _STREAM)
         if truncation is not None:
-            outside = np.flatnonzero(np.abs(row) > truncation)
-            while len(outside):
-                row[outside] = random.standard_normal(len(outside), dtype=np.float32)
-                outside = outside[np.abs(row[outside]) > truncation]
-    return torch.from_numpy(drawn)
+            _draw_again(drawn[part], keys[part], truncation)
+    whole = drawn.reshape(len(keys), 4 * len(blocks))
+    return torch.from_numpy(np.ascontiguousarray(whole[:, :size]))
 
 
 def sample_images(
@@ -99,10 +103,15 @@ def iterate_images(
     if len(labels) != len(seeds):
         raise ValueError(f"{len(labels)} labels and {len(seeds)} seeds; they must be as many")
     _check_truncation(truncation)  # before the first image, not at it
-    for start in range(0, _checked(generator, labels), BATCH):
-        part = slice(start, start + BATCH)
-        noise = latents(seeds[part], generator.latent_size, truncation=truncation)
-        yield draw(generator, noise, torch.from_numpy(np.array(labels[part], np.int64)))
+    count = _checked(generator, labels)
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, count, _DRAWN_AT_ONCE):
+            part = slice(start, start + _DRAWN_AT_ONCE)
+            noise = latents(seeds[part], generator.latent_size, truncation=truncation)
+            yield from _split(noise, torch.from_numpy(np.array(labels[part], np.int64)))
+
+    yield from _drawn(generator, batches())
 
 
 def draw(generator: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
@@ -119,19 +128,7 @@ def draw(generator: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.
     Raises:
         DataError: the generator draws non-finite values.
     """
-    device = next(generator.parameters()).device
-    parts = []
-    with _evaluating(generator), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for start in range(0, len(noise), BATCH):
-            some_noise, some_labels = noise[start : start + BATCH], labels[start : start + BATCH]
-            count = len(some_noise)
-            padded_noise = some_noise.new_zeros(BATCH, noise.shape[1])
-            padded_noise[:count] = some_noise
-            padded_labels = some_labels.new_zeros(BATCH)
-            padded_labels[:count] = some_labels
-            images = generator(padded_noise.to(device), padded_labels.to(device))[:count]
-            parts.append(to_uint8(images).cpu().numpy())
-    return np.ascontiguousarray(np.concatenate(parts))
+    return np.concatenate(list(_drawn(generator, _split(noise, labels))))
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -140,9 +137,10 @@ def to_uint8(images: Tensor) -> Tensor:
     Raises:
         DataError: a value is not finite.
     """
-    if not bool(torch.isfinite(images).all()):
+    # a sum of finite numbers may overflow, but that of others is never finite: one cheap look
+    if not math.isfinite(images.sum()) and not bool(torch.isfinite(images).all()):
         raise DataError("the generator draws non-finite values; this model cannot be used")
-    return ((images.float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def from_uint8(images: npt.NDArray[np.uint8]) -> Tensor:
@@ -181,20 +179,64 @@ def _checked(generator: Generator, labels: Integers) -> int:
     return len(labels)
 
 
-def _random(seed: int) -> np.random.Generator:
-    whole = operator.index(seed)
-    if not 0 <= whole < SEEDS:
-        raise UsageError(f"the seed must be a whole number from 0 to 2^63 - 1, not {whole}")
-    digest = hashlib.sha256(_STREAM + whole.to_bytes(8, "little")).digest()
-    return np.random.Generator(np.random.Philox(key=np.frombuffer(digest[:16], "<u8")))
+def _keys(seeds: Integers) -> npt.NDArray[np.uint64]:
+    whole = [operator.index(seed) for seed in seeds]
+    for seed in whole:
+        if not 0 <= seed < SEEDS:
+            raise UsageError(f"the seed must be a whole number from 0 to 2^63 - 1, not {seed}")
+    return np.array(whole, np.uint64)
 
 
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
+def _draw_again(
+    drawn: npt.NDArray[np.float32], keys: npt.NDArray[np.uint64], truncation: float
+) -> None:
+    """In place, what lies outside, until nothing does; (n, blocks, 4) and (n,)."""
+    rows, blocks = np.nonzero((np.abs(drawn) > truncation).any(axis=-1))
+    attempt = 0
+    while len(rows):
+        attempt += 1
+        old = drawn[rows, blocks]
+        again = normals(keys[rows], blocks.astype(np.uint64), attempt, _STREAM)
+        new = np.where(np.abs(old) > truncation, again, old)
+        drawn[rows, blocks] = new
+        outside = (np.abs(new) > truncation).any(axis=-1)
+        rows, blocks = rows[outside], blocks[outside]
+
+
+def _split(noise: Tensor, labels: Tensor) -> Iterator[Batch]:
+    for start in range(0, len(noise), BATCH):
+        yield noise[start : start + BATCH], labels[start : start + BATCH]
+
+
+def _drawn(generator: Generator, batches: Iterable[Batch]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Images of each batch, in order; on a processor, as many batches at once as torch has threads.
+
+    Two passes of one thread each are faster than one of two threads after another, and the number
+    of threads cannot matter to the bytes.
+    """
+    network = copy.deepcopy(generator).eval().to(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
+    workers = threads if next(network.parameters()).device.type == "cpu" else 1
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield
+        coming: deque[Future[npt.NDArray[np.uint8]]] = deque()
+        for batch in batches:
+            coming.append(pool.submit(_forward, network, *batch))
+            if len(coming) > 2 * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
     finally:
-        for module, training in modes:
-            module.training = training
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # of threads yet to be born: the workers have set it to 1
+
+
+def _forward(network: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
+    """One pass, in a thread of its own: no autocast of the caller's reaches there."""
+    count, device = len(noise), next(network.parameters()).device
+    if count < BATCH:
+        noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
+        labels = torch.cat([labels, labels.new_zeros(BATCH - count)])
+    with torch.inference_mode():
+        images = network(noise.to(device), labels.to(device))[:count]
+        return to_uint8(images).contiguous().cpu().numpy()

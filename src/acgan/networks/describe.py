@@ -130,31 +130,38 @@ def render_summary(summary: NetworkSummary) -> str:
 
 def _table(network: nn.Module, inputs: tuple[Tensor, Tensor], batch: int) -> NetworkTable:
     rows: list[LayerRow] = []
+    layers = {name: layer for name, layer in network.named_modules() if _is_layer(name, layer)}
 
     def record(name: str) -> Any:
         def hook(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-            kind = next(c.__name__ for c in type(layer).mro() if not c.__name__.startswith("Param"))
-            learned = sum(parameter.numel() for parameter in layer.parameters())
-            rows.append(LayerRow(name, kind, tuple(output.shape[1:]), learned))
+            rows.append(_row(name, layer, tuple(output.shape[1:])))
 
         return hook
 
-    handles = [
-        layer.register_forward_hook(record(name))
-        for name, layer in network.named_modules()
-        if _is_layer(name, layer)
-    ]
+    handles = [layer.register_forward_hook(record(name)) for name, layer in layers.items()]
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             network(*inputs)
     finally:
         for handle in handles:
             handle.remove()
+    called = {row.layer for row in rows}
+    rows += [  # heads: their weights are used together, in one product
+        _row(name, layer, (layer.out_features,))
+        for name, layer in layers.items()
+        if name not in called and isinstance(layer, nn.Linear)
+    ]
     return NetworkTable(
         rows=tuple(rows),
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         forward_flops=counter.get_total_flops() // batch,
     )
+
+
+def _row(name: str, layer: nn.Module, output_shape: tuple[int, ...]) -> LayerRow:
+    kind = next(c.__name__ for c in type(layer).mro() if not c.__name__.startswith("Param"))
+    learned = sum(parameter.numel() for parameter in layer.parameters())
+    return LayerRow(name, kind, output_shape, learned)
 
 
 def _is_layer(name: str, module: nn.Module) -> bool:

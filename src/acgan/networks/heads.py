@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import final
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
@@ -48,12 +50,19 @@ class LinearHeads(nn.Module):
         Raises:
             ValueError: the source head is a projection and there are no labels.
         """
+        layers = [self.source_head, self.projection_head, self.class_head]
+        present = [layer for layer in layers if layer is not None]
         with full_precision(features.device):
-            source_logits: Tensor = self.source_head(features).squeeze(1)
+            # One product for all heads: the features are the largest thing here, and are read once.
+            answers = F.linear(features, torch.cat([layer.weight for layer in present]))
+            columns = iter(torch.split(answers, [layer.out_features for layer in present], dim=1))
+            source_logits = next(columns).squeeze(1) + self.source_head.bias
             if self.projection_head is not None:
-                source_logits = source_logits + _of_label(self.projection_head(features), labels)
-            logits = None if self.class_head is None else self.class_head(features)
-            if logits is None or not self._paired:
+                source_logits = source_logits + _of_label(next(columns), labels)
+            if self.class_head is None:
+                return DiscriminatorOutput(source_logits, None, features)
+            logits = next(columns) + self.class_head.bias
+            if not self._paired:
                 return DiscriminatorOutput(source_logits, logits, features)
             return DiscriminatorOutput(source_logits, either_of_pair(logits), features, logits)
 

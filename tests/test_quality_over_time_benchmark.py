@@ -97,6 +97,7 @@ def test_both_sides_are_judged_drawn_and_compared(
     assert script([*words, "--out", str(tutorial)]) == 0
     train(
         "digits",
+        recipe="acgan-mnist-28",
         images=1024,
         run=run,
         execution={"threads": 1},

@@ -180,7 +180,7 @@ def test_every_way_to_compute_gives_as_many_numbers(
     module: Any, kind: str, transposed: bool
 ) -> None:
     ways = module("kernel_times").convolution_ways(convolution(module, kind, transposed))
-    assert {"contiguous", "channels-last"} < set(ways)
+    assert set(ways) >= {"contiguous", "channels-last"}
     sizes = {name: size_of(way()) for name, way in ways.items()}
     assert len(set(sizes.values())) == 1, sizes
 

@@ -83,12 +83,15 @@ class ExecutionConfig(Config):
         threads: CPU threads; by default what torch takes at the first start.
         memory_format: layout of images and convolution weights; ``auto`` is channels-last
             with bf16.
+        compile: ``always`` compiles both networks for training, for up to a minute at each start;
+            ``auto`` does not: it was measured not to pay on CPUs.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int | None = Field(None, ge=1)
     memory_format: Literal["auto", "contiguous", "channels-last"] = "auto"
+    compile: Literal["auto", "never", "always"] = "auto"
 
 
 @final

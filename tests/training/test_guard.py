@@ -17,7 +17,7 @@ from acgan.errors import DivergedError
 from acgan.run_config import RunConfig
 from acgan.training.checkpoint import CheckpointStore
 from acgan.training.device import choose
-from acgan.training.guard import BufferKeeper, first_non_finite, first_unusable
+from acgan.training.guard import LARGEST, Guard
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner
 from acgan.training.meters import Meters
@@ -30,37 +30,81 @@ Content = Callable[[Path], dict[str, bytes]]
 BATCH = 16
 
 
+def look(guard: Guard, **terms: float) -> str | None:
+    """What the guard says of the network as it is now; its two answers must agree."""
+    finding = guard.look({name: torch.tensor(value) for name, value in terms.items()})
+    problem = finding.problem(finding.sizes.tolist())
+    assert bool(finding.spoiled) == (problem is not None)
+    return problem
+
+
 def test_the_first_term_that_is_not_finite_is_named() -> None:
-    fine, large = torch.tensor(1.0), torch.tensor(torch.inf)
-    assert first_non_finite({"source": fine, "class": fine}) is None
-    assert first_non_finite({"source": fine, "class": -large}) == "the loss term class"
-    assert first_non_finite({"source": large - large, "class": large}) == "the loss term source"
+    guard = Guard(nn.BatchNorm1d(2))
+    assert look(guard, source=1.0, other=-5.0) is None
+    assert look(guard, source=1.0, other=-torch.inf) == "the loss term other"
+    assert look(guard, source=torch.nan, other=torch.inf) == "the loss term source"
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e19])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf, 1e19, LARGEST])
 def test_gradients_and_statistics_are_looked_at(value: float) -> None:
     linear = nn.Linear(2, 2)
     network = nn.Sequential(linear, nn.BatchNorm1d(2))
+    guard = Guard(network)
+    assert look(guard, loss=1.0) is None, "no gradient is no fault"
     for parameter in network.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    assert first_unusable(network) is None
+        parameter.grad = torch.full_like(parameter, 0.1 * LARGEST)
+    assert look(guard, loss=1.0) is None
     dict(network.named_buffers())["1.running_var"][1] = value
-    assert first_unusable(network) == "the running statistic 1.running_var"
+    assert look(guard, loss=1.0) == "the running statistic 1.running_var"
     linear.bias.grad = torch.tensor([0.0, value])
-    assert first_unusable(network) == "the gradient of 0.bias"
+    assert look(guard, loss=1.0) == "the gradient of 0.bias"
+    assert look(guard, loss=value) == "the loss term loss"
 
 
-def test_buffers_come_back_bit_for_bit() -> None:
+def test_buffers_come_back_bit_for_bit_where_they_are_spoiled() -> None:
     norm = nn.BatchNorm1d(3)
     buffers = dict(norm.named_buffers())
     norm(torch.randn(4, 3))
     kept = {name: buffer.clone() for name, buffer in buffers.items()}
-    keeper = BufferKeeper(norm)
-    keeper.keep()
+    guard = Guard(norm)
+    guard.keep()
     norm(torch.randn(4, 3))
-    assert all(not torch.equal(buffers[name], kept[name]) for name in kept)
-    keeper.undo()
+    moved = {name: buffer.clone() for name, buffer in buffers.items()}
+    assert all(not torch.equal(moved[name], kept[name]) for name in kept)
+    guard.undo(torch.tensor(False))
+    assert all(torch.equal(buffers[name], moved[name]) for name in kept)
+    buffers["running_mean"][0] = torch.nan
+    guard.undo(torch.tensor(True))
     assert all(torch.equal(buffers[name], kept[name]) for name in kept)
+
+
+def test_a_network_without_buffers_can_be_guarded() -> None:
+    guard = Guard(nn.Linear(2, 2))
+    guard.keep()
+    guard.undo(torch.tensor(True))
+
+
+@pytest.mark.parametrize("stepped", [False, True], ids=["first-step", "with-moments"])
+def test_fused_adam_obeys_a_flag_on_the_device(stepped: bool) -> None:
+    """The guard relies on it."""
+
+    def moves(flag: float) -> set[str]:
+        weight = nn.Parameter(torch.ones(3))
+        optimizer = torch.optim.Adam([weight], fused=True)
+        if stepped:
+            weight.grad = torch.ones(3)
+            optimizer.step()
+        values = {"weight": weight.detach(), **optimizer.state[weight]}
+        before = {name: value.clone() for name, value in values.items()}
+        weight.grad = torch.full((3,), 2.0)
+        optimizer.found_inf = torch.tensor(flag)  # type: ignore[attr-defined]
+        optimizer.step()
+        after = {"weight": weight.detach(), **optimizer.state[weight]}
+        nothing = {name: torch.zeros_like(value) for name, value in after.items()} | before
+        return {name for name, value in after.items() if not torch.equal(value, nothing[name])}
+
+    assert moves(1.0) == set()
+    assert moves(0.0) == {"weight", "step", "exp_avg", "exp_avg_sq"}, "the assertion can fail"
 
 
 def stepper(config: RunConfig, parts: DataParts) -> tuple[Learner, Callable[[int], list[str]]]:

@@ -44,12 +44,12 @@ class Counters:
             "alarms": self.bell.state(),
         }
 
-    def restore(self, state: Mapping[str, Any], device: str) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` gave."""
         self.images_seen = state["images_seen"]
         self.step = state["step"]
         self.retry = state["retry"]
         self.skipped_in_row = state["skipped_in_row"]
-        self.meters.restore(state["meters"], device)
+        self.meters.restore(state["meters"])
         self.source_accuracy = dict(state["source_accuracy"])
         self.bell.restore(state["alarms"])

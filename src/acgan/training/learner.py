@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.build import build_discriminator, build_generator
-from acgan.networks.interface import Discriminator, Generator
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.objectives.build import build_objective, build_regulariser
 from acgan.run_config import OptimizerConfig, RunConfig
 from acgan.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
@@ -17,7 +18,7 @@ from acgan.training.device import Choices
 from acgan.training.ema import MovingAverage
 from acgan.training.randomness import Streams
 
-Tensors = dict[str, torch.Tensor]
+Tensors = dict[str, Tensor]
 
 
 @final
@@ -28,7 +29,11 @@ class Learner:
         config: the run.
         shape: of one image.
         classes: number of classes K.
-        choices: device, precision, layout.
+        choices: device, precision, layout, compilation.
+
+    Attributes:
+        draw: the generator, compiled where ``choices`` say so.
+        judge: the discriminator, likewise.
     """
 
     def __init__(
@@ -47,6 +52,11 @@ class Learner:
             if choices.channels_last:
                 network.to(memory_format=torch.channels_last)
             network.train()
+        # What steps call; whatever else looks at a network, once in a while, calls it itself.
+        self.draw: Callable[[Tensor, Tensor], Tensor] = choices.compiled(self.generator)
+        self.judge: Callable[[Tensor, Tensor], DiscriminatorOutput] = choices.compiled(
+            self.discriminator
+        )
         training, optimizer = config.training, config.optimizer
         self.average = MovingAverage(
             self.generator, half_life_images=training.ema_half_life_images, ramp=training.ema_ramp

@@ -237,7 +237,7 @@ class Loop:
 
     def _take_over(self, state: TrainingState) -> None:
         self._learner.restore(dict(state.tensors))
-        self._counters.restore(state.counters, self._choices.device)
+        self._counters.restore(state.counters)
         self._begin_streams()
         self._snapshots.forget()
 

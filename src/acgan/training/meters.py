@@ -1,30 +1,26 @@
-"""Means of named figures over a logging interval, without reading them out every step."""
+"""Means of named figures over a logging interval."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
 
 @final
 class Meters:
-    """Weighted sums of scalars by dotted name (``discriminator.source_real``).
+    """Weighted sums of scalars by dotted name (``discriminator.source_real``), in float64.
 
     The sums are part of the training state: an interval that a kill cuts in two still logs the
     mean that an uninterrupted run logs.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
+        self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, name: str, total: Tensor, count: int = 1) -> None:
-        """Add ``total``, a scalar that is the sum of ``count`` observations."""
-        value = total.detach().to(_widest(total.device.type))
-        self._sums[name] = self._sums[name] + value if name in self._sums else value
+    def add(self, name: str, total: float, count: int = 1) -> None:
+        """Add ``total``, the sum of ``count`` observations."""
+        self._sums[name] = self._sums.get(name, 0.0) + total
         self._counts[name] = self._counts.get(name, 0) + count
 
     def means(self) -> dict[str, Any]:
@@ -35,7 +31,7 @@ class Meters:
             node = nested
             for section in sections:
                 node = node.setdefault(section, {})
-            node[key] = total.item() / self._counts[name]
+            node[key] = total / self._counts[name]
         return nested
 
     def clear(self) -> None:
@@ -45,17 +41,9 @@ class Meters:
 
     def state(self) -> dict[str, list[float]]:
         """``{name: [sum, count]}``; JSON keeps a float64 exactly."""
-        return {name: [total.item(), self._counts[name]] for name, total in self._sums.items()}
+        return {name: [total, self._counts[name]] for name, total in self._sums.items()}
 
-    def restore(self, state: Mapping[str, list[float]], device: str) -> None:
+    def restore(self, state: Mapping[str, list[float]]) -> None:
         """Take over what `state` gave."""
-        self._sums = {
-            name: torch.tensor(total, dtype=_widest(device), device=device)
-            for name, (total, _) in state.items()
-        }
+        self._sums = {name: float(total) for name, (total, _) in state.items()}
         self._counts = {name: int(count) for name, (_, count) in state.items()}
-
-
-def _widest(device: str) -> torch.dtype:
-    """The widest float of a device: MPS has no float64."""
-    return torch.float32 if device == "mps" else torch.float64

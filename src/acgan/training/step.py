@@ -2,23 +2,25 @@
 
 Contracts, all tested: D's step leaves G's weights, buffers and moments bitwise unchanged and the
 reverse; a step with a loss, gradient or statistic that is not finite changes nothing at all.
+Nothing is read out from the device before the whole iteration has been handed to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.interface import Terms
 from acgan.run_config import TrainingConfig
 from acgan.training.device import Choices
-from acgan.training.guard import BufferKeeper, first_non_finite, first_unusable
+from acgan.training.guard import Finding, Guard
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner
 from acgan.training.meters import Meters
@@ -40,6 +42,24 @@ class Fakes:
 
 
 @final
+@dataclass(frozen=True)
+class Update:
+    """What one update leaves on the device, to be read out at the end of the iteration.
+
+    Attributes:
+        network: ``discriminator`` or ``generator``.
+        terms: names of the loss terms; their values come first in ``finding``.
+        finding: what the guard saw.
+        counts: right answers by what they are answers to, each with the number of questions.
+    """
+
+    network: str
+    terms: tuple[str, ...]
+    finding: Finding
+    counts: Mapping[str, tuple[Tensor, int]]
+
+
+@final
 class Stepper:
     """Runs iterations on a learner.
 
@@ -57,8 +77,8 @@ class Stepper:
         self._config = config
         self._choices = choices
         self._labels = labels
-        self._generator_buffers = BufferKeeper(learner.generator)
-        self._discriminator_buffers = BufferKeeper(learner.discriminator)
+        self._generator_guard = Guard(learner.generator)
+        self._discriminator_guard = Guard(learner.discriminator)
 
     def iterate(
         self,
@@ -81,7 +101,7 @@ class Stepper:
         Returns:
             What was not finite, for each update that was skipped because of it.
         """
-        skipped: list[str] = []
+        updates: list[Update] = []
         streams.seed_global("dropout", images_seen)
         shared = self._config.generator_batch == "shared"
         fakes: Fakes | None = None
@@ -90,22 +110,18 @@ class Stepper:
             drawn = f"discriminator-{index}"
             last = index == len(batches) - 1
             if shared and last:
-                self._generator_buffers.keep()
+                self._generator_guard.keep()
                 fakes = used = self._draw(streams, drawn, images_seen, labels)
             else:
                 with torch.no_grad(), frozen_statistics(self._learner.generator):
                     used = self._draw(streams, drawn, images_seen, labels)
             count = step * len(batches) + index
-            problem = self._discriminator_step(images, labels, used, meters, count)
-            if problem:
-                skipped.append(f"discriminator: {problem}")
+            updates.append(self._discriminator_step(images, labels, used, count))
         if fakes is None:
-            self._generator_buffers.keep()
+            self._generator_guard.keep()
             fakes = self._draw(streams, "generator", images_seen, real_labels)
-        problem = self._generator_step(fakes, meters)
-        if problem:
-            skipped.append(f"generator: {problem}")
-        return skipped
+        updates.append(self._generator_step(fakes))
+        return _read_out(updates, meters)
 
     def _draw(self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor) -> Fakes:
         size = self._config.batch_size
@@ -118,79 +134,93 @@ class Stepper:
             size, streams.generator(f"labels-{purpose}", images_seen), real_labels
         ).to(self._choices.device)
         with self._choices.autocast():
-            return Fakes(self._learner.generator(latents, labels), labels)
+            return Fakes(self._learner.draw(latents, labels), labels)
 
     def _discriminator_step(
-        self, images: Tensor, labels: Tensor, fakes: Fakes, meters: Meters, step: int
-    ) -> str | None:
+        self, images: Tensor, labels: Tensor, fakes: Fakes, step: int
+    ) -> Update:
         learner = self._learner
-        self._discriminator_buffers.keep()
+        self._discriminator_guard.keep()
         real_images = self._choices.pixels(images)
         real_labels = labels.to(self._choices.device)
         with self._choices.autocast():
             # Two passes, so that batch statistics of reals and fakes never mix.
-            real = learner.discriminator(real_images, real_labels)
-            fake = learner.discriminator(fakes.images.detach(), fakes.labels)
+            real = learner.judge(real_images, real_labels)
+            fake = learner.judge(fakes.images.detach(), fakes.labels)
         terms = learner.objective.discriminator(real, fake, real_labels, fakes.labels)
         for regulariser in learner.regularisers:
             terms |= regulariser.discriminator(
                 learner.discriminator, real_images, real_labels, step
             )
-        problem = _update(terms, learner.discriminator, learner.discriminator_optimizer)
-        if problem:
-            self._discriminator_buffers.undo()
-        else:
-            _count(meters, "discriminator", terms)
-            _count_answers(meters, real, real_labels, fake, fakes.labels)
-        return problem
+        finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
+        counts = _right_answers(real, real_labels, fake, fakes.labels)
+        return Update("discriminator", tuple(terms), finding, counts)
 
-    def _generator_step(self, fakes: Fakes, meters: Meters) -> str | None:
+    def _generator_step(self, fakes: Fakes) -> Update:
         learner = self._learner
         learner.discriminator.requires_grad_(False)
         with self._choices.autocast(), frozen_statistics(learner.discriminator):
-            answer = learner.discriminator(fakes.images, fakes.labels)
+            answer = learner.judge(fakes.images, fakes.labels)
         terms = learner.objective.generator(answer, fakes.labels)
-        problem = _update(terms, learner.generator, learner.generator_optimizer)
+        finding = _update(terms, self._generator_guard, learner.generator_optimizer)
         learner.discriminator.requires_grad_(True)
-        if problem:
-            self._generator_buffers.undo()
-        else:
-            _count(meters, "generator", terms)
-        return problem
+        return Update("generator", tuple(terms), finding, {})
 
 
-def _update(terms: Terms, network: nn.Module, optimizer: torch.optim.Optimizer) -> str | None:
-    """Backward and step, unless something is not finite: then its name, and nothing is changed."""
-    problem = first_non_finite(terms)
-    if problem is None:
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        problem = first_unusable(network)
-    if problem is None:
-        optimizer.step()
+def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Finding:
+    """Backward and step; where something is not finite, nothing is changed.
+
+    Fused Adam reads ``found_inf`` on the device and then does nothing, as torch's gradient scaler
+    has it do.
+    """
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    finding = guard.look(terms)
+    optimizer.found_inf = finding.spoiled.float()  # type: ignore[attr-defined]
+    optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return problem
-
-
-def _count(meters: Meters, network: str, terms: Terms) -> None:
-    for name, value in terms.items():
-        meters.add(f"{network}.{name}", value)
+    guard.undo(finding.spoiled)
+    return finding
 
 
 @torch.no_grad()
-def _count_answers(
-    meters: Meters,
+def _right_answers(
     real: DiscriminatorOutput,
     real_labels: Tensor,
     fake: DiscriminatorOutput,
     fake_labels: Tensor,
-) -> None:
-    """Accuracies of D in training mode, real and fake apart."""
-    meters.add("source_accuracy.real", (real.source_logits > 0).sum(), len(real_labels))
-    meters.add("source_accuracy.fake", (fake.source_logits <= 0).sum(), len(fake_labels))
+) -> dict[str, tuple[Tensor, int]]:
+    """How often D was right in training mode, real and fake apart."""
+    right = {
+        "source_accuracy.real": (real.source_logits > 0, len(real_labels)),
+        "source_accuracy.fake": (fake.source_logits <= 0, len(fake_labels)),
+    }
     for name, output, labels in (
         ("real_train", real, real_labels),
         ("fake", fake, fake_labels),
     ):
         if output.class_logits is not None:
-            right = output.class_logits.argmax(dim=1) == labels
-            meters.add(f"class_accuracy.{name}", right.sum(), len(labels))
+            answers = output.class_logits.argmax(dim=1) == labels
+            right[f"class_accuracy.{name}"] = (answers, len(labels))
+    return {name: (answers.sum(), count) for name, (answers, count) in right.items()}
+
+
+def _read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
+    """Count the updates that were made, and name what spoiled the others; the one read-out."""
+    figures = [
+        torch.cat([u.finding.sizes, *(total.view(1) for total, _ in u.counts.values())])
+        for u in updates
+    ]
+    values = iter(torch.cat(figures).tolist())
+    skipped = []
+    for update in updates:
+        sizes = list(islice(values, len(update.finding.names)))
+        totals = list(islice(values, len(update.counts)))
+        problem = update.finding.problem(sizes)
+        if problem:
+            skipped.append(f"{update.network}: {problem}")
+            continue
+        for term, value in zip(update.terms, sizes, strict=False):
+            meters.add(f"{update.network}.{term}", value)
+        for (name, (_, count)), total in zip(update.counts.items(), totals, strict=True):
+            meters.add(name, total, count)
+    return skipped

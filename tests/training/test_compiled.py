@@ -1,0 +1,105 @@
+"""Compiled networks take the same steps, as far as rounding allows, and the choice is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from acgan.data.images import DataParts
+from acgan.errors import UsageError
+from acgan.run_config import ExecutionConfig, RunConfig
+from acgan.training import device as device_module
+from acgan.training.device import Choices, choose
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner
+from acgan.training.meters import Meters
+from acgan.training.randomness import Streams
+from acgan.training.step import Stepper
+
+# Dynamo asks every input for its gradient; it hides torch's warning about it, but not an error.
+pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+
+Values = dict[str, torch.Tensor]
+
+
+def steps(config: RunConfig, parts: DataParts, count: int) -> Values:
+    """All weights, buffers and moments after ``count`` iterations."""
+    choices = choose(config.execution)
+    learner = Learner(config, parts.shape, len(parts.classes), choices)
+    labels = LabelSource("frequency", parts.train.class_counts)
+    stepper = Stepper(learner, config.training, choices, labels)
+    images, wanted = parts.train.images[:16], parts.train.labels[:16]
+    batch = (torch.from_numpy(images), torch.from_numpy(wanted))
+    for step in range(count):
+        stepper.iterate([batch], Streams(0), Meters(), images_seen=16 * step, step=step)
+    return learner.tensors()
+
+
+def assert_alike(config: Callable[..., RunConfig], parts: DataParts, **sections: Any) -> None:
+    eager = steps(config(**sections), parts, 3)
+    compiled = steps(config(**sections, execution={"compile": "always"}), parts, 3)
+    assert compiled.keys() == eager.keys(), "a compiled network's weights keep their names"
+    for name, value in eager.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_compiled_graphs_take_the_same_steps(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graphs are captured in full, and run without the compiler, which takes half a minute.
+
+    R1 differentiates twice, which compiled graphs cannot: it calls the network itself.
+    """
+    captured: list[object] = []
+
+    def run_as_it_is(graph: torch.fx.GraphModule, _inputs: object) -> Callable[..., Any]:
+        captured.append(graph)
+        return graph.forward
+
+    compile_ = partial(torch.compile, backend=run_as_it_is, fullgraph=True)
+    monkeypatch.setattr(torch, "compile", compile_)
+    monkeypatch.setattr(device_module, "check_compiler", lambda device: None)
+    r1 = [{"name": "r1", "gamma": 0.1, "interval_steps": 2}]
+    assert_alike(tiny_config, tiny_parts, regularisers=r1)
+    # G without and with gradients; D learning, and frozen while G learns.
+    assert len(captured) == 4
+
+
+@pytest.mark.slow
+def test_the_real_compiler_takes_the_same_steps(
+    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    assert_alike(tiny_config, tiny_parts)
+
+
+def test_nothing_is_compiled_unless_asked(tiny_config: Callable[..., RunConfig]) -> None:
+    assert not choose(ExecutionConfig(device="cpu")).compile
+    assert not choose(ExecutionConfig(device="cpu", compile="never")).compile
+    network = torch.nn.Linear(2, 2)
+    assert Choices("cpu", "fp32", 1, channels_last=False).compiled(network) is network
+
+
+def test_a_run_from_before_the_choice_existed_goes_on_without_it() -> None:
+    known = Choices("cpu", "fp32", 1, channels_last=False, compile=True).to_json()
+    assert Choices(**known).compile
+    del known["compile"]
+    assert not Choices(**known).compile
+
+
+@pytest.mark.parametrize(("device", "wanted"), [("cpu", r"g\+\+"), ("cuda", "triton")])
+def test_a_missing_compiler_is_said(
+    device: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(device_module, "check_present", lambda device: None)
+    sentence = rf"compile=always needs .*{wanted}.*leave\s+execution.compile at auto"
+    with pytest.raises(UsageError, match=sentence):
+        choose(ExecutionConfig(device=device, precision="fp32", compile="always"))
+    with pytest.raises(UsageError, match=sentence):
+        Choices(device, "fp32", 1, channels_last=False, compile=True).apply()
+    assert choose(ExecutionConfig(device=device, precision="fp32")).device == device

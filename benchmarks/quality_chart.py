@@ -65,7 +65,7 @@ def chart(
         above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         above.set_ylabel("judge reads the class asked for")
         below.set_ylabel("Fréchet distance")
-        below.set_xlabel("training time; dashed: what the tutorial is measured by")
+        below.set_xlabel("training time; dashed: what the tutorial reached")
         above.legend(loc="lower right")
     return buffer.getvalue()
 

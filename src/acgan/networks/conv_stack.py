@@ -168,7 +168,7 @@ def _block(channels: int, layer: ConvLayerConfig, config: ConvStackConfig) -> nn
         bias=not (layer.norm and norm_first),
     )
     norm: list[nn.Module] = [batch_norm(layer.width, config.batch_norm)] if layer.norm else []
-    after: list[nn.Module] = [nn.LeakyReLU(config.leak)]
+    after: list[nn.Module] = [nn.LeakyReLU(config.leak, inplace=True)]
     if config.activation_noise:
         after.append(ActivationNoise(config.activation_noise))
     if config.dropout:

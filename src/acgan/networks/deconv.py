@@ -110,9 +110,9 @@ class DeconvGenerator(Generator):
         x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels)
-        x = F.relu(x)
+        x = F.relu(x, inplace=True)
         for stage, norm in zip(self.stages, norms, strict=True):
-            x = F.relu(norm(stage(x), labels))
+            x = F.relu(norm(stage(x), labels), inplace=True)
         return torch.tanh(self.to_image(x))
 
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:

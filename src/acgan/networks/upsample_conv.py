@@ -100,7 +100,7 @@ class UpsampleConvGenerator(Generator):
         x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels)
         for stage, norm in zip(self.stages, norms, strict=True):
             x = stage(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-            x = F.leaky_relu(norm(x, labels), self._leak)
+            x = F.leaky_relu(norm(x, labels), self._leak, inplace=True)
         return torch.tanh(self.to_image(x))
 
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:

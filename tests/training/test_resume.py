@@ -261,8 +261,8 @@ def test_damaged_checkpoints_are_said_and_an_older_one_leads_to_the_same_end(
     assert {name: one for name, one in left.items() if not name.startswith(stopped_at)} == straight
 
 
-def without_meters(self: Counters, state: Any, device: str) -> None:
-    restore(self, state, device)
+def without_meters(self: Counters, state: Any) -> None:
+    restore(self, state)
     self.meters = Meters()
 
 

@@ -137,7 +137,7 @@ def test_generators_compute_in_the_stated_order() -> None:
         generator(torch.randn(2, 100), torch.tensor([0, 1]))
         return list(called)
 
-    stage = ["Conv2d", "BatchNorm2d"]
+    stage = ["UpsampledConv2d", "BatchNorm2d"]
     expected = ["Embedding", "Linear", "BatchNorm2d", *stage, *stage, "Conv2d"]
     assert order_of(SCRIPT_G, ImageShape(1, 8, 8)) == expected
     up = ["ConvTranspose2d", "BatchNorm2d"]

@@ -125,15 +125,15 @@ class ConvStackDiscriminator(Discriminator):
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
         maps: Tensor = self.trunk(images)
-        if maps.dtype in (torch.bfloat16, torch.float16):
-            maps = maps.float()
         match self._pool:
             case "flatten":
                 features = flat_maps(maps)
-            case "sum":
+            case "sum":  # accumulated in float32 also where the maps are bfloat16
                 features = maps.sum(dim=(2, 3))
             case "mean":
                 features = maps.mean(dim=(2, 3))
+        if features.dtype in (torch.bfloat16, torch.float16):
+            features = features.float()
         output: DiscriminatorOutput = self.heads(features, labels)
         return output
 

@@ -80,7 +80,7 @@ class UpsampleConvGenerator(Generator):
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
         self.norms = labelled_norms(config.conditioning, config.widths, classes, config.batch_norm)
         self.stages = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1, bias=False)
+            UpsampledConv2d(before, after, 3, padding=1, bias=False)
             for before, after in zip(config.widths, config.widths[1:], strict=False)
         )
         self.to_image = nn.Conv2d(config.widths[-1], shape.channels, 3, padding=1)
@@ -99,13 +99,39 @@ class UpsampleConvGenerator(Generator):
         x = self.start(self.label_entry(latents, labels))
         x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels)
         for stage, norm in zip(self.stages, norms, strict=True):
-            x = stage(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+            x = stage(x)
             x = F.leaky_relu(norm(x, labels), self._leak, inplace=True)
         return torch.tanh(self.to_image(x))
 
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """The label embeddings."""
         return label_parameters(self)
+
+
+@final
+class UpsampledConv2d(nn.Conv2d):
+    """Nearest-neighbour doubling and a 3×3 convolution with padding 1, as one operation.
+
+    Of the nine pixels under the kernel some are copies of each other, so each output sees only 2×2
+    pixels of the input, by sums of weights: exactly a transposed convolution of stride 2 with 4×4
+    weights (Odena, Dumoulin & Olah 2016 compare the two). Four products instead of nine for every
+    output, and no enlarged maps in memory.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, out, 2H, 2W) from (N, in, H, W)."""
+        kernel = _doubling_weights(_doubling_weights(self.weight, 2), 3).transpose(0, 1)
+        return F.conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
+
+
+def _doubling_weights(weight: Tensor, axis: int) -> Tensor:
+    """Along ``axis`` from 3 weights w to the 4 of the transposed convolution.
+
+    With output o = 2i + a, a = 0 sees w₀x[i−1] + (w₁+w₂)x[i] and a = 1 sees (w₀+w₁)x[i] + w₂x[i+1];
+    the transposed convolution adds x[i] times its weight k to output 2i − 1 + k.
+    """
+    first, middle, last = weight.unbind(axis)
+    return torch.stack((last, middle + last, first + middle, first), dim=axis)
 
 
 def check_shape(config: UpsampleConvConfig, shape: ImageShape) -> None:

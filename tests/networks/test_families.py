@@ -50,6 +50,7 @@ def generator_configs(mode: Mode) -> list[DeconvConfig | UpsampleConvConfig]:
             latent_size=6,
             widths=(8, 6),
             to_image="shuffle",
+            refinements=2,
             conditioning=how.model_copy(update={"layers": "first"}),
         ),
         DeconvConfig(latent_size=6, widths=(8, 6, 4), spectral_norm=True, conditioning=how),

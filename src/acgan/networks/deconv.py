@@ -1,7 +1,7 @@
 """The generator of transposed convolutions: DCGAN's, the ACGAN paper's, and the default here.
 
     label entry → Linear to widths[0]×h×w → [norm] → ReLU
-    → (transposed conv, stride 2 → norm → ReLU)… → image layer → tanh
+    → (transposed conv, stride 2 → norm → ReLU)… → (conv 3×3 → norm → ReLU)… → image layer → tanh
 
 A convolution that a batch norm follows has no bias: the norm would subtract it again.
 """
@@ -43,6 +43,7 @@ class DeconvConfig(Config):
     Attributes:
         latent_size: length of a latent.
         widths: channels of the start, then of every doubling stage.
+        refinements: 3×3 convolutions as wide as the last stage, after it and at its size.
         kernel: of the transposed convolutions: 4 (DCGAN) or 5 (the ACGAN paper).
         to_image: ``conv``: a 3×3 convolution after the last stage. ``deconv``: one more transposed
             convolution, so one more doubling than ``widths`` has stages. ``shuffle``: the same
@@ -59,6 +60,7 @@ class DeconvConfig(Config):
     family: Literal["deconv"] = "deconv"
     latent_size: int = Field(100, ge=1)
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 64, 32), min_length=1)
+    refinements: int = Field(0, ge=0)
     kernel: Literal[4, 5] = 4
     to_image: Literal["conv", "deconv", "shuffle"] = "conv"
     start_norm: bool = True
@@ -85,13 +87,16 @@ class DeconvGenerator(Generator):
         self._start_shape = (config.widths[0], height, width)
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
-        normed = config.widths if config.start_norm else config.widths[1:]
+        last = config.widths[-1]
+        normed = (*config.widths, *[last] * config.refinements)[not config.start_norm :]
         self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
         self.stages = nn.ModuleList(
-            _doubling(before, after, config.kernel, bias=False)
-            for before, after in zip(config.widths, config.widths[1:], strict=False)
+            [
+                _doubling(before, after, config.kernel, bias=False)
+                for before, after in zip(config.widths, config.widths[1:], strict=False)
+            ]
+            + [nn.Conv2d(last, last, 3, padding=1, bias=False) for _ in range(config.refinements)]
         )
-        last = config.widths[-1]
         self.to_image = _image_layer(config, last, shape.channels)
         self._start_norm = config.start_norm
         initialise(

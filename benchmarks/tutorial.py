@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{arguments.out} has a run already; give another --out or remove it")
     parts = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
     side = arguments.image_size or parts.shape.height
-    tutorial = Tutorial(parts.train, side, arguments.seed)
+    tutorial = Tutorial(parts.train, side, arguments.seed, shortcut=arguments.shortcut)
     seconds = cpu_seconds = 0.0
     batches = tutorial.train()
     kept = 0
@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
             "cpu_seconds": cpu_seconds,
             "threads": torch.get_num_threads(),
             "image_size": side,
+            "shortcut": arguments.shortcut,
             "discriminator_loss": figures.discriminator_loss,
             "generator_loss": figures.generator_loss,
             "class_accuracy": figures.class_accuracy,
@@ -116,6 +117,11 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the snapshots")
     parser.add_argument("--snapshot-every", type=int, default=20_000, help="in images")
     parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
+    parser.add_argument(
+        "--shortcut",
+        action="store_true",
+        help="in bf16, for its quality sooner; its seconds are then not the script's",
+    )
     parser.add_argument("--image-size", type=int, help="by default that of the data")
     parser.add_argument("--threads", type=int, help="by default torch's own choice")
     return parser.parse_args(words)

@@ -51,6 +51,8 @@ class TrainingConfig(Config):
         max_minutes: the budget in minutes, turned into images once by a measurement at the start.
         batch_size: images in a batch, for D and for G.
         discriminator_steps: D steps for each G step, every one on a batch of its own.
+        mirror: whether half of the real images are shown mirrored, drawn anew each time: ``auto``
+            where a mirrored image keeps its class (`acgan.data.mirror`): photographs, clothes.
         generator_batch: ``shared``: one forward pass of G serves D's (last) step and G's;
             ``fresh``: G's step draws latents and labels of its own.
         fake_labels: ``frequency``: drawn by the training part's class frequencies; ``uniform``;
@@ -66,6 +68,7 @@ class TrainingConfig(Config):
     max_minutes: float | None = Field(None, gt=0)
     batch_size: int = Field(64, ge=2)
     discriminator_steps: int = Field(1, ge=1)
+    mirror: Literal["never", "auto", "always"] = "never"
     generator_batch: Literal["shared", "fresh"] = "fresh"
     fake_labels: Literal["frequency", "uniform", "batch"] = "frequency"
     ema_half_life_images: float = Field(20_000, ge=0)

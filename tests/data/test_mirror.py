@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from acgan.data.images import ImageShape
-from acgan.data.mirror import mirror_keeps_class
+from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.data.sources import NAMED_SETS
 
 GREY, COLOUR = ImageShape(1, 32, 32), ImageShape(3, 32, 32)
@@ -25,3 +26,18 @@ def test_mirrored_things_stay_what_they_are(name: str) -> None:
 def test_a_folder_goes_by_its_colour() -> None:
     assert mirror_keeps_class("photos", COLOUR)
     assert not mirror_keeps_class("scans", GREY)
+
+
+def test_about_half_are_mirrored_left_to_right_and_the_rest_stay() -> None:
+    images = torch.arange(200 * 2 * 3, dtype=torch.uint8).view(200, 1, 2, 3)
+    drawn = mirrored_at_random(images, torch.Generator().manual_seed(0))
+    again = mirrored_at_random(images, torch.Generator().manual_seed(0))
+    assert drawn.dtype == torch.uint8
+    assert torch.equal(drawn, again)
+    mirrored = 0
+    for before, after in zip(images, drawn, strict=True):
+        if torch.equal(after, before.flip(2)):
+            mirrored += 1
+        else:
+            assert torch.equal(after, before)
+    assert 70 < mirrored < 130

@@ -56,6 +56,7 @@ MODES = {
         "discriminator": {"spectral_norm": True},
         "training": {"generator_batch": "shared", "fake_labels": "batch"},
     },
+    "mirrored": {"training": {"mirror": "always"}},
     "fp32": {"training": {"ema_ramp": None, "ema_half_life_images": 0}},
 }
 

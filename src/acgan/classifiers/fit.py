@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from acgan.config import Config
 from acgan.data.images import LabelledImages
+from acgan.data.mirror import mirrored_at_random
 from acgan.errors import DataError, DivergedError
 from acgan.processor import fast_bfloat16
 
@@ -136,8 +137,7 @@ def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
     if config.shift_pixels:
         images = _shift(images, config.shift_pixels)
     if config.flip:
-        mirrored = torch.rand(count) < 0.5
-        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        images = mirrored_at_random(images)
     if config.erase_pixels:
         side = config.erase_pixels
         inside_rows = _span(count, height, side)

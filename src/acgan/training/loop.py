@@ -14,6 +14,7 @@ import torch
 
 from acgan.data.batches import BatchOrder
 from acgan.data.images import DataParts
+from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.errors import DivergedError
 from acgan.model import Model
 from acgan.run_config import RunConfig
@@ -67,6 +68,9 @@ class Loop:
         self._folder = folder
         self._display = display
         self._total = total_images
+        self._mirror = config.training.mirror == "always" or (
+            config.training.mirror == "auto" and mirror_keeps_class(config.data.source, parts.shape)
+        )
         self._counters = Counters()
         self._learner = Learner(config, parts.shape, len(parts.classes), choices)
         if start_from is not None:
@@ -140,8 +144,10 @@ class Loop:
         for index in range(training.discriminator_steps):
             start = self.images_seen + index * training.batch_size
             chosen = self._order.indices(start, training.batch_size)
-            images, labels = self._parts.train.images[chosen], self._parts.train.labels[chosen]
-            batches.append((torch.from_numpy(images), torch.from_numpy(labels)))
+            images = torch.from_numpy(self._parts.train.images[chosen])
+            if self._mirror:
+                images = mirrored_at_random(images, self._streams.generator("mirror", start))
+            batches.append((images, torch.from_numpy(self._parts.train.labels[chosen])))
         skipped = self._stepper.iterate(
             batches,
             self._streams,

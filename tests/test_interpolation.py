@@ -34,7 +34,7 @@ def build(mode: Mode, family: str = "deconv") -> Generator:
     generator = build_generator(config, ImageShape(1, 8, 8), 3).eval()
     with torch.no_grad():
         for parameter in generator.parameters():
-            parameter.mul_(4)
+            parameter.mul_(5)
     return generator
 
 

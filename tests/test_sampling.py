@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,16 +24,19 @@ from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling import (
     BATCH,
     SEEDS,
+    Precision,
     check_seeds,
     from_uint8,
     iterate_images,
     latents,
+    precision_on,
     sample_images,
     to_uint8,
 )
 
 CLASSES = 4
 SHAPE = ImageShape(3, 16, 12)
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 
 
 def lively(config: GeneratorConfig) -> Generator:
@@ -74,30 +78,73 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_an_image_is_the_same_alone_and_in_any_batch_and_place(generator: Generator) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_image_is_the_same_alone_and_in_any_batch_and_place(
+    generator: Generator, precision: Precision
+) -> None:
     labels = [index % CLASSES for index in range(BATCH + 9)]
     seeds = [7 * index for index in range(BATCH + 9)]
-    together = sample_images(generator, labels, seeds)
+    together = sample_images(generator, labels, seeds, precision=precision)
     assert together.shape == (BATCH + 9, *SHAPE)
     for index in (0, 1, BATCH - 1, BATCH, BATCH + 8):
-        alone = sample_images(generator, [labels[index]], [seeds[index]])
+        alone = sample_images(generator, [labels[index]], [seeds[index]], precision=precision)
         assert alone[0].tobytes() == together[index].tobytes()
     order = np.random.default_rng(0).permutation(BATCH + 9)
-    shuffled = sample_images(generator, np.array(labels)[order], np.array(seeds)[order])
+    mixed = np.array(labels)[order], np.array(seeds)[order]
+    shuffled = sample_images(generator, *mixed, precision=precision)
     np.testing.assert_array_equal(shuffled, together[order])
-    some = sample_images(generator, labels[5:18], seeds[5:18])
+    some = sample_images(generator, labels[5:18], seeds[5:18], precision=precision)
     np.testing.assert_array_equal(some, together[5:18])
 
 
-def test_the_number_of_threads_does_not_matter(generator: Generator, threads: None) -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_number_of_threads_does_not_matter(
+    generator: Generator, threads: None, precision: Precision
+) -> None:
     drawn = []
     for count in (1, 2, 3):
         torch.set_num_threads(count)
-        drawn.append(sample_images(generator, [0, 1, 2, 3] * 25, range(100)))
+        labels = [0, 1, 2, 3] * 50
+        drawn.append(sample_images(generator, labels, range(200), precision=precision))
         assert torch.get_num_threads() == count
         with ThreadPoolExecutor(1) as pool:  # a thread born later has as many
             assert pool.submit(torch.get_num_threads).result() == count
     assert drawn[0].tobytes() == drawn[1].tobytes() == drawn[2].tobytes()
+
+
+def test_bf16_is_fp32_but_for_a_little(generator: Generator) -> None:
+    asked = [0, 1, 2, 3] * 8, range(32)
+    low = sample_images(generator, *asked, precision="bf16").astype(int)
+    full = sample_images(generator, *asked, precision="fp32").astype(int)
+    difference = np.abs(low - full)
+    assert 0 < difference.mean() < 3  # weights are made four times too large, see `lively`
+    by_hand = copy.deepcopy(generator).eval()
+    with torch.no_grad():
+        images = by_hand(latents(asked[1], 32), torch.tensor(asked[0]))
+    assert np.abs(to_uint8(images).numpy().astype(int) - full).max() <= 1
+
+
+def test_weights_held_in_bf16_are_what_autocast_makes_of_them(generator: Generator) -> None:
+    labels, seeds = torch.arange(BATCH) % CLASSES, range(BATCH)
+    by_hand = copy.deepcopy(generator).eval().to(memory_format=torch.channels_last)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = to_uint8(by_hand(latents(seeds, 32), labels)).numpy()
+    torch.set_num_threads(before)
+    drawn = sample_images(generator, labels.tolist(), seeds, precision="bf16")
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_auto_is_bf16_where_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = lively(GENERATORS["deconv, conditional batch norm"])
+    for fast, meant in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("acgan.passes.fast_bfloat16", lambda _device, fast=fast: fast)
+        assert precision_on("cpu") == meant
+        assert [precision_on("cpu", one) for one in PRECISIONS] == list(PRECISIONS)
+        drawn = sample_images(generator, [0], [0])
+        expected = sample_images(generator, [0], [0], precision=precision_on("cpu"))
+        assert drawn.tobytes() == expected.tobytes()
 
 
 def test_images_not_asked_for_any_more_are_not_drawn(threads: None) -> None:
@@ -153,9 +200,10 @@ def test_the_generator_is_left_as_it_was(generator: Generator) -> None:
 
 
 def test_autocast_around_it_does_not_matter(generator: Generator) -> None:
-    plain = sample_images(generator, [0, 1], [0, 1])
+    plain = sample_images(generator, [0, 1], [0, 1], precision="fp32")
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        np.testing.assert_array_equal(plain, sample_images(generator, [0, 1], [0, 1]))
+        drawn = sample_images(generator, [0, 1], [0, 1], precision="fp32")
+    np.testing.assert_array_equal(plain, drawn)
 
 
 def test_memory_is_bounded() -> None:

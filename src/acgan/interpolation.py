@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from acgan.errors import UsageError
 from acgan.networks.conditioning import JoinedEmbedding, JoinedOneHot
 from acgan.networks.interface import Generator
-from acgan.sampling import draw, latents
+from acgan.sampling import Precision, draw, latents
 
 MOST_STEPS = 1000
 
@@ -28,10 +28,13 @@ def interpolate(
     seeds: tuple[int, int],
     steps: int,
     truncation: float | None = None,
+    *,
+    precision: Precision = "auto",
 ) -> npt.NDArray[np.uint8]:
     """Images from (class, seed) to (class, seed), both ends included.
 
-    The ends are byte-identical to what `acgan.sampling.sample_images` draws of them.
+    The ends are byte-identical to what `acgan.sampling.sample_images` draws of them in the same
+    precision.
 
     Args:
         generator: left as it is.
@@ -39,6 +42,7 @@ def interpolate(
         seeds: first and last seed.
         steps: images, at least 2.
         truncation: see `acgan.sampling.latents`.
+        precision: see `acgan.passes.precision_on`.
 
     Returns:
         uint8 (steps, C, H, W).
@@ -56,8 +60,9 @@ def interpolate(
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
     noise = slerp(ends[0], ends[1], shares)
     if classes[0] == classes[1]:
-        return draw(generator, noise, torch.full((steps,), classes[0]))
-    return draw(between_classes(generator, classes, shares), noise, torch.arange(steps))
+        return draw(generator, noise, torch.full((steps,), classes[0]), precision=precision)
+    blend = between_classes(generator, classes, shares)
+    return draw(blend, noise, torch.arange(steps), precision=precision)
 
 
 def slerp(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:

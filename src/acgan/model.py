@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, Generator
 from acgan.objectives.build import build_objective
 from acgan.run_config import RunConfig
-from acgan.sampling import check_seeds, sample_images
+from acgan.sampling import Precision, check_seeds, precision_on, sample_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,17 +114,26 @@ class Model:
         return tuple(found)
 
     def sample(
-        self, label: Labels = None, count: int = 1, seed: int = 0, truncation: float | None = None
+        self,
+        label: Labels = None,
+        count: int = 1,
+        seed: int = 0,
+        truncation: float | None = None,
+        *,
+        precision: Precision = "auto",
     ) -> npt.NDArray[np.uint8]:
         """Draw ``count`` images of each class, with the seeds ``seed`` to ``seed + count - 1``.
 
-        Image (class, seed) is byte-identical alone or among others.
+        Image (class, seed) is byte-identical alone or among others and with any number of threads;
+        on another machine it is the same up to round-off.
 
         Args:
             label: see `class_indices`; by default one class after the other.
             count: images of each class.
             seed: the first seed.
             truncation: below about 2 more typical and less varied; see `acgan.sampling.latents`.
+            precision: by default bf16 where the processor is fast in it; ``fp32`` for the closest
+                agreement between machines; see `drawing_precision`.
 
         Returns:
             uint8 (N, C, H, W), class after class.
@@ -139,21 +148,39 @@ class Model:
         """
         indices, seeds = self.class_indices(label), check_seeds(seed, count)
         labels = np.repeat(np.array(indices, np.int64), count)
-        return sample_images(self.generator, labels, list(seeds) * len(indices), truncation)
+        wanted = list(seeds) * len(indices)
+        return sample_images(self.generator, labels, wanted, truncation, precision=precision)
+
+    def drawing_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
+        """What a precision means for this model where it is; see `acgan.passes.precision_on`."""
+        return precision_on(next(self.generator.parameters()).device.type, precision)
 
     def pictures(
-        self, label: Labels = None, count: int = 1, seed: int = 0, truncation: float | None = None
+        self,
+        label: Labels = None,
+        count: int = 1,
+        seed: int = 0,
+        truncation: float | None = None,
+        *,
+        precision: Precision = "auto",
     ) -> list[Image.Image]:
         """As `sample`, as Pillow images: grey (``L``) or colour (``RGB``)."""
-        return [to_picture(image) for image in self.sample(label, count, seed, truncation)]
+        images = self.sample(label, count, seed, truncation, precision=precision)
+        return [to_picture(image) for image in images]
 
     def sheet(
-        self, label: Labels = None, count: int = 10, seed: int = 0, truncation: float | None = None
+        self,
+        label: Labels = None,
+        count: int = 10,
+        seed: int = 0,
+        truncation: float | None = None,
+        *,
+        precision: Precision = "auto",
     ) -> Image.Image:
         """As `sample`, on one sheet: a row for each class with its name; a column for each seed."""
         from acgan.pictures.sheet import class_sheet
 
-        images = self.sample(label, count, seed, truncation)
+        images = self.sample(label, count, seed, truncation, precision=precision)
         names = [self.classes[index].name for index in self.class_indices(label)]
         return class_sheet(images.reshape(len(names), count, *self.shape), names)
 
@@ -166,6 +193,7 @@ class Model:
         to_seed: int | None = None,
         steps: int = 9,
         truncation: float | None = None,
+        precision: Precision = "auto",
     ) -> npt.NDArray[np.uint8]:
         """Draw the way from one class, one seed, or both, to another.
 
@@ -176,6 +204,7 @@ class Model:
             to_seed: the last seed; None for the same.
             steps: images, both ends included.
             truncation: see `acgan.sampling.latents`.
+            precision: as for `sample`.
 
         Returns:
             uint8 (steps, C, H, W).
@@ -188,7 +217,9 @@ class Model:
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
             raise UsageError("both ends are the same image; name another class or seed to go to")
-        return interpolate(self.generator, (first, last), (seed, end), steps, truncation)
+        return interpolate(
+            self.generator, (first, last), (seed, end), steps, truncation, precision=precision
+        )
 
     def _index(self, label: Label) -> int:
         if isinstance(label, str):

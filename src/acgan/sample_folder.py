@@ -15,11 +15,17 @@ import acgan
 from acgan.errors import UsageError
 from acgan.model import Labels, Model, to_picture
 from acgan.pictures.sheet import png_bytes
-from acgan.sampling import check_seeds, iterate_images
+from acgan.sampling import Precision, check_seeds, iterate_images
 from acgan.storage import disk_errors, write_atomic
 
 MANIFEST = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2  # raise it when a seed comes to mean another image
+_ORIGIN = {
+    "format": "version of acgan",
+    "model": "model",
+    "truncation": "truncation",
+    "precision": "precision",
+}
 
 Progress = Callable[[int, int], None]
 
@@ -52,12 +58,13 @@ def write_samples(
     seed: int = 0,
     truncation: float | None = None,
     *,
+    precision: Precision = "auto",
     progress: Progress | None = None,
 ) -> list[SampleFile]:
     """Draw ``count`` pictures of each class into ``folder/<class>/<seed>.png``.
 
-    A folder that this model filled before, with the same truncation, is added to. No file is ever
-    overwritten with other content, so a run that was cut off can simply be repeated.
+    A folder that this model filled before, with the same truncation and precision, is added to. No
+    file is ever overwritten with other content, so a run that was cut off can simply be repeated.
 
     Args:
         model: draws.
@@ -66,6 +73,7 @@ def write_samples(
         count: pictures of each class.
         seed: the first seed.
         truncation: see `acgan.sampling.latents`.
+        precision: see `Model.sample`.
         progress: told how many pictures of how many are done.
 
     Returns:
@@ -76,7 +84,13 @@ def write_samples(
         DiskError: it cannot be written.
     """
     labels, seeds = model.class_indices(label), check_seeds(seed, count)
-    origin = {"model": model.record.content_hash, "truncation": truncation}
+    low_or_full = model.drawing_precision(precision)
+    origin = {
+        "format": _FORMAT,
+        "model": model.record.content_hash,
+        "truncation": truncation,
+        "precision": low_or_full,
+    }
     before = _known(folder, origin)
     drawn: list[SampleFile] = []
     with disk_errors(folder, option="--out"):
@@ -84,7 +98,11 @@ def write_samples(
             chosen = model.classes[index]
             (folder / chosen.folder).mkdir(parents=True, exist_ok=True)
             batches = iterate_images(
-                model.generator, np.broadcast_to(index, count), seeds, truncation
+                model.generator,
+                np.broadcast_to(index, count),
+                seeds,
+                truncation,
+                precision=low_or_full,
             )
             images = (image for batch in batches for image in batch)
             for image, its_seed in zip(images, seeds, strict=True):
@@ -106,16 +124,17 @@ def _known(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
         raise UsageError(f"{folder} is a file; name a folder with --out")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = {key: manifest[key] for key in origin}
         before = [SampleFile(**entry) for entry in manifest["images"]]
+        found = {key: manifest.get(key) for key in origin}
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
             f"{path} exists and is no manifest of samples; choose another folder with --out"
         ) from None
-    if found != origin:
-        what = "model" if found["model"] != origin["model"] else "truncation"
+    for key, what in _ORIGIN.items():
+        if found[key] == origin[key]:
+            continue
         raise UsageError(
             f"{folder} holds samples of another {what}; choose another folder with --out, "
             "or remove that one first"
@@ -139,9 +158,8 @@ def _keep(path: Path, content: bytes) -> None:
 def _write_manifest(folder: Path, origin: dict[str, Any], images: Sequence[SampleFile]) -> None:
     unique = {(image.label, image.seed): image for image in images}
     content = {
-        "format": _FORMAT,
-        "version": acgan.__version__,
         **origin,
+        "version": acgan.__version__,
         "images": [asdict(unique[key]) for key in sorted(unique)],
     }
     write_atomic(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -1,38 +1,51 @@
 """Images from a generator, exactly: image (class, seed) has the same bytes alone or in any batch.
 
 Three things make it so. Every latent is a function of its seed alone, so one seed across classes
-shows one style. Every forward pass has the same batch size, padded where fewer images are asked
-for, and runs on one thread, so that the same kernels run; more threads work on other batches. And
+shows one style. Every forward pass has the same batch size and runs on one thread (`passes`). And
 normalisation uses its stored statistics, never those of the batch.
+
+Between machines the bytes agree but for round-off, closest in fp32: processors sum in other orders,
+and bf16, the default where it is fast, rounds to 8 bits.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import operator
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acgan.errors import DataError, UsageError
+from acgan.errors import UsageError
 from acgan.networks.interface import Generator
+from acgan.passes import BATCH, Batch, Precision, drawn, precision_on, to_uint8
 from acgan.philox import normals
 
-BATCH = 32  # images in every forward pass; a part of the definition of an image, like the seed
+__all__ = [
+    "BATCH",
+    "SEEDS",
+    "Integers",
+    "Precision",
+    "check_seeds",
+    "draw",
+    "from_uint8",
+    "iterate_images",
+    "latents",
+    "precision_on",
+    "sample_images",
+    "to_uint8",
+]
+
 SEEDS = 2**63  # seeds lie in [0, SEEDS)
 SMALLEST_TRUNCATION = 0.01  # below, rejection takes forever and every image is the same anyway
 
 Integers = Sequence[int] | npt.NDArray[np.integer]
-Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
 
 _STREAM = 2  # another number here would be another definition of every image
-_DRAWN_AT_ONCE = 16 * BATCH  # latents; more would leave the processor's cache
+_DRAWN_AT_ONCE = 8 * BATCH  # latents; more would leave the processor's cache
 
 
 def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> Tensor:
@@ -74,6 +87,8 @@ def sample_images(
     labels: Integers,
     seeds: Integers,
     truncation: float | None = None,
+    *,
+    precision: Precision = "auto",
 ) -> npt.NDArray[np.uint8]:
     """Image i is that of class ``labels[i]`` and seed ``seeds[i]``.
 
@@ -82,6 +97,7 @@ def sample_images(
         labels: N class indices.
         seeds: N integers in [0, 2⁶³).
         truncation: see `latents`.
+        precision: see `acgan.passes.precision_on`.
 
     Returns:
         uint8 (N, C, H, W), 0 to 255.
@@ -90,7 +106,8 @@ def sample_images(
         UsageError: a label, a seed or the truncation lies outside its range; nothing is asked for.
         DataError: the generator draws non-finite values.
     """
-    return np.concatenate(list(iterate_images(generator, labels, seeds, truncation)))
+    batches = iterate_images(generator, labels, seeds, truncation, precision=precision)
+    return _joined(batches, len(labels))
 
 
 def iterate_images(
@@ -98,6 +115,8 @@ def iterate_images(
     labels: Integers,
     seeds: Integers,
     truncation: float | None = None,
+    *,
+    precision: Precision = "auto",
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """As `sample_images`, in order, at most `BATCH` at a time: memory does not grow with N."""
     if len(labels) != len(seeds):
@@ -111,16 +130,19 @@ def iterate_images(
             noise = latents(seeds[part], generator.latent_size, truncation=truncation)
             yield from _split(noise, torch.from_numpy(np.array(labels[part], np.int64)))
 
-    yield from _drawn(generator, batches())
+    yield from drawn(generator, batches(), precision)
 
 
-def draw(generator: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
-    """Images of given latents, in forward passes of exactly `BATCH` images in full precision.
+def draw(
+    generator: Generator, noise: Tensor, labels: Tensor, *, precision: Precision = "auto"
+) -> npt.NDArray[np.uint8]:
+    """Images of given latents, in forward passes of exactly `BATCH` images.
 
     Args:
         generator: in any mode, on any device; its state is left as it was.
         noise: float32 (N, Z).
         labels: int64 (N,).
+        precision: see `acgan.passes.precision_on`.
 
     Returns:
         uint8 (N, C, H, W), 0 to 255.
@@ -128,19 +150,7 @@ def draw(generator: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.
     Raises:
         DataError: the generator draws non-finite values.
     """
-    return np.concatenate(list(_drawn(generator, _split(noise, labels))))
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """[-1, 1] as 0 to 255: round((x + 1) · 127.5), clipped.
-
-    Raises:
-        DataError: a value is not finite.
-    """
-    # a sum of finite numbers may overflow, but that of others is never finite: one cheap look
-    if not math.isfinite(images.sum()) and not bool(torch.isfinite(images).all()):
-        raise DataError("the generator draws non-finite values; this model cannot be used")
-    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return _joined(drawn(generator, _split(noise, labels), precision), len(labels))
 
 
 def from_uint8(images: npt.NDArray[np.uint8]) -> Tensor:
@@ -203,40 +213,18 @@ def _draw_again(
         rows, blocks = rows[outside], blocks[outside]
 
 
+def _joined(batches: Iterator[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.uint8]:
+    """All batches as one array, without a second copy of everything at the end."""
+    first = next(batches)
+    images = np.empty((count, *first.shape[1:]), np.uint8)
+    done = len(first)
+    images[:done] = first
+    for batch in batches:
+        images[done : done + len(batch)] = batch
+        done += len(batch)
+    return images
+
+
 def _split(noise: Tensor, labels: Tensor) -> Iterator[Batch]:
     for start in range(0, len(noise), BATCH):
         yield noise[start : start + BATCH], labels[start : start + BATCH]
-
-
-def _drawn(generator: Generator, batches: Iterable[Batch]) -> Iterator[npt.NDArray[np.uint8]]:
-    """Images of each batch, in order; on a processor, as many batches at once as torch has threads.
-
-    Two passes of one thread each are faster than one of two threads after another, and the number
-    of threads cannot matter to the bytes.
-    """
-    network = copy.deepcopy(generator).eval().to(memory_format=torch.channels_last)
-    threads = torch.get_num_threads()
-    workers = threads if next(network.parameters()).device.type == "cpu" else 1
-    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        coming: deque[Future[npt.NDArray[np.uint8]]] = deque()
-        for batch in batches:
-            coming.append(pool.submit(_forward, network, *batch))
-            if len(coming) > 2 * workers:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # of threads yet to be born: the workers have set it to 1
-
-
-def _forward(network: Generator, noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
-    """One pass, in a thread of its own: no autocast of the caller's reaches there."""
-    count, device = len(noise), next(network.parameters()).device
-    if count < BATCH:
-        noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
-        labels = torch.cat([labels, labels.new_zeros(BATCH - count)])
-    with torch.inference_mode():
-        images = network(noise.to(device), labels.to(device))[:count]
-        return to_uint8(images).contiguous().cpu().numpy()

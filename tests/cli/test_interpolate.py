@@ -29,8 +29,8 @@ def test_a_strip(acgan_process: Acgan, tiny_run: Path, tmp_path: Path) -> None:
 def test_an_animation(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "way.gif"
     options = ["--class", 1, "--to-seed", 9, "--steps", 6, "--out", out]
-    done = acgan("interpolate", tiny_run, *options, "--json")
-    assert json.loads(done.out) == {"file": str(out), "steps": 6}
+    done = acgan("interpolate", tiny_run, *options, "--precision", "fp32", "--json")
+    assert json.loads(done.out) == {"file": str(out), "steps": 6, "precision": "fp32"}
     with Image.open(out) as picture:
         assert getattr(picture, "n_frames", 1) == 6
 

@@ -140,6 +140,36 @@ def test_a_sheet(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
+def test_precision_is_recorded_and_not_mixed(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    done = acgan("sample", tiny_run, "--out", out, "--precision", "fp32", "--json")
+    assert json.loads(done.out)["precision"] == "fp32"
+    assert json.loads((out / "manifest.json").read_text())["precision"] == "fp32"
+    image = load(tiny_run).sample("seven", precision="fp32")[0]
+    with Image.open(out / "seven" / "0.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), image[0])
+    before = contents(out)
+    other = acgan("sample", tiny_run, "--out", out, "--precision", "bf16")
+    assert (other.code, contents(out)) == (2, before)
+    assert "samples of another precision" in other.err
+    sheet = acgan("sample", tiny_run, "--sheet", tmp_path / "x.png", "--json")
+    assert json.loads(sheet.out)["precision"] == load(tiny_run).drawing_precision()
+    assert acgan("sample", tiny_run, "--precision", "int8").code == 2
+
+
+def test_samples_of_an_earlier_version_are_not_mixed_in(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "drawn"
+    acgan("sample", tiny_run, "--out", out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    del manifest["precision"]  # as it was before seeds came to mean other images
+    (out / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    done = acgan("sample", tiny_run, "--out", out)
+    assert done.code == 2
+    assert "samples of another version of acgan" in done.err
+
+
 def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     acgan("sample", tiny_run, "--out", tmp_path / "a", "--truncation", 0.5)
     assert json.loads((tmp_path / "a" / "manifest.json").read_text())["truncation"] == 0.5

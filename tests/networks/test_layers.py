@@ -53,8 +53,27 @@ def test_conditional_batch_norm_is_the_naive_formula(
         assert result.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_conditional_batch_norm_keeps_bf16_and_layout() -> None:
-    norm = ConditionalBatchNorm(8, 2, BatchNormConfig())
+@pytest.mark.parametrize("eps", [1e-5, 0.8])
+def test_conditional_batch_norm_in_evaluation_is_the_naive_formula(eps: float) -> None:
+    torch.manual_seed(0)
+    norm = ConditionalBatchNorm(5, 3, BatchNormConfig(eps=eps)).double()
+    for _ in range(3):
+        norm(torch.randn(16, 5, 3, 2, dtype=torch.float64) * 3 + 2, torch.arange(16) % 3)
+    mean, variance = (norm.get_buffer(f"batch_norm.running_{what}") for what in ("mean", "var"))
+    assert mean.abs().min() > 0.5
+    labels, x = torch.tensor([2, 0, 1, 1]), torch.randn(4, 5, 3, 2, dtype=torch.float64)
+    gain, bias = norm.embedding.weight[labels][:, :, None, None].chunk(2, dim=1)
+    normal = (x - mean[:, None, None]) / (variance[:, None, None] + eps).sqrt()
+    expected = normal * (1 + gain) + bias
+    torch.testing.assert_close(norm.eval()(x, labels), expected)
+    low = norm.float()(x.bfloat16(), labels)
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.double(), expected, atol=0.05, rtol=0.02)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_conditional_batch_norm_keeps_bf16_and_layout(training: bool) -> None:
+    norm = ConditionalBatchNorm(8, 2, BatchNormConfig()).train(training)
     x = torch.randn(4, 8, 3, 3).bfloat16().contiguous(memory_format=torch.channels_last)
     result = norm(x, torch.tensor([0, 1, 0, 1]))
     assert result.dtype == torch.bfloat16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,6 +35,9 @@ def interpolate(
         float | None,
         typer.Option(help="As in `acgan sample`.", metavar="T"),
     ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], typer.Option(help="As in `acgan sample`.")
+    ] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the way between two seeds or two classes.
@@ -52,8 +55,15 @@ def interpolate(
     from acgan.pictures.sheet import png_bytes, strip
     from acgan.storage import disk_errors, write_atomic
 
-    images = load(model).interpolate(
-        label, to_label, seed=seed, to_seed=to_seed, steps=steps, truncation=truncation
+    trained = load(model)
+    images = trained.interpolate(
+        label,
+        to_label,
+        seed=seed,
+        to_seed=to_seed,
+        steps=steps,
+        truncation=truncation,
+        precision=precision,
     )
     if out.suffix.lower() == ".png":
         content = png_bytes(strip(images, columns=min(steps, 50)))
@@ -62,4 +72,5 @@ def interpolate(
         content = animation(frames, frame_milliseconds=_FRAME_MILLISECONDS)
     with disk_errors(out, option="--out"):
         write_atomic(out, content)
-    result({"file": out, "steps": steps}, f"{steps} steps: {out}", as_json=as_json)
+    values = {"file": out, "steps": steps, "precision": trained.drawing_precision(precision)}
+    result(values, f"{steps} steps: {out}", as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -47,35 +47,54 @@ def sample(
             metavar="T",
         ),
     ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(
+            help="auto is bf16 where that is fast; fp32 for the closest agreement of machines.",
+        ),
+    ] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Draw pictures of the classes asked for.
 
-    The same class and seed always give the same picture, and one seed across classes one style.
+    The same class and seed always give the same picture (on another machine, the same up to
+    round-off), and one seed across classes one style.
     """
     if sheet is not None:
         _check_sheet(sheet, count)
     elif out is None:
         out = Path("samples") / _run_name(model)
 
+    from acgan.memory import keep_freed_memory
     from acgan.model import load
     from acgan.pictures.sheet import png_bytes
     from acgan.sample_folder import write_samples
     from acgan.storage import disk_errors, write_atomic
 
+    keep_freed_memory()
     trained = load(model)
     labels = trained.class_indices(label)
-    values: dict[str, Any] = {"model": trained.record.content_hash}
+    values: dict[str, Any] = {
+        "model": trained.record.content_hash,
+        "precision": trained.drawing_precision(precision),
+    }
     lines = []
     if out is not None:
         drawn = write_samples(
-            trained, out, labels, count, seed, truncation, progress=counter("pictures")
+            trained,
+            out,
+            labels,
+            count,
+            seed,
+            truncation,
+            precision=precision,
+            progress=counter("pictures"),
         )
         values |= {"folder": out, "images": [asdict(each) for each in drawn]}
         plural = "" if len(drawn) == 1 else "s"
         lines.append(f"{len(drawn):,} picture{plural} in {out}")
     if sheet is not None:
-        picture = trained.sheet(labels, count, seed, truncation)
+        picture = trained.sheet(labels, count, seed, truncation, precision=precision)
         with disk_errors(sheet, option="--sheet"):
             write_atomic(sheet, png_bytes(picture))
         values["sheet"] = sheet

@@ -156,10 +156,19 @@ class ConditionalBatchNorm(LabelledNorm):
 
     def forward(self, activations: Tensor, labels: Tensor) -> Tensor:
         """The normalised activations, in their dtype and memory format."""
-        normal: Tensor = self.batch_norm(activations)
-        gain, bias = self.embedding(labels)[:, :, None, None].chunk(2, dim=1)
+        gain, bias = self.embedding(labels).chunk(2, dim=1)
+        gain = 1 + gain
+        norm, normal = self.batch_norm, activations
+        if norm.training:
+            normal = norm(activations)
+        else:
+            # Fixed statistics go into gain and bias: the activations are then read and written
+            # once, and round-off in a low precision happens once.
+            gain = gain * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
+            bias = torch.addcmul(bias, norm.get_buffer("running_mean"), gain, value=-1)
         # The embedding is float32 also under autocast; without the casts so would be the result.
-        return torch.addcmul(bias.to(normal.dtype), normal, (1 + gain).to(normal.dtype))
+        gain, bias = (each.to(normal.dtype)[:, :, None, None] for each in (gain, bias))
+        return torch.addcmul(bias, normal, gain)
 
 
 def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> LabelEntry:

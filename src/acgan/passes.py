@@ -1,0 +1,117 @@
+"""Forward passes that give an image the same bytes alone or in any batch, on any number of threads.
+
+Every pass has the same batch size, padded where fewer images are asked for, and runs on one thread,
+so that the same kernels run; more threads work on other batches.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from acgan.errors import DataError
+from acgan.networks.interface import Generator
+from acgan.processor import fast_bfloat16
+
+BATCH = 64  # images in every forward pass; a part of the definition of an image, like the seed
+
+Precision = Literal["auto", "fp32", "bf16"]
+Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
+
+
+def precision_on(device: str, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
+    """What ``auto`` means there: ``bf16`` (autocast) where that is fast, else ``fp32``.
+
+    A pixel of an image in bf16 differs from that in fp32 by a few of its 256 levels at most.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32`` and ``bf16`` are returned as they are.
+    """
+    if precision == "auto":
+        return "bf16" if fast_bfloat16(device) else "fp32"
+    return precision
+
+
+def drawn(
+    generator: Generator, batches: Iterable[Batch], precision: Precision
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Images of each batch, in order; on a processor, as many batches at once as torch has threads.
+
+    Two passes of one thread each are faster than one of two threads after another, and the number
+    of threads cannot matter to the bytes.
+
+    Args:
+        generator: in any mode, on any device; its state is left as it was.
+        batches: of latents float32 (n, Z) and labels int64 (n,), n at most `BATCH`.
+        precision: see `precision_on`.
+
+    Yields:
+        uint8 (n, C, H, W), 0 to 255, contiguous.
+
+    Raises:
+        DataError: the generator draws non-finite values.
+    """
+    device = next(generator.parameters()).device
+    low = precision_on(device.type, precision) == "bf16"
+    network = _prepared(generator, low=low)
+    threads = torch.get_num_threads()
+    workers = threads if device.type == "cpu" else 1
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+
+    def forward(noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
+        """One pass, in a thread of its own: no autocast of the caller's reaches there."""
+        count = len(noise)
+        if count < BATCH:
+            noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
+            labels = torch.cat([labels, labels.new_zeros(BATCH - count)])
+        with torch.inference_mode():
+            with torch.autocast(device.type, torch.bfloat16, enabled=low):
+                images = network(noise.to(device), labels.to(device))
+            return to_uint8(images[:count]).contiguous().cpu().numpy()
+
+    try:
+        coming: deque[Future[npt.NDArray[np.uint8]]] = deque()
+        for batch in batches:
+            coming.append(pool.submit(forward, *batch))
+            if len(coming) > 2 * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # of threads yet to be born: the workers have set it to 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """[-1, 1] as 0 to 255: round((x + 1) · 127.5), clipped.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    # a sum of finite numbers may overflow, but that of others is never finite: one cheap look
+    if not math.isfinite(images.sum()) and not bool(torch.isfinite(images).all()):
+        raise DataError("the generator draws non-finite values; this model cannot be used")
+    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _prepared(generator: Generator, *, low: bool) -> Generator:
+    """A copy to draw with: evaluation mode, channels-last, and bf16 weights where autocast is on.
+
+    Autocast would make the same casts in every pass.
+    """
+    network = copy.deepcopy(generator).eval()
+    for module in network.modules() if low else ():
+        # these very classes: others, and spectral norm, first compute with the weights, in float32
+        if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
+            module.to(torch.bfloat16)
+    return network.to(memory_format=torch.channels_last)

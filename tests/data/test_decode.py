@@ -99,6 +99,13 @@ def test_the_cameras_orientation_is_obeyed(kind: str) -> None:
     assert pixels[:, 18:].max() < 50
 
 
+def test_an_orientation_told_in_xmp_alone_is_obeyed() -> None:
+    said = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = encoded(Image.new("RGB", (32, 16)), "JPEG", xmp=said)
+    assert probe(data)[:2] == (32, 16)
+    assert decode(data, 3, None).shape == (3, 32, 16)
+
+
 def test_the_first_frame_of_an_animation_is_taken() -> None:
     frames = [Image.new("L", (4, 4), value) for value in (10, 200)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_folder_and_zip_are_the_same_data(root: Path) -> None:
 
 def test_a_second_start_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(root).split_record()
-    monkeypatch.setattr(folder_module, "decode", None)
+    monkeypatch.setattr(folder_module, "decode_with_header", None)
     assert load(root).split_record() == first
 
 
@@ -99,7 +100,33 @@ def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
     assert part_list(load(tmp_path / "parted")) == [27, 3, 18]
 
 
-def test_grey_images_stay_grey_until_one_is_in_colour(tmp_path: Path) -> None:
+@pytest.fixture(params=["guessed from all", "guessed from one"])
+def guess(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guess from the first file alone is wrong where a later one is of another kind."""
+    if request.param == "guessed from one":
+        monkeypatch.setattr(folder_module, "_GUESSED_FROM", 1)
+
+
+def test_a_wrong_guess_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = root / "blue" / "0.png"  # of the first class, in label order
+    save(np.full((8, 6), 7, np.uint8), first)
+    spoil(root)
+    options: dict[str, Any] = {"bad_files": "set-aside", "image_size": (5, 4)}
+    stages: dict[int, list[str]] = {}
+    loaded = {}
+    for count in (1, 64):
+        monkeypatch.setattr(folder_module, "_GUESSED_FROM", count)
+        config = DataConfig(source=str(root), cache=str(root.parent / f"{count}"), **options)
+        seen = stages.setdefault(count, [])
+        loaded[count] = load_data(config, progress=lambda stage, *_, seen=seen: seen.append(stage))
+    assert ("checking" in stages[1], "checking" in stages[64]) == (True, False)
+    assert loaded[1].split_record() == loaded[64].split_record()
+    assert loaded[1].shape == (3, 5, 4)
+    assert loaded[1].set_aside == loaded[64].set_aside
+    assert len(loaded[1].set_aside) == len(BAD) + 1
+
+
+def test_grey_images_stay_grey_until_one_is_in_colour(tmp_path: Path, guess: None) -> None:
     for number in range(8):
         save(np.full((4, 4), number, np.uint8), tmp_path / "set" / "a" / f"{number}.png")
         save(np.full((4, 4), 100 + number, np.uint8), tmp_path / "set" / "b" / f"{number}.png")
@@ -200,7 +227,7 @@ def test_files_of_classes_left_out_do_not_matter(root: Path) -> None:
     assert load(root, only_class=["green", "red"]).split_record() == alone
 
 
-def test_mixed_sizes_want_a_size(root: Path) -> None:
+def test_mixed_sizes_want_a_size(root: Path, guess: None) -> None:
     save(np.zeros((9, 9, 3), np.uint8), root / "red" / "large.png")
     with pytest.raises(DataError, match=r"8×6 \(60\), 9×9 \(1\).*--image-size 64"):
         load(root)
@@ -234,7 +261,7 @@ def test_progress_reaches_the_end_of_each_stage(root: Path) -> None:
         seen.setdefault(stage, []).append((done, total))
 
     load_data(DataConfig(source=str(root), cache=str(root.parent / "cache")), progress=note)
-    assert list(seen) == ["reading", "checking", "decoding"]
+    assert list(seen) == ["reading", "decoding"]
     for steps in seen.values():
         assert steps[-1] == (60, 60)
         assert steps == sorted(steps)

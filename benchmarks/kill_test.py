@@ -27,7 +27,7 @@ from unittest.mock import patch
 COMMAND = [
     *("train", "digits", "--per-class", "40", "--seed", "7", "--precision", "bf16"),
     *("-o", "execution.threads=1", "-o", "execution.memory_format=channels-last"),
-    *("-o", "generator.widths=[16, 8, 8]", "-o", "generator.latent_size=16"),
+    *("-o", "generator.widths=[16, 8]", "-o", "generator.latent_size=16"),
     *("-o", "discriminator.layers=[{width=8, kernel=4, stride=2, norm=false}, {width=16}]"),
     *("-o", "discriminator.dropout=0.25", "-o", "discriminator.activation_noise=0.05"),
     *("-o", 'regularisers=[{name="r1", interval_steps=4}]', "-o", "training.batch_size=32"),

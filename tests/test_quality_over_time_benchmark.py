@@ -105,7 +105,7 @@ def test_both_sides_are_judged_drawn_and_compared(
             "reporting.checkpoint_every_images=128",
             "reporting.keep_checkpoints=1000",
             "training.batch_size=64",
-            "generator.widths=[8, 8, 8]",
+            "generator.widths=[8, 8]",
         ],
     )
     words = ["--data", "digits", "--tutorial", str(tutorial), "--ours", str(run)]

@@ -151,7 +151,7 @@ def test_a_grey_recipe_of_another_objective_differs_in_the_objective_alone(name:
         (ImageShape(1, 28, 28), "small-grey"),
         (ImageShape(1, 32, 32), "small-grey"),
         (ImageShape(3, 32, 32), "small-colour"),
-        (ImageShape(3, 28, 28), "small-grey"),
+        (ImageShape(3, 28, 28), "small-colour"),
         (ImageShape(3, 48, 64), "medium"),
         (ImageShape(1, 64, 64), "medium"),
         (ImageShape(3, 128, 128), "large"),

@@ -37,7 +37,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
     options = [
         *("--per-class", "20", "--images", "6400", "--precision", "bf16"),
         *("-o", "execution.threads=1", "-o", "training.batch_size=32"),
-        *("-o", "generator.widths=[8, 8, 8]", "-o", "discriminator.layers=[{width=8, stride=2}]"),
+        *("-o", "generator.widths=[8, 8]", "-o", "discriminator.layers=[{width=8, stride=2}]"),
         *("-o", "reporting.log_every_images=320", "-o", "reporting.sheet_columns=1"),
     ]
     return subprocess.Popen(

@@ -68,8 +68,15 @@ def test_the_same_call_says_that_it_is_complete(start: Callable[..., TrainedRun]
     assert (run.resumed_at, run.images_seen) == (0, 48)
     again = start(images=48)
     assert (again.folder, again.resumed_at, again.images_seen) == (run.folder, 48, 48)
-    further = start(images=96)
+
+
+def test_a_larger_budget_goes_on_unless_rates_fall_towards_its_end(
+    start: Callable[..., TrainedRun],
+) -> None:
+    run = start("optimizer.schedule=constant", images=48)
+    further = start("optimizer.schedule=constant", images=96)
     assert (further.folder, further.resumed_at, further.images_seen) == (run.folder, 48, 96)
+    assert start(images=48).folder != start(images=96).folder
 
 
 def test_another_trajectory_is_another_folder(start: Callable[..., TrainedRun]) -> None:

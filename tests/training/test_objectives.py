@@ -1,0 +1,132 @@
+"""Every objective in whole runs: exact resume, the logged figures, the model folder, opinions."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from acgan.config import canonical_json
+from acgan.data.images import DataParts
+from acgan.inspection import opinions
+from acgan.model import load
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.run_config import RunConfig
+from acgan.sampling import from_uint8
+from acgan.training.signals import InterruptedRunError
+
+Train = Callable[..., Any]
+TinyConfig = Callable[..., RunConfig]
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "acgan, projection": {"name": "acgan", "source_head": "projection"},
+    "projection": {"name": "projection", "source_loss": "hinge"},
+    "adc": {"name": "adc"},
+}
+ACGAN_TERMS = {"source_real", "source_fake", "class_real", "r1"}
+TERMS = {
+    "acgan, projection": (ACGAN_TERMS, {"source", "class"}),
+    "projection": ({"source_real", "source_fake", "r1"}, {"source"}),
+    "adc": (ACGAN_TERMS | {"class_fake"}, {"source", "class"}),
+}
+
+
+@pytest.fixture(params=OBJECTIVES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def config(name: str, tiny_config: TinyConfig) -> RunConfig:
+    spectral = {"spectral_norm": True}
+    return tiny_config(everything=True, objective=OBJECTIVES[name], discriminator=spectral)
+
+
+def test_stopping_and_going_on_changes_nothing(
+    config: RunConfig, tmp_path: Path, train_tiny: Train, recording: Any, content: Any
+) -> None:
+    train_tiny(tmp_path / "straight", config)
+    display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        train_tiny(tmp_path / "stopped", config, display)
+    assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
+    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+
+
+def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
+    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+) -> None:
+    train_tiny(tmp_path / "run", config, summary=True)  # with the curves and pages of a run's end
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if "discriminator" in row]
+    assert rows
+    assert 0 < sum("r1" in row["discriminator"] for row in rows) < len(rows), "R1 is lazy"
+    for row in rows:
+        discriminator = row["discriminator"].keys() | {"r1"}
+        assert (discriminator, row["generator"].keys()) == TERMS[name]
+        if name == "projection":
+            assert "class_accuracy" not in row
+        else:
+            assert row["class_accuracy"].keys() == {"real_train", "real_held_out", "fake"}
+    model = load(tmp_path / "run")
+    assert model.config.objective == config.objective
+    assert config.objective.title in (model.record.folder / "README.md").read_text()
+    kinds = {n for n, _ in model.discriminator.named_parameters() if "heads" in n}
+    assert any("projection_head" in n for n in kinds) == ("projection" in name)
+    assert any("class_head" in n for n in kinds) == (name != "projection")
+    again = RunConfig.model_validate(json.loads(canonical_json(config.model_dump(mode="json"))))
+    assert again == config
+
+
+def test_an_opinion_is_the_highest_answer_over_the_classes(
+    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+) -> None:
+    train_tiny(tmp_path / "run", config)
+    model, images = load(tmp_path / "run"), tiny_parts.test.images[:9]
+    found = opinions(model, images)
+
+    def ask(label: int) -> DiscriminatorOutput:
+        with torch.no_grad():
+            answer: DiscriminatorOutput = model.discriminator(
+                from_uint8(images), torch.full((len(images),), label)
+            )
+        return answer
+
+    answers: list[Tensor] = [ask(label).source_logits for label in range(3)]
+    best = torch.stack(answers).max(dim=0)
+    assert [each.source_logit for each in found] == pytest.approx(best.values.tolist())
+    if "projection" in name:
+        assert [each.source_class for each in found] == best.indices.tolist()
+        assert len(set(best.indices.tolist())) > 1
+    else:
+        assert {each.source_class for each in found} == {None}
+    for each in found:
+        assert (each.source_probability is None) == (name == "projection")  # it has hinge
+        if name == "projection":
+            assert each.class_probabilities is None
+            continue
+        assert each.class_probabilities is not None
+        assert each.class_probabilities.shape == (3,)
+        assert each.class_probabilities.sum() == pytest.approx(1)
+    logits = ask(0).class_logits
+    if logits is not None:
+        assert found[0].class_probabilities == pytest.approx(logits.softmax(1)[0].numpy())
+
+
+def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
+    name: str, config: RunConfig, tiny_parts: DataParts
+) -> None:
+    from acgan.errors import UsageError
+    from acgan.training.run import _check_fit
+
+    train = tiny_parts.train.subset(np.flatnonzero(tiny_parts.train.labels == 0))
+    alone = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)
+    with pytest.raises(UsageError, match=f"^{config.objective.title} needs images of at least two"):
+        _check_fit(config, alone, None)

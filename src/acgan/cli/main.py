@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -29,6 +30,7 @@ diverged · 5 the disk refused · 130, 143 stopped by Ctrl-C or a signal.
 \b
 Messages go to stderr, results to stdout; --json prints them as JSON.
 """
+_FEWER_COLLECTIONS = 100_000  # objects made between two of the garbage collector's rounds
 _REPORT = "set ACGAN_DEBUG=1 and repeat the command to see where, and please report it"
 
 app = typer.Typer(
@@ -67,7 +69,12 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: by default those of the process; none at all means ``--help``.
     """
-    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+    # Torch makes 180 000 objects that live to the end. Python would go through them again and again
+    # while it is imported, and once more when it ends: a quarter of a short command's time.
+    gc.set_threshold(_FEWER_COLLECTIONS)
+    exit_code = execute(sys.argv[1:] if arguments is None else arguments)
+    gc.freeze()
+    sys.exit(exit_code)
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -112,7 +112,7 @@ def _for_size(recipe: Recipe, train_images: int) -> Recipe:
     return Recipe(**{**recipe.__dict__, "values": {**recipe.values, "training": training}})
 
 
-_LEAST_IMAGES, _MOST_EPOCHS = 100_000, 50
+_LEAST_IMAGES, _MOST_EPOCHS = 100_000, 30
 
 
 def _problem(recipe: Recipe, shape: ImageShape) -> str | None:

@@ -126,7 +126,7 @@ def test_bf16_is_fp32_but_for_a_little(generator: Generator) -> None:
 
 def test_weights_held_in_bf16_are_what_autocast_makes_of_them(generator: Generator) -> None:
     labels, seeds = torch.arange(BATCH) % CLASSES, range(BATCH)
-    by_hand = copy.deepcopy(generator).eval().to(memory_format=torch.channels_last)
+    by_hand = _prepared(generator, low=False)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

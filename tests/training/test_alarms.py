@@ -58,6 +58,9 @@ class Drawer(Generator):
     def conditioning_parameters(self) -> Any:
         yield self._weight
 
+    def normalised(self) -> Any:
+        return iter(())
+
 
 class Reader(Discriminator):
     """Names the class of the nearest class mean."""

@@ -134,7 +134,7 @@ class PlainBatchNorm(LabelledNorm):
 
     def __init__(self, channels: int, config: BatchNormConfig) -> None:
         super().__init__()
-        self.batch_norm = batch_norm(channels, config)
+        self.batch_norm: nn.Module = batch_norm(channels, config)
 
     def forward(self, activations: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
         """The normalised activations."""

@@ -120,6 +120,10 @@ class DeconvGenerator(Generator):
             x = F.relu(norm(stage(x), labels), inplace=True)
         return torch.tanh(self.to_image(x))
 
+    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """The stages with their norms."""
+        return zip(self.stages, self.norms[int(self._start_norm) :], strict=True)
+
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """The label embeddings."""
         return label_parameters(self)

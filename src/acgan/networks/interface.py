@@ -75,6 +75,10 @@ class Generator(nn.Module, ABC):
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters through which the label enters; they get a learning rate of their own."""
 
+    @abstractmethod
+    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """Each convolution that a norm follows at once, with that norm, so that both can join."""
+
 
 class Discriminator(nn.Module, ABC):
     """Tells real from fake and, with a class head, names the class."""

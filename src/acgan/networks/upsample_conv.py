@@ -103,6 +103,10 @@ class UpsampleConvGenerator(Generator):
             x = F.leaky_relu(norm(x, labels), self._leak, inplace=True)
         return torch.tanh(self.to_image(x))
 
+    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """The stages with their norms."""
+        return zip(self.stages, self.norms[1:], strict=True)
+
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """The label embeddings."""
         return label_parameters(self)

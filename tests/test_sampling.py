@@ -21,6 +21,7 @@ from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator
 from acgan.networks.upsample_conv import UpsampleConvConfig
+from acgan.passes import _prepared
 from acgan.sampling import (
     BATCH,
     SEEDS,

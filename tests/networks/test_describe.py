@@ -36,11 +36,11 @@ def test_rows_and_totals_by_hand(spectral_norm: bool) -> None:
     assert rows == [
         ("NoiseAlone", (5,), 0),
         ("Linear", (128,), 6 * 128),
-        ("BatchNorm2d", (8, 4, 4), 0),
         ("Embedding", (16,), 48),
+        ("BatchNorm2d", (8, 4, 4), 0),
         ("ConvTranspose2d", (4, 8, 8), 8 * 4 * 16),
-        ("BatchNorm2d", (4, 8, 8), 0),
         ("Embedding", (8,), 24),
+        ("BatchNorm2d", (4, 8, 8), 0),
         ("Conv2d", (1, 8, 8), 37),
     ]
     kinds = [row.kind for row in summary.discriminator.rows]

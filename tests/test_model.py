@@ -166,11 +166,13 @@ def test_a_missing_file_is_found(run: Path, name: str) -> None:
         load(run)
 
 
-def test_a_newer_format_is_refused_before_anything_else(run: Path) -> None:
+@pytest.mark.parametrize(("other", "advice"), [(1, "update acgan"), (-1, "train it anew")])
+def test_another_format_is_refused_before_anything_else(run: Path, other: int, advice: str) -> None:
     folder = run / "model"
-    recommit(folder, "model.json", changed(folder, "model.json", format=FORMAT + 1, version="9.9"))
+    values = changed(folder, "model.json", format=FORMAT + other, version="9.9")
+    recommit(folder, "model.json", values)
     (folder / "manifest.json").unlink()
-    with pytest.raises(UsageError, match=r"written by acgan 9\.9 .* update acgan"):
+    with pytest.raises(UsageError, match=rf"written by acgan 9\.9 .* {advice}"):
         load(run)
 
 

@@ -28,7 +28,7 @@ from acgan.errors import AcganError, DataError, UsageError
 from acgan.run_config import RunConfig
 from acgan.storage import CorruptFolderError, replace_folder, verify_folder, write_file
 
-FORMAT = 1  # of the folder; a reader refuses higher numbers
+FORMAT = 2  # of the folder and the meaning of its weights; a reader refuses other numbers
 _JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
 Network = Literal["generator", "discriminator"]
 _NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
@@ -212,6 +212,11 @@ def _check_format(folder: Path) -> None:
         raise UsageError(
             f"{folder} was written by acgan {writer} in a newer format than this version "
             f"({acgan.__version__}) reads; update acgan"
+        )
+    if version < FORMAT:
+        raise UsageError(
+            f"{folder} was written by acgan {writer} in an older format, whose weights would mean "
+            f"other images to this version ({acgan.__version__}); train it anew"
         )
 
 

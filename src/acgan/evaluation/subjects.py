@@ -89,6 +89,7 @@ def drawn_from(
         "recipe": model.config.recipe,
         "training_seed": model.config.seed,
         "sample_seed": seed,
+        "precision": model.drawing_precision(),
     }
     return Subject(name, samples, labels, parts.classes, model, run, origin)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from acgan.data.images import DataParts
 from acgan.environment import describe_environment
 from acgan.model import Model, load
 from acgan.run_config import RunConfig
-from acgan.storage import disk_errors, recover_folder, remove_leftovers
+from acgan.storage import recover_folder, remove_leftovers
 from acgan.training.budget import (
     Rate,
     measure_images_per_second,
@@ -23,12 +22,13 @@ from acgan.training.budget import (
 )
 from acgan.training.device import Choices, check_present
 from acgan.training.device import choose as choose_execution
-from acgan.training.display import Display, SilentDisplay
+from acgan.training.display import Display
 from acgan.training.finish import draw_summary
 from acgan.training.lock import run_lock
 from acgan.training.loop import Loop
 from acgan.training.progress import duration
 from acgan.training.run_folder import RunFolder
+from acgan.training.throughput import throwaway_loop
 
 _ESTIMATE_SECONDS = 1.5
 
@@ -162,22 +162,15 @@ def _measure(
 ) -> Rate:
     """Train a throw-away learner for some seconds in a throw-away folder."""
     start = time.perf_counter()
-    with disk_errors(folder.path):
-        scratch = tempfile.TemporaryDirectory(
-            prefix=".tmp-measure-", dir=folder.path, ignore_cleanup_errors=True
-        )
-    with scratch as path:
-        place = RunFolder(Path(path))
-        loop = Loop(config, parts, choices, place, SilentDisplay(), total_images=0)
-        with closing(loop):
+    with throwaway_loop(config, parts, choices, beside=folder.path) as loop:
 
-            def iterate() -> int:
-                before = loop.images_seen
-                loop.train_once()
-                return loop.images_seen - before
+        def iterate() -> int:
+            before = loop.images_seen
+            loop.train_once()
+            return loop.images_seen - before
 
-            speed = measure_images_per_second(iterate, seconds)
-            events = loop.rehearse()
+        speed = measure_images_per_second(iterate, seconds)
+        events = loop.rehearse()
     return Rate(speed, events, time.perf_counter() - start)
 
 

@@ -26,8 +26,9 @@ from acgan.networks.upsample_conv import UpsampleConvConfig
 
 torch.set_num_threads(1)
 
-Mode = Literal["batchnorm", "concatenate", "one-hot", "multiply"]
-MODES: tuple[Mode, ...] = ("batchnorm", "concatenate", "one-hot", "multiply")
+Mode = Literal["batchnorm", "concatenate", "one-hot", "multiply", "none"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+CONDITIONAL = tuple(mode for mode in MODES if mode != "none")
 BOTH = Heads()
 SHAPES = [ImageShape(c, h, w) for c in (1, 3) for h, w in ((16, 16), (8, 24), (24, 16))]
 
@@ -127,14 +128,39 @@ def test_a_generator_draws_images_and_every_parameter_learns(
         assert draw(generator, labels[:1]).shape == (1, *shape)
 
 
+def test_every_way_the_label_may_enter_is_covered_here() -> None:
+    assert get_args(ConditioningConfig.model_fields["mode"].annotation) == MODES
+
+
 @settings(max_examples=40, deadline=None)
-@given(generators, st.sampled_from([2, 10]))
+@given(generators.filter(lambda each: each.conditioning.conditional), st.sampled_from([2, 10]))
 def test_the_label_changes_the_image(config: Any, classes: int) -> None:
     generator = make(config, ImageShape(1, 16, 16), classes).eval()
     with torch.no_grad():
         sheets = [draw(generator, torch.full((3,), label)) for label in range(classes)]
     for label in range(1, classes):
         assert not torch.allclose(sheets[0], sheets[label], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("index", range(len(generator_configs("none"))))
+def test_without_conditioning_no_label_is_needed_and_none_matters(index: int) -> None:
+    generator = make(generator_configs("none")[index], ImageShape(1, 16, 16), 3).eval()
+    latents = torch.randn(6, 6)
+    with torch.no_grad():
+        without = generator(latents)
+        assert not generator.conditional
+        for labels in (torch.arange(6) % 3, torch.full((6,), -1)):
+            assert torch.equal(generator(latents, labels), without)
+    assert list(generator.conditioning_parameters()) == []
+
+
+@pytest.mark.parametrize("mode", CONDITIONAL)
+def test_a_conditional_generator_asks_for_labels(mode: Mode) -> None:
+    for config in generator_configs(mode):
+        generator = make(config, ImageShape(1, 16, 16), 3)
+        assert generator.conditional
+        with pytest.raises(ValueError, match="give it labels"):
+            generator(torch.randn(6, 6))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -147,7 +173,7 @@ def test_one_image_in_evaluation_does_not_depend_on_its_batch(mode: Mode) -> Non
         torch.testing.assert_close(together, alone)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", CONDITIONAL)
 def test_the_label_enters_through_the_conditioning_parameters_alone(mode: Mode) -> None:
     for config in generator_configs(mode):
         generator = make(config, ImageShape(1, 16, 16), 2).eval()
@@ -176,7 +202,7 @@ def test_what_the_label_leaves_alone_is_the_style(mode: Mode) -> None:
     with torch.no_grad():
         draw(start, torch.tensor([0]))
         draw(start, torch.tensor([1]))
-    assert torch.equal(layouts[0], layouts[1]) == (mode == "batchnorm")
+    assert torch.equal(layouts[0], layouts[1]) == (mode in ("batchnorm", "none"))
 
 
 @settings(max_examples=40, deadline=None)

@@ -36,6 +36,7 @@ class Drawer(Generator):
 
     latent_size = 4
     classes = 3
+    conditional = True
 
     def __init__(
         self, parts: DataParts, *, ignored: int | None = None, alike: int | None = None
@@ -47,7 +48,8 @@ class Drawer(Generator):
         pixels = torch.from_numpy(train.images).float() / 127.5 - 1
         self._of_class = [pixels[torch.from_numpy(train.labels == k)] for k in range(3)]
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        assert labels is not None
         drawn = []
         for latent, label in zip(latents, labels.tolist(), strict=True):
             images = self._of_class[0 if label == self._ignored else label]

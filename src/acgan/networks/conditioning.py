@@ -1,7 +1,7 @@
-"""How the label enters a generator: joined to or multiplied into the noise, or in every batch norm.
+"""How the label enters a generator: joined to or multiplied into the noise, by batch norms, or not.
 
 An architecture asks for two things: what goes into its first linear layer (`LabelEntry`) and its
-normalisation (`LabelledNorm`). It never asks which of the four ways it is.
+normalisation (`LabelledNorm`). It never asks which of the five ways it is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class ConditioningConfig(Config):
             ``concatenate``: a learned embedding is joined to the noise. ``one-hot``: the one-hot
             label is joined to the noise (Odena et al. 2017). ``multiply``: a learned embedding is
             multiplied into the noise, as the popular script does; the class then is only a scale of
-            each noise dimension and fixed noise does not keep the style.
+            each noise dimension and fixed noise does not keep the style. ``none``: it does not
+            enter; the generator draws from all of the data and cannot be asked for a class.
         layers: with ``batchnorm``: ``all`` batch norms, or the ``first`` alone; the others then
             have one gain and one bias per channel for all classes, which costs less time.
         embedding_size: size of the joined embedding (``concatenate`` alone).
@@ -37,10 +38,15 @@ class ConditioningConfig(Config):
             (gains that start all alike teach G to ignore the label) and 1 elsewhere.
     """
 
-    mode: Literal["batchnorm", "concatenate", "one-hot", "multiply"] = "batchnorm"
+    mode: Literal["batchnorm", "concatenate", "one-hot", "multiply", "none"] = "batchnorm"
     layers: Literal["all", "first"] = "all"
     embedding_size: int = Field(50, ge=1)
     embedding_std: float | None = Field(None, gt=0)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether labels reach the generator at all."""
+        return self.mode != "none"
 
     @property
     def initial_std(self) -> float:
@@ -60,19 +66,23 @@ class LabelEntry(nn.Module, ABC):
     output_size: int
 
     @abstractmethod
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """(N, output_size) from latents (N, Z) and labels int64 (N,)."""
+    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """(N, output_size) from latents (N, Z) and labels int64 (N,).
+
+        Raises:
+            ValueError: it uses labels and there are none.
+        """
 
 
 @final
 class NoiseAlone(LabelEntry):
-    """The label enters elsewhere."""
+    """The label enters elsewhere, or nowhere."""
 
     def __init__(self, latent_size: int) -> None:
         super().__init__()
         self.output_size = latent_size
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:  # noqa: ARG002
         """The latents as they are."""
         return latents
 
@@ -86,9 +96,9 @@ class MultipliedEmbedding(LabelEntry):
         self.output_size = latent_size
         self.embedding = nn.Embedding(classes, latent_size)
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """(N, Z)."""
-        embedded: Tensor = self.embedding(labels)
+        embedded: Tensor = self.embedding(_required(labels))
         return latents * embedded
 
 
@@ -101,9 +111,9 @@ class JoinedEmbedding(LabelEntry):
         self.output_size = latent_size + embedding_size
         self.embedding = nn.Embedding(classes, embedding_size)
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """(N, Z + embedding_size)."""
-        return torch.cat([latents, self.embedding(labels)], dim=1)
+        return torch.cat([latents, self.embedding(_required(labels))], dim=1)
 
 
 @final
@@ -115,17 +125,22 @@ class JoinedOneHot(LabelEntry):
         self.output_size = latent_size + classes
         self._classes = classes
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """(N, Z + K)."""
-        return torch.cat([latents, F.one_hot(labels, self._classes).to(latents.dtype)], dim=1)
+        one_hot = F.one_hot(_required(labels), self._classes)
+        return torch.cat([latents, one_hot.to(latents.dtype)], dim=1)
 
 
 class LabelledNorm(nn.Module, ABC):
     """A normalisation that is told the labels, whether it uses them or not."""
 
     @abstractmethod
-    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:
-        """(N, C, H, W), normalised, from (N, C, H, W) and labels int64 (N,)."""
+    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:
+        """(N, C, H, W), normalised, from (N, C, H, W) and labels int64 (N,).
+
+        Raises:
+            ValueError: it uses labels and there are none.
+        """
 
 
 @final
@@ -136,7 +151,7 @@ class PlainBatchNorm(LabelledNorm):
         super().__init__()
         self.batch_norm: nn.Module = batch_norm(channels, config)
 
-    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:  # noqa: ARG002
         """The normalised activations."""
         normal: Tensor = self.batch_norm(activations)
         return normal
@@ -154,9 +169,9 @@ class ConditionalBatchNorm(LabelledNorm):
         self.batch_norm = batch_norm(channels, config, affine=False)
         self.embedding = nn.Embedding(classes, 2 * channels)
 
-    def forward(self, activations: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:
         """The normalised activations, in their dtype and memory format."""
-        gain, bias = self.embedding(labels).chunk(2, dim=1)
+        gain, bias = self.embedding(_required(labels)).chunk(2, dim=1)
         gain = 1 + gain
         norm, normal = self.batch_norm, activations
         if norm.training:
@@ -174,7 +189,7 @@ class ConditionalBatchNorm(LabelledNorm):
 def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> LabelEntry:
     """What goes into the first linear layer."""
     match config.mode:
-        case "batchnorm":
+        case "batchnorm" | "none":
             return NoiseAlone(latent_size)
         case "concatenate":
             return JoinedEmbedding(latent_size, classes, config.embedding_size)
@@ -197,6 +212,12 @@ def labelled_norms(
         else PlainBatchNorm(channels, norm)
         for index, channels in enumerate(widths)
     )
+
+
+def _required(labels: Tensor | None) -> Tensor:
+    if labels is None:
+        raise ValueError("this generator draws images of given classes; give it labels")
+    return labels
 
 
 def label_parameters(generator: nn.Module) -> Iterator[nn.Parameter]:

@@ -83,6 +83,7 @@ class DeconvGenerator(Generator):
         super().__init__()
         self.latent_size = config.latent_size
         self.classes = classes
+        self.conditional = config.conditioning.conditional
         height, width = start_size(shape, config.doublings)
         self._start_shape = (config.widths[0], height, width)
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
@@ -108,7 +109,7 @@ class DeconvGenerator(Generator):
         if config.spectral_norm:
             add_spectral_norm(self)
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[LabelledNorm]", self.norms))
         x = self.start(self.label_entry(latents, labels))

@@ -13,8 +13,8 @@ from typing import Literal, final
 
 from torch import Tensor, nn
 
-SourceHead = Literal["plain", "projection"]
-ClassHead = Literal["none", "plain", "paired"]
+SourceHead = Literal["plain", "projection", "joined"]
+ClassHead = Literal["none", "plain", "paired", "twin", "open", "proxies"]
 
 
 @final
@@ -24,13 +24,31 @@ class Heads:
 
     Attributes:
         source: how real is told from fake. ``plain``: from the image alone; ``projection``: for
-            the label that the discriminator is given.
+            the label that the discriminator is given; ``joined``: the same, the label entering the
+            trunk beside the image (to the heads, which sit on the trunk, this is ``plain``).
         classes: ``plain``: K class logits per image; ``paired``: 2K, "real and of class y" beside
-            "fake and of class y"; ``none``.
+            "fake and of class y"; ``twin``: K and another K, one head for real images and one for
+            fakes; ``open``: K + 1, the last of them "fake", from which the source logit comes too;
+            ``proxies``: an embedding on the unit sphere, and a point there for every class;
+            ``none``.
+        embedding_size: E, the length of an embedding; of ``proxies`` only.
+
+    Raises:
+        ValueError: an open class head beside a source head that is given labels.
     """
 
     source: SourceHead = "plain"
     classes: ClassHead = "plain"
+    embedding_size: int = 512
+
+    def __post_init__(self) -> None:
+        if self.classes == "open" and self.source != "plain":
+            raise ValueError("an open class head is the source head too, and is given no label")
+
+    @property
+    def given_labels(self) -> bool:
+        """Whether a discriminator with these heads must be told the class of what it judges."""
+        return self.source != "plain"
 
 
 @final
@@ -40,35 +58,53 @@ class DiscriminatorOutput:
 
     Attributes:
         source_logits: (N,), positive means real.
-        class_logits: (N, K), whose softmax is P(y | x), whatever kind of class head made them;
-            None without one.
+        class_logits: (N, K), whose softmax is P(y | x), whatever kind of class head made them,
+            but for proxies: there they are cosines, in [-1, 1], the largest at the likeliest
+            class; None without a class head.
         features: (N, F), the input of the heads.
         paired_logits: (N, 2K), column 2y "real and of class y", column 2y + 1 "fake and of class
             y"; None unless the class head is a paired one.
+        twin_logits: (N, K), of the second of two class heads; None unless they are twins.
+        embeddings: (N, E) of unit norm; None unless the class head has proxies.
+        proxies: (K, E) of unit norm, the same whatever the images; None unless the class head has
+            them.
     """
 
     source_logits: Tensor
     class_logits: Tensor | None
     features: Tensor
     paired_logits: Tensor | None = None
+    twin_logits: Tensor | None = None
+    embeddings: Tensor | None = None
+    proxies: Tensor | None = None
 
 
 class Generator(nn.Module, ABC):
-    """Draws images of given classes from latents."""
+    """Draws images from latents, of given classes if it is conditional.
+
+    Attributes:
+        latent_size: length Z of a latent.
+        classes: number K of classes of its data, whether it can be asked for them or not.
+        conditional: whether labels reach it; without, it ignores them.
+    """
 
     latent_size: int
     classes: int
+    conditional: bool
 
     @abstractmethod
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """Images of the asked classes.
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images, of the asked classes where the generator is conditional.
 
         Args:
             latents: (N, latent_size), standard normal.
-            labels: int64 (N,), each in [0, K).
+            labels: int64 (N,), each in [0, K); ignored, and None at will, unless ``conditional``.
 
         Returns:
             (N, C, H, W) in [-1, 1].
+
+        Raises:
+            ValueError: the generator is conditional and there are no labels.
         """
 
     @abstractmethod
@@ -89,10 +125,11 @@ class Discriminator(nn.Module, ABC):
 
         Args:
             images: (N, C, H, W) in [-1, 1].
-            labels: int64 (N,), for a projection as source head; other heads ignore it.
+            labels: int64 (N,), for a source head that is given them (`Heads.given_labels`); other
+                heads ignore it.
 
         Raises:
-            ValueError: the source head is a projection and there are no labels.
+            ValueError: the source head is given labels, and there are none.
         """
 
     @abstractmethod

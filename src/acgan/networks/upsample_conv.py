@@ -73,6 +73,7 @@ class UpsampleConvGenerator(Generator):
         super().__init__()
         self.latent_size = config.latent_size
         self.classes = classes
+        self.conditional = config.conditioning.conditional
         self._leak = config.leak
         height, width = start_size(shape, config.doublings)
         self._start_shape = (config.widths[0], height, width)
@@ -93,7 +94,7 @@ class UpsampleConvGenerator(Generator):
         if config.spectral_norm:
             add_spectral_norm(self)
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[LabelledNorm]", self.norms))
         x = self.start(self.label_entry(latents, labels))

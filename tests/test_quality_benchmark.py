@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.cache import judge_of
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge_config import JudgeConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.data.classes import ClassName, make_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import ImageShape

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.cache import judge_of
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge_config import JudgeConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.evaluation.judged import JudgedQuality
 from acgan.training.run import train
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from acgan.backbones.judge_network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.classifiers.cache import judge_of, judge_path, kept_answers
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge import Judge, fit_judge, load_judge
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
-from acgan.classifiers.network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.data.classes import make_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge import Judge, fit_judge
 from acgan.classifiers.judge_config import JudgeConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.data.classes import make_classes
 from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.errors import DataError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge_config import JudgeConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.load import load_data

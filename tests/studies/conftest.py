@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.data.classes import make_classes
 from acgan.data.images import DataParts, LabelledImages
 from acgan.studies.arms import study_arms

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from acgan.classifiers.network import JudgeNetworkConfig
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.data.images import DataParts, Images, LabelledImages
 from acgan.errors import DataError, UsageError
 from acgan.studies import usefulness as module

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from acgan.classifiers.efficientnet_network import (
+from acgan.backbones.efficientnet_lite0 import (
     CLASSES,
     FEATURES,
     EfficientNetLite0,

@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from acgan.backbones.judge_network import JudgeNetwork
 from acgan.classifiers.extractor import Answers
 from acgan.classifiers.extractor import Progress as ImagesDone
 from acgan.classifiers.fit import Progress, fit_classifier
 from acgan.classifiers.judge_config import JudgeConfig, judge_config
-from acgan.classifiers.network import JudgeNetwork
 from acgan.classifiers.passes import answers_in_passes
 from acgan.classifiers.weights import hash_weights
 from acgan.config import Config

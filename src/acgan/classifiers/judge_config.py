@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from acgan.backbones.judge_network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.config import Config
 from acgan.data.images import LabelledImages
 

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
+from acgan.backbones.judge_network import JudgeNetwork, JudgeNetworkConfig
 from acgan.classifiers.fit import Progress, fit_classifier
-from acgan.classifiers.network import JudgeNetwork, JudgeNetworkConfig
 from acgan.config import canonical_json
 from acgan.data.images import LabelledImages
 from acgan.errors import DataError

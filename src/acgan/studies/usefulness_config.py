@@ -6,8 +6,8 @@ from typing import Annotated, Self, final
 
 from pydantic import Field, model_validator
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.config import Config
 from acgan.data.images import LabelledImages
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge import Judge, fit_judge
 from acgan.classifiers.judge_config import JudgeConfig
-from acgan.classifiers.network import JudgeNetworkConfig
 from acgan.data.images import DataParts
 from acgan.evaluation.evidence import Evidence, Subject
 from acgan.evaluation.section import Picture, Section, Table

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from acgan.classifiers.whitening import Whitening
+from acgan.backbones.whitening import Whitening
 from acgan.config import Config
 from acgan.data.images import Images, ImageShape
 
@@ -41,7 +41,7 @@ class PooledNetworkConfig(Config):
     arXiv:2404.00498, 2024): nothing but the fixed first layer works at full resolution.
 
     Attributes:
-        components: of the patches that `acgan.classifiers.whitening.Whitening` keeps.
+        components: of the patches that `acgan.backbones.whitening.Whitening` keeps.
         stages: channels of each stage; a stage halves the side while at least 4 px are left.
     """
 

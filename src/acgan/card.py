@@ -93,11 +93,15 @@ The same class and seed give the same picture, alone or among others. The data s
 _SOURCE_HEADS: dict[SourceHead, str] = {
     "plain": "a source head",
     "projection": "a source head that is given the class (projection)",
+    "joined": "a source head that is given the class (beside the image)",
 }
 _CLASS_HEADS: dict[ClassHead, str] = {
     "none": "",
     "plain": " and a class head",
     "paired": " and a class head that also tells real from fake",
+    "twin": " and two class heads, for real images and for fakes",
+    "open": " which is one more class of its class head",
+    "proxies": " and an embedding with a point for every class",
 }
 
 

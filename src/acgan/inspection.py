@@ -37,7 +37,8 @@ class Opinion:
         source_class: index of the class of that answer; None where D is not given the class.
         source_probability: sigmoid of the logit, or None where D was not trained with
             cross-entropy: its logit is then no log-odds.
-        class_probabilities: (K,), the softmax of its class logits, or None without a class head.
+        class_probabilities: (K,), the softmax of its class logits, or None without a class head;
+            with proxies the softmax of cosines, which ranks classes but is no probability.
     """
 
     source_logit: float
@@ -83,7 +84,7 @@ def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | No
 
     One pass for each class then: D has no quicker way to be asked, and pictures are few.
     """
-    if build_objective(model.config.objective).heads.source == "plain":
+    if not build_objective(model.config.objective).heads.given_labels:
         return model.discriminator(images), None
     answers = [
         model.discriminator(images, torch.full((len(images),), label))

@@ -13,9 +13,10 @@ from torch import Tensor
 from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.acgan import ACGAN, ACGANConfig, class_loss
+from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
 from acgan.objectives.build import build_objective
+from acgan.objectives.classification import class_loss
 
 REAL, FAKE, CLASSES = 5, 3, 4  # of different number, so that mixing them up cannot go unnoticed
 REAL_LABELS = torch.tensor([0, 1, 2, 3, 1])

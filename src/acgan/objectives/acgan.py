@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, final
 
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from acgan.networks.interface import DiscriminatorOutput, Heads, SourceHead
+from acgan.networks.interface import DiscriminatorOutput, Heads
+from acgan.objectives.classification import class_loss
 from acgan.objectives.interface import Objective, Terms
 from acgan.objectives.source import SourceConfig, SourceTerms
 
@@ -35,8 +35,9 @@ class ACGANConfig(SourceConfig):
 
     title: ClassVar[str] = "an ACGAN"
     reference: ClassVar[str] = "Odena, Olah & Shlens 2017"
+    conditional: ClassVar[bool] = True
     name: Literal["acgan"] = "acgan"
-    source_head: SourceHead = "plain"
+    source_head: Literal["plain", "projection"] = "plain"
     class_weight_real: float = Field(1.0, ge=0)
     class_weight_fake: float = Field(0.0, ge=0)
     class_weight_generator: float = Field(1.0, ge=0)
@@ -45,6 +46,11 @@ class ACGANConfig(SourceConfig):
     def needs_classes(self) -> bool:
         """True, unless G neither has a class term nor faces a D that is given the label."""
         return self.class_weight_generator > 0 or self.source_head == "projection"
+
+    @property
+    def takes_unlabelled(self) -> bool:
+        """True, unless D is given the label: its class terms are then those of labelled images."""
+        return self.source_head == "plain"
 
 
 @final
@@ -82,18 +88,3 @@ class ACGAN(Objective):
         if weight := self._config.class_weight_generator:
             terms["class"] = weight * class_loss(fake, fake_labels)
         return terms
-
-
-def class_loss(output: DiscriminatorOutput, labels: Tensor) -> Tensor:
-    """−log softmax(c)_y, averaged: cross-entropy of class *logits* (never of a softmax of them).
-
-    Args:
-        output: D's answer to N images, with class logits (N, K).
-        labels: int64 (N,).
-
-    Raises:
-        ValueError: D has no class head.
-    """
-    if output.class_logits is None:
-        raise ValueError("ACGAN needs a discriminator with a class head")
-    return F.cross_entropy(output.class_logits, labels)

@@ -33,6 +33,7 @@ class ADCConfig(SourceConfig):
 
     title: ClassVar[str] = "an ADC-GAN"
     reference: ClassVar[str] = "Hou et al. 2022"
+    conditional: ClassVar[bool] = True
     name: Literal["adc"] = "adc"
     class_weight_real: float = Field(1.0, ge=0)
     class_weight_fake: float = Field(1.0, ge=0)
@@ -42,6 +43,11 @@ class ADCConfig(SourceConfig):
     def needs_classes(self) -> bool:
         """True, unless G has no class term."""
         return self.class_weight_generator > 0
+
+    @property
+    def takes_unlabelled(self) -> bool:
+        """False: its class head tells real from fake class by class."""
+        return False
 
 
 @final

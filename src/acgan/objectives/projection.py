@@ -22,12 +22,18 @@ class ProjectionConfig(SourceConfig):
 
     title: ClassVar[str] = "a projection GAN"
     reference: ClassVar[str] = "Miyato & Koyama 2018"
+    conditional: ClassVar[bool] = True
     name: Literal["projection"] = "projection"
 
     @property
     def needs_classes(self) -> bool:
         """True: the label is all that G is told of classes."""
         return True
+
+    @property
+    def takes_unlabelled(self) -> bool:
+        """False: D is given the label of every image."""
+        return False
 
 
 @final

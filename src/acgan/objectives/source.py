@@ -22,6 +22,8 @@ class SourceConfig(Config, ABC):
     Attributes:
         title: what a model is that was trained so, with its article.
         reference: where the objective comes from.
+        conditional: whether G is asked for classes; a generator whose
+            ``conditioning.mode`` is ``none`` is for those where it is not.
         name: of the objective.
         source_loss: loss of the source head; ``bce`` is non-saturating for G.
         real_target: D's target for real images; below 1 is one-sided label smoothing.
@@ -30,6 +32,7 @@ class SourceConfig(Config, ABC):
 
     title: ClassVar[str]
     reference: ClassVar[str]
+    conditional: ClassVar[bool]
     name: str
     source_loss: SourceLossName = "bce"
     real_target: float = Field(1.0, gt=0, le=1)
@@ -38,7 +41,15 @@ class SourceConfig(Config, ABC):
     @property
     @abstractmethod
     def needs_classes(self) -> bool:
-        """Whether it tells G about classes, for which there must be two at least."""
+        """Whether it has a use for classes, of which there must then be two at least."""
+
+    @property
+    @abstractmethod
+    def takes_unlabelled(self) -> bool:
+        """Whether real images may be without a label.
+
+        Their labels are then `acgan.objectives.classification.UNLABELLED`.
+        """
 
     @model_validator(mode="after")
     def _targets_fit_the_loss(self) -> Self:

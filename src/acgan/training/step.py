@@ -17,6 +17,7 @@ from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
+from acgan.objectives.classification import UNLABELLED
 from acgan.objectives.interface import Terms
 from acgan.run_config import TrainingConfig
 from acgan.training.device import Choices
@@ -153,7 +154,9 @@ class Stepper:
                 learner.discriminator, real_images, real_labels, step
             )
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
-        counts = _right_answers(real, real_labels, fake, fakes.labels)
+        asked = fakes.labels if learner.generator.conditional else None
+        labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait
+        counts = _right_answers(real, real_labels, labelled, fake, asked)
         return Update("discriminator", tuple(terms), finding, counts)
 
     def _generator_step(self, fakes: Fakes) -> Update:
@@ -186,21 +189,25 @@ def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Fin
 def _right_answers(
     real: DiscriminatorOutput,
     real_labels: Tensor,
+    labelled: int,
     fake: DiscriminatorOutput,
-    fake_labels: Tensor,
+    asked: Tensor | None,
 ) -> dict[str, tuple[Tensor, int]]:
-    """How often D was right in training mode, real and fake apart."""
+    """How often D was right in training mode, real and fake apart.
+
+    Of the class it is asked where there is a right answer: for the ``labelled`` of the reals, whose
+    label is not `UNLABELLED`, and for fakes whose classes G was ``asked`` for.
+    """
     right = {
-        "source_accuracy.real": (real.source_logits > 0, len(real_labels)),
-        "source_accuracy.fake": (fake.source_logits <= 0, len(fake_labels)),
+        "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
+        "source_accuracy.fake": (fake.source_logits <= 0, len(fake.source_logits)),
     }
-    for name, output, labels in (
-        ("real_train", real, real_labels),
-        ("fake", fake, fake_labels),
-    ):
-        if output.class_logits is not None:
-            answers = output.class_logits.argmax(dim=1) == labels
-            right[f"class_accuracy.{name}"] = (answers, len(labels))
+    if real.class_logits is not None and labelled:
+        answers = real.class_logits.argmax(dim=1) == real_labels
+        right["class_accuracy.real_train"] = (answers, labelled)
+    if fake.class_logits is not None and asked is not None:
+        answers = fake.class_logits.argmax(dim=1) == asked
+        right["class_accuracy.fake"] = (answers, len(asked))
     return {name: (answers.sum(), count) for name, (answers, count) in right.items()}
 
 

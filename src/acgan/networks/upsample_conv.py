@@ -33,6 +33,7 @@ from acgan.networks.layers import (
     initialise,
     start_maps,
 )
+from acgan.networks.resampling import UpsampledConv2d
 from acgan.networks.sizes import start_size
 
 
@@ -111,32 +112,6 @@ class UpsampleConvGenerator(Generator):
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """The label embeddings."""
         return label_parameters(self)
-
-
-@final
-class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour doubling and a 3×3 convolution with padding 1, as one operation.
-
-    Of the nine pixels under the kernel some are copies of each other, so each output sees only 2×2
-    pixels of the input, by sums of weights: exactly a transposed convolution of stride 2 with 4×4
-    weights (Odena, Dumoulin & Olah 2016 compare the two). Four products instead of nine for every
-    output, and no enlarged maps in memory.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, out, 2H, 2W) from (N, in, H, W)."""
-        kernel = _doubling_weights(_doubling_weights(self.weight, 2), 3).transpose(0, 1)
-        return F.conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
-
-
-def _doubling_weights(weight: Tensor, axis: int) -> Tensor:
-    """Along ``axis`` from 3 weights w to the 4 of the transposed convolution.
-
-    With output o = 2i + a, a = 0 sees w₀x[i−1] + (w₁+w₂)x[i] and a = 1 sees (w₀+w₁)x[i] + w₂x[i+1];
-    the transposed convolution adds x[i] times its weight k to output 2i − 1 + k.
-    """
-    first, middle, last = weight.unbind(axis)
-    return torch.stack((last, middle + last, first + middle, first), dim=axis)
 
 
 def check_shape(config: UpsampleConvConfig, shape: ImageShape) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adc import ADC, ADCConfig
+from acgan.objectives.cgan import CGAN, CGANConfig
+from acgan.objectives.gan import GAN, GANConfig
 from acgan.objectives.interface import Objective, Regulariser
 from acgan.objectives.projection import Projection, ProjectionConfig
 from acgan.objectives.r1 import R1, R1Config
+from acgan.objectives.reacgan import ReACGAN, ReACGANConfig
+from acgan.objectives.sgan import SGAN, SGANConfig
+from acgan.objectives.source import SourceConfig
+from acgan.objectives.tac import TAC, TACConfig
 
 
 def _acgan_unless_named(values: Any) -> Any:
@@ -19,22 +25,35 @@ def _acgan_unless_named(values: Any) -> Any:
 
 
 ObjectiveConfig = Annotated[
-    ACGANConfig | ProjectionConfig | ADCConfig,
+    GANConfig
+    | CGANConfig
+    | SGANConfig
+    | ACGANConfig
+    | ProjectionConfig
+    | TACConfig
+    | ADCConfig
+    | ReACGANConfig,
     Field(discriminator="name"),
     BeforeValidator(_acgan_unless_named),
 ]
 RegulariserConfig = R1Config
 
 
+_OBJECTIVES: Mapping[type[SourceConfig], Callable[[Any], Objective]] = {
+    GANConfig: GAN,
+    CGANConfig: CGAN,
+    SGANConfig: SGAN,
+    ACGANConfig: ACGAN,
+    ProjectionConfig: Projection,
+    TACConfig: TAC,
+    ADCConfig: ADC,
+    ReACGANConfig: ReACGAN,
+}
+
+
 def build_objective(config: ObjectiveConfig) -> Objective:
     """The objective that a configuration describes."""
-    match config:
-        case ACGANConfig():
-            return ACGAN(config)
-        case ProjectionConfig():
-            return Projection(config)
-        case ADCConfig():
-            return ADC(config)
+    return _OBJECTIVES[type(config)](config)
 
 
 def build_regulariser(config: RegulariserConfig) -> Regulariser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +67,11 @@ class Model:
         return self.record.classes
 
     @property
+    def conditional(self) -> bool:
+        """Whether it can be asked for classes; else it draws from all of its data at once."""
+        return self.generator.conditional
+
+    @property
     def split(self) -> Mapping[str, Any]:
         """Content hash, size and count per class of each part of its data."""
         return self.record.split
@@ -92,14 +98,25 @@ class Model:
         )
 
     def class_indices(self, label: Labels = None) -> tuple[int, ...]:
-        """The classes that a person means, as indices, each once.
+        """The classes to draw that a person means, as indices, each once.
 
         Args:
             label: a name, alias or index; several of these; None or ``"all"`` for every class.
 
+        Returns:
+            The indices; none where the model is not conditional.
+
         Raises:
-            UsageError: there is no such class; the message says which there are.
+            UsageError: there is no such class; the message says which there are. Or the model
+                cannot be asked for a class at all.
         """
+        if not self.conditional:
+            if label is not None:
+                raise UsageError(
+                    "this model was trained without classes and cannot be asked for one; "
+                    "leave the class out"
+                )
+            return ()
         if label is None:
             return tuple(range(len(self.classes)))
         wanted: Sequence[Label] = [label] if isinstance(label, str | int | Integral) else label
@@ -124,6 +141,8 @@ class Model:
     ) -> npt.NDArray[np.uint8]:
         """Draw ``count`` images of each class, with the seeds ``seed`` to ``seed + count - 1``.
 
+        A model that is not conditional draws ``count`` images in all.
+
         Image (class, seed) is byte-identical alone or among others and with any number of threads;
         on another machine it is the same up to round-off.
 
@@ -147,8 +166,8 @@ class Model:
             (16, 1, 28, 28)
         """
         indices, seeds = self.class_indices(label), check_seeds(seed, count)
-        labels = np.repeat(np.array(indices, np.int64), count)
-        wanted = list(seeds) * len(indices)
+        labels = np.repeat(np.array(indices, np.int64), count) if indices else None
+        wanted = list(seeds) * max(1, len(indices))
         return sample_images(self.generator, labels, wanted, truncation, precision=precision)
 
     def drawing_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
@@ -177,16 +196,21 @@ class Model:
         *,
         precision: Precision = "auto",
     ) -> Image.Image:
-        """As `sample`, on one sheet: a row for each class with its name; a column for each seed."""
-        from acgan.pictures.sheet import class_sheet
+        """As `sample`, on one sheet: a row for each class with its name; a column for each seed.
+
+        Without classes: seed after seed in lines, about as many of them as columns.
+        """
+        from acgan.pictures.sheet import class_sheet, strip
 
         images = self.sample(label, count, seed, truncation, precision=precision)
+        if not self.conditional:
+            return strip(images, columns=math.isqrt(count - 1) + 1)
         names = [self.classes[index].name for index in self.class_indices(label)]
         return class_sheet(images.reshape(len(names), count, *self.shape), names)
 
     def interpolate(
         self,
-        label: Label,
+        label: Label | None = None,
         to_label: Label | None = None,
         *,
         seed: int = 0,
@@ -198,7 +222,7 @@ class Model:
         """Draw the way from one class, one seed, or both, to another.
 
         Args:
-            label: the first class.
+            label: the first class; None, as the next, where the model is not conditional.
             to_label: the last class; None for the same.
             seed: the first seed.
             to_seed: the last seed; None for the same.
@@ -212,14 +236,23 @@ class Model:
         Raises:
             UsageError: an argument lies outside its range, or there is no way to go.
         """
-        first = self._index(label)
-        last = first if to_label is None else self._index(to_label)
+        first, last = self._ends(label, to_label)
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
-            raise UsageError("both ends are the same image; name another class or seed to go to")
+            other = "another class or seed" if self.conditional else "another seed"
+            raise UsageError(f"both ends are the same image; name {other} to go to")
         return interpolate(
             self.generator, (first, last), (seed, end), steps, truncation, precision=precision
         )
+
+    def _ends(self, label: Label | None, to_label: Label | None) -> tuple[int, int]:
+        if not self.conditional:
+            self.class_indices(to_label if label is None else label)
+            return 0, 0  # never looked at
+        if label is None:
+            raise UsageError("say at which class to start")
+        first = self._index(label)
+        return first, first if to_label is None else self._index(to_label)
 
     def _index(self, label: Label) -> int:
         if isinstance(label, str):

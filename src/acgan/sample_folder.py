@@ -36,15 +36,15 @@ class SampleFile:
     """One drawn picture.
 
     Attributes:
-        class_name: canonical name of its class.
-        label: index of its class.
+        class_name: canonical name of the class asked for; None of a model without classes.
+        label: index of that class, or None.
         seed: of its latent.
         file: path inside the folder, with ``/``.
         sha256: of the file.
     """
 
-    class_name: str
-    label: int
+    class_name: str | None
+    label: int | None
     seed: int
     file: str
     sha256: str
@@ -62,6 +62,8 @@ def write_samples(
     progress: Progress | None = None,
 ) -> list[SampleFile]:
     """Draw ``count`` pictures of each class into ``folder/<class>/<seed>.png``.
+
+    Those of a model without classes lie in the folder itself, ``count`` of them.
 
     A folder that this model filled before, with the same truncation and precision, is added to. No
     file is ever overwritten with other content, so a run that was cut off can simply be repeated.
@@ -83,7 +85,8 @@ def write_samples(
         UsageError: an argument lies outside its range, or something else is in the way.
         DiskError: it cannot be written.
     """
-    labels, seeds = model.class_indices(label), check_seeds(seed, count)
+    labels: Sequence[int | None] = model.class_indices(label) or (None,)
+    seeds = check_seeds(seed, count)
     low_or_full = model.drawing_precision(precision)
     origin = {
         "format": _FORMAT,
@@ -95,22 +98,30 @@ def write_samples(
     drawn: list[SampleFile] = []
     with disk_errors(folder, option="--out"):
         for index in labels:
-            chosen = model.classes[index]
-            (folder / chosen.folder).mkdir(parents=True, exist_ok=True)
+            chosen = None if index is None else model.classes[index]
+            home = folder if chosen is None else folder / chosen.folder
+            home.mkdir(parents=True, exist_ok=True)
             batches = iterate_images(
                 model.generator,
-                np.broadcast_to(index, count),
+                None if index is None else np.broadcast_to(index, count),
                 seeds,
                 truncation,
                 precision=low_or_full,
             )
             images = (image for batch in batches for image in batch)
             for image, its_seed in zip(images, seeds, strict=True):
-                file = f"{chosen.folder}/{its_seed}.png"
+                path = home / f"{its_seed}.png"
                 content = png_bytes(to_picture(image))
-                _keep(folder / file, content)
-                sha256 = hashlib.sha256(content).hexdigest()
-                drawn.append(SampleFile(chosen.name, index, its_seed, file, sha256))
+                _keep(path, content)
+                drawn.append(
+                    SampleFile(
+                        class_name=None if chosen is None else chosen.name,
+                        label=index,
+                        seed=its_seed,
+                        file=path.relative_to(folder).as_posix(),
+                        sha256=hashlib.sha256(content).hexdigest(),
+                    )
+                )
                 if progress is not None:
                     progress(len(drawn), len(labels) * count)
         _write_manifest(folder, origin, [*before, *drawn])

@@ -84,7 +84,7 @@ def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> T
 
 def sample_images(
     generator: Generator,
-    labels: Integers,
+    labels: Integers | None,
     seeds: Integers,
     truncation: float | None = None,
     *,
@@ -94,7 +94,7 @@ def sample_images(
 
     Args:
         generator: in any mode, on any device; its state is left as it was.
-        labels: N class indices.
+        labels: N class indices; None, or ignored, with a generator without classes.
         seeds: N integers in [0, 2⁶³).
         truncation: see `latents`.
         precision: see `acgan.passes.precision_on`.
@@ -107,18 +107,22 @@ def sample_images(
         DataError: the generator draws non-finite values.
     """
     batches = iterate_images(generator, labels, seeds, truncation, precision=precision)
-    return _joined(batches, len(labels))
+    return _joined(batches, len(seeds))
 
 
 def iterate_images(
     generator: Generator,
-    labels: Integers,
+    labels: Integers | None,
     seeds: Integers,
     truncation: float | None = None,
     *,
     precision: Precision = "auto",
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """As `sample_images`, in order, at most `BATCH` at a time: memory does not grow with N."""
+    if labels is None:
+        if generator.conditional:
+            raise ValueError("this generator draws images of given classes; give it labels")
+        labels = np.broadcast_to(np.int64(0), len(seeds))  # never looked at
     if len(labels) != len(seeds):
         raise ValueError(f"{len(labels)} labels and {len(seeds)} seeds; they must be as many")
     _check_truncation(truncation)  # before the first image, not at it

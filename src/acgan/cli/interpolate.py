@@ -15,10 +15,18 @@ _FRAME_MILLISECONDS = 100
 
 def interpolate(
     model: Annotated[Path, typer.Argument(help="A run or its model folder.", metavar="MODEL")],
-    label: Annotated[str, typer.Option("--class", help="Start at this class.", metavar="NAME")],
     out: Annotated[
         Path, typer.Option(help="strip.png for a strip, anim.gif for an animation.", metavar="FILE")
     ],
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            help="Start at this class (a model without classes needs none).",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     to_label: Annotated[
         str | None,
         typer.Option(
@@ -56,6 +64,8 @@ def interpolate(
     from acgan.storage import disk_errors, write_atomic
 
     trained = load(model)
+    if trained.conditional and label is None:
+        raise UsageError("say at which class to start: --class NAME")
     images = trained.interpolate(
         label,
         to_label,

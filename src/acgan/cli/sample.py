@@ -20,19 +20,19 @@ def sample(
         list[str] | None,
         typer.Option(
             "--class",
-            help="Name or index; repeatable; or all.",
+            help="Name or index; repeatable; or all. Not for models without classes.",
             metavar="NAME",
             show_default="each class",
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Pictures of each class.", metavar="N")] = 1,
+    count: Annotated[int, typer.Option(help="Pictures of each class, or in all.", metavar="N")] = 1,
     seed: Annotated[
         int, typer.Option(help="The first seed; the next ones follow it.", metavar="N")
     ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write DIR/<class>/<seed>.png and a manifest.",
+            help="Write DIR/<class>/<seed>.png (DIR/<seed>.png without classes) and a manifest.",
             metavar="DIR",
             show_default="samples/<run>",
         ),
@@ -55,7 +55,7 @@ def sample(
     ] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw pictures of the classes asked for.
+    """Draw pictures of the classes asked for, or of all of the data if the model has no classes.
 
     The same class and seed always give the same picture (on another machine, the same up to
     round-off), and one seed across classes one style.
@@ -73,7 +73,7 @@ def sample(
 
     keep_freed_memory()
     trained = load(model)
-    labels = trained.class_indices(label)
+    trained.class_indices(label)  # refuses what there is not, before anything is written
     values: dict[str, Any] = {
         "model": trained.record.content_hash,
         "precision": trained.drawing_precision(precision),
@@ -83,7 +83,7 @@ def sample(
         drawn = write_samples(
             trained,
             out,
-            labels,
+            label,
             count,
             seed,
             truncation,
@@ -94,7 +94,7 @@ def sample(
         plural = "" if len(drawn) == 1 else "s"
         lines.append(f"{len(drawn):,} picture{plural} in {out}")
     if sheet is not None:
-        picture = trained.sheet(labels, count, seed, truncation, precision=precision)
+        picture = trained.sheet(label, count, seed, truncation, precision=precision)
         with disk_errors(sheet, option="--sheet"):
             write_atomic(sheet, png_bytes(picture))
         values["sheet"] = sheet

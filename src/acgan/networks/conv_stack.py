@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, final
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -26,6 +25,7 @@ from acgan.networks.layers import (
     batch_norm,
     flat_maps,
     initialise,
+    widened,
 )
 from acgan.networks.sizes import require_judgeable, require_squares
 
@@ -132,9 +132,7 @@ class ConvStackDiscriminator(Discriminator):
                 features = maps.sum(dim=(2, 3))
             case "mean":
                 features = maps.mean(dim=(2, 3))
-        if features.dtype in (torch.bfloat16, torch.float16):
-            features = features.float()
-        output: DiscriminatorOutput = self.heads(features, labels)
+        output: DiscriminatorOutput = self.heads(widened(features), labels)
         return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:

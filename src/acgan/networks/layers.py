@@ -5,6 +5,7 @@ Everything here is unconditional; how a label enters a layer is the matter of `c
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, final
 
@@ -15,7 +16,7 @@ from torch.nn.utils import parametrizations
 
 from acgan.config import Config
 
-Initialisation = Literal["dcgan", "torch"]
+Initialisation = Literal["dcgan", "glorot", "torch"]
 
 _WEIGHT_STD = 0.02  # Radford, Metz & Chintala 2016, §4
 
@@ -63,6 +64,19 @@ class ActivationNoise(nn.Module):
         return f"std={self.std}"
 
 
+@final
+class Gain(nn.Module):
+    """A learned factor γ that starts at 0, so that what it multiplies comes in by and by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.zeros(1))
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """γ times ``activations``, in their dtype."""
+        return activations * self.factor.to(activations.dtype)
+
+
 def initialise(
     network: nn.Module, scheme: Initialisation, *, gain_std: float = 0.0, embedding_std: float = 1.0
 ) -> None:
@@ -71,8 +85,11 @@ def initialise(
     Args:
         network: changed in place; must not carry spectral norm yet.
         scheme: ``dcgan``: weights of (transposed) convolutions and linear layers N(0, .02²), their
-            biases 0, batch norm's gains N(1, gain_std²) and biases 0. ``torch``: as torch draws
-            them. Embeddings are N(0, embedding_std²) in both.
+            biases 0, batch norm's gains N(1, gain_std²) and biases 0. ``glorot``: the same, but for
+            weights that are uniform with variance 2 / (inputs + outputs) (Glorot & Bengio 2010,
+            eq. 16), and twice that for kernels larger than 1×1, as residual networks for GANs have
+            it (Miyato et al. 2018). ``torch``: as torch draws them. Embeddings are
+            N(0, embedding_std²) in all, and a `Gain` stays 0.
         gain_std: see `BatchNormConfig`.
         embedding_std: standard deviation of label embeddings.
 
@@ -85,8 +102,14 @@ def initialise(
             nn.init.normal_(layer.weight, 0.0, embedding_std)
         elif scheme == "torch" or not list(layer.parameters(recurse=False)):
             continue
+        elif isinstance(layer, Gain):
+            nn.init.zeros_(layer.factor)
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            nn.init.normal_(layer.weight, 0.0, _WEIGHT_STD)
+            if scheme == "dcgan":
+                nn.init.normal_(layer.weight, 0.0, _WEIGHT_STD)
+            else:
+                pointwise = isinstance(layer, nn.Linear) or layer.kernel_size == (1, 1)
+                nn.init.xavier_uniform_(layer.weight, 1.0 if pointwise else math.sqrt(2))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
@@ -104,11 +127,14 @@ def start_maps(rows: Tensor, shape: tuple[int, int, int], first: nn.Module) -> T
     """
     channels, height, width = shape
     maps = rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+    return maps if wants_channels_last(first) else maps.contiguous()
+
+
+def wants_channels_last(first: nn.Module) -> bool:
+    """Whether the first convolution in ``first`` has its weights channels-last."""
     # Not first.weight: with spectral norm, to read that is to take a power iteration.
     weight = next(parameter for parameter in first.parameters() if parameter.ndim == 4)
-    if weight.is_contiguous(memory_format=torch.channels_last):
-        return maps
-    return maps.contiguous()
+    return weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def flat_maps(maps: Tensor) -> Tensor:
@@ -117,6 +143,11 @@ def flat_maps(maps: Tensor) -> Tensor:
     Channels-last maps are not copied, and their gradient comes back channels-last.
     """
     return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+def widened(numbers: Tensor) -> Tensor:
+    """The same numbers in float32 where they are in 16 bits."""
+    return numbers.float() if numbers.dtype in (torch.bfloat16, torch.float16) else numbers
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:

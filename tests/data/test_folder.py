@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from acgan.data import folder as folder_module
-from acgan.data import load as load_module
+from acgan.data import take as take_module
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
@@ -248,7 +248,7 @@ def test_copies_across_parts_are_said(root: Path) -> None:
 def test_large_sets_are_mapped_and_equal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = load(root, only_class=["red", "blue"])
     monkeypatch.setattr("acgan.data.cache.IN_MEMORY_BYTES", 100)
-    monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(take_module, "IN_MEMORY_BYTES", 100)
     large = load(root, only_class=["red", "blue"])
     assert isinstance(large.train.images, np.memmap)
     assert large.split_record() == small.split_record()

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.cache import IN_MEMORY_BYTES, Recipe, cached
 from acgan.data.classes import ClassName
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
-from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.data.images import DataParts, LabelledImages
 from acgan.data.leaks import leak_note
-from acgan.data.places import cache_root, data_root
-from acgan.data.resize import fit_array
+from acgan.data.places import data_root
 from acgan.data.source import Part, Source
 from acgan.data.sources import NAMED_SETS
 from acgan.data.split import cut_parts
 from acgan.data.subset import kept_classes, pick, wanted_counts
+from acgan.data.take import take
 from acgan.errors import UsageError
 
 Progress = Callable[[str, int, int], None]
 Indices = npt.NDArray[np.int64]
-
-_CHUNK = 2048
 
 
 def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataParts:
@@ -62,7 +58,8 @@ def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataPa
     train = train[pick(labels[train], classes, wanted, seed=config.split_seed)]
 
     def part(chosen: Indices) -> LabelledImages:
-        return LabelledImages(_take(source, rows[chosen], config), labels[chosen], classes)
+        images = take(source.everything, rows[chosen], config.image_size, cache=config.cache)
+        return LabelledImages(images, labels[chosen], classes)
 
     parts = DataParts(
         name=source.name,
@@ -99,25 +96,6 @@ def _kept(source: Source, config: DataConfig) -> tuple[Indices, Indices, tuple[C
     rows = np.flatnonzero(np.isin(everything.labels, kept))
     labels = new_label[everything.labels[rows]]
     return rows, labels, tuple(everything.classes[index] for index in kept)
-
-
-def _take(source: Source, rows: Indices, config: DataConfig) -> Images:
-    """The images of some rows at the wanted size: in memory, or mapped from the cache if large."""
-    images = source.everything.images
-    size = config.image_size or source.everything.shape[1:]
-    shape = (source.everything.shape.channels, *size)
-    if len(rows) * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
-        return fit_array(images[rows], size)
-
-    def chunks() -> Iterator[Images]:
-        for start in range(0, len(rows), _CHUNK):
-            yield fit_array(images[rows[start : start + _CHUNK]], size)
-
-    digest = hashlib.sha256(source.everything.content_hash.encode())
-    digest.update(repr(size).encode())
-    digest.update(rows.tobytes())
-    recipe = Recipe(len(rows), shape, chunks, details=list)
-    return cached(cache_root(config.cache), digest.hexdigest()[:32], lambda: recipe).images
 
 
 def _notes(parts: DataParts, config: DataConfig) -> Iterator[str]:

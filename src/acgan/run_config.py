@@ -147,6 +147,30 @@ class RunConfig(Config):
             raise ValueError("give one budget: training.total_images, total_epochs or max_minutes")
         return self
 
+    @model_validator(mode="after")
+    def _asks_for_classes_where_the_objective_does(self) -> Self:
+        mode = self.generator.conditioning.mode
+        if self.objective.conditional and mode == "none":
+            raise ValueError(
+                f"the objective {self.objective.name} asks the generator for classes, and "
+                'generator.conditioning.mode is "none": set it to "batchnorm", or the objective to '
+                "gan or sgan"
+            )
+        if not self.objective.conditional and mode != "none":
+            raise ValueError(
+                f"the objective {self.objective.name} asks the generator for no class, and "
+                f'generator.conditioning.mode is "{mode}": set it to "none"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _each_regulariser_once(self) -> Self:
+        names = [regulariser.name for regulariser in self.regularisers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"regularisers has {name} twice; name each once")
+        return self
+
     def trajectory(self) -> dict[str, Any]:
         """The part that shapes the trajectory: equal parts, equal weights at equal images.
 

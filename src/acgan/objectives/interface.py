@@ -7,8 +7,11 @@ is logged is what is optimised. The loop never asks which objective it runs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 
@@ -45,18 +48,50 @@ class Objective(ABC):
         """G's terms: scalars, to be minimised by G."""
 
 
-class Regulariser(ABC):
-    """Additional terms for D that need the images or D itself."""
+@final
+@dataclass(frozen=True)
+class DiscriminatorStep:
+    """All that there is in one of D's steps, before its update.
+
+    Attributes:
+        discriminator: D in training mode. A regulariser that asks it again leaves its buffers
+            unchanged (`acgan.networks.statistics.frozen_statistics`).
+        real_images: float32 (N, C, H, W), the real images as D was shown them: in [-1, 1], but
+            for what an augmentation adds.
+        real_labels: int64 (N,), the true classes.
+        real: D's answer to them, with its graph.
+        fake_images: (M, C, H, W), fakes as D was shown them, cut off from G.
+        fake_labels: int64 (M,), the classes that G was asked for.
+        fake: D's answer to them, with its graph.
+        step: D steps taken before.
+        images_seen: real images that D had seen before.
+        random: on the CPU, seeded by the run's seed and ``images_seen``; whatever is drawn in this
+            step is drawn from here.
+    """
+
+    discriminator: Discriminator
+    real_images: Tensor
+    real_labels: Tensor
+    real: DiscriminatorOutput
+    fake_images: Tensor
+    fake_labels: Tensor
+    fake: DiscriminatorOutput
+    step: int
+    images_seen: int
+    random: torch.Generator
+
+
+class Regulariser(nn.Module, ABC):
+    """Additional terms for D that need the images, D itself or what it said before.
+
+    It has no parameters. What it remembers are its buffers: they are in every checkpoint by their
+    names, on the run's device, and the guard puts them back where an update is skipped. So they are
+    changed in place, and nothing is read out from the device for it.
+    """
 
     @abstractmethod
-    def discriminator(
-        self, discriminator: Discriminator, real_images: Tensor, real_labels: Tensor, step: int
-    ) -> Terms:
+    def discriminator(self, now: DiscriminatorStep) -> Terms:
         """D's additional terms at this step; empty where it does not act at this step.
 
-        Args:
-            discriminator: D in training mode; its buffers must be left unchanged.
-            real_images: float32 (N, C, H, W) in [-1, 1].
-            real_labels: int64 (N,).
-            step: number of D steps taken so far.
+        Called once a step, under the run's autocast; memory may move, too.
         """

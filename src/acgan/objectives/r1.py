@@ -6,12 +6,10 @@ from typing import Literal, final
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from acgan.config import Config
-from acgan.networks.interface import Discriminator
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.interface import Regulariser, Terms
+from acgan.objectives.interface import DiscriminatorStep, Regulariser, Terms
 
 
 @final
@@ -34,18 +32,17 @@ class R1(Regulariser):
     """γ/2 · E‖∇ₓ s(x)‖² on real images, at every n-th step and n times as strong."""
 
     def __init__(self, config: R1Config) -> None:
+        super().__init__()
         self._config = config
 
-    def discriminator(
-        self, discriminator: Discriminator, real_images: Tensor, real_labels: Tensor, step: int
-    ) -> Terms:
+    def discriminator(self, now: DiscriminatorStep) -> Terms:
         """The term ``r1``, or nothing between two intervals."""
-        if step % self._config.interval_steps:
+        if now.step % self._config.interval_steps:
             return {}
-        images = real_images.detach().requires_grad_()
+        images, discriminator = now.real_images.detach().requires_grad_(), now.discriminator
         # Full precision: the gradient of a gradient in bf16 is mostly rounding.
         with torch.autocast(images.device.type, enabled=False), frozen_statistics(discriminator):
-            logits = discriminator(images, real_labels).source_logits
+            logits = discriminator(images, now.real_labels).source_logits
             (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         penalty = gradient.square().sum(dim=(1, 2, 3)).mean()
         return {"r1": 0.5 * self._config.gamma * self._config.interval_steps * penalty}

@@ -45,21 +45,23 @@ class Guard:
 
     Args:
         network: on its device already.
+        memory: what else has buffers that move when the network is updated; likewise.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, memory: nn.Module | None = None) -> None:
         self._parameters = [(f"the gradient of {n}", p) for n, p in network.named_parameters()]
-        self._buffers = list(network.buffers())
+        named = [*network.named_buffers(), *(memory.named_buffers() if memory else ())]
+        self._buffers = [buffer for _, buffer in named]
         self._kept = [buffer.clone() for buffer in self._buffers]
         self._statistics = [
             (f"the running statistic {name}", buffer)
-            for name, buffer in network.named_buffers()
+            for name, buffer in named
             if buffer.is_floating_point()
         ]
 
     @torch.no_grad()
     def keep(self) -> None:
-        """Remember the buffers as they are now, before a forward pass moves them."""
+        """Remember the buffers as they are now, before an update moves them."""
         if self._buffers:
             torch._foreach_copy_(self._kept, self._buffers)
 

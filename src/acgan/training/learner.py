@@ -34,6 +34,7 @@ class Learner:
     Attributes:
         draw: the generator, compiled where ``choices`` say so.
         judge: the discriminator, likewise.
+        memory: what has state beside the networks, by name; D's steps move it.
     """
 
     def __init__(
@@ -41,6 +42,13 @@ class Learner:
     ) -> None:
         self.objective = build_objective(config.objective)
         self.regularisers = [build_regulariser(r) for r in config.regularisers]
+        self.memory = nn.ModuleDict(
+            {
+                "regularisers": nn.ModuleDict(
+                    {r.name: m for r, m in zip(config.regularisers, self.regularisers, strict=True)}
+                )
+            }
+        ).to(choices.device)
         Streams(config.seed).seed_global("initial-weights")
         # Built on the CPU, so that every device starts from the same weights.
         self.generator: Generator = build_generator(config.generator, shape, classes)
@@ -83,11 +91,12 @@ class Learner:
                 group["lr"] = group["base_rate"] * factor
 
     def tensors(self) -> Tensors:
-        """All weights, buffers and moments by name."""
+        """All weights, buffers, moments and memories by name."""
         return {
             **module_tensors("generator", self.generator),
             **module_tensors("discriminator", self.discriminator),
             **module_tensors("average", self.average.generator),
+            **module_tensors("memory", self.memory),
             **optimizer_tensors("optimizer.generator", self.generator, self.generator_optimizer),
             **optimizer_tensors(
                 "optimizer.discriminator", self.discriminator, self.discriminator_optimizer
@@ -99,6 +108,7 @@ class Learner:
         load_module("generator", self.generator, tensors)
         load_module("discriminator", self.discriminator, tensors)
         load_module("average", self.average.generator, tensors)
+        load_module("memory", self.memory, tensors)
         load_optimizer("optimizer.generator", self.generator, self.generator_optimizer, tensors)
         load_optimizer(
             "optimizer.discriminator", self.discriminator, self.discriminator_optimizer, tensors

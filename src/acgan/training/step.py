@@ -18,7 +18,7 @@ from torch import Tensor
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.classification import UNLABELLED
-from acgan.objectives.interface import Terms
+from acgan.objectives.interface import DiscriminatorStep, Terms
 from acgan.run_config import TrainingConfig
 from acgan.training.device import Choices
 from acgan.training.guard import Finding, Guard
@@ -79,7 +79,7 @@ class Stepper:
         self._choices = choices
         self._labels = labels
         self._generator_guard = Guard(learner.generator)
-        self._discriminator_guard = Guard(learner.discriminator)
+        self._discriminator_guard = Guard(learner.discriminator, learner.memory)
 
     def iterate(
         self,
@@ -116,8 +116,8 @@ class Stepper:
             else:
                 with torch.no_grad(), frozen_statistics(self._learner.generator):
                     used = self._draw(streams, drawn, images_seen, labels)
-            count = step * len(batches) + index
-            updates.append(self._discriminator_step(images, labels, used, count))
+            count, start = step * len(batches) + index, images_seen + index * len(images)
+            updates.append(self._discriminator_step(images, labels, used, streams, count, start))
         if fakes is None:
             self._generator_guard.keep()
             fakes = self._draw(streams, "generator", images_seen, real_labels)
@@ -138,21 +138,39 @@ class Stepper:
             return Fakes(self._learner.draw(latents, labels), labels)
 
     def _discriminator_step(
-        self, images: Tensor, labels: Tensor, fakes: Fakes, step: int
+        self,
+        images: Tensor,
+        labels: Tensor,
+        fakes: Fakes,
+        streams: Streams,
+        step: int,
+        images_seen: int,
     ) -> Update:
         learner = self._learner
         self._discriminator_guard.keep()
         real_images = self._choices.pixels(images)
+        fake_images = fakes.images.detach()
         real_labels = labels.to(self._choices.device)
         with self._choices.autocast():
             # Two passes, so that batch statistics of reals and fakes never mix.
             real = learner.judge(real_images, real_labels)
-            fake = learner.judge(fakes.images.detach(), fakes.labels)
+            fake = learner.judge(fake_images, fakes.labels)
         terms = learner.objective.discriminator(real, fake, real_labels, fakes.labels)
-        for regulariser in learner.regularisers:
-            terms |= regulariser.discriminator(
-                learner.discriminator, real_images, real_labels, step
-            )
+        now = DiscriminatorStep(
+            learner.discriminator,
+            real_images,
+            real_labels,
+            real,
+            fake_images,
+            fakes.labels,
+            fake,
+            step=step,
+            images_seen=images_seen,
+            random=streams.generator("regularisers", images_seen),
+        )
+        with self._choices.autocast():
+            for regulariser in learner.regularisers:
+                terms |= regulariser.discriminator(now)
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         asked = fakes.labels if learner.generator.conditional else None
         labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait

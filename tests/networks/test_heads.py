@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks
-from acgan.networks.heads import LinearHeads, either_of_pair
+from acgan.networks.heads import LinearHeads, either_of_pair, source_of_open
 from acgan.networks.interface import ClassHead, Discriminator, Heads, SourceHead
 
 torch.set_num_threads(1)
@@ -24,7 +26,13 @@ torch.set_num_threads(1)
 COUNT, FEATURES, CLASSES = 7, 5, 3  # all different, so that no axis can be taken for another
 LABELS = torch.tensor([2, 0, 1, 1, 2, 0, 0])
 SHAPE = ImageShape(1, 8, 8)
-ALL_HEADS = [Heads(s, c) for s, c in itertools.product(get_args(SourceHead), get_args(ClassHead))]
+EMBEDDED = 4
+ALL_HEADS = [
+    Heads(source, classes, EMBEDDED)
+    for source, classes in itertools.product(get_args(SourceHead), get_args(ClassHead))
+    if classes != "open" or source == "plain"
+]
+WIDTHS = {"plain": CLASSES, "paired": 2 * CLASSES, "twin": CLASSES, "open": CLASSES + 1}
 
 
 def heads_of(kind: Heads, seed: int = 0) -> LinearHeads:
@@ -55,28 +63,127 @@ def dot(a: Tensor, b: Tensor) -> float:
     return float(sum(x * y for x, y in zip(a.tolist(), b.tolist(), strict=True)))
 
 
+def affine(head: nn.Linear | None, features: Tensor) -> list[list[float]]:
+    """Every output of a head for every image, product by product."""
+    assert head is not None
+    return [
+        [
+            dot(weight, row) + (0 if head.bias is None else head.bias[k].item())
+            for k, weight in enumerate(head.weight)
+        ]
+        for row in features
+    ]
+
+
+def check(made: Tensor | None, expected: list[list[float]]) -> None:
+    assert made is not None
+    np.testing.assert_allclose(made.detach().numpy(), expected, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("kind", ALL_HEADS, ids=str)
-def test_every_logit_is_the_naive_line(kind: Heads) -> None:
+def test_every_answer_is_the_naive_line(kind: Heads) -> None:
     module, features = heads_of(kind), some_features()
     answer = module(features, LABELS)
-    source, projection, classes = module.source_head, module.projection_head, module.class_head
-    for n, label in enumerate(LABELS.tolist()):
-        expected = dot(source.weight[0], features[n]) + source.bias.item()
-        if projection is not None:
-            expected += dot(projection.weight[label], features[n])
-        assert answer.source_logits[n].item() == pytest.approx(expected, rel=1e-12)
-    assert (projection is not None) == (kind.source == "projection")
+    made = None if module.class_head is None else affine(module.class_head, features)
+    if kind.classes == "open":
+        assert made is not None
+        source = [math.log(sum(map(math.exp, row[:-1]))) - row[-1] for row in made]
+    else:
+        source = [row[0] for row in affine(module.source_head, features)]
+    if kind.source == "projection":
+        products = affine(module.projection_head, features)
+        source = [s + products[n][LABELS[n]] for n, s in enumerate(source)]
+    assert answer.source_logits.shape == (COUNT,)
+    check(answer.source_logits[:, None], [[s] for s in source])
     assert answer.features is features
-    made = answer.paired_logits if kind.classes == "paired" else answer.class_logits
-    assert (made is None) == (classes is None) == (kind.classes == "none")
+    match kind.classes:
+        case "none":
+            assert made is answer.class_logits is None
+        case "plain" | "twin":
+            assert made is not None
+            check(answer.class_logits, made)
+        case "open":
+            assert made is not None
+            check(answer.class_logits, [row[:-1] for row in made])
+        case "paired":
+            assert made is not None
+            check(answer.paired_logits, made)
+        case "proxies":
+            assert module.proxies is not None
+            embeddings = unit(affine(module.embedding_head, features))
+            proxies = unit(module.proxies.weight.tolist())
+            check(answer.embeddings, embeddings)
+            check(answer.proxies, proxies)
+            cosines = [[dot(tensor(f), tensor(v)) for v in proxies] for f in embeddings]
+            check(answer.class_logits, cosines)
+    if kind.classes == "twin":
+        check(answer.twin_logits, affine(module.twin_head, features))
+        assert not torch.isclose(answer.twin_logits, answer.class_logits).any()
+
+
+def unit(rows: list[list[float]]) -> list[list[float]]:
+    return [[x / math.sqrt(sum(y * y for y in row)) for x in row] for row in rows]
+
+
+def tensor(row: list[float]) -> Tensor:
+    return torch.tensor(row, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", ALL_HEADS, ids=str)
+def test_there_is_what_was_asked_for_and_nothing_else(kind: Heads) -> None:
+    module = heads_of(kind)
+    answer = module(some_features(), LABELS)
+    assert (module.source_head is None) == (kind.classes == "open")
+    assert (module.projection_head is None) == (kind.source != "projection")
+    assert (module.class_head is None) == (kind.classes in ("none", "proxies"))
+    assert (answer.class_logits is None) == (kind.classes == "none")
     assert (answer.paired_logits is None) == (kind.classes != "paired")
-    if made is None or classes is None:
-        return
-    width = 2 * CLASSES if kind.classes == "paired" else CLASSES
-    assert made.shape == (COUNT, width)
-    for n, k in itertools.product(range(COUNT), range(width)):
-        expected = dot(classes.weight[k], features[n]) + classes.bias[k].item()
-        assert made[n, k].item() == pytest.approx(expected, rel=1e-12)
+    assert (module.twin_head is None) == (answer.twin_logits is None) == (kind.classes != "twin")
+    for made in (module.proxies, module.embedding_head, answer.proxies, answer.embeddings):
+        assert (made is None) == (kind.classes != "proxies")
+
+
+def test_an_open_head_is_given_no_label() -> None:
+    for source in ("projection", "joined"):
+        with pytest.raises(ValueError, match="given no label"):
+            Heads(source, "open")
+    assert [kind.given_labels for kind in (Heads(), Heads("projection"), Heads("joined"))] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_the_source_of_an_open_head_is_one_minus_the_chance_of_fake() -> None:
+    logits = 3 * some_features()
+    classes, source = source_of_open(logits)
+    chances = logits.softmax(dim=1)
+    torch.testing.assert_close(source.sigmoid(), 1 - chances[:, -1])
+    torch.testing.assert_close(  # P(y | x, real)
+        classes.softmax(dim=1), chances[:, :-1] / chances[:, :-1].sum(dim=1, keepdim=True)
+    )
+    # With the fake class first, which is another convention, it says something else.
+    assert not torch.isclose(source.sigmoid(), 1 - chances[:, 0]).any()
+    extreme, known = source_of_open(torch.tensor([[200.0, -200.0, -100.0]]))
+    assert known.item() == 300
+    assert extreme.tolist() == [[200, -200]]
+
+
+def test_embeddings_know_no_length_and_neither_do_proxies() -> None:
+    kind = Heads("plain", "proxies", EMBEDDED)
+    module, features = heads_of(kind), some_features()
+    first = module(features, None)
+    assert module.proxies is not None
+    assert module.embedding_head is not None
+    with torch.no_grad():
+        module.proxies.weight.mul_(7)
+        for parameter in module.embedding_head.parameters():
+            parameter.mul_(3)
+    second = module(features, None)
+    for made in (first, second):
+        torch.testing.assert_close(made.embeddings.norm(dim=1), torch.ones(COUNT).double())
+        torch.testing.assert_close(made.proxies.norm(dim=1), torch.ones(CLASSES).double())
+    torch.testing.assert_close(first.class_logits, second.class_logits)
 
 
 def test_a_label_of_another_image_gives_another_answer() -> None:
@@ -112,6 +219,7 @@ def test_the_source_gradients_are_the_analytic_ones() -> None:
     vectors, gradient = module.projection_head.weight, module.projection_head.weight.grad
     assert features.grad is not None
     assert gradient is not None
+    assert module.source_head is not None
     torch.testing.assert_close(features.grad, module.source_head.weight + vectors[labels])
     for k in range(CLASSES):
         torch.testing.assert_close(gradient[k], features.detach()[labels == k].sum(dim=0))
@@ -146,12 +254,15 @@ def test_every_parameter_of_a_discriminator_learns(
     if answer.class_logits is not None:
         assert answer.class_logits.shape == (20, classes)
         total = total + (answer.class_logits * weights[:, None]).sum()
+    if answer.twin_logits is not None:
+        total = total + (answer.twin_logits * weights[:, None]).sum()
     total.backward()
     still = [n for n, p in discriminator.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
     heads = {id(p) for p in discriminator.head_parameters()}
     assert heads == {id(p) for n, p in discriminator.named_parameters() if n.startswith("heads.")}
-    assert len(heads) == 2 + (kind.source == "projection") + 2 * (kind.classes != "none")
+    classed = {"none": 0, "plain": 2, "paired": 2, "twin": 4, "open": 0, "proxies": 3}
+    assert len(heads) == 2 + (kind.source == "projection") + classed[kind.classes]
 
 
 @pytest.mark.parametrize("kind", ALL_HEADS, ids=str)
@@ -162,6 +273,8 @@ def test_heads_start_as_the_scheme_says(kind: Heads) -> None:
     for name, parameter in network.named_parameters():
         if name.startswith("heads.") and name.endswith("bias"):
             assert not parameter.any()
+        elif name == "heads.proxies.weight":  # of any length: only their directions count
+            assert parameter.std().item() == pytest.approx(1, rel=0.2)
         elif name.startswith("heads."):
             assert parameter.mean().item() == pytest.approx(0, abs=2e-3)
             assert parameter.std().item() == pytest.approx(0.02, rel=0.05)
@@ -171,8 +284,9 @@ def test_heads_start_as_the_scheme_says(kind: Heads) -> None:
 def test_spectral_norm_bounds_every_head(kind: Heads) -> None:
     heads = discriminator_of(kind, spectral=True).heads
     assert isinstance(heads, LinearHeads)
-    for layer in (heads.source_head, heads.projection_head, heads.class_head):
-        if layer is None:
+    for layer in heads.children():
+        if not isinstance(layer, nn.Linear):
+            assert layer is heads.proxies
             continue
         for _ in range(100):
             weight = layer.weight  # each reading in training is one power iteration
@@ -184,8 +298,8 @@ def test_logits_come_in_float32_also_under_autocast(kind: Heads) -> None:
     discriminator = discriminator_of(kind)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         answer = discriminator(torch.rand(4, *SHAPE), torch.tensor([0, 1, 2, 0]))
-    for logits in (answer.source_logits, answer.class_logits, answer.paired_logits):
-        assert logits is None or logits.dtype == torch.float32
+    for made in vars(answer).values():
+        assert made is None or made.dtype == torch.float32
 
 
 @pytest.mark.parametrize("kind", ALL_HEADS, ids=str)
@@ -195,11 +309,15 @@ def test_the_table_of_a_discriminator_lists_its_heads(kind: Heads, spectral: boo
     discriminator = discriminator_of(kind, spectral=spectral)
     table = describe_networks(generator, discriminator, SHAPE, CLASSES, 5).discriminator
     rows = {row.layer: (row.kind, row.parameters) for row in table.rows if "heads" in row.layer}
-    width = {"none": 0, "plain": CLASSES, "paired": 2 * CLASSES}[kind.classes]
-    expected = {"heads.source_head": ("Linear", 65)}
+    expected = {} if kind.classes == "open" else {"heads.source_head": ("Linear", 65)}
     if kind.source == "projection":
         expected["heads.projection_head"] = ("Linear", 64 * CLASSES)
-    if width:
+    if width := WIDTHS.get(kind.classes):
         expected["heads.class_head"] = ("Linear", 65 * width)
+    if kind.classes == "twin":
+        expected["heads.twin_head"] = ("Linear", 65 * CLASSES)
+    if kind.classes == "proxies":
+        expected["heads.embedding_head"] = ("Linear", 65 * EMBEDDED)
+        expected["heads.proxies"] = ("Embedding", EMBEDDED * CLASSES)
     assert rows == expected
     assert table.parameters == sum(p.numel() for p in discriminator.parameters())

@@ -146,11 +146,11 @@ def _table(network: nn.Module, inputs: tuple[Tensor, Tensor], batch: int) -> Net
         for handle in handles:
             handle.remove()
     called = {row.layer for row in rows}
-    rows += [  # heads: their weights are used together, in one product
-        _row(name, layer, (layer.out_features,))
-        for name, layer in layers.items()
-        if name not in called and isinstance(layer, nn.Linear)
-    ]
+    for name, layer in layers.items():  # heads: their weights are used together, in one product
+        if name not in called and isinstance(layer, nn.Linear):
+            rows.append(_row(name, layer, (layer.out_features,)))
+        if name not in called and isinstance(layer, nn.Embedding):  # proxies: a cosine with each
+            rows.append(_row(name, layer, (layer.num_embeddings,)))
     return NetworkTable(
         rows=tuple(rows),
         parameters=sum(parameter.numel() for parameter in network.parameters()),

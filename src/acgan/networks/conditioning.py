@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from acgan.config import Config
@@ -38,7 +38,11 @@ class ConditioningConfig(Config):
             (gains that start all alike teach G to ignore the label) and 1 elsewhere.
     """
 
-    mode: Literal["batchnorm", "concatenate", "one-hot", "multiply", "none"] = "batchnorm"
+    mode: Annotated[
+        Literal["batchnorm", "concatenate", "one-hot", "multiply", "none"],
+        # an override `…mode=none` is read as no value at all, which is what it says
+        BeforeValidator(lambda given: "none" if given is None else given),
+    ] = "batchnorm"
     layers: Literal["all", "first"] = "all"
     embedding_size: int = Field(50, ge=1)
     embedding_std: float | None = Field(None, gt=0)

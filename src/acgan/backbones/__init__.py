@@ -1,4 +1,4 @@
-"""Networks that learn to classify, as mere definitions: what fits or loads their weights lies above.
+"""Networks that classify, as mere definitions: what fits or loads their weights lies above.
 
-Classifiers (`acgan.classifiers`) and discriminators (`acgan.networks.pretrained`) both build on them.
+`acgan.classifiers` builds on them, and so does a discriminator with a trained trunk.
 """

@@ -7,12 +7,14 @@ swish, no squeeze-and-excitation. Where the weights come from is for the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from acgan.backbones.depthwise import depthwise_on_cpu, pays
 
 FEATURES = 1280
 CLASSES = 1000
@@ -23,6 +25,9 @@ _REDUCTION = 32  # input pixels per side of the last feature map's one
 
 _EARLY_BLOCKS = 3
 _EARLY_IMAGES = 4
+
+TAPS = {1: 1, 2: 3, 3: 5, 4: 11, 5: 16}
+"""How many blocks lead to the last maps of 1/2, 1/4 … 1/32 of the image's side: tap i, 2^i."""
 
 
 class _Stage(NamedTuple):
@@ -56,14 +61,8 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
-        blocks: list[_Block] = []
-        width = _STEM
-        for stage in _STAGES:
-            for index in range(stage.blocks):
-                blocks.append(_Block(width, stage, stage.stride if index == 0 else 1))
-                width = stage.width
-        self.blocks = nn.ModuleList(blocks)
-        self.head = _Convolution(width, FEATURES, kernel=1)
+        self.blocks = _blocks()
+        self.head = _Convolution(_STAGES[-1].width, FEATURES, kernel=1)
         self.classify = nn.Linear(FEATURES, CLASSES)
 
     def features(self, pixels: Tensor) -> Tensor:
@@ -92,6 +91,53 @@ class EfficientNetLite0(nn.Module):
         for block in self.blocks[:_EARLY_BLOCKS]:
             x = block(x)
         return x
+
+
+@final
+class EarlyEfficientNetLite0(nn.Module):
+    """The network's beginning, for those who want maps and not an answer; gradients flow.
+
+    Its weights are called as in `EfficientNetLite0`, of which it has a part.
+
+    Args:
+        taps: which maps, ascending, each of `TAPS`; what comes after the last is not there.
+
+    Attributes:
+        widths: channels of the maps at each tap.
+    """
+
+    def __init__(self, taps: Sequence[int]) -> None:
+        super().__init__()
+        ends = [TAPS[tap] for tap in taps]
+        self._ends = frozenset(ends)
+        self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
+        self.blocks = _blocks()[: ends[-1]]
+        widths = [stage.width for stage in _STAGES for _ in range(stage.blocks)]
+        self.widths = tuple(widths[end - 1] for end in ends)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps (N, width, H / 2^tap, W / 2^tap) of RGB images (N, 3, H, W) in [-1, 1].
+
+        Padding is right where H and W are multiples of 2^tap for the last tap.
+        """
+        # What the network was trained with: (127.5 (image + 1) − 127) / 128.
+        x = self.stem(images.float() * (127.5 / _SCALE) + (127.5 - _MEAN) / _SCALE)
+        maps = []
+        for done, block in enumerate(self.blocks, 1):
+            x = block(x)
+            if done in self._ends:
+                maps.append(x)
+        return maps
+
+
+def _blocks() -> nn.ModuleList:
+    blocks: list[nn.Module] = []
+    width = _STEM
+    for stage in _STAGES:
+        for index in range(stage.blocks):
+            blocks.append(_Block(width, stage, stage.stride if index == 0 else 1))
+            width = stage.width
+    return nn.ModuleList(blocks)
 
 
 @final
@@ -137,8 +183,11 @@ class _Convolution(nn.Module):
         self.relu6 = relu6
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.convolve(x if self.uneven is None else F.pad(x, self.uneven))
-        return y.clamp_(0.0, 6.0) if self.relu6 else y
+        x = x if self.uneven is None else F.pad(x, self.uneven)
+        convolve = self.convolve
+        y: Tensor = depthwise_on_cpu(convolve, x) if pays(convolve, x) else convolve(x)
+        # Not clamp_, whose gradient takes torch several times as long.
+        return F.relu6(y, inplace=True) if self.relu6 else y
 
 
 def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ The references are plain numpy on features, weights and labels; their gradients 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +15,34 @@ import torch
 from torch import Tensor, nn
 
 from acgan.networks.heads import LinearHeads
+from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
-from acgan.objectives.build import ObjectiveConfig
+from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.cgan import CGANConfig
+from acgan.objectives.gan import GANConfig
 from acgan.objectives.interface import Objective, Terms
 from acgan.objectives.projection import ProjectionConfig
+from acgan.objectives.reacgan import ReACGANConfig
+from acgan.objectives.sgan import SGANConfig
+from acgan.objectives.tac import TACConfig
 
 Array = npt.NDArray[np.float64]
 Arrays = Mapping[str, Array]
+Integers = npt.NDArray[np.int64]
 
 COUNT, FEATURES, CLASSES = 6, 3, 4
 REAL_LABELS, FAKE_LABELS = np.array([0, 1, 2, 3, 1, 0]), np.array([3, 0, 0, 2, 3, 1])
 
 OBJECTIVES: dict[str, ObjectiveConfig] = {
+    "gan": GANConfig(),
+    "gan, smoothed": GANConfig(real_target=0.98, fake_target=0.02),
+    "cgan": CGANConfig(),
+    "cgan, smoothed": CGANConfig(real_target=0.98, fake_target=0.02),
+    "cgan, projection": CGANConfig(source_head="projection", source_loss="hinge"),
+    "sgan": SGANConfig(),
+    "sgan, hinge": SGANConfig(source_loss="hinge", class_weight_real=0.3),
+    "sgan, separate": SGANConfig(class_head="separate", class_weight_real=0.7),
     "acgan": ACGANConfig(class_weight_real=0.7, class_weight_fake=0.3, class_weight_generator=1.3),
     "acgan, smoothed": ACGANConfig(real_target=0.9, fake_target=0.05),
     "acgan, hinge": ACGANConfig(source_loss="hinge"),
@@ -39,12 +55,37 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
         class_weight_real=0.7, class_weight_fake=0.3, class_weight_generator=1.3
     ),
     "adc, hinge": ADCConfig(source_loss="hinge", class_weight_generator=0.5),
+    "tac": TACConfig(),
+    "tac, weighted": TACConfig(
+        class_weight_real=0.7, class_weight_fake=0.2, twin_weight=0.3, class_weight_generator=1.3
+    ),
+    "reacgan": ReACGANConfig(embedding_size=5),
+    "reacgan, weighted": ReACGANConfig(
+        source_loss="hinge",
+        embedding_size=2,
+        class_weight_real=0.7,
+        class_weight_generator=1.3,
+        positive_margin=0.4,
+        temperature=0.2,
+    ),
 }
 
 
 @pytest.fixture(params=OBJECTIVES)
 def config(request: pytest.FixtureRequest) -> ObjectiveConfig:
     return OBJECTIVES[request.param]
+
+
+@pytest.fixture(params=[n for n, c in OBJECTIVES.items() if c.takes_unlabelled and c.name != "gan"])
+def semi_supervised(request: pytest.FixtureRequest) -> ObjectiveConfig:
+    """Of an objective that learns classes from a part of the real images."""
+    return OBJECTIVES[request.param]
+
+
+@pytest.fixture
+def compared() -> dict[str, ObjectiveConfig]:
+    """Every configuration that ``config`` takes on."""
+    return OBJECTIVES
 
 
 @pytest.fixture
@@ -68,39 +109,82 @@ def source_losses(config: ObjectiveConfig, real: Array, fake: Array) -> tuple[fl
     return float(d), float(-np.log(p_f).mean())
 
 
-def cross_entropy(logits: Array, columns: npt.NDArray[np.int64]) -> float:
+def cross_entropy(logits: Array, columns: Integers) -> float:
+    """Over the rows whose column is not −1."""
+    rows = np.flatnonzero(columns >= 0)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return float(-np.log(chances[np.arange(len(columns)), columns]).mean())
+    return float(-np.log(chances[rows, columns[rows]]).mean())
 
 
-def reference(config: ObjectiveConfig, world: Arrays) -> tuple[float, float]:
+def d2d_ce(config: ReACGANConfig, f: Array, v: Array, y: Integers) -> float:
+    """Kang et al. 2021, eq. 8, as it stands there."""
+    m_p, m_n, tau = config.positive_margin, 1 - config.positive_margin, config.temperature
+    f, v = (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True)) for rows in (f, v))
+    losses = []
+    for i in range(len(f)):
+        positive = np.exp(min(f[i] @ v[y[i]] - m_p, 0) / tau)
+        negatives = [np.exp(max(f[i] @ f[j] - m_n, 0) / tau) for j in range(len(f)) if y[j] != y[i]]
+        losses.append(-np.log(positive / (positive + sum(negatives))))
+    return float(np.mean(losses))
+
+
+def reference(config: ObjectiveConfig, world: Arrays, y: Integers) -> tuple[float, float]:
     """What D and what G minimises, by the formulas of the papers."""
-    real, fake, y, fake_y = world["real"], world["fake"], REAL_LABELS, FAKE_LABELS
-    s_real = real @ world["source_head.weight"][0] + world["source_head.bias"]
-    s_fake = fake @ world["source_head.weight"][0] + world["source_head.bias"]
+    real, fake, fake_y = world["real"], world["fake"], FAKE_LABELS
+    if isinstance(config, CGANConfig) and config.source_head == "joined":
+        real, fake = (
+            np.concatenate([x, np.eye(CLASSES)[k]], axis=1) for x, k in ((real, y), (fake, fake_y))
+        )
+
+    def head(name: str) -> tuple[Array, Array]:
+        weight, bias = world[f"{name}_head.weight"], world[f"{name}_head.bias"]
+        return real @ weight.T + bias, fake @ weight.T + bias
+
+    if isinstance(config, SGANConfig) and config.class_head == "open":
+        l_real, l_fake = head("class")  # Salimans et al. 2016, §5; the last logit is "fake"
+        s_real, s_fake = (
+            np.log(np.exp(rows[:, :-1]).sum(axis=1)) - rows[:, -1] for rows in (l_real, l_fake)
+        )
+        d, g = source_losses(config, s_real, s_fake)
+        return d + config.class_weight_real * cross_entropy(l_real[:, :-1], y), g
+    s_real, s_fake = (rows[:, 0] for rows in head("source"))
     if isinstance(config, ProjectionConfig) or (
-        isinstance(config, ACGANConfig) and config.source_head == "projection"
+        isinstance(config, (ACGANConfig, CGANConfig)) and config.source_head == "projection"
     ):  # Miyato & Koyama 2018, eq. 3
         s_real = s_real + np.einsum("nf,nf->n", world["projection_head.weight"][y], real)
         s_fake = s_fake + np.einsum("nf,nf->n", world["projection_head.weight"][fake_y], fake)
     d, g = source_losses(config, s_real, s_fake)
-    if isinstance(config, ProjectionConfig):
-        return d, g
-    c_real = real @ world["class_head.weight"].T + world["class_head.bias"]
-    c_fake = fake @ world["class_head.weight"].T + world["class_head.bias"]
-    if isinstance(config, ACGANConfig):  # Odena et al. 2017, eq. 3
-        d += config.class_weight_real * cross_entropy(c_real, y)
-        d += config.class_weight_fake * cross_entropy(c_fake, fake_y)
-        g += config.class_weight_generator * cross_entropy(c_fake, fake_y)
-    else:  # Hou et al. 2022
-        d += config.class_weight_real * cross_entropy(c_real, 2 * y)
-        d += config.class_weight_fake * cross_entropy(c_fake, 2 * fake_y + 1)
-        g += config.class_weight_generator * cross_entropy(c_fake, 2 * fake_y)
-        g -= config.class_weight_generator * cross_entropy(c_fake, 2 * fake_y + 1)
+    match config:
+        case ReACGANConfig():  # Kang et al. 2021
+            (f_real, f_fake), v = head("embedding"), world["proxies.weight"]
+            d += config.class_weight_real * d2d_ce(config, f_real, v, y)
+            g += config.class_weight_generator * d2d_ce(config, f_fake, v, fake_y)
+        case SGANConfig():
+            d += config.class_weight_real * cross_entropy(head("class")[0], y)
+        case ACGANConfig():  # Odena et al. 2017, eq. 3
+            c_real, c_fake = head("class")
+            d += config.class_weight_real * cross_entropy(c_real, y)
+            d += config.class_weight_fake * cross_entropy(c_fake, fake_y)
+            g += config.class_weight_generator * cross_entropy(c_fake, fake_y)
+        case ADCConfig():  # Hou et al. 2022
+            c_real, c_fake = head("class")
+            d += config.class_weight_real * cross_entropy(c_real, 2 * y)
+            d += config.class_weight_fake * cross_entropy(c_fake, 2 * fake_y + 1)
+            g += config.class_weight_generator * cross_entropy(c_fake, 2 * fake_y)
+            g -= config.class_weight_generator * cross_entropy(c_fake, 2 * fake_y + 1)
+        case TACConfig():  # Gong et al. 2019
+            (c_real, c_fake), (_, twin_fake) = head("class"), head("twin")
+            d += config.class_weight_real * cross_entropy(c_real, y)
+            d += config.class_weight_fake * cross_entropy(c_fake, fake_y)
+            d += config.twin_weight * cross_entropy(twin_fake, fake_y)
+            g += config.class_weight_generator * cross_entropy(c_fake, fake_y)
+            g -= config.class_weight_generator * cross_entropy(twin_fake, fake_y)
     return d, g
 
 
-def differences(config: ObjectiveConfig, world: Arrays) -> dict[str, tuple[Array, Array]]:
+def differences(
+    config: ObjectiveConfig, world: Arrays, y: Integers
+) -> dict[str, tuple[Array, Array]]:
     """Gradients of the reference's D and G losses by each array of the world."""
     found, h = {}, 1e-6
     for name, array in world.items():
@@ -110,37 +194,54 @@ def differences(config: ObjectiveConfig, world: Arrays) -> dict[str, tuple[Array
             for sign in (1, -1):
                 moved = array.copy()
                 moved[index] += sign * h
-                values.append(reference(config, {**world, name: moved}))
+                values.append(reference(config, {**world, name: moved}, y))
             for which, gradient in enumerate(gradients):
                 gradient[index] = (values[0][which] - values[1][which]) / (2 * h)
         found[name] = gradients
     return found
 
 
-def a_world(objective: Objective, seed: int) -> tuple[LinearHeads, dict[str, Array]]:
+@final
+class Judge(nn.Module):
+    """Heads on features as a trunk gives them: with the label beside them where it is joined."""
+
+    def __init__(self, heads: Heads) -> None:
+        super().__init__()
+        self._joined = heads.source == "joined"
+        self.heads = LinearHeads(heads, FEATURES + CLASSES * self._joined, CLASSES)
+
+    def forward(self, features: Tensor, labels: Tensor) -> DiscriminatorOutput:
+        if self._joined:
+            one_hot = nn.functional.one_hot(labels, CLASSES).to(features)
+            features = torch.cat([features, one_hot], dim=1)
+        answer: DiscriminatorOutput = self.heads(features, labels)
+        return answer
+
+
+def a_world(objective: Objective, seed: int) -> tuple[Judge, dict[str, Array]]:
     """Heads with large random weights, features of reals and of fakes, as arrays too."""
     random = np.random.default_rng(seed)
-    heads = LinearHeads(objective.heads, FEATURES, CLASSES).double()
+    judge = Judge(objective.heads).double()
     with torch.no_grad():
-        for parameter in heads.parameters():
+        for parameter in judge.parameters():
             parameter.copy_(torch.from_numpy(random.normal(size=parameter.shape)))
-    world = {name: p.detach().numpy().copy() for name, p in heads.named_parameters()}
+    world = {name: p.detach().numpy().copy() for name, p in judge.heads.named_parameters()}
     for name in ("real", "fake"):
         world[name] = random.normal(size=(COUNT, FEATURES))
-    return heads, world
+    return judge, world
 
 
 Losses = Callable[..., tuple[Tensor, Tensor]]
-"""(objective, heads, features of reals and of fakes, labels of both) -> (D's loss, G's loss)."""
+"""(objective, judge, features of reals and of fakes, labels of both) -> (D's loss, G's loss)."""
 
 
 def losses(
-    objective: Objective, heads: LinearHeads, real: Tensor, fake: Tensor, y: Tensor, fake_y: Tensor
+    objective: Objective, judge: nn.Module, real: Tensor, fake: Tensor, y: Tensor, fake_y: Tensor
 ) -> tuple[Tensor, Tensor]:
     """As the training step calls an objective."""
     return (
-        total(objective.discriminator(heads(real, y), heads(fake, fake_y), y, fake_y)),
-        total(objective.generator(heads(fake, fake_y), fake_y)),
+        total(objective.discriminator(judge(real, y), judge(fake, fake_y), y, fake_y)),
+        total(objective.generator(judge(fake, fake_y), fake_y)),
     )
 
 
@@ -149,27 +250,82 @@ def total(terms: Terms) -> Tensor:
 
 
 def agrees(
-    config: ObjectiveConfig, objective: Objective, losses: Losses = losses, seed: int = 0
+    config: ObjectiveConfig,
+    objective: Objective,
+    losses: Losses = losses,
+    *,
+    seed: int = 0,
+    real_labels: Integers = REAL_LABELS,
 ) -> None:
     """Values and every gradient of ``losses`` are the reference's."""
-    heads, world = a_world(objective, seed)
-    leaves = dict(heads.named_parameters())
+    judge, world = a_world(objective, seed)
+    leaves = dict(judge.heads.named_parameters())
     for name in ("real", "fake"):
         leaves[name] = nn.Parameter(torch.from_numpy(world[name]))
-    labels = (torch.from_numpy(REAL_LABELS), torch.from_numpy(FAKE_LABELS))
-    ours = losses(objective, heads, leaves["real"], leaves["fake"], *labels)
-    assert [loss.item() for loss in ours] == pytest.approx(reference(config, world), rel=1e-12)
-    expected = differences(config, world)
+    labels = (torch.from_numpy(real_labels), torch.from_numpy(FAKE_LABELS))
+    ours = losses(objective, judge, leaves["real"], leaves["fake"], *labels)
+    expected = reference(config, world, real_labels)
+    assert [loss.item() for loss in ours] == pytest.approx(expected, rel=1e-12)
+    slopes = differences(config, world, real_labels)
     for which, loss in enumerate(ours):
         gradients = torch.autograd.grad(
             loss, list(leaves.values()), allow_unused=True, materialize_grads=True
         )
         for name, gradient in zip(leaves, gradients, strict=True):
-            np.testing.assert_allclose(gradient, expected[name][which], rtol=1e-6, atol=1e-8)
+            np.testing.assert_allclose(gradient, slopes[name][which], rtol=1e-6, atol=1e-8)
+
+
+NewTerm = Callable[..., Tensor]
+
+
+@final
+class Altered(Objective):
+    """An objective, some of whose terms are computed otherwise.
+
+    Args:
+        config: of the objective.
+        discriminator: by the name of a term of D's, (real, fake, real labels, fake labels) -> term.
+        generator: by the name of a term of G's, (fake, fake labels) -> term.
+    """
+
+    def __init__(
+        self,
+        config: ObjectiveConfig,
+        discriminator: Mapping[str, NewTerm] | None = None,
+        generator: Mapping[str, NewTerm] | None = None,
+    ) -> None:
+        self._inner = build_objective(config)
+        self._discriminator, self._generator = discriminator or {}, generator or {}
+
+    @property
+    def heads(self) -> Heads:
+        return self._inner.heads
+
+    def discriminator(
+        self,
+        real: DiscriminatorOutput,
+        fake: DiscriminatorOutput,
+        real_labels: Tensor,
+        fake_labels: Tensor,
+    ) -> Terms:
+        terms = self._inner.discriminator(real, fake, real_labels, fake_labels)
+        new = {
+            n: make(real, fake, real_labels, fake_labels) for n, make in self._discriminator.items()
+        }
+        return terms | new
+
+    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
+        terms = self._inner.generator(fake, fake_labels)
+        return terms | {n: make(fake, fake_labels) for n, make in self._generator.items()}
 
 
 @pytest.fixture
-def world() -> Callable[[Objective, int], tuple[LinearHeads, dict[str, Array]]]:
+def altered() -> type[Altered]:
+    return Altered
+
+
+@pytest.fixture
+def world() -> Callable[[Objective, int], tuple[Judge, dict[str, Array]]]:
     return a_world
 
 

@@ -38,15 +38,21 @@ WRONG_CALLS: dict[str, Callable[[Losses], Losses]] = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG_CALLS.values(), ids=WRONG_CALLS)
+NO_MATTER = {"gan": {"labels swapped", "fakes told the real labels"}}
+NO_MATTER["sgan"] = {"fakes told the real labels"}
+"""Of objectives that read no such labels."""
+
+
+@pytest.mark.parametrize("mistake", WRONG_CALLS)
 def test_a_wrong_call_is_caught(
-    config: ObjectiveConfig,
-    right: Losses,
-    compare: Callable[..., None],
-    wrong: Callable[[Losses], Losses],
+    config: ObjectiveConfig, right: Losses, compare: Callable[..., None], mistake: str
 ) -> None:
+    wrong = WRONG_CALLS[mistake](right)
+    if mistake in NO_MATTER.get(config.name, ()):
+        compare(config, build_objective(config), wrong)
+        return
     with pytest.raises(AssertionError):
-        compare(config, build_objective(config), wrong(right))
+        compare(config, build_objective(config), wrong)
 
 
 @final
@@ -147,8 +153,8 @@ class FaultyHeads(nn.Module):
 def test_a_wrong_projection_is_caught(
     config: ObjectiveConfig, mistake: str, right: Losses, compare: Callable[..., None]
 ) -> None:
-    def wrong(objective: Objective, heads: LinearHeads, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        return right(objective, FaultyHeads(heads, mistake), *batch)
+    def wrong(objective: Objective, judge: Any, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        return right(objective, FaultyHeads(judge.heads, mistake), *batch)
 
     with pytest.raises(AssertionError):
         compare(config, build_objective(config), wrong)

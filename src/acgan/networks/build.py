@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks import conv_stack, deconv, upsample_conv
+from acgan.networks import (
+    conv_stack,
+    deconv,
+    pretrained,
+    resnet_discriminator,
+    resnet_generator,
+    upsample_conv,
+)
 from acgan.networks.conv_stack import ConvStackConfig, ConvStackDiscriminator
 from acgan.networks.deconv import DeconvConfig, DeconvGenerator
 from acgan.networks.interface import Discriminator, Generator, Heads
+from acgan.networks.mlp import (
+    MLPDiscriminator,
+    MLPDiscriminatorConfig,
+    MLPGenerator,
+    MLPGeneratorConfig,
+)
+from acgan.networks.pretrained import PretrainedConfig, PretrainedDiscriminator
+from acgan.networks.resnet_discriminator import ResnetDiscriminator, ResnetDiscriminatorConfig
+from acgan.networks.resnet_generator import ResnetGenerator, ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig, UpsampleConvGenerator
 
-GeneratorConfig = Annotated[DeconvConfig | UpsampleConvConfig, Field(discriminator="family")]
-DiscriminatorConfig = ConvStackConfig
+
+def _conv_stack_unless_named(values: Any) -> Any:
+    return {"family": "conv-stack", **values} if isinstance(values, Mapping) else values
+
+
+GeneratorConfig = Annotated[
+    DeconvConfig | UpsampleConvConfig | MLPGeneratorConfig | ResnetGeneratorConfig,
+    Field(discriminator="family"),
+]
+DiscriminatorConfig = Annotated[
+    ConvStackConfig | MLPDiscriminatorConfig | ResnetDiscriminatorConfig | PretrainedConfig,
+    Field(discriminator="family"),
+    BeforeValidator(_conv_stack_unless_named),
+]
 
 
 def buildable(config: GeneratorConfig | DiscriminatorConfig, shape: ImageShape) -> None:
@@ -29,8 +58,16 @@ def buildable(config: GeneratorConfig | DiscriminatorConfig, shape: ImageShape) 
             deconv.check_shape(config, shape)
         case UpsampleConvConfig():
             upsample_conv.check_shape(config, shape)
+        case ResnetGeneratorConfig():
+            resnet_generator.check_shape(config, shape)
         case ConvStackConfig():
             conv_stack.check_shape(config, shape)
+        case ResnetDiscriminatorConfig():
+            resnet_discriminator.check_shape(config, shape)
+        case PretrainedConfig():
+            pretrained.check_shape(config, shape)
+        case MLPGeneratorConfig() | MLPDiscriminatorConfig():  # any size will do
+            pass
 
 
 def build_generator(config: GeneratorConfig, shape: ImageShape, classes: int) -> Generator:
@@ -47,6 +84,10 @@ def build_generator(config: GeneratorConfig, shape: ImageShape, classes: int) ->
             return DeconvGenerator(config, shape, classes)
         case UpsampleConvConfig():
             return UpsampleConvGenerator(config, shape, classes)
+        case MLPGeneratorConfig():
+            return MLPGenerator(config, shape, classes)
+        case ResnetGeneratorConfig():
+            return ResnetGenerator(config, shape, classes)
 
 
 def build_discriminator(
@@ -58,7 +99,15 @@ def build_discriminator(
         UsageError: the images are too small for it, or there is no class.
     """
     _require_classes(classes)
-    return ConvStackDiscriminator(config, shape, classes, heads)
+    match config:
+        case ConvStackConfig():
+            return ConvStackDiscriminator(config, shape, classes, heads)
+        case MLPDiscriminatorConfig():
+            return MLPDiscriminator(config, shape, classes, heads)
+        case ResnetDiscriminatorConfig():
+            return ResnetDiscriminator(config, shape, classes, heads)
+        case PretrainedConfig():
+            return PretrainedDiscriminator(config, shape, classes, heads)
 
 
 def _require_classes(classes: int) -> None:

@@ -1,8 +1,9 @@
 """The discriminator of stacked convolutions, with linear heads for source and class on one trunk.
 
 Each layer is conv → norm → LeakyReLU → noise → dropout, or, as the popular script has it,
-conv → LeakyReLU → noise → dropout → norm. A convolution that a norm follows at once has no bias:
-the norm would subtract it again. The heads are computed in float32 also under autocast.
+conv → LeakyReLU → noise → dropout → norm. Self-attention may follow. A convolution that a norm
+follows at once has no bias: the norm would subtract it again. A label that is joined to the image
+comes in after the squares were cut. The heads are computed in float32 also under autocast.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.networks.attention import SelfAttention, check_attention
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
+from acgan.networks.joined_label import beside_channels, joined_inputs
 from acgan.networks.layers import (
     ActivationNoise,
     BatchNormConfig,
@@ -60,6 +63,8 @@ class ConvStackConfig(Config):
             (space to depth); 1 leaves the image as it is. Matrix units starve on convolutions of
             one or three channels at full size.
         layers: the convolutions, from the image on.
+        attention_at: heights of maps; behind the first layer that makes them is self-attention
+            (`acgan.networks.attention`).
         order: ``norm-first``: conv, norm, LeakyReLU, noise, dropout. ``norm-last``: conv,
             LeakyReLU, noise, dropout, norm.
         leak: slope of LeakyReLU below 0.
@@ -83,6 +88,7 @@ class ConvStackConfig(Config):
         ),
         min_length=1,
     )
+    attention_at: tuple[int, ...] = ()
     order: Literal["norm-first", "norm-last"] = "norm-first"
     leak: float = Field(0.2, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -106,17 +112,16 @@ class ConvStackDiscriminator(Discriminator):
         self._pool = config.pool
         side = config.unshuffle
         blocks: list[nn.Module] = [nn.PixelUnshuffle(side)] if side > 1 else []
-        channels, height, width = (
-            shape.channels * side**2,
-            shape.height // side,
-            shape.width // side,
-        )
-        for layer in config.layers:
-            blocks.append(_block(channels, layer, config))
+        self._before_label = len(blocks)
+        self._label_inputs = joined_inputs(heads, classes)
+        heights, widths = _sides(config, shape.height), _sides(config, shape.width)
+        attentive = {heights.index(height) for height in config.attention_at}
+        channels = shape.channels * side**2 + self._label_inputs
+        for index, layer in enumerate(config.layers):
+            blocks.append(_block(channels, layer, config, attentive=index in attentive))
             channels = layer.width
-            height, width = layer.output_side(height), layer.output_side(width)
         self.trunk = nn.Sequential(*blocks)
-        features = channels * height * width if config.pool == "flatten" else channels
+        features = channels * heights[-1] * widths[-1] if config.pool == "flatten" else channels
         self.heads = LinearHeads(heads, features, classes)
         initialise(self, config.initialisation, gain_std=config.batch_norm.gain_std)
         if config.spectral_norm:
@@ -124,7 +129,12 @@ class ConvStackDiscriminator(Discriminator):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
-        maps: Tensor = self.trunk(images)
+        trunk, maps = self.trunk, images
+        if self._label_inputs:
+            trunk = self.trunk[self._before_label :]
+            maps = self.trunk[: self._before_label](images)
+            maps = beside_channels(maps, labels, self._label_inputs, trunk)
+        maps = trunk(maps)
         match self._pool:
             case "flatten":
                 features = flat_maps(maps)
@@ -143,19 +153,25 @@ class ConvStackDiscriminator(Discriminator):
 def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:
     """Raise UsageError where images of ``shape`` do not fit ``config``."""
     require_squares(shape, config.unshuffle)
-
-    def smallest_result(side: int) -> int:
-        side //= config.unshuffle
-        for layer in config.layers:
-            side = layer.output_side(side)
-            if side < 1:
-                break
-        return side
-
-    require_judgeable(shape, smallest_result)
+    require_judgeable(shape, lambda side: _sides(config, side)[-1])
+    check_attention(_sides(config, shape.height), config.attention_at, "discriminator")
 
 
-def _block(channels: int, layer: ConvLayerConfig, config: ConvStackConfig) -> nn.Sequential:
+def _sides(config: ConvStackConfig, side: int) -> list[int]:
+    """Height or width of the maps that each layer makes, up to the first below 1."""
+    side //= config.unshuffle
+    sides: list[int] = []
+    for layer in config.layers:
+        side = layer.output_side(side)
+        sides.append(side)
+        if side < 1:
+            break
+    return sides
+
+
+def _block(
+    channels: int, layer: ConvLayerConfig, config: ConvStackConfig, *, attentive: bool
+) -> nn.Sequential:
     norm_first = config.order == "norm-first"
     convolution = nn.Conv2d(
         channels,
@@ -172,4 +188,5 @@ def _block(channels: int, layer: ConvLayerConfig, config: ConvStackConfig) -> nn
     if config.dropout:
         unit = nn.Dropout2d if config.dropout_unit == "channels" else nn.Dropout
         after.append(unit(config.dropout))
-    return nn.Sequential(convolution, *(norm + after if norm_first else after + norm))
+    attention: list[nn.Module] = [SelfAttention(layer.width)] if attentive else []
+    return nn.Sequential(convolution, *(norm + after if norm_first else after + norm), *attention)

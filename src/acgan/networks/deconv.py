@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.networks.attention import attended, attention_layers, check_attention
 from acgan.networks.conditioning import (
     ConditioningConfig,
     LabelledNorm,
@@ -50,6 +51,8 @@ class DeconvConfig(Config):
             doubling by a 3×3 convolution to four times the channels, which become squares of 2×2
             pixels (Shi et al. 2016): no layer then works at full size, where memory traffic costs
             most.
+        attention_at: heights of maps; behind the first stage that makes them is self-attention
+            (`acgan.networks.attention`).
         start_norm: a batch norm before the start's ReLU (the ACGAN paper has none there).
         conditioning: how the label enters.
         batch_norm: settings of every batch norm.
@@ -63,6 +66,7 @@ class DeconvConfig(Config):
     refinements: int = Field(0, ge=0)
     kernel: Literal[4, 5] = 4
     to_image: Literal["conv", "deconv", "shuffle"] = "conv"
+    attention_at: tuple[int, ...] = ()
     start_norm: bool = True
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
@@ -81,6 +85,7 @@ class DeconvGenerator(Generator):
 
     def __init__(self, config: DeconvConfig, shape: ImageShape, classes: int) -> None:
         super().__init__()
+        check_shape(config, shape)
         self.latent_size = config.latent_size
         self.classes = classes
         self.conditional = config.conditioning.conditional
@@ -89,7 +94,7 @@ class DeconvGenerator(Generator):
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
         last = config.widths[-1]
-        normed = (*config.widths, *[last] * config.refinements)[not config.start_norm :]
+        normed = (config.widths[0], *_stage_widths(config))[not config.start_norm :]
         self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
         self.stages = nn.ModuleList(
             [
@@ -97,6 +102,9 @@ class DeconvGenerator(Generator):
                 for before, after in zip(config.widths, config.widths[1:], strict=False)
             ]
             + [nn.Conv2d(last, last, 3, padding=1, bias=False) for _ in range(config.refinements)]
+        )
+        self.attention = attention_layers(
+            _heights(config, shape), _stage_widths(config), config.attention_at
         )
         self.to_image = _image_layer(config, last, shape.channels)
         self._start_norm = config.start_norm
@@ -117,8 +125,9 @@ class DeconvGenerator(Generator):
         if self._start_norm:
             x = next(norms)(x, labels)
         x = F.relu(x, inplace=True)
-        for stage, norm in zip(self.stages, norms, strict=True):
+        for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
             x = F.relu(norm(stage(x), labels), inplace=True)
+            x = attended(x, self.attention, index)
         return torch.tanh(self.to_image(x))
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
@@ -132,7 +141,19 @@ class DeconvGenerator(Generator):
 
 def check_shape(config: DeconvConfig, shape: ImageShape) -> None:
     """Raise UsageError where ``config`` cannot build images of ``shape``."""
-    start_size(shape, config.doublings)
+    check_attention(_heights(config, shape), config.attention_at, "generator")
+
+
+def _heights(config: DeconvConfig, shape: ImageShape) -> list[int]:
+    """Of the maps that each stage makes."""
+    height, _ = start_size(shape, config.doublings)
+    doubled = [height * 2**stage for stage in range(1, len(config.widths))]
+    return doubled + [(doubled or [height])[-1]] * config.refinements
+
+
+def _stage_widths(config: DeconvConfig) -> list[int]:
+    """Channels of the maps that each stage makes."""
+    return [*config.widths[1:], *[config.widths[-1]] * config.refinements]
 
 
 def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:

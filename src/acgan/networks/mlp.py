@@ -1,0 +1,202 @@
+"""Fully connected networks: the generator and the discriminator of the first GANs.
+
+    label entry → (Linear → [norm] → activation)… → Linear to the pixels → tanh
+    pixels [beside the label] → (Linear → LeakyReLU → noise → dropout)… → heads
+
+They know nothing of places: pixels could be shuffled. Any image size can be built and judged, at a
+price of width × pixels weights. The rows of pixels hold all channels of the first pixel, then those
+of the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self, cast, final
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from acgan.config import Config
+from acgan.data.images import ImageShape
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    label_entry,
+    label_parameters,
+    labelled_norms,
+)
+from acgan.networks.heads import LinearHeads
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator, Heads
+from acgan.networks.joined_label import beside_rows, joined_inputs
+from acgan.networks.layers import (
+    ActivationNoise,
+    BatchNormConfig,
+    Initialisation,
+    add_spectral_norm,
+    flat_maps,
+    initialise,
+    widened,
+)
+
+Widths = tuple[Annotated[int, Field(ge=1)], ...]
+
+
+@final
+class MLPGeneratorConfig(Config):
+    """A fully connected generator.
+
+    Attributes:
+        latent_size: length of a latent.
+        widths: of the hidden layers, from the latent on.
+        activation: of the hidden layers.
+        leak: slope of LeakyReLU below 0.
+        norm: whether every hidden layer has a batch norm, over the batch for each of its numbers.
+        conditioning: how the label enters; ``batchnorm`` needs ``norm``.
+        batch_norm: settings of every batch norm.
+        spectral_norm: on every layer.
+        initialisation: see `acgan.networks.layers.initialise`; without norms, weights as small as
+            ``dcgan``'s leave next to nothing of the latent after a few layers.
+    """
+
+    family: Literal["mlp"] = "mlp"
+    latent_size: int = Field(128, ge=1)
+    widths: Widths = Field((256, 512, 1024), min_length=1)
+    activation: Literal["relu", "leaky-relu"] = "leaky-relu"
+    leak: float = Field(0.2, ge=0, lt=1)
+    norm: bool = False
+    conditioning: ConditioningConfig = ConditioningConfig(mode="one-hot")
+    batch_norm: BatchNormConfig = BatchNormConfig()
+    spectral_norm: bool = False
+    initialisation: Initialisation = "torch"
+
+    @model_validator(mode="after")
+    def _batch_norms_carry_labels(self) -> Self:
+        if self.conditioning.mode == "batchnorm" and not self.norm:
+            raise ValueError(
+                "generator.conditioning.mode=batchnorm needs batch norms: set generator.norm=true, "
+                "or choose another mode (one-hot joins the label to the noise)"
+            )
+        return self
+
+
+@final
+class MLPDiscriminatorConfig(Config):
+    """A fully connected discriminator.
+
+    Attributes:
+        widths: of the hidden layers, from the pixels on.
+        leak: slope of LeakyReLU below 0.
+        dropout: probability in every hidden layer.
+        activation_noise: standard deviation of the noise after every LeakyReLU (training only).
+        spectral_norm: on every layer and the heads.
+        initialisation: see `acgan.networks.layers.initialise`.
+    """
+
+    family: Literal["mlp"] = "mlp"
+    widths: Widths = Field((1024, 512, 256), min_length=1)
+    leak: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    activation_noise: float = Field(0.0, ge=0)
+    spectral_norm: bool = False
+    initialisation: Initialisation = "torch"
+
+
+@final
+class MLPGenerator(Generator):
+    """See the module's docstring."""
+
+    def __init__(self, config: MLPGeneratorConfig, shape: ImageShape, classes: int) -> None:
+        super().__init__()
+        self.latent_size = config.latent_size
+        self.classes = classes
+        self.conditional = config.conditioning.conditional
+        self._shape = shape
+        self._leak = config.leak if config.activation == "leaky-relu" else 0.0
+        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
+        sizes = (self.label_entry.output_size, *config.widths)
+        self.hidden = nn.ModuleList(
+            nn.Linear(before, after, bias=not config.norm)  # a norm would subtract it again
+            for before, after in zip(sizes, config.widths, strict=False)
+        )
+        normed = config.widths if config.norm else ()
+        self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
+        self.to_image = nn.Linear(sizes[-1], _pixels(shape))
+        initialise(
+            self,
+            config.initialisation,
+            gain_std=config.batch_norm.gain_std,
+            embedding_std=config.conditioning.initial_std,
+        )
+        if config.spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
+        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
+        rows = self.label_entry(latents, labels)
+        for layer in self.hidden:
+            rows = layer(rows)
+            norm = next(norms, None)
+            if norm is not None:  # which are for maps: each number is one of a single pixel
+                rows = norm(rows[:, :, None, None], labels)[:, :, 0, 0]
+            rows = F.leaky_relu(rows, self._leak)
+        pixels = torch.tanh(self.to_image(rows))
+        channels, height, width = self._shape
+        return pixels.view(-1, height, width, channels).permute(0, 3, 1, 2)
+
+    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """None: there are no convolutions."""
+        return iter(())
+
+    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
+        """The label embeddings."""
+        return label_parameters(self)
+
+
+@final
+class MLPDiscriminator(Discriminator):
+    """See the module's docstring."""
+
+    def __init__(
+        self, config: MLPDiscriminatorConfig, shape: ImageShape, classes: int, heads: Heads
+    ) -> None:
+        super().__init__()
+        self._label_inputs = joined_inputs(heads, classes)
+        sizes = (_pixels(shape) + self._label_inputs, *config.widths)
+        self.trunk = nn.Sequential(
+            *(
+                _hidden(before, after, config)
+                for before, after in zip(sizes, config.widths, strict=False)
+            )
+        )
+        self.heads = LinearHeads(heads, sizes[-1], classes)
+        initialise(self, config.initialisation)
+        if config.spectral_norm:
+            add_spectral_norm(self)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
+        rows = flat_maps(images)
+        if self._label_inputs:
+            rows = beside_rows(rows, labels, self._label_inputs)
+        output: DiscriminatorOutput = self.heads(widened(self.trunk(rows)), labels)
+        return output
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Weights and biases of the heads."""
+        yield from self.heads.parameters()
+
+
+def _pixels(shape: ImageShape) -> int:
+    return shape.channels * shape.height * shape.width
+
+
+def _hidden(before: int, after: int, config: MLPDiscriminatorConfig) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Linear(before, after), nn.LeakyReLU(config.leak, inplace=True)]
+    if config.activation_noise:
+        layers.append(ActivationNoise(config.activation_noise))
+    if config.dropout:
+        layers.append(nn.Dropout(config.dropout))
+    return nn.Sequential(*layers)

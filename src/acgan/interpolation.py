@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from acgan.errors import UsageError
 from acgan.networks.conditioning import JoinedEmbedding, JoinedOneHot
+from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
 from acgan.sampling import Precision, draw, latents
 
@@ -56,6 +57,11 @@ def interpolate(
         )
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
+    if isinstance(generator, GeneratorSet):
+        (generator, first), (other, last) = map(generator.member_of, classes)
+        if generator is not other:
+            raise UsageError("two models of a set draw these classes; there is no way between them")
+        classes = (first, last)
     ends = latents(seeds, generator.latent_size, truncation=truncation)
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
     noise = slerp(ends[0], ends[1], shares)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
 from acgan.data.classes import ClassName, find_class
 from acgan.data.images import ImageShape
-from acgan.errors import AcganError, DataError, UsageError
+from acgan.errors import UsageError
 from acgan.interpolation import interpolate
-from acgan.model_folder import ModelRecord, Network, find_model, read_record, save_model
-from acgan.networks.build import build_discriminator, build_generator
+from acgan.model_folder import ModelRecord, read_record, save_model
+from acgan.model_networks import discriminator_of, generator_of
+from acgan.model_place import find_model
+from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
-from acgan.objectives.build import build_objective
 from acgan.run_config import RunConfig
 from acgan.sampling import Precision, check_seeds, precision_on, sample_images
 
@@ -35,13 +34,14 @@ __all__ = ["Label", "Labels", "Model", "find_model", "load", "save_model"]
 
 Label = str | int
 Labels = Label | Sequence[Label] | None
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained model, ready to draw; `load` makes one.
+
+    A set of models (``record.members``), each of a few of the classes, is used as one.
 
     Attributes:
         record: what its folder says of it.
@@ -86,16 +86,10 @@ class Model:
         """D as it was at the same moment; evaluation mode, float32, no gradients; built when asked.
 
         Raises:
+            UsageError: the model is a set, whose members have a discriminator each.
             DataError: the weights do not fit the configuration.
         """
-        heads = build_objective(self.config.objective).heads
-        return _network(
-            lambda: build_discriminator(
-                self.config.discriminator, self.shape, len(self.classes), heads
-            ),
-            self.record,
-            "discriminator",
-        )
+        return discriminator_of(self.record)
 
     def class_indices(self, label: Labels = None) -> tuple[int, ...]:
         """The classes to draw that a person means, as indices, each once.
@@ -237,6 +231,7 @@ class Model:
             UsageError: an argument lies outside its range, or there is no way to go.
         """
         first, last = self._ends(label, to_label)
+        self._check_way(first, last)
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
             other = "another class or seed" if self.conditional else "another seed"
@@ -244,6 +239,13 @@ class Model:
         return interpolate(
             self.generator, (first, last), (seed, end), steps, truncation, precision=precision
         )
+
+    def has_way(self, first: int, last: int) -> bool:
+        """Whether one network draws both of two classes, so that there is a way between them."""
+        generator = self.generator
+        if not isinstance(generator, GeneratorSet):
+            return True
+        return generator.member_of(first)[0] is generator.member_of(last)[0]
 
     def _ends(self, label: Label | None, to_label: Label | None) -> tuple[int, int]:
         if not self.conditional:
@@ -253,6 +255,17 @@ class Model:
             raise UsageError("say at which class to start")
         first = self._index(label)
         return first, first if to_label is None else self._index(to_label)
+
+    def _check_way(self, first: int, last: int) -> None:
+        if self.has_way(first, last):
+            return
+        start, end = self.classes[first].name, self.classes[last].name
+        reached = [each.name for k, each in enumerate(self.classes) if self.has_way(first, k)]
+        reached.remove(start)
+        raise UsageError(
+            f"{start!r} and {end!r} are drawn by two models of this set, and there is no way from "
+            f"one network to another; from {start!r} go to {' or '.join(reached)}"
+        )
 
     def _index(self, label: Label) -> int:
         if isinstance(label, str):
@@ -282,14 +295,7 @@ def load(path: str | Path) -> Model:
         >>> model.sheet("seven", count=16).save("sevens.png")  # doctest: +SKIP
     """
     record = read_record(path)
-    return Model(
-        record=record,
-        generator=_network(
-            lambda: build_generator(record.config.generator, record.shape, len(record.classes)),
-            record,
-            "generator",
-        ),
-    )
+    return Model(record=record, generator=generator_of(record))
 
 
 def to_picture(image: npt.NDArray[np.uint8]) -> Image.Image:
@@ -297,23 +303,3 @@ def to_picture(image: npt.NDArray[np.uint8]) -> Image.Image:
     from PIL import Image
 
     return Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).copy())
-
-
-def _network(
-    build: Callable[[], NetworkT],
-    record: ModelRecord,
-    name: Network,
-) -> NetworkT:
-    state = record.state(name)
-    try:
-        with torch.random.fork_rng(devices=[]):  # initialisation draws numbers that nobody wants
-            network = build()
-        network.load_state_dict(state)
-    except (AcganError, RuntimeError) as error:
-        lines = str(error).strip().splitlines()
-        reason = lines[min(1, len(lines) - 1)].strip()  # torch names the cause in its second line
-        raise DataError(
-            f"the model is damaged: the {name}'s weights in {record.folder} do not fit its "
-            f"config.json: {reason}"
-        ) from None
-    return network.eval().requires_grad_(False)

@@ -6,10 +6,8 @@ numbers but no code.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +20,16 @@ from torch import Tensor
 
 import acgan
 from acgan.config import canonical_json, validate
-from acgan.data.classes import ClassName
+from acgan.data.classes import ClassName, checked_component
 from acgan.data.images import ImageShape
 from acgan.errors import AcganError, DataError, UsageError
+from acgan.model_place import find_model
 from acgan.run_config import RunConfig
 from acgan.storage import CorruptFolderError, replace_folder, verify_folder, write_file
 
 FORMAT = 2  # of the folder and the meaning of its weights; a reader refuses other numbers
+SET_FORMAT = 3  # of a folder that holds several models, see `acgan.model_set_folder`
+MEMBERS = "members"
 _JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
 Network = Literal["generator", "discriminator"]
 _NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
@@ -49,7 +50,8 @@ class ModelRecord:
         data_name: short name of its data.
         images_seen: real images that the discriminator had seen.
         content_hash: SHA-256 over all files but the card: equal models, equal hash.
-        weights: content of the two safetensors files by network.
+        weights: content of the two safetensors files by network; none of a set of models.
+        members: of a set, the models that draw a few of the classes each, in the classes' order.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class ModelRecord:
     images_seen: int
     content_hash: str
     weights: Mapping[Network, bytes] = field(repr=False)
+    members: tuple[ModelRecord, ...] = ()
 
     def state(self, network: Network) -> dict[str, Tensor]:
         """The weights and buffers of one network, on the CPU.
@@ -112,16 +115,7 @@ def save_model(
         "data_name": data_name,
         "version": acgan.__version__,
     }
-    values = (
-        record,
-        config.model_dump(mode="json"),
-        [each.to_json() for each in classes],
-        dict(split),
-    )
-    contents: dict[str, bytes | str] = {
-        name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        for name, value in zip(_JSON_FILES, values, strict=True)
-    }
+    contents: dict[str, bytes | str] = {**json_files(record, config, classes, split)}
     contents["README.md"] = card
     for network, state in zip(_NETWORKS, (generator_state, discriminator_state), strict=True):
         contents[f"{network}.safetensors"] = safetensors.torch.save(_plain(state))
@@ -133,25 +127,23 @@ def save_model(
     replace_folder(folder, write, need_bytes=sum(len(content) for content in contents.values()))
 
 
-def find_model(path: Path) -> Path:
-    """The model folder that a person means by a run or a model folder.
-
-    Raises:
-        UsageError: there is none; the message says what is there instead.
-    """
-    for folder in (path, path / "model"):
-        if (folder / "model.json").is_file():
-            return folder
-    if not path.exists():
-        raise UsageError(f"there is no model at {path}; {_hint(path)}")
-    if not path.is_dir():
-        raise UsageError(f"{path} is a file; give a run or its model folder")
-    if (path / "config.json").is_file():
-        raise UsageError(
-            f"the run {path} has no model yet; it gets one with its first checkpoint: "
-            "go on with the command that started it"
-        )
-    raise UsageError(f"{path} is neither a run nor a model folder (there is no model.json)")
+def json_files(
+    record: Mapping[str, Any],
+    config: RunConfig,
+    classes: Sequence[ClassName],
+    split: Mapping[str, Any],
+) -> dict[str, str]:
+    """The JSON files of a model folder by name, ``record`` becoming model.json."""
+    values = (
+        record,
+        config.model_dump(mode="json"),
+        [each.to_json() for each in classes],
+        dict(split),
+    )
+    return {
+        name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        for name, value in zip(_JSON_FILES, values, strict=True)
+    }
 
 
 def read_record(path: str | Path) -> ModelRecord:
@@ -174,12 +166,17 @@ def read_record(path: str | Path) -> ModelRecord:
             folder=folder,
             config=validate(RunConfig, config, where="config.json"),
             shape=ImageShape(*(int(size) for size in model["shape"])),
-            classes=tuple(_class_name(entry) for entry in classes),
+            classes=tuple(ClassName.from_json(entry) for entry in classes),
             split=split,
             data_name=str(model["data_name"]),
             images_seen=int(model["images_seen"]),
             content_hash=hashlib.sha256(canonical_json(hashes).encode()).hexdigest(),
-            weights={network: contents[f"{network}.safetensors"] for network in _NETWORKS},
+            weights={
+                network: contents[f"{network}.safetensors"]
+                for network in _NETWORKS
+                if not model.get(MEMBERS)
+            },
+            members=_members(folder, model.get(MEMBERS, {}), classes),
         )
     except AcganError as error:
         raise DataError(f"the model at {folder} is damaged: {error}") from None
@@ -189,31 +186,20 @@ def read_record(path: str | Path) -> ModelRecord:
         ) from None
 
 
-def _hint(path: Path) -> str:
-    """What a person may have meant by a path that does not exist."""
-    below_runs = Path("runs") / path
-    if below_runs.is_dir():
-        return f"did you mean {below_runs}?"
-    siblings = path.parent.glob("*/") if path.parent.is_dir() else ()
-    close = difflib.get_close_matches(path.name, [sibling.name for sibling in siblings], n=1)
-    if close:
-        return f"did you mean {path.parent / close[0]}?"
-    return "`acgan runs` lists the runs that there are"
-
-
 def _check_format(folder: Path) -> None:
     """Before the hashes: a newer format may keep them in another way."""
     try:
         record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         version, writer = int(record["format"]), record.get("version", "(unknown)")
+        known = SET_FORMAT if MEMBERS in record else FORMAT
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"the model is damaged: {folder / 'model.json'} is unreadable") from None
-    if version > FORMAT:
+    if version > known:
         raise UsageError(
             f"{folder} was written by acgan {writer} in a newer format than this version "
             f"({acgan.__version__}) reads; update acgan"
         )
-    if version < FORMAT:
+    if version < known:
         raise UsageError(
             f"{folder} was written by acgan {writer} in an older format, whose weights would mean "
             f"other images to this version ({acgan.__version__}); train it anew"
@@ -221,11 +207,13 @@ def _check_format(folder: Path) -> None:
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
-    """Every file but the card, all of one moment."""
-    names = (*_JSON_FILES, *(f"{network}.safetensors" for network in _NETWORKS))
+    """Every file but the card and members' own, all of one moment."""
     for attempt in range(_ATTEMPTS):
         try:
             files = verify_folder(folder)["files"]
+            several = any(name.startswith(f"{MEMBERS}/") for name in files)
+            own = () if several else (f"{network}.safetensors" for network in _NETWORKS)
+            names = (*_JSON_FILES, *own)
             contents = {name: (folder / name).read_bytes() for name in names}
             if all(
                 hashlib.sha256(content).hexdigest() == files[name]["sha256"]
@@ -238,6 +226,24 @@ def _verified(folder: Path) -> dict[str, bytes]:
     raise DataError(f"the model at {folder} changes all the time; try again in a moment")
 
 
+def _members(
+    folder: Path, hashes: Mapping[str, str], classes: Sequence[Mapping[str, Any]]
+) -> tuple[ModelRecord, ...]:
+    """The models of a set; of an ordinary model, none."""
+    if not hashes:
+        return ()
+    members = []
+    for name, content_hash in hashes.items():
+        member = read_record(folder / MEMBERS / checked_component(name))
+        if member.members or member.content_hash != content_hash:
+            raise ValueError(f"{name} is not the model that was put there")
+        members.append(member)
+    drawn = [each.name for member in members for each in member.classes]
+    if drawn != [entry["name"] for entry in classes]:
+        raise ValueError("its models draw other classes")
+    return tuple(members)
+
+
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     plain = {}
     for name, value in state.items():
@@ -245,10 +251,3 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         # safetensors refuses other layouts and shared memory
         plain[name] = value.detach().to("cpu", dtype).contiguous().clone()
     return plain
-
-
-def _class_name(entry: Mapping[str, Any]) -> ClassName:
-    folder = str(entry["folder"])
-    if not re.fullmatch(r"[\w+-][\w.+-]*", folder):  # it becomes a path when samples are written
-        raise ValueError(f"{folder!r} is no safe folder name")
-    return ClassName(str(entry["name"]), tuple(map(str, entry["aliases"])), folder)

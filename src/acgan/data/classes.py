@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -39,6 +39,17 @@ class ClassName:
     def to_json(self) -> dict[str, Any]:
         """The entry of ``classes.json``."""
         return {"name": self.name, "aliases": list(self.aliases), "folder": self.folder}
+
+    @staticmethod
+    def from_json(entry: Mapping[str, Any]) -> ClassName:
+        """What `to_json` gave; the entry may come from a stranger.
+
+        Raises:
+            KeyError: it is incomplete.
+            ValueError: its folder is no single path component.
+        """
+        folder = checked_component(str(entry["folder"]))
+        return ClassName(str(entry["name"]), tuple(map(str, entry["aliases"])), folder)
 
 
 def make_classes(
@@ -109,3 +120,14 @@ def safe_component(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name)
     plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80] or "class"
     return f"{plain}-" if plain.split(".")[0].casefold() in _RESERVED else plain
+
+
+def checked_component(text: str) -> str:
+    """A path component from a stranger, if it is as harmless as `safe_component` makes them.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not re.fullmatch(r"[\w+-][\w.+-]*", text):
+        raise ValueError(f"{text!r} is no safe folder name")
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def _ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
     )
     if len(shown) < 2:
         return
-    pairs = list(zip(shown, [*shown[1:], shown[0]], strict=True))[: max(1, len(shown) - 1)]
+    pairs = _neighbours(model, shown)
     yield Picture(
         "From one class to the next, with one seed",
         png_bytes(
@@ -123,6 +124,18 @@ def _ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
         "its style. Classes between two classes do not exist in the data, so a jump is no fault "
         "here.",
     )
+
+
+def _neighbours(model: Model, shown: list[int]) -> list[tuple[int, int]]:
+    """Each class that is shown and the next; where two networks draw these, the next that one does.
+
+    Members of a set have two classes at least, so one beside it there is.
+    """
+    pairs = []
+    for first, after in pairwise(shown):
+        beside = (after, first + 1, first - 1)
+        pairs.append((first, next(last for last in beside if model.has_way(first, last))))
+    return pairs
 
 
 def _fixed_seeds(evidence: Evidence, model: Model) -> Picture:

@@ -1,0 +1,84 @@
+"""Several generators as one: each draws a few of the classes (Odena et al. 2017, §4: 100 × 10)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import cast, final
+
+import torch
+from torch import Tensor, nn
+
+from acgan.networks.interface import Generator
+
+
+@final
+class GeneratorSet(Generator):
+    """Sends every label to the generator that knows it.
+
+    A member always computes the whole batch, rows of others with its class 0, and only its own rows
+    are kept. So it sees batches of one size, and its images are bit for bit those that it draws
+    alone in batches of that size. A batch that mixes the classes of m members costs m passes; class
+    after class, as samples are drawn, it is one or two.
+
+    Args:
+        members: conditional, with equal latent sizes; the classes of the first come first, then
+            those of the second, and so on.
+
+    Raises:
+        ValueError: there is no member, one is not conditional, or latent sizes differ.
+    """
+
+    def __init__(self, members: Sequence[Generator]) -> None:
+        super().__init__()
+        if len({member.latent_size for member in members}) != 1:
+            raise ValueError("a set needs members, all with latents of one size")
+        if not all(member.conditional for member in members):
+            raise ValueError("a member that is not conditional cannot be asked for its classes")
+        self.members = nn.ModuleList(members)
+        self.latent_size = members[0].latent_size
+        self.conditional = True
+        self.classes = sum(member.classes for member in members)
+        self._first_classes = torch.tensor([0, *(m.classes for m in members)]).cumsum(0)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images of the asked classes, (N, C, H, W) in [-1, 1].
+
+        Args:
+            latents: (N, latent_size).
+            labels: int64 (N,), each in [0, K) with K the classes of all members together.
+
+        Raises:
+            ValueError: there are no labels.
+        """
+        if labels is None:
+            raise ValueError("a set of generators needs labels")
+        wanted = labels.cpu()
+        owners = torch.searchsorted(self._first_classes, wanted, right=True) - 1
+        images: Tensor | None = None
+        for index in sorted(set(owners.tolist())):
+            mine = owners == index
+            local = torch.where(mine, wanted - self._first_classes[index], 0)
+            drawn = self._members()[index](latents, local.to(labels.device))
+            rows = mine.to(drawn.device)[:, None, None, None]
+            images = drawn if images is None else torch.where(rows, drawn, images)
+        if images is None:
+            raise ValueError("an empty batch has no image")
+        return images
+
+    def member_of(self, label: int) -> tuple[Generator, int]:
+        """The generator that knows a class, and the label by which it does."""
+        index = bisect_right(self._first_classes.tolist(), label) - 1
+        return self._members()[index], label - int(self._first_classes[index])
+
+    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
+        """Those of all members."""
+        return chain.from_iterable(each.conditioning_parameters() for each in self._members())
+
+    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+        """Those of all members."""
+        return chain.from_iterable(each.normalised() for each in self._members())
+
+    def _members(self) -> list[Generator]:
+        return cast(list[Generator], list(self.members))

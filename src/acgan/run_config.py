@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, final
 
 from pydantic import Field, model_validator
 
+from acgan.augmentation.config import AugmentationConfig
 from acgan.config import Config, short_hash
 from acgan.data.config import DataConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
@@ -133,6 +134,7 @@ class RunConfig(Config):
     discriminator: DiscriminatorConfig
     objective: ObjectiveConfig = ACGANConfig()
     regularisers: tuple[RegulariserConfig, ...] = ()
+    augmentation: AugmentationConfig = AugmentationConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
     execution: ExecutionConfig = ExecutionConfig()
@@ -160,6 +162,16 @@ class RunConfig(Config):
             raise ValueError(
                 f"the objective {self.objective.name} asks the generator for no class, and "
                 f'generator.conditioning.mode is "{mode}": set it to "none"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _signs_tell_overfitting(self) -> Self:
+        if self.augmentation.adaptive and self.objective.source_loss == "least-squares":
+            raise ValueError(
+                "augmentation.adaptive reads the sign of D's logits, and least-squares has its "
+                "border between real and fake at ½: set objective.source_loss to bce or hinge, or "
+                "give a fixed augmentation.probability"
             )
         return self
 

@@ -10,8 +10,10 @@ from pydantic import BeforeValidator, Field
 from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adc import ADC, ADCConfig
 from acgan.objectives.cgan import CGAN, CGANConfig
+from acgan.objectives.consistency import Consistency, ConsistencyConfig
 from acgan.objectives.gan import GAN, GANConfig
 from acgan.objectives.interface import Objective, Regulariser
+from acgan.objectives.lecam import LeCam, LeCamConfig
 from acgan.objectives.projection import Projection, ProjectionConfig
 from acgan.objectives.r1 import R1, R1Config
 from acgan.objectives.reacgan import ReACGAN, ReACGANConfig
@@ -36,7 +38,9 @@ ObjectiveConfig = Annotated[
     Field(discriminator="name"),
     BeforeValidator(_acgan_unless_named),
 ]
-RegulariserConfig = R1Config
+RegulariserConfig = Annotated[
+    R1Config | LeCamConfig | ConsistencyConfig, Field(discriminator="name")
+]
 
 
 _OBJECTIVES: Mapping[type[SourceConfig], Callable[[Any], Objective]] = {
@@ -56,6 +60,19 @@ def build_objective(config: ObjectiveConfig) -> Objective:
     return _OBJECTIVES[type(config)](config)
 
 
-def build_regulariser(config: RegulariserConfig) -> Regulariser:
-    """The regulariser that a configuration describes."""
-    return R1(config)
+def build_regulariser(
+    config: RegulariserConfig, *, mirror_keeps_class: bool = False
+) -> Regulariser:
+    """The regulariser that a configuration describes.
+
+    Args:
+        config: which.
+        mirror_keeps_class: of the images that D will see (`acgan.data.mirror`).
+    """
+    match config:
+        case R1Config():
+            return R1(config)
+        case LeCamConfig():
+            return LeCam(config)
+        case ConsistencyConfig():
+            return Consistency(config, mirror_keeps_class=mirror_keeps_class)

@@ -8,10 +8,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from acgan.augmentation.augmentation import Augmentation
 from acgan.data.images import ImageShape
+from acgan.data.mirror import mirror_keeps_class
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.objectives.build import build_objective, build_regulariser
+from acgan.objectives.interface import Regulariser
 from acgan.run_config import OptimizerConfig, RunConfig
 from acgan.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
 from acgan.training.device import Choices
@@ -34,6 +37,7 @@ class Learner:
     Attributes:
         draw: the generator, compiled where ``choices`` say so.
         judge: the discriminator, likewise.
+        augmentation: what D is shown of an image; None where it is the image.
         memory: what has state beside the networks, by name; D's steps move it.
     """
 
@@ -41,14 +45,18 @@ class Learner:
         self, config: RunConfig, shape: ImageShape, classes: int, choices: Choices
     ) -> None:
         self.objective = build_objective(config.objective)
-        self.regularisers = [build_regulariser(r) for r in config.regularisers]
-        self.memory = nn.ModuleDict(
-            {
-                "regularisers": nn.ModuleDict(
-                    {r.name: m for r, m in zip(config.regularisers, self.regularisers, strict=True)}
-                )
-            }
-        ).to(choices.device)
+        mirror = mirror_keeps_class(config.data.source, shape)
+        regularisers: dict[str, Regulariser] = {
+            each.name: build_regulariser(each, mirror_keeps_class=mirror)
+            for each in config.regularisers
+        }
+        self.regularisers = list(regularisers.values())
+        augmentation = config.augmentation
+        self.augmentation = Augmentation(augmentation) if augmentation.active else None
+        self.memory = nn.ModuleDict({"regularisers": nn.ModuleDict(regularisers)})
+        if self.augmentation is not None:
+            self.memory["augmentation"] = self.augmentation
+        self.memory.to(choices.device)
         Streams(config.seed).seed_global("initial-weights")
         # Built on the CPU, so that every device starts from the same weights.
         self.generator: Generator = build_generator(config.generator, shape, classes)

@@ -94,7 +94,7 @@ class Stepper:
 
         Args:
             batches: real images uint8 (B, C, H, W) and labels int64 (B,), on the CPU.
-            streams: where latents, fake labels and dropout come from.
+            streams: where latents, fake labels, augmentation and dropout come from.
             meters: take the figures of the updates that were applied.
             images_seen: real images that D had seen before; the counter of every stream.
             step: iterations done before.
@@ -121,7 +121,8 @@ class Stepper:
         if fakes is None:
             self._generator_guard.keep()
             fakes = self._draw(streams, "generator", images_seen, real_labels)
-        updates.append(self._generator_step(fakes))
+        images = self._shown(fakes.images, "generator", streams, images_seen)
+        updates.append(self._generator_step(Fakes(images, fakes.labels)))
         return _read_out(updates, meters)
 
     def _draw(self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor) -> Fakes:
@@ -137,6 +138,15 @@ class Stepper:
         with self._choices.autocast():
             return Fakes(self._learner.draw(latents, labels), labels)
 
+    def _shown(self, images: Tensor, purpose: str, streams: Streams, images_seen: int) -> Tensor:
+        """What D is shown of images: one kind of changes for reals and fakes, in both steps."""
+        augmentation = self._learner.augmentation
+        if augmentation is None:
+            return images
+        random = streams.generator(f"augmentation-{purpose}", images_seen)
+        shown: Tensor = augmentation(images, random)
+        return shown
+
     def _discriminator_step(
         self,
         images: Tensor,
@@ -148,8 +158,8 @@ class Stepper:
     ) -> Update:
         learner = self._learner
         self._discriminator_guard.keep()
-        real_images = self._choices.pixels(images)
-        fake_images = fakes.images.detach()
+        real_images = self._shown(self._choices.pixels(images), "real", streams, images_seen)
+        fake_images = self._shown(fakes.images.detach(), "fake", streams, images_seen)
         real_labels = labels.to(self._choices.device)
         with self._choices.autocast():
             # Two passes, so that batch statistics of reals and fakes never mix.
@@ -171,6 +181,8 @@ class Stepper:
         with self._choices.autocast():
             for regulariser in learner.regularisers:
                 terms |= regulariser.discriminator(now)
+        if learner.augmentation is not None:
+            learner.augmentation.observe(real.source_logits, step)
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         asked = fakes.labels if learner.generator.conditional else None
         labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait

@@ -1,0 +1,99 @@
+"""Differentiable changes of images, each with numbers of its own: tensors for a whole batch.
+
+Pure functions; layout (channels-last or not) and dtype stay, nothing is read out from the device,
+and an image whose numbers are neutral comes back bit for bit. The formulas are those of DiffAugment
+(Zhao et al. 2020, arXiv 2006.10738, §4 and its appendix).
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+    """Brightness, then saturation, then contrast.
+
+    With m the mean over the channels, of each pixel, and M the mean over the whole image:
+    x + b, then s (x − m) + m, then c (x − M) + M. Saturation keeps m and thus M, so the three are
+    one affine map of x, m and M, and are computed so. Values may leave [-1, 1].
+
+    Args:
+        images: (N, C, H, W).
+        brightness: b, (N,); 0 is neutral.
+        saturation: s, (N,); 1 is neutral. A grey image has nothing to saturate: it is ignored.
+        contrast: c, (N,); 1 is neutral.
+    """
+    b, s, c = (each.view(-1, 1, 1, 1) for each in (brightness, saturation, contrast))
+    of_image = (1 - c) * images.mean(dim=(1, 2, 3), keepdim=True) + b
+    if images.shape[1] == 1:
+        return torch.addcmul(of_image, images, c)
+    of_pixel = torch.addcmul(of_image, images.mean(dim=1, keepdim=True), c * (1 - s))
+    return torch.addcmul(of_pixel, images, c * s)
+
+
+def shifted(images: Tensor, down: Tensor, right: Tensor, reach: tuple[int, int]) -> Tensor:
+    """Each image moved by whole pixels; 0, the middle of [-1, 1], comes in at the border.
+
+    Args:
+        images: (N, C, H, W).
+        down: int64 (N,), rows to move down by, negative up.
+        right: int64 (N,), columns to move to the right by, negative left.
+        reach: the most rows and columns that ``down`` and ``right`` may have in size.
+    """
+    moved: Tensor = _Shift.apply(images, down, right, reach)
+    return moved
+
+
+def with_hole(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+    """Each image with a rectangle of 0, the middle of [-1, 1].
+
+    Args:
+        images: (N, C, H, W).
+        top: int64 (N,), first row of the rectangle, which may lie partly or wholly outside.
+        left: int64 (N,), its first column.
+        size: its height and width.
+    """
+    rows = _between(images.shape[2], top, size[0])
+    columns = _between(images.shape[3], left, size[1])
+    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+
+
+def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
+    """Images (N, C, H, W), those ``chosen``, bool (N,), mirrored left to right."""
+    return torch.where(chosen[:, None, None, None], images.flip(3), images)
+
+
+def _between(side: int, first: Tensor, length: int) -> Tensor:
+    """Whether 0 … side − 1 are among ``first`` … ``first + length − 1``, for each: (N, side)."""
+    offset = torch.arange(side, device=first.device) - first[:, None]
+    return (offset >= 0) & (offset < length)
+
+
+@final
+class _Shift(torch.autograd.Function):
+    """Whole images copied out of a padded batch: many times as fast as indices of pixels.
+
+    What goes beyond the border is lost and 0 comes in, so the transposed map is the opposite shift.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, down: Tensor, right: Tensor, reach: tuple[int, int]
+    ) -> Tensor:
+        ctx.save_for_backward(down, right)
+        ctx.reach = reach
+        (rows, columns), (height, width) = reach, images.shape[2:]
+        padded = F.pad(images, (columns, columns, rows, rows))
+        # (N, C, 2 rows + 1, 2 columns + 1, H, W): every shift there is, as a view
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+        each = torch.arange(len(images), device=images.device)
+        return windows[each, :, rows - down, columns - right]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        down, right = ctx.saved_tensors
+        return shifted(gradients[0], -down, -right, ctx.reach), None, None, None

@@ -239,6 +239,31 @@ def test_files_beside_the_class_folders_are_said(root: Path) -> None:
     assert any("1 file in" in note and "no class folder" in note for note in load(root).notes)
 
 
+@pytest.fixture
+def flat(root: Path, tmp_path: Path) -> Path:
+    """The same images in one folder."""
+    (tmp_path / "flat").mkdir()
+    for path in root.rglob("*.png"):
+        shutil.copy(path, tmp_path / "flat" / f"{path.parent.name}-{path.name}")
+    return tmp_path / "flat"
+
+
+def test_images_without_folders_are_data_of_one_class(flat: Path) -> None:
+    parts = load(flat)
+    assert [each.name for each in parts.classes] == ["image"]
+    assert sum(part_list(parts)) == 60
+    assert min(part_list(parts)) > 0
+    archive = Path(shutil.make_archive(str(flat), "zip", flat))  # without a folder around them
+    assert load(archive).split_record() == parts.split_record()
+
+
+def test_bad_files_among_images_without_folders_are_refused_by_name(flat: Path) -> None:
+    (flat / "notes.txt").write_text("not an image")
+    with pytest.raises(DataError, match=r"1 file of .*cannot be used[^$]*notes\.txt"):
+        load(flat)
+    assert sum(part_list(load(flat, bad_files="set-aside"))) == 60
+
+
 def test_copies_across_parts_are_said(root: Path) -> None:
     for number in range(20, 40):
         shutil.copy(root / "red" / "0.png", root / "red" / f"{number}.png")

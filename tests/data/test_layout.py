@@ -67,11 +67,21 @@ def test_a_class_may_be_called_train() -> None:
     assert layout("train/1.png", "test/1.png").classes == ("test", "train")
 
 
+def test_images_without_any_folder_are_of_one_class() -> None:
+    result = layout("10.png", "9.jpg", "a.txt")
+    assert found(result) == [(path, "image", Part.TRAIN) for path in ("9.jpg", "10.png", "a.txt")]
+    assert result.outside == 0
+    beside = layout("1.png", "cat/1.png", "dog/1.png")
+    assert beside.classes == ("cat", "dog")
+    assert beside.outside == 1
+
+
 @pytest.mark.parametrize(
     ("files", "empty", "words"),
     [
         ((), (), "no files"),
-        (("1.png", "2.png"), (), "images, but no folders"),
+        (("1.txt", "2"), (), "files, but no images"),
+        (("1.png", "2.png"), ("dog",), "class folder 'dog' has no files"),
         (("cat/1.png",), ("dog",), "class folder 'dog' has no files"),
         (("train/a/1.png", "test/a/1.png", "other/1.png"), (), "unclear"),
         (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), (), "same part"),

@@ -28,6 +28,7 @@ from acgan.training.meters import Meters
 from acgan.training.observe import Observer
 
 NAMES = ("bar", "cross", "ring")
+CHOICES = Choices("cpu", "fp32", 1, channels_last=False)
 FAIR = {"real": 0.8, "fake": 0.7}
 
 
@@ -82,7 +83,7 @@ class Reader(Discriminator):
 
 
 def found(parts: DataParts, source: dict[str, float] = FAIR, **faults: int) -> dict[str, str]:
-    observer = Observer(parts, 2, Choices("cpu", "fp32", 1, channels_last=False))
+    observer = Observer(parts, 2, CHOICES, conditional=True)
     evidence = observer.evidence(Drawer(parts, **faults), Reader(parts), source)
     return find_alarms(evidence, NAMES)
 
@@ -194,7 +195,7 @@ def test_alarms_come_while_the_run_goes_on(
 
 
 def test_the_observer_leaves_the_networks_as_they_were(tiny_parts: DataParts) -> None:
-    observer = Observer(tiny_parts, 2, Choices("cpu", "fp32", 1, channels_last=False))
+    observer = Observer(tiny_parts, 2, CHOICES, conditional=True)
     reader = Reader(tiny_parts).train()
     row = observer.row(Meters(), reader, 640, 10)
     assert reader.training

@@ -61,7 +61,8 @@ def show(
         config.training.batch_size,
     )
     values = config.model_dump(mode="json")
-    title = f"{subject}: {count} classes of {shape} pixels"
+    asked = f"{count} classes" if config.objective.conditional else "images of no asked class,"
+    title = f"{subject}: {asked} of {shape} pixels"
     result(
         {"shape": shape, "classes": count, "networks": asdict(summary), "config": values},
         f"{title}\n\n{summary}\n\n{settings(values)}",

@@ -41,6 +41,12 @@ def train(
     init_from: Annotated[
         Path | None, typer.Option(help="Start from the weights of a run.", metavar="MODEL")
     ] = None,
+    classes_per_model: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Several models of at most N classes each, used as one.", metavar="N"
+        ),
+    ] = None,
     data_root: Annotated[
         Path | None,
         typer.Option(help="Local copies and downloads of named sets [ACGAN_DATA].", metavar="DIR"),
@@ -77,7 +83,7 @@ def train(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a class-conditional GAN; the same command goes on with a run that was stopped."""
+    """Train a GAN, with classes or without; the same command goes on with a stopped run."""
     from acgan.data.config import parse_image_size
     from acgan.training.display import make_display
     from acgan.training.run import train as train_run
@@ -99,6 +105,7 @@ def train(
         seed=seed,
         run=run,
         init_from=init_from,
+        classes_per_model=classes_per_model,
         data_options=data_options,
         execution={"device": device, "precision": precision},
         options=option or (),
@@ -116,13 +123,15 @@ def train(
         if trained.resumed_at == trained.images_seen
         else f"complete after {trained.images_seen:,} images"
     )
-    first = trained.model.classes[0].name
+    model = trained.model
+    first = model.classes[0].name
     name = f"'{first}'" if not first.isalnum() else first
+    which = f"--class {name} " if model.conditional else ""
     lines = [
         f"{trained.folder} {began}",
         *(f"  {what}: {path}" for what, path in trained.pictures.items()),
-        "next, draw a class:",
-        f"  acgan sample {trained.folder} --class {name} --count 16 --out samples",
+        "next, draw a class:" if model.conditional else "next, draw:",
+        f"  acgan sample {trained.folder} {which}--count 16 --out samples",
         "and ask whether it is any good:",
         f"  acgan evaluate {trained.folder}",
     ]

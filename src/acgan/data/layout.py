@@ -2,6 +2,7 @@
 
 One sub-folder per class, all files below it (at any depth) being of that class; above the classes
 optionally ``train``, ``val`` and ``test``; above all, optionally, folders that wrap everything.
+Images without any folder are of one class.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ IMAGE_SUFFIXES = frozenset(
         ".pnm",
     ]
 )
+ONLY_CLASS = "image"
 _PART_NAMES = {
     "train": Part.TRAIN,
     "training": Part.TRAIN,
@@ -60,7 +62,8 @@ class Layout:
     """All files of all classes.
 
     Attributes:
-        classes: names in label order: ascending, numbers in names by their value.
+        classes: names in label order: ascending, numbers in names by their value; `ONLY_CLASS`
+            where images lie in no folder.
         entries: the files, part by part and class by class.
         outside: how many files lie in no class folder.
     """
@@ -74,9 +77,11 @@ def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
     """The layout of a container's paths.
 
     Raises:
-        DataError: there are no class folders, a class folder is empty or occurs only outside the
-            training part, or it is unclear which folders are parts and which are classes.
+        DataError: there are no images, a class folder is empty or occurs only outside the training
+            part, or it is unclear which folders are parts and which are classes.
     """
+    if not folders and _has_images(files, ""):
+        return _of_one_class(files)
     top = _unwrapped(files, folders)
     parts = _part_folders(files, folders, top)
     homes = parts or {top: Part.TRAIN}
@@ -96,6 +101,11 @@ def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
         key=lambda entry: (entry.part, entry.label, _natural(entry.path)),
     )
     return Layout(tuple(classes), tuple(entries), len(files) - len(entries))
+
+
+def _of_one_class(files: Sequence[str]) -> Layout:
+    entries = (Entry(path, 0, Part.TRAIN) for path in sorted(files, key=_natural))
+    return Layout((ONLY_CLASS,), tuple(entries), 0)
 
 
 def _unwrapped(files: Sequence[str], folders: Sequence[str]) -> str:
@@ -141,8 +151,11 @@ def _check(
     files: Sequence[str],
 ) -> None:
     if not classes:
-        what = "images, but no folders" if files else "no files"
-        raise DataError(f"there are {what}; each class needs a sub-folder with its images")
+        what = "files, but no images" if files else "no files"
+        raise DataError(
+            f"there are {what}; put images there, those of each class into a sub-folder of its own "
+            "(without sub-folders only models without classes can be trained)"
+        )
     for name in classes:
         if name not in filled:
             raise DataError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, final
@@ -82,11 +82,17 @@ def load_recipe(name: str) -> Recipe:
     )
 
 
-def choose(shape: ImageShape, train_images: int) -> Recipe:
+def choose(shape: ImageShape, train_images: int, *, conditional: bool = True) -> Recipe:
     """The default recipe for data of this shape and size.
 
     The smallest family member that can build the size; small sets get fewer images to learn from,
     since going over the same few thousand images again and again wears variety down.
+
+    Args:
+        shape: of the images.
+        train_images: how many of them there are to learn from.
+        conditional: whether there are classes to ask for; without, it is the same run with the
+            objective ``gan`` and a generator that is told no label.
 
     Raises:
         UsageError: no default can build the size; the message names the sizes that work.
@@ -99,6 +105,7 @@ def choose(shape: ImageShape, train_images: int) -> Recipe:
             continue
         problem = _problem(recipe, shape)
         if problem is None:
+            recipe = recipe if conditional else _without_classes(recipe)
             return _for_size(recipe, train_images)
         refusals.append(problem)
     raise UsageError(refusals[0] if refusals else f"no default recipe is for images of {shape}")
@@ -109,7 +116,20 @@ def _for_size(recipe: Recipe, train_images: int) -> Recipe:
     training["total_images"] = min(
         training["total_images"], max(_LEAST_IMAGES, _MOST_EPOCHS * train_images)
     )
-    return Recipe(**{**recipe.__dict__, "values": {**recipe.values, "training": training}})
+    return replace(recipe, values={**recipe.values, "training": training})
+
+
+def _without_classes(recipe: Recipe) -> Recipe:
+    changed = {
+        "objective": {"name": "gan"},
+        "generator": {**recipe.values["generator"], "conditioning": {"mode": "none"}},
+    }
+    return replace(
+        recipe,
+        values={**recipe.values, **changed},
+        summary=f"{recipe.name} without classes: its networks and rates, with the objective gan",
+        expectation="not measured",
+    )
 
 
 _LEAST_IMAGES, _MOST_EPOCHS = 100_000, 30

@@ -33,7 +33,7 @@ ALIKE_RATIO = 0.1
 @final
 @dataclass(frozen=True)
 class Evidence:
-    """What the alarms look at.
+    """What the alarms look at; of a generator without classes, K is 1 and means all samples.
 
     Attributes:
         source_accuracy: D's source accuracy on ``real`` and ``fake`` over the last interval.
@@ -49,8 +49,13 @@ class Evidence:
     variance_ratio: Figures
 
 
-def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
-    """The alarms that the evidence gives: ``{key: sentence}``."""
+def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, str]:
+    """The alarms that the evidence gives: ``{key: sentence}``.
+
+    Args:
+        evidence: of K classes.
+        names: of these; None where the generator is asked for none.
+    """
     alarms: dict[str, str] = {}
     blind = bool(np.isnan(evidence.held_out_class_accuracy).all())  # no class head, so no weight
     advice = "R1 among the regularisers" if blind else "a lower objective.class_weight_generator"
@@ -61,6 +66,9 @@ def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
             f"and {source['fake']:.1%} of fakes, so the generator learns little; try a lower "
             "optimizer.discriminator_rate, dropout, or label smoothing (objective.real_target=0.9)"
         )
+    if names is None:
+        ratio = evidence.variance_ratio[0]
+        return alarms | ({"alike": _alike("samples", ratio, advice)} if ratio < ALIKE_RATIO else {})
     for index, name in enumerate(names):
         fake = evidence.fake_class_accuracy[index]
         if fake < IGNORED_SHARE and evidence.held_out_class_accuracy[index] >= READABLE_SHARE:
@@ -71,11 +79,15 @@ def find_alarms(evidence: Evidence, names: Sequence[str]) -> dict[str, str]:
             )
         ratio = evidence.variance_ratio[index]
         if ratio < ALIKE_RATIO:
-            alarms[f"alike/{name}"] = (
-                f"samples of class {name} are nearly all alike: their variance is {ratio:.0%} of "
-                f"the real images'; try {advice}, or stop earlier and use an earlier checkpoint"
-            )
+            alarms[f"alike/{name}"] = _alike(f"samples of class {name}", ratio, advice)
     return alarms
+
+
+def _alike(which: str, ratio: float, advice: str) -> str:
+    return (
+        f"{which} are nearly all alike: their variance is {ratio:.0%} of the real images'; "
+        f"try {advice}, or stop earlier and use an earlier checkpoint"
+    )
 
 
 def coarse_variance_ratio(

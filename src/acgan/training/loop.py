@@ -7,7 +7,7 @@ that the trajectory depends on, so a run that is killed and resumed goes on bit 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
@@ -49,6 +49,7 @@ class Loop:
         display: what a person sees meanwhile.
         total_images: the budget; 0 where it is still to be measured.
         start_from: a model whose weights a new run starts from.
+        trunk: gives the state of D's trunk that a new run starts with, if it has a trained one.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Loop:
         *,
         total_images: int,
         start_from: Model | None = None,
+        trunk: Callable[[], dict[str, torch.Tensor] | None] = lambda: None,
     ) -> None:
         self._config = config
         self._parts = parts
@@ -78,13 +80,18 @@ class Loop:
         labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
         self._stepper = Stepper(self._learner, config.training, choices, labels)
         self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
-        self._observer = Observer(parts, config.reporting.sheet_columns, choices)
+        self._asks = self._learner.generator.conditional
+        self._observer = Observer(
+            parts, config.reporting.sheet_columns, choices, conditional=self._asks
+        )
         self._keeper = Keeper(
             config, parts, folder, display, self._learner, self._counters, self._snapshots
         )
         self._begin_streams()
         state = self._resume()
         self._fresh = state is None
+        if self._fresh and (trained := trunk()) is not None:
+            self._learner.start_trunk(trained)
         self._recorder = Recorder(
             folder,
             display,
@@ -209,7 +216,8 @@ class Loop:
             evidence = self._observer.evidence(
                 generator, self._learner.discriminator, self._counters.source_accuracy
             )
-            found = find_alarms(evidence, [c.name for c in self._parts.classes])
+            names = [c.name for c in self._parts.classes] if self._asks else None
+            found = find_alarms(evidence, names)
             for event in self._counters.bell.ring(found, self.images_seen):
                 self._recorder.event(event)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.data.order import random_order
 from acgan.networks.interface import Discriminator, Generator
-from acgan.pictures.sheet import class_sheet
+from acgan.pictures.sheet import class_sheet, strip
 from acgan.sampling import sample_images
 from acgan.training.alarms import Evidence, class_shares, coarse_variance_ratio
 from acgan.training.device import Choices
@@ -32,13 +32,18 @@ class Observer:
 
     Args:
         parts: the data.
-        columns: samples of each class on a sheet; column i is seed i in every row.
+        columns: samples of each class on a sheet; column i is seed i in every row. Of a generator
+            without classes a sheet is a square of so many columns, seed after seed.
         choices: device and precision.
+        conditional: whether the generator is asked for classes.
     """
 
-    def __init__(self, parts: DataParts, columns: int, choices: Choices) -> None:
+    def __init__(
+        self, parts: DataParts, columns: int, choices: Choices, *, conditional: bool
+    ) -> None:
         self._names = [c.name for c in parts.classes]
         self._columns = columns
+        self._conditional = conditional
         self._choices = choices
         self._train = parts.train
         held_out = parts.validation if len(parts.validation) else parts.train
@@ -63,11 +68,20 @@ class Observer:
 
     def sheet(self, generator: Generator) -> Image.Image:
         """Samples from fixed latents, one row per class, values as they are."""
-        images = self._samples(generator)
-        return class_sheet(images, [self._names[k] for k in self._sheet_classes])
+        if not self._conditional:
+            images = sample_images(generator, None, range(self._columns**2))
+            return strip(images, columns=self._columns)
+        labels = np.repeat(self._sheet_classes, self._columns)
+        seeds = list(range(self._columns)) * len(self._sheet_classes)
+        images = sample_images(generator, labels, seeds)
+        rows = images.reshape(-1, self._columns, *images.shape[1:])
+        return class_sheet(rows, [self._names[k] for k in self._sheet_classes])
 
     def real_sheet(self) -> Image.Image:
         """Real training images in the same arrangement."""
+        if not self._conditional:
+            chosen = random_order(len(self._train), "real sheet")[: self._columns**2]
+            return strip(np.asarray(self._train.images[chosen]), columns=self._columns)
         rows = []
         for k in self._sheet_classes:
             (indices,) = np.nonzero(self._train.labels == k)
@@ -78,6 +92,8 @@ class Observer:
         self, generator: Generator, discriminator: Discriminator, source_accuracy: dict[str, float]
     ) -> Evidence:
         """What the alarms look at, from a fixed set of samples and of held-out images."""
+        if not self._conditional:
+            return self._evidence_of_all(generator, source_accuracy)
         fakes = sample_images(generator, self._alarm_labels.tolist(), self._alarm_seeds)
         classes = len(self._names)
         unknown = np.full(classes, np.nan)
@@ -96,11 +112,18 @@ class Observer:
             ),
         )
 
-    def _samples(self, generator: Generator) -> Images:
-        labels = [k for k in self._sheet_classes for _ in range(self._columns)]
-        seeds = list(range(self._columns)) * len(self._sheet_classes)
-        images = sample_images(generator, labels, seeds)
-        return images.reshape(len(self._sheet_classes), self._columns, *images.shape[1:])
+    def _evidence_of_all(self, generator: Generator, source_accuracy: dict[str, float]) -> Evidence:
+        """All samples are one group: nobody asked for a class, so none can be ignored."""
+        fakes = sample_images(generator, None, range(_ALARM_IMAGES))
+        ratio = coarse_variance_ratio(
+            fakes,
+            np.zeros(len(fakes), np.int64),
+            self._held_out_images,
+            np.zeros(len(self._held_out_images), np.int64),
+            classes=1,
+        )
+        unknown = np.full(1, np.nan)
+        return Evidence(source_accuracy, unknown, unknown, ratio)
 
     @torch.no_grad()
     def _classify(

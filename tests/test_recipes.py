@@ -22,6 +22,7 @@ SHAPES = {
     "large": ImageShape(3, 128, 128),
     "adc-grey": ImageShape(1, 28, 28),
     "projection-grey": ImageShape(1, 28, 28),
+    "pretrained-colour": ImageShape(3, 32, 32),
     "acgan-mnist-32": ImageShape(1, 32, 32),
     "acgan-mnist-28": ImageShape(1, 28, 28),
     "acgan-folder-64": ImageShape(3, 64, 64),

@@ -131,6 +131,11 @@ class Learner:
         ):
             load_module("", ours, module_tensors("", theirs))
 
+    def start_trunk(self, trained: Tensors) -> None:
+        """Take over the state of a trained trunk, by names within it, into D's own."""
+        trunk = self.discriminator.get_submodule("trunk")
+        load_module("", trunk, {f".{name}": value for name, value in trained.items()})
+
 
 def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int) -> float:
     """The schedule's factor on every rate: 1, or falling linearly to 0 at ``total_images``.

@@ -31,6 +31,7 @@ class RunFolder:
         self.split = path / "split.json"
         self.environment = path / "environment.json"
         self.budget = path / "budget.json"
+        self.trunk = path / "trunk.json"
         self.status = path / "status.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.jsonl"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from torch import Tensor
+
 from acgan.config import difference
 from acgan.data.images import DataParts
 from acgan.environment import describe_environment
@@ -29,6 +31,7 @@ from acgan.training.loop import Loop
 from acgan.training.progress import duration
 from acgan.training.run_folder import RunFolder
 from acgan.training.throughput import throwaway_loop
+from acgan.training.trunk import trained_trunk
 
 _ESTIMATE_SECONDS = 1.5
 
@@ -92,8 +95,23 @@ def carry_out(
         total = _total(config, parts, choices, folder, display)
         if estimate and not folder.metrics.exists():
             _say_time(config, parts, choices, folder, display, total)
+
+        def trunk() -> dict[str, Tensor] | None:
+            trained = None if start_from else trained_trunk(config, parts, display)
+            if trained is None:
+                return None
+            folder.write(folder.trunk, trained.record)
+            return trained.tensors
+
         loop = Loop(
-            config, parts, choices, folder, display, total_images=total, start_from=start_from
+            config,
+            parts,
+            choices,
+            folder,
+            display,
+            total_images=total,
+            start_from=start_from,
+            trunk=trunk,
         )
         with closing(loop):
             resumed_at = loop.images_seen

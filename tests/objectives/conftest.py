@@ -120,12 +120,9 @@ def d2d_ce(config: ReACGANConfig, f: Array, v: Array, y: Integers) -> float:
     """Kang et al. 2021, eq. 8, as it stands there."""
     m_p, m_n, tau = config.positive_margin, 1 - config.positive_margin, config.temperature
     f, v = (rows / np.sqrt((rows**2).sum(axis=1, keepdims=True)) for rows in (f, v))
-    losses = []
-    for i in range(len(f)):
-        positive = np.exp(min(f[i] @ v[y[i]] - m_p, 0) / tau)
-        negatives = [np.exp(max(f[i] @ f[j] - m_n, 0) / tau) for j in range(len(f)) if y[j] != y[i]]
-        losses.append(-np.log(positive / (positive + sum(negatives))))
-    return float(np.mean(losses))
+    positive = np.exp(np.minimum((f * v[y]).sum(axis=1) - m_p, 0) / tau)
+    negatives = np.exp(np.maximum(f @ f.T - m_n, 0) / tau) * (y[:, None] != y)
+    return float(-np.log(positive / (positive + negatives.sum(axis=1))).mean())
 
 
 def reference(config: ObjectiveConfig, world: Arrays, y: Integers) -> tuple[float, float]:

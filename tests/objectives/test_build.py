@@ -13,7 +13,12 @@ from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adc import ADC, ADCConfig
 from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.cgan import CGAN, CGANConfig
+from acgan.objectives.gan import GAN, GANConfig
 from acgan.objectives.projection import Projection, ProjectionConfig
+from acgan.objectives.reacgan import ReACGAN, ReACGANConfig
+from acgan.objectives.sgan import SGAN, SGANConfig
+from acgan.objectives.tac import TAC, TACConfig
 from acgan.run_config import RunConfig
 
 VALUES: dict[str, Any] = {
@@ -22,9 +27,6 @@ VALUES: dict[str, Any] = {
     "discriminator": {},
     "training": {"total_images": 1000},
 }
-
-
-HINGE, WEAK = ProjectionConfig(source_loss="hinge"), ADCConfig(class_weight_generator=0.5)
 
 
 def objective(*overrides: str) -> ObjectiveConfig:
@@ -48,6 +50,9 @@ def objective(*overrides: str) -> ObjectiveConfig:
             "objective={name='adc', class_weight_generator=0.5}",
             ADCConfig(class_weight_generator=0.5),
         ),
+        ("objective={name='cgan', source_head='projection'}", CGANConfig(source_head="projection")),
+        ("objective.name=tac", TACConfig()),
+        ("objective={name='reacgan', embedding_size=64}", ReACGANConfig(embedding_size=64)),
     ],
 )
 def test_the_name_decides_and_is_acgan_by_default(override: str, expected: ObjectiveConfig) -> None:
@@ -62,8 +67,32 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
             "objective.name=projektion",
             "objective.name: there is no 'projektion'; did you mean",
         ),
-        ("objective.name=cgan", "objective.name: there is no 'cgan'; did you mean 'acgan'?"),
-        ("objective.name=wgp", "objective.name: there is no 'wgp'; known: acgan, projection, adc"),
+        ("objective.name=acgans", "objective.name: there is no 'acgans'; did you mean 'acgan'?"),
+        ("objective.name=wqx", "objective.name: there is no 'wqx'; known: gan, cgan, sgan, acgan"),
+        (
+            "objective={name='acgan', source_head='joined'}",
+            "objective.source_head: input should be 'plain' or 'projection'",
+        ),
+        (
+            "objective={name='cgan', source_head='plain'}",
+            "objective.source_head: input should be 'joined' or 'projection'",
+        ),
+        (
+            "objective={name='sgan', class_head='opened'}",
+            "objective.class_head: input should be 'open' or 'separate'",
+        ),
+        (
+            "objective={name='reacgan', positive_margin=1.5}",
+            "objective.positive_margin: input should be less than or equal to 1 (got 1.5)",
+        ),
+        (
+            "objective={name='reacgan', temperature=0}",
+            "objective.temperature: input should be greater than 0 (got 0)",
+        ),
+        (
+            "objective={name='tac', twin_wieght=1}",
+            "unknown key 'objective.twin_wieght'; did you mean 'twin_weight'?",
+        ),
         ("objective=adc", "objective is a section, not a value (got 'adc')"),
         (
             "objective={name='projection', source_los='bce'}",
@@ -106,6 +135,11 @@ def test_a_mistake_gets_its_sentence(override: str, sentence: str) -> None:
         (ACGANConfig(source_head="projection"), ACGAN, Heads("projection", "plain")),
         (ProjectionConfig(), Projection, Heads("projection", "none")),
         (ADCConfig(), ADC, Heads("plain", "paired")),
+        (GANConfig(), GAN, Heads("plain", "none")),
+        (CGANConfig(), CGAN, Heads("joined", "none")),
+        (SGANConfig(), SGAN, Heads("plain", "open")),
+        (TACConfig(), TAC, Heads("plain", "twin")),
+        (ReACGANConfig(), ReACGAN, Heads("plain", "proxies", 512)),
     ],
 )
 def test_every_configuration_has_its_objective_and_heads(
@@ -141,3 +175,21 @@ def test_projection_has_the_source_terms_alone() -> None:
 def test_two_classes_are_needed_where_g_hears_of_them(config: ObjectiveConfig, needs: bool) -> None:
     assert config.needs_classes == needs
     assert config.title.split()[0] in ("a", "an")
+
+
+@pytest.mark.parametrize(
+    ("config", "takes"),
+    [
+        (GANConfig(), True),
+        (SGANConfig(), True),
+        (ACGANConfig(), True),
+        (ACGANConfig(source_head="projection"), False),
+        (CGANConfig(), False),
+        (ProjectionConfig(), False),
+        (TACConfig(), False),
+        (ADCConfig(), False),
+        (ReACGANConfig(), False),
+    ],
+)
+def test_who_can_do_without_some_labels(config: ObjectiveConfig, takes: bool) -> None:
+    assert config.takes_unlabelled == takes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import acgan
+from acgan.data.class_groups import class_groups
 from acgan.data.classes import ClassName
 from acgan.data.images import ImageShape
 from acgan.networks.interface import ClassHead, SourceHead
@@ -32,14 +34,14 @@ def model_card(
         data_name: `DataParts.name`.
         images_seen: real images that D has seen.
     """
-    first = classes[0].name
     objective = config.objective
-    title = f"{len(classes)} classes of {shape} pixels, drawn by {objective.title}"
+    words = _of_classes(classes) if objective.conditional else _OF_ALL
+    title = f"{words.title} of {shape} pixels, drawn by {objective.title}"
     return f"""# {title} trained on {data_name}
 
-A class-conditional generator and its discriminator ({objective.reference}), trained by acgan
+{words.what} and its discriminator ({objective.reference}), trained by acgan
 {acgan.__version__} with the recipe `{config.recipe}` and the seed {config.seed}.
-The discriminator saw {images_seen:,} real images ({_epochs(images_seen, split)}).
+{_who_saw(config, len(classes))} saw {images_seen:,} real images ({_epochs(images_seen, split)}).
 
 | | |
 | --- | --- |
@@ -51,6 +53,8 @@ The discriminator saw {images_seen:,} real images ({_epochs(images_seen, split)}
 Everything else that shaped it is in `config.json`.
 
 ## Classes
+
+{words.known}
 
 {_class_table(classes)}
 
@@ -64,25 +68,24 @@ The hash tells whether other images are the same ones.
 ## Drawing
 
 ```
-acgan sample THIS_FOLDER --class {_quoted(first)} --count 16 --out pictures
+acgan sample THIS_FOLDER {words.option}--count 16 --out pictures
 ```
 
 ```python
 from acgan import load
 
 model = load("THIS_FOLDER")
-images = model.sample(label={first!r}, count=16, seed=0)  # uint8 (16, {", ".join(map(str, shape))})
+images = model.sample({words.argument}count=16, seed=0)  # uint8 (16, {", ".join(map(str, shape))})
 ```
 
-The same class and seed give the same picture, alone or among others. The data set is not needed.
+{words.same} the same picture, alone or among others. The data set is not needed.
 
 ## Limits
 
 - It draws what its training images look like, with their gaps and biases, and nothing else.
-- It can draw a wrong or unreadable picture of the class asked for, and may know fewer varieties of
-  a class than there are. The discriminator's opinion measures neither; only an independent
+{words.wrong} The discriminator's opinion measures neither; only an independent
   evaluation on the test part does, and this card carries none.
-- A class with few training images is drawn worse, and single training images may be reproduced.
+- {words.rare}, and single training images may be reproduced.
 - Whoever trains a classifier on these pictures should test it on real ones.
 - Pictures are byte-identical on the same kind of machine with the same versions; elsewhere single
   grey levels may differ.
@@ -105,6 +108,51 @@ _CLASS_HEADS: dict[ClassHead, str] = {
 }
 
 
+@final
+@dataclass(frozen=True)
+class _Words:
+    """What a card says differently of models that can be asked for classes and of others."""
+
+    title: str
+    what: str
+    known: str
+    option: str
+    argument: str
+    same: str
+    wrong: str
+    rare: str
+
+
+def _of_classes(classes: Sequence[ClassName]) -> _Words:
+    first = classes[0].name
+    return _Words(
+        title=f"{len(classes)} classes",
+        what="A class-conditional generator",
+        known="Each can be asked for by its name, another name, or its index.",
+        option=f"--class {_quoted(first)} ",
+        argument=f"label={first!r}, ",
+        same="The same class and seed give",
+        wrong="""\
+- It can draw a wrong or unreadable picture of the class asked for, and may know fewer varieties of
+  a class than there are.""",
+        rare="A class with few training images is drawn worse",
+    )
+
+
+_OF_ALL = _Words(
+    title="Images",
+    what="A generator without classes",
+    known="Those of its data. The generator was not told of them and cannot be asked for one.",
+    option="",
+    argument="",
+    same="The same seed gives",
+    wrong="""\
+- It can draw unreadable pictures, leave out whole kinds of what its data show, or know few
+  varieties of them.""",
+    rare="What few training images show is drawn worse",
+)
+
+
 def _heads(objective: ObjectiveConfig) -> str:
     heads = build_objective(objective).heads
     return _SOURCE_HEADS[heads.source] + _CLASS_HEADS[heads.classes]
@@ -119,6 +167,17 @@ def _objective_rows(objective: ObjectiveConfig) -> str:
         for name, value in objective.model_dump(mode="json", exclude={"name"}).items()
     ]
     return "\n".join([f"| objective | {objective.name} |", *rows])
+
+
+def _who_saw(config: RunConfig, classes: int) -> str:
+    if config.classes_per_model is None:
+        return "The discriminator"
+    groups = class_groups(classes, config.classes_per_model)
+    sizes = " or ".join(str(size) for size in sorted({len(group) for group in groups}))
+    return (
+        f"It is a set of {len(groups)} models of {sizes} classes each, below `members/`, any of\n"
+        "which can be used alone; their discriminators together"
+    )
 
 
 def _epochs(images_seen: int, split: Mapping[str, Mapping[str, Any]]) -> str:

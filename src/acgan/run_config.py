@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from acgan.augmentation.config import AugmentationConfig
 from acgan.config import Config, short_hash
+from acgan.data.class_groups import FEWEST
 from acgan.data.config import DataConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
 from acgan.objectives.acgan import ACGANConfig
@@ -125,6 +126,9 @@ class RunConfig(Config):
         recipe: the recipe that it started from.
         seed: of every random stream in training.
         init_from: SHA-256 of the model whose weights it starts from.
+        classes_per_model: None for one model of all classes; else several, trained one after the
+            other as runs of their own, each of at most so many classes (`acgan.training.run_set`).
+            Budgets are then those of all models together.
     """
 
     recipe: str
@@ -140,6 +144,7 @@ class RunConfig(Config):
     execution: ExecutionConfig = ExecutionConfig()
     reporting: ReportingConfig = ReportingConfig()
     init_from: str | None = None
+    classes_per_model: int | None = Field(None, ge=FEWEST)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -162,6 +167,15 @@ class RunConfig(Config):
             raise ValueError(
                 f"the objective {self.objective.name} asks the generator for no class, and "
                 f'generator.conditioning.mode is "{mode}": set it to "none"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divides_classes_only_where_there_are_some(self) -> Self:
+        if self.classes_per_model is not None and not self.objective.conditional:
+            raise ValueError(
+                f"the objective {self.objective.name} asks the generator for no class, so there "
+                "are none to divide among models; leave classes_per_model out"
             )
         return self
 

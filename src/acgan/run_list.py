@@ -69,14 +69,19 @@ def summarise(run: Path) -> RunSummary:
     problems: list[str] = []
     config = _object(run / "config.json", problems)
     status = _object(run / "status.json", problems) if (run / "status.json").exists() else {}
-    saved, data = _newest_checkpoint(run), config.get("data")
+    data = config.get("data")
+    members = [summarise(path.parent) for path in sorted(run.glob("members/*/config.json"))]
     images_seen = _whole(status.get("images_seen"))
+    if members:  # a set of models: the set's own status is renewed when a member is done
+        images_seen = sum(member.images_seen or 0 for member in members)
+    elif images_seen is None:
+        images_seen = _newest_checkpoint(run)
     return RunSummary(
         name=run.resolve().name,
         path=run,
         data=str(data.get("source", "?") if isinstance(data, Mapping) else "?"),
         recipe=str(config.get("recipe", "?")),
-        images_seen=saved if images_seen is None else images_seen,
+        images_seen=images_seen,
         total_images=_whole(status.get("total_images")),
         state="unreadable" if not config else _state(run, status.get("state")),
         last_figures=_last_figures(run / "metrics.jsonl"),

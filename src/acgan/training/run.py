@@ -13,10 +13,11 @@ from acgan.data.load import load_data
 from acgan.errors import UsageError
 from acgan.model import Model, load
 from acgan.networks.build import buildable
-from acgan.recipes import Recipe, choose, load_recipe
+from acgan.recipes import Recipe, choose, load_recipe, recipe_names
 from acgan.run_config import RunConfig
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.run_folder import RunFolder
+from acgan.training.run_set import carry_out_set
 from acgan.training.start import TrainedRun, carry_out
 
 __all__ = ["TrainedRun", "train"]
@@ -34,6 +35,7 @@ def train(
     seed: int | None = None,
     run: str | Path | None = None,
     init_from: str | Path | None = None,
+    classes_per_model: int | None = None,
     data_options: Mapping[str, Any] | None = None,
     execution: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
@@ -50,6 +52,7 @@ def train(
         seed: of all randomness in training.
         run: the run's folder; by default ``runs/<data>-<recipe>-<8 hex of the trajectory>``.
         init_from: a run or model folder whose weights to start from.
+        classes_per_model: several models of at most so many classes each, used as one.
         data_options: fields of `acgan.data.config.DataConfig`.
         execution: fields of `acgan.run_config.ExecutionConfig`.
         options: further ``section.key=value`` settings.
@@ -70,15 +73,23 @@ def train(
     display = display or SilentDisplay()
     chosen = load_recipe(recipe) if recipe else None
     start = _given(data, data_options, execution, seed)
+    if classes_per_model is not None:
+        start["classes_per_model"] = classes_per_model
     parts = _load(chosen, start, options, display)
-    chosen = chosen or choose(parts.shape, len(parts.train))
+    if chosen is None:
+        # a person who keeps one class of several looks at how one is learned: as among the others
+        one_of_several = "only_class" in _merged(None, start, options)["data"]
+        conditional = len(parts.classes) > 1 or one_of_several
+        chosen = choose(parts.shape, len(parts.train), conditional=conditional)
     model = load(init_from) if init_from else None
     config = _configure(chosen, start, options, images, max_minutes, model)
     _check_fit(config, parts, model)
     name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
     folder = RunFolder(Path(run) if run else Path("runs") / name)
     if announce:
-        _announce(config, parts, folder, display)
+        _announce(chosen, parts, folder, display)
+    if config.classes_per_model is not None:
+        return carry_out_set(config, parts, folder, display, estimate=announce)
     return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
 
 
@@ -165,7 +176,8 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
     if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
             f"{config.objective.title} needs images of at least two classes (one sub-folder "
-            f"for each); there is only {parts.classes[0].name!r}"
+            f"for each); there is only {parts.classes[0].name!r}. A model without classes is "
+            f"trained without --recipe{_or_by_name()}"
         )
     if len(parts.train) < config.training.batch_size:
         raise UsageError(
@@ -177,6 +189,11 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
     buildable(config.discriminator, parts.shape)
     if model is None:
         return
+    if config.classes_per_model is not None or model.record.members:
+        raise UsageError(
+            "--init-from takes one model and starts one; a set (classes_per_model) is several: "
+            "leave one of the two out, or start from one of the set's members/"
+        )
     differences = difference(
         {
             "generator": model.config.generator.model_dump(),
@@ -196,7 +213,14 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
         raise UsageError(f"the weights of --init-from do not fit this run; these differ:{listed}")
 
 
-def _announce(config: RunConfig, parts: DataParts, folder: RunFolder, display: Display) -> None:
+def _or_by_name() -> str:
+    """The recipes that need no classes, for the end of a sentence."""
+    objectives = {each: load_recipe(each).values["objective"]["name"] for each in recipe_names()}
+    found = [recipe for recipe, objective in objectives.items() if objective == "gan"]
+    return f", or with {' or '.join(found)}" if found else ""
+
+
+def _announce(recipe: Recipe, parts: DataParts, folder: RunFolder, display: Display) -> None:
     """What will be trained, on which data."""
     counts = ", ".join(
         f"{len(part):,} {name}"
@@ -206,8 +230,9 @@ def _announce(config: RunConfig, parts: DataParts, folder: RunFolder, display: D
             ("test", parts.test),
         )
     )
-    recipe = load_recipe(config.recipe)
-    display.message(f"data: {parts.name}, {len(parts.classes)} classes of {parts.shape} ({counts})")
+    count = len(parts.classes)
+    what = f"{count} classes of {parts.shape}" if count > 1 else f"images of {parts.shape}"
+    display.message(f"data: {parts.name}, {what} ({counts})")
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")

@@ -1,0 +1,195 @@
+"""Many classes as several models of a few classes each, trained one after the other: a set.
+
+Every member is an ordinary run below ``members/``, on its classes alone: byte for byte the run that
+`acgan train` with these classes as ``--only-class`` makes. What is added here is the plan, a note
+of which members are done, and at the end one model folder that draws every class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from acgan.card import model_card
+from acgan.config import short_hash, validate
+from acgan.data.class_groups import class_groups, of_classes
+from acgan.data.images import DataParts
+from acgan.errors import DivergedError, UsageError
+from acgan.model import load
+from acgan.model_folder import MEMBERS
+from acgan.model_set_folder import save_model_set
+from acgan.pictures.sheet import png_bytes
+from acgan.run_config import RunConfig
+from acgan.storage import recover_folder, remove_leftovers, write_atomic
+from acgan.training.budget import total_images
+from acgan.training.display import Display
+from acgan.training.lock import run_lock
+from acgan.training.run_folder import RunFolder
+from acgan.training.start import TrainedRun, carry_out
+
+_FINISHED = "finished.json"
+_LONGEST = 24  # characters of a class in the name of a member's folder
+_SHEET = "sheet.png"
+_MOST_ROWS = 50
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """One run of a set.
+
+    Attributes:
+        name: of its folder.
+        labels: of its classes in the whole data set.
+        config: an ordinary run's.
+    """
+
+    name: str
+    labels: range
+    config: RunConfig
+
+
+def plan(config: RunConfig, parts: DataParts) -> tuple[Member, ...]:
+    """The runs that a set consists of, each with its share of the budget.
+
+    Images and minutes are divided by the members' numbers of training images, so that every class
+    is seen as often, and costs as much, as one model of all classes would see it in the same
+    budget. Epochs need no division.
+
+    Args:
+        config: of the whole, with its ``classes_per_model``.
+        parts: the whole data set.
+
+    Raises:
+        UsageError: classes cannot be divided so, or a member would have less than a batch to learn
+            from.
+    """
+    assert config.classes_per_model is not None
+    groups = class_groups(len(parts.classes), config.classes_per_model)
+    digits = max(2, len(str(len(groups) - 1)))
+    counts = parts.train.class_counts
+    members = []
+    for index, labels in enumerate(groups):
+        names = [parts.classes[label].name for label in labels]
+        images = int(counts[labels.start : labels.stop].sum())
+        if images < config.training.batch_size:
+            raise UsageError(
+                f"there are {images} training images of {', '.join(names)}, fewer than a batch of "
+                f"{config.training.batch_size}; take more classes per model, or set "
+                f"-o training.batch_size={max(2, images // 2)}"
+            )
+        values = config.model_dump(mode="json")
+        values["classes_per_model"] = None
+        values["data"]["only_class"] = names
+        values["training"] |= _budget(values["training"], images / len(parts.train))
+        ends = (parts.classes[label] for label in (labels[0], labels[-1]))
+        called = "-to-".join(each.folder[:_LONGEST].rstrip(".") for each in ends)
+        members.append(
+            Member(
+                name=f"{index:0{digits}}-{called}",
+                labels=labels,
+                config=validate(RunConfig, values, where=f"model {index} of the set"),
+            )
+        )
+    return tuple(members)
+
+
+def carry_out_set(
+    config: RunConfig,
+    parts: DataParts,
+    folder: RunFolder,
+    display: Display,
+    *,
+    estimate: bool = False,
+) -> TrainedRun:
+    """Train the set in ``folder`` from where it is to its budget; finished members stay untouched.
+
+    Args:
+        config: of the whole, with its ``classes_per_model``.
+        parts: the whole data set.
+        folder: made if it is not there yet.
+        display: shows progress, member after member.
+        estimate: say at the first start how long a member will take.
+
+    Returns:
+        The set as one run; image counts are those of all members together.
+
+    Raises:
+        AcganError: as `acgan.training.start.carry_out`; the same call goes on.
+    """
+    members = plan(config, parts)
+    folder.require_ours()
+    with run_lock(folder.path):
+        folder.open(config, parts)
+        remove_leftovers(folder.path)
+        recover_folder(folder.model)
+        total = total_images(config.training, len(parts.train))
+
+        def status(state: str) -> None:
+            values = {"state": state, "images_seen": seen, "total_images": total}
+            folder.write(folder.status, values)
+
+        finished: dict[str, Any] = folder.read(folder.path / _FINISHED) or {}
+        seen = resumed_at = 0
+        for index, member in enumerate(members):
+            own = RunFolder(folder.path / MEMBERS / member.name)
+            wanted = short_hash(member.config.model_dump(mode="json"))
+            done = finished.get(member.name, {})
+            if done.get("config") == wanted and (own.model / "model.json").exists():
+                seen += done["images_seen"]
+                resumed_at += done["images_seen"]
+                continue
+            status("training")
+            names = ", ".join(parts.classes[label].name for label in member.labels)
+            display.message(f"model {index + 1} of {len(members)}: {names}")
+            data = of_classes(parts, member.labels, cache=config.data.cache)
+            try:
+                run = carry_out(member.config, data, own, display, estimate=estimate)
+            except DivergedError as error:
+                status("diverged")
+                raise DivergedError(f"{own.path}: {error}") from None
+            estimate = False  # the others take as long
+            seen += run.images_seen
+            resumed_at += run.resumed_at
+            finished[member.name] = {"config": wanted, "images_seen": run.images_seen}
+            folder.write(folder.path / _FINISHED, finished)
+        if resumed_at < seen or not folder.is_finished(seen):
+            _compose(config, parts, folder, members, seen)
+            status("complete")
+        sheet = folder.path / _SHEET
+        pictures = {"sheet": sheet} if sheet.exists() else {}
+        return TrainedRun(folder.path, seen, resumed_at, pictures)
+
+
+def _budget(training: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """A member's share of the budget that there is."""
+    images, minutes = training["total_images"], training["max_minutes"]
+    return {
+        "total_images": None if images is None else max(1, round(images * share)),
+        "max_minutes": None if minutes is None else minutes * share,
+    }
+
+
+def _compose(
+    config: RunConfig,
+    parts: DataParts,
+    folder: RunFolder,
+    members: Sequence[Member],
+    images_seen: int,
+) -> None:
+    """Renew the set's own ``model/`` and its sheet from the members' models."""
+    described: Mapping[str, Any] = {
+        "config": config,
+        "shape": parts.shape,
+        "classes": parts.classes,
+        "split": parts.split_record(),
+        "data_name": parts.name,
+        "images_seen": images_seen,
+    }
+    models = {each.name: folder.path / MEMBERS / each.name / "model" for each in members}
+    save_model_set(folder.model, models, **described, card=model_card(**described))
+    model, count = load(folder.path), len(parts.classes)
+    shown = range(0, count, -(-count // _MOST_ROWS))  # evenly spaced where there are many
+    sheet = model.sheet(list(shown), config.reporting.sheet_columns)
+    write_atomic(folder.path / _SHEET, png_bytes(sheet))

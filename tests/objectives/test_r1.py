@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from acgan.config import validate
 from acgan.errors import UsageError
+from acgan.networks.attention import SelfAttention
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
 from acgan.objectives.build import build_regulariser
 from acgan.objectives.interface import DiscriminatorStep
@@ -195,3 +196,45 @@ def test_it_is_computed_in_full_precision_under_autocast() -> None:
 def test_a_penalty_that_is_none_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="greater than"):
         validate(R1Config, values, where="here")
+
+
+@final
+class Attentive(Discriminator):
+    """Self-attention, as it is or as plain products."""
+
+    def __init__(self, *, plain: bool) -> None:
+        super().__init__()
+        self.attention = SelfAttention(8)
+        self.plain = plain
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        maps = images.flatten(1)[:, :36].view(-1, 1, 6, 6).repeat(1, 8, 1, 1)
+        maps = maps * torch.linspace(-1, 1, 8)[:, None, None]
+        attention = self.attention
+        if self.plain:
+            q, k, v = (
+                layer(maps).flatten(2)
+                for layer in (attention.query, attention.key, attention.value)
+            )
+            seen = v @ (k.transpose(1, 2) @ q).softmax(dim=1)
+            judged = maps + attention.gain(attention.back(seen.view(-1, 1, 6, 6)))
+        else:
+            judged = attention(maps)
+        return DiscriminatorOutput(judged.tanh().sum(dim=(1, 2, 3)), None, judged.flatten(1))
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        yield from ()
+
+
+def test_attention_is_differentiated_twice() -> None:
+    """Its fused kernels cannot be; with them this raises."""
+    images, found = torch.randn(SHAPE), []
+    for plain in (True, False):
+        torch.manual_seed(0)
+        network = Attentive(plain=plain)
+        nn.init.constant_(network.attention.gain.factor, 0.7)
+        term = R1(R1Config()).discriminator(at(network, images))["r1"]
+        found.append([term, *torch.autograd.grad(term, list(network.parameters()))])
+    for expected, value in zip(*found, strict=True):
+        assert expected.any()
+        torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5)

@@ -6,6 +6,7 @@ from typing import Literal, final
 
 import torch
 from pydantic import Field
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from acgan.config import Config
 from acgan.networks.statistics import frozen_statistics
@@ -40,8 +41,13 @@ class R1(Regulariser):
         if now.step % self._config.interval_steps:
             return {}
         images, discriminator = now.real_images.detach().requires_grad_(), now.discriminator
-        # Full precision: the gradient of a gradient in bf16 is mostly rounding.
-        with torch.autocast(images.device.type, enabled=False), frozen_statistics(discriminator):
+        # Full precision: the gradient of a gradient in bf16 is mostly rounding. And attention as
+        # plain products: its fused kernels have no second derivative.
+        with (
+            torch.autocast(images.device.type, enabled=False),
+            sdpa_kernel(SDPBackend.MATH),
+            frozen_statistics(discriminator),
+        ):
             logits = discriminator(images, now.real_labels).source_logits
             (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         penalty = gradient.square().sum(dim=(1, 2, 3)).mean()

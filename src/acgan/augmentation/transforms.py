@@ -59,7 +59,8 @@ def with_hole(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) 
     """
     rows = _between(images.shape[2], top, size[0])
     columns = _between(images.shape[3], left, size[1])
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+    outside = ~(rows[:, :, None] & columns[:, None, :])
+    return images * outside[:, None]  # masked_fill would change the layout
 
 
 def mirrored(images: Tensor, chosen: Tensor) -> Tensor:

@@ -111,6 +111,11 @@ def evaluate(
         other_data=other_data,
     )
     prepared = prepare(request, watch)
+    if usefulness and not prepared.evidence.subject.conditional:
+        raise UsageError(
+            "--usefulness trains classifiers on samples of known classes, and these were asked for "
+            "none; leave it out"
+        )
     sections = measure(prepared, watch)
     if usefulness:
         sections += (watch.timed("usefulness", lambda: _usefulness(prepared, folder, watch)),)

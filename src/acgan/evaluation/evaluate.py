@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from acgan.classifiers.extractor import Extractor
 from acgan.environment import describe_environment, machine_in_words
@@ -12,10 +14,12 @@ from acgan.evaluation.overview import overview
 from acgan.evaluation.prepare import Prepared
 from acgan.evaluation.report import Report
 from acgan.evaluation.section import Section
+from acgan.evaluation.sections.coverage import coverage_section
 from acgan.evaluation.sections.diversity import diversity_section
 from acgan.evaluation.sections.fidelity import fidelity_section
 from acgan.evaluation.sections.labels import labels_section
 from acgan.evaluation.sections.latent import latent_section
+from acgan.evaluation.sections.latent_of_all import latent_of_all_section
 from acgan.evaluation.sections.memorisation import memorisation_section
 from acgan.evaluation.stopwatch import Stopwatch
 
@@ -32,14 +36,32 @@ def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:
         watch.timed(f"{extractor.name}: real images", partial(_look_at_real, evidence, extractor))
     chapters: list[tuple[str, Callable[[], Section | None]]] = [
         ("fidelity", lambda: fidelity_section(evidence, extractors)),
-        ("labels", lambda: labels_section(evidence, prepared.imagenet)),
+        ("labels", lambda: _labels(prepared)),
         ("diversity", lambda: diversity_section(evidence)),
     ]
     if prepared.own_training_part:
         chapters.append(("memorisation", lambda: memorisation_section(evidence)))
-    chapters.append(("latent structure", lambda: latent_section(evidence)))
+    chapters.append(("latent structure", lambda: _latent(evidence)))
     sections = [watch.timed(name, chapter) for name, chapter in chapters]
-    return tuple(each for each in sections if each is not None)
+    done = tuple(each for each in sections if each is not None)
+    return done if evidence.subject.conditional else tuple(map(_without_classes, done))
+
+
+def _labels(prepared: Prepared) -> Section:
+    if prepared.evidence.subject.conditional:
+        return labels_section(prepared.evidence, prepared.imagenet)
+    return coverage_section(prepared.evidence)
+
+
+def _latent(evidence: Evidence) -> Section | None:
+    section = latent_section if evidence.subject.conditional else latent_of_all_section
+    return section(evidence)
+
+
+def _without_classes(section: Section) -> Section:
+    """All samples were one group: what stands under "per class" is the figure itself once more."""
+    figures = [replace(each, per_class=(), per_class_floor=()) for each in section.figures]
+    return replace(section, figures=tuple(figures))
 
 
 def report_of(
@@ -60,29 +82,19 @@ def report_of(
         date: ISO 8601; empty to leave it out.
     """
     evidence = prepared.evidence
-    subject, judge, test = evidence.subject, evidence.judge, evidence.parts.test
+    subject = evidence.subject
     environment = describe_environment()
     return Report(
         name=subject.name,
         data=evidence.parts.name,
-        classes=evidence.names,
+        classes=tuple(each.name for each in evidence.parts.classes),
         samples=len(subject.samples),
         origin=subject.origin,
         sections=tuple(sections),
         held_out=evidence.held_out,
         overview=overview(evidence),
         config=subject.model.config.trajectory() if subject.model else None,
-        judge={
-            "accuracy_on_test": judge.record.accuracies[test.content_hash],
-            "accuracy_on_validation": judge.record.accuracies[
-                evidence.parts.validation.content_hash
-            ],
-            "train_images": judge.record.train_images,
-            "train_hash": judge.record.train_hash,
-            "weights_hash": judge.weights_hash(),
-            "seed": judge.record.seed,
-            "mirrored": prepared.mirror,
-        },
+        judge=_judge(prepared),
         notes=prepared.notes,
         seconds=seconds,
         versions={name: environment[name] for name in ("acgan", "python", "torch", "numpy")},
@@ -90,6 +102,22 @@ def report_of(
         command=command,
         date=date,
     )
+
+
+def _judge(prepared: Prepared) -> dict[str, Any]:
+    """What a report says of the judge; nothing where there is none."""
+    judge, parts = prepared.evidence.judge, prepared.evidence.parts
+    if judge is None:
+        return {}
+    return {
+        "accuracy_on_test": judge.record.accuracies[parts.test.content_hash],
+        "accuracy_on_validation": judge.record.accuracies[parts.validation.content_hash],
+        "train_images": judge.record.train_images,
+        "train_hash": judge.record.train_hash,
+        "weights_hash": judge.weights_hash(),
+        "seed": judge.record.seed,
+        "mirrored": prepared.mirror,
+    }
 
 
 def _look_at_real(evidence: Evidence, extractor: Extractor) -> None:

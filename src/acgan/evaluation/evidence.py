@@ -17,6 +17,7 @@ from acgan.data.images import DataParts, Images, Labels
 from acgan.model import Model
 
 Part = Literal["train", "validation", "test"]
+EVERYTHING = "all samples"
 Progress = Callable[[str, int, int], None]
 """Told a stage's name, how much of it is done, and its total."""
 
@@ -29,11 +30,12 @@ class Subject:
     Attributes:
         name: of the run or folder, for headings.
         samples: uint8 (N, C, H, W), class after class.
-        asked: int64 (N,), the class asked for, in the data's label order.
+        asked: int64 (N,), the class asked for, in the data's label order; 0 where none was.
         classes: the K classes, those of the data.
         model: what drew them; None for a folder of pictures from elsewhere.
         run: the run's folder, where kept checkpoints lie; None without one.
         origin: what it takes to have the same samples again: model hash, seed, count, folder.
+        conditional: whether classes were asked for.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Subject:
     model: Model | None = None
     run: Path | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    conditional: bool = True
 
     def of_class(self, index: int) -> Images:
         """The samples asked for as one class."""
@@ -58,28 +61,55 @@ class Evidence:
     Attributes:
         subject: the samples.
         parts: the real images, of the samples' own shape and classes.
-        judge: fitted to ``parts.train`` alone.
+        judge: fitted to ``parts.train`` alone; None of data without classes.
         held_out: whether the model is known never to have seen validation and test: its record
             names the same parts. None where nobody knows (a folder of pictures from elsewhere).
         seed: of every random choice in the measures.
         folder: where answers to real images are kept; None to compute them each time.
         progress: told of long stages.
+        instead: looks at the images in the judge's place where there is none.
     """
 
     subject: Subject
     parts: DataParts
-    judge: Judge
+    judge: Judge | None
     held_out: bool | None
     seed: int = 0
     folder: Path | None = None
     progress: Progress = lambda _stage, _done, _total: None
+    instead: Extractor | None = None
     _of_samples: dict[str, Answers] = field(default_factory=dict, repr=False)
     _of_parts: dict[tuple[str, Part], Answers] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes' names in label order."""
+        """The groups in which samples are held against real images: the classes, in label order.
+
+        Where no class was asked for, all samples are one group.
+        """
+        if not self.subject.conditional:
+            return (EVERYTHING,)
         return tuple(each.name for each in self.parts.classes)
+
+    @property
+    def eye(self) -> Extractor:
+        """In whose features variety and copies are looked for: the judge's, if there is one."""
+        eye = self.judge or self.instead
+        if eye is None:
+            raise ValueError("an evaluation takes a judge, or an extractor instead")
+        return eye
+
+    @property
+    def the_judge(self) -> Judge:
+        """The judge, for what is not done without one."""
+        if self.judge is None:
+            raise ValueError("there is no judge: the data have no classes")
+        return self.judge
+
+    def groups(self, part: Part) -> Labels:
+        """The group of each image of a real part, int64 (N,)."""
+        labels: Labels = getattr(self.parts, part).labels
+        return labels if self.subject.conditional else np.zeros_like(labels)
 
     def samples_seen_by(self, extractor: Extractor) -> Answers:
         """What an extractor says of the samples."""

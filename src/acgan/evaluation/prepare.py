@@ -32,7 +32,8 @@ class Request:
     """What a person asks to be evaluated.
 
     Attributes:
-        path: a run, a model folder, or a folder of pictures with a sub-folder for each class.
+        path: a run, a model folder, or a folder of pictures: with a sub-folder for each class, or
+            without any, as a model without classes would draw them.
         data: named set, folder or zip to hold it against; None for what the model learned from.
         data_root: folder of local copies of named sets.
         image_size: height and width to bring the data to; None for the model's, or as they are.
@@ -63,7 +64,7 @@ class Prepared:
 
     Attributes:
         evidence: samples, real parts, judge.
-        extractors: in whose features fidelity is measured, the judge first.
+        extractors: in whose features fidelity is measured, the judge first if there is one.
         imagenet: the one of them that knows ImageNet's classes, or None.
         own_training_part: whether the training part is the one the samples' maker learned from
             (for pictures from elsewhere: taken for it).
@@ -99,13 +100,17 @@ def prepare(request: Request, watch: Stopwatch) -> Prepared:
         mirror = mirror_keeps_class(config.source, parts.shape)
     imagenet, others = _other_extractors(request)
     subject = watch.timed("samples", lambda: _subject(request, model, parts, name, watch.progress))
-    judge = watch.timed("judge", lambda: _judge(parts, mirror, watch.progress))
+    judge: Judge | None = None
+    if len(parts.classes) > 1:
+        judge = watch.timed("judge", lambda: _judge(parts, mirror, watch.progress))
+    instead = None if judge else (imagenet or build_extractor("efficientnet-lite0"))
     evidence = Evidence(
-        subject, parts, judge, held_out, request.seed, judges_folder(), watch.progress
+        subject, parts, judge, held_out, request.seed, judges_folder(), watch.progress, instead
     )
+    extractors = (evidence.eye, *(each for each in others if each is not instead))
     return Prepared(
         evidence=evidence,
-        extractors=(judge, *others),
+        extractors=extractors,
         imagenet=imagenet,
         own_training_part=own,
         mirror=mirror,
@@ -199,16 +204,23 @@ def _judge(parts: DataParts, mirror: bool, progress: Progress) -> Judge:
 def _notes(
     model: Model | None,
     parts: DataParts,
-    judge: Judge,
+    judge: Judge | None,
     held_out: bool | None,
     own: bool,
 ) -> list[str]:
-    accuracy = judge.record.accuracies[parts.test.content_hash]
-    notes = [
-        f"The judge was fitted to the {judge.record.train_images:,} training images of "
-        f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; a "
-        "figure made with it can be no surer than that."
-    ]
+    if judge is None:
+        notes = [
+            f"{parts.name} has no classes, so no judge could learn them: instead of its features "
+            "those of a network are taken that learned from photographs (EfficientNet-Lite0). "
+            "They know nothing of what matters in these images in particular."
+        ]
+    else:
+        accuracy = judge.record.accuracies[parts.test.content_hash]
+        notes = [
+            f"The judge was fitted to the {judge.record.train_images:,} training images of "
+            f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; "
+            "a figure made with it can be no surer than that."
+        ]
     if model is None:
         notes.append(
             "Nobody here knows what made these pictures or what it learned from: if it was the "

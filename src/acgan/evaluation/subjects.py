@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from acgan.data.classes import ClassName, find_class
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
-from acgan.data.images import DataParts, Labels
+from acgan.data.images import DataParts, Images, Labels
+from acgan.data.layout import ONLY_CLASS
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evidence import Progress, Subject
 from acgan.model import Model
@@ -59,6 +61,8 @@ def drawn_from(
 ) -> Subject:
     """Samples of a model, class after class, each class from the same first seed on.
 
+    Of a model without classes, seed after seed; the data's classes are then nothing to it.
+
     Raises:
         DataError: the data's size, channels or classes are not the model's.
         UsageError: fewer samples than classes, or a seed outside its range.
@@ -68,6 +72,8 @@ def drawn_from(
             f"{name} draws images of {model.shape}, {parts.name} holds images of {parts.shape} "
             "(height×width×channels); evaluate it with data of its own size and colour"
         )
+    if not model.conditional:
+        return _drawn_without_classes(model, parts, total, seed, name, run, progress)
     drawn, real = ([each.name for each in some] for some in (model.classes, parts.classes))
     if drawn != real:
         raise DataError(
@@ -77,13 +83,40 @@ def drawn_from(
     counts = counts_per_class(parts.test.class_counts, total)
     labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     seeds = np.concatenate([np.array(check_seeds(seed, int(count))) for count in counts])
-    samples = np.empty((len(labels), *model.shape), np.uint8)
+    samples = _draw(model, labels, seeds, progress)
+    return Subject(name, samples, labels, parts.classes, model, run, _origin(model, seed))
+
+
+def _drawn_without_classes(
+    model: Model,
+    parts: DataParts,
+    total: int,
+    seed: int,
+    name: str,
+    run: Path | None,
+    progress: Progress,
+) -> Subject:
+    samples = _draw(model, None, np.array(check_seeds(seed, total)), progress)
+    asked, origin = np.zeros(total, np.int64), _origin(model, seed)
+    return Subject(
+        name, samples, asked, parts.classes, model, run, origin=origin, conditional=False
+    )
+
+
+def _draw(
+    model: Model, labels: Labels | None, seeds: npt.NDArray[np.int64], progress: Progress
+) -> Images:
+    samples = np.empty((len(seeds), *model.shape), np.uint8)
     done = 0
     for batch in iterate_images(model.generator, labels, seeds):
         samples[done : done + len(batch)] = batch
         done += len(batch)
         progress("samples", done, len(samples))
-    origin = {
+    return samples
+
+
+def _origin(model: Model, seed: int) -> dict[str, Any]:
+    return {
         "model": model.record.content_hash,
         "images_seen": model.images_seen,
         "recipe": model.config.recipe,
@@ -91,7 +124,6 @@ def drawn_from(
         "sample_seed": seed,
         "precision": model.drawing_precision(),
     }
-    return Subject(name, samples, labels, parts.classes, model, run, origin)
 
 
 def pictures_in(
@@ -100,7 +132,8 @@ def pictures_in(
     """Generated pictures in a folder with one sub-folder a class, from whatever tool.
 
     Args:
-        folder: sub-folders are named like the data's classes (name, alias, folder name or index).
+        folder: sub-folders are named like the data's classes (name, alias, folder name or index);
+            pictures without sub-folders are taken for those of a model without classes.
         parts: the data.
         total: of more pictures than this, an even, seeded choice is taken.
         seed: of that choice.
@@ -117,12 +150,16 @@ def pictures_in(
             f"the pictures in {folder} are of {shape}, {parts.name} holds images of {parts.shape} "
             "(height×width×channels); give data of the pictures' size (--image-size) and colour"
         )
+    origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
+    name = folder.resolve().name
+    if [each.name for each in found.classes] == [ONLY_CLASS]:
+        chosen = _even_choice(found.labels, total, seed)
+        asked = np.zeros(len(chosen), np.int64)
+        images = found.images[chosen]
+        return Subject(name, images, asked, parts.classes, origin=origin, conditional=False)
     labels = _matched(found.classes, parts.classes, folder)[found.labels]
     chosen = _even_choice(labels, total, seed)
-    origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
-    return Subject(
-        folder.resolve().name, found.images[chosen], labels[chosen], parts.classes, origin=origin
-    )
+    return Subject(name, found.images[chosen], labels[chosen], parts.classes, origin=origin)
 
 
 def _matched(

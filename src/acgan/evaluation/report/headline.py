@@ -26,7 +26,9 @@ _DISTANCE = "fidelity.frechet.judge"
 _HEADLINE = {
     _ACCURACY: "Read as the class asked for",
     _DISTANCE: "Distance from real images",
+    "labels.shares.judge": "Classes' shares off",
     "diversity.variance.judge": "Variety within a class",
+    "diversity.variance_of_all.judge": "Variety",
     "memorisation.near_copies.judge": "Near copies of training images",
 }
 """The figures by key, and what a person would call them."""

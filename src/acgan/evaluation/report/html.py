@@ -59,7 +59,8 @@ def report_html(report: Report) -> str:
 
 
 def _facts(report: Report) -> Iterator[str]:
-    yield f"{number(report.samples)} samples of {number(len(report.classes))} classes"
+    classes = f" of {number(len(report.classes))} classes" if len(report.classes) > 1 else ""
+    yield f"{number(report.samples)} samples{classes}"
     yield f"held against {report.data}"
     if "recipe" in report.origin:
         yield f"recipe {report.origin['recipe']}"

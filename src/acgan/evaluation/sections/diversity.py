@@ -19,6 +19,7 @@ from acgan.evaluation.evidence import Evidence
 from acgan.evaluation.section import Aim, Figure, Section, defined
 from acgan.evaluation.sections.diversity_chart import similarity_chart
 from acgan.evaluation.sections.diversity_findings import Variety, diversity_findings
+from acgan.evaluation.sections.diversity_of_all import of_all_samples
 from acgan.evaluation.sections.diversity_text import EXPLANATION
 from acgan.evaluation.sharpness import sharpness_ratio
 from acgan.evaluation.ssim import SsimScales, mean_ms_ssim, ssim_scales
@@ -39,9 +40,9 @@ def diversity_section(evidence: Evidence) -> Section:
     subject, parts, seed = evidence.subject, evidence.parts, evidence.seed
     count = len(evidence.names)
     samples = _by_class(subject.samples, subject.asked, count)
-    real = _by_class(parts.test.images, parts.test.labels, count)
-    validation = _by_class(parts.validation.images, parts.validation.labels, count)
-    scales = ssim_scales(*parts.shape[1:])
+    real = _by_class(parts.test.images, evidence.groups("test"), count)
+    validation = _by_class(parts.validation.images, evidence.groups("validation"), count)
+    scales, eye = ssim_scales(*parts.shape[1:]), evidence.eye.name
 
     def similarity(images: Classes) -> Float64s:
         return _each(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
@@ -61,8 +62,8 @@ def diversity_section(evidence: Evidence) -> Section:
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
         _figure(
-            "diversity.variance.judge",
-            "Variance within a class over that of real images (judge)",
+            f"diversity.variance.{eye}",
+            f"Variance within a class over that of real images ({eye})",
             "one",
             variance,
             variance_floor,
@@ -90,9 +91,10 @@ def diversity_section(evidence: Evidence) -> Section:
         similarity=_optional(alike),
         real_similarity=_optional(real_alike),
         sharpness=_mean(sharpness),
+        conditional=subject.conditional,
     )
-    charted = np.isfinite(alike + real_alike).any()
-    return Section(
+    charted = subject.conditional and np.isfinite(alike + real_alike).any()
+    section = Section(
         key="diversity",
         title="Variety inside a class",
         explanation=EXPLANATION,
@@ -104,6 +106,7 @@ def diversity_section(evidence: Evidence) -> Section:
         protocols=_protocols(evidence, scales),
         notes=_notes(evidence, samples, real, validation),
     )
+    return section if subject.conditional else of_all_samples(section)
 
 
 def _by_class(images: Images, labels: Labels, count: int) -> Classes:
@@ -118,20 +121,23 @@ def _each(measure: Callable[..., float], *sides: Classes) -> Float64s:
 
 def _variances(evidence: Evidence) -> tuple[Float64s, Float64s, Float64s]:
     """By the class asked for, by the class that the judge sees, and of validation images."""
-    judge, subject, parts = evidence.judge, evidence.subject, evidence.parts
-    seen, count = evidence.samples_seen_by(judge), len(evidence.names)
-    test = evidence.part_seen_by(judge, "test").features
-    validation = evidence.part_seen_by(judge, "validation").features
+    eye, subject, count = evidence.eye, evidence.subject, len(evidence.names)
+    seen = evidence.samples_seen_by(eye)
+    test = evidence.part_seen_by(eye, "test").features
+    validation = evidence.part_seen_by(eye, "validation").features
+    of_test, of_validation = evidence.groups("test"), evidence.groups("validation")
 
     def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64s:
-        result = variance_ratio(features, labels, test, parts.test.labels, count)
-        few = np.minimum(_counts(labels, count), _counts(parts.test.labels, count)) < FEWEST
+        result = variance_ratio(features, labels, test, of_test, count)
+        few = np.minimum(_counts(labels, count), _counts(of_test, count)) < FEWEST
         return np.where(few, np.nan, result)
 
     return (
         ratio(seen.features, subject.asked),
-        ratio(seen.features, seen.logits.argmax(axis=1)),
-        ratio(validation, parts.validation.labels),
+        ratio(seen.features, seen.logits.argmax(axis=1))
+        if subject.conditional
+        else np.full(count, np.nan),
+        ratio(validation, of_validation),
     )
 
 
@@ -187,7 +193,7 @@ def _figure(key: str, name: str, aim: Aim, per_class: Float64s, floor: Float64s)
 
 def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, Any]]:
     pixels = {
-        **evidence.protocol(evidence.judge),
+        **evidence.protocol(evidence.eye),
         "extractor": "pixels",
         "extractor_weights_hash": None,
         "resize": f"none: images are compared at {evidence.parts.shape}",
@@ -197,8 +203,8 @@ def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, An
     similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
     return {
         "diversity.ms_ssim": similarity,
-        "diversity.variance.judge": {
-            **evidence.protocol(evidence.judge, smallest_class=FEWEST),
+        f"diversity.variance.{evidence.eye.name}": {
+            **evidence.protocol(evidence.eye, smallest_class=FEWEST),
             "floor": "validation over test",
             "floor_images": len(evidence.parts.validation),
         },

@@ -34,6 +34,7 @@ class Variety:
         similarity: mean MS-SSIM of samples, per class.
         real_similarity: mean MS-SSIM of real images, per class.
         sharpness: mean ratio of sharpness.
+        conditional: whether classes were asked for; else K is 1 and means all samples.
     """
 
     classes: tuple[str, ...]
@@ -43,6 +44,12 @@ class Variety:
     similarity: Optional
     real_similarity: Optional
     sharpness: float | None
+    conditional: bool = True
+
+    @property
+    def which(self) -> str:
+        """The samples that are compared with one another."""
+        return "the samples of a class" if self.conditional else "the samples"
 
 
 def diversity_findings(variety: Variety) -> tuple[Finding, ...]:
@@ -71,6 +78,12 @@ def _one_image(variety: Variety) -> list[Finding]:
     ]
     if not flat:
         return []
+    if not variety.conditional:
+        sentence = (
+            f"One image: the samples hardly differ from one another (variance {flat[0][1]:.3f} of "
+            "real images'). The model has collapsed."
+        )
+        return [Finding("one-image", "fault", sentence)]
     ratios = _range([ratio for _, ratio in flat])
     named = _names([name for name, _ in flat], variety)
     return [
@@ -95,6 +108,9 @@ def _noise(variety: Variety) -> list[Finding]:
                 "images, which is grain or checkerboards, not sharpness.",
             )
         ]
+    if varied and not variety.conditional:
+        sentence = f"Noise: the samples vary {ratio:.1f} times as much as real images."
+        return [Finding("noise", "fault", sentence)]
     if varied and by_seen is not None and by_seen > HIGH_BY_SEEN_CLASS:
         return [
             Finding(
@@ -133,7 +149,7 @@ def _low_variety(variety: Variety) -> list[Finding]:
             Finding(
                 "low-variety",
                 "fault" if mean < VERY_LOW else "warning",
-                f"Low variety: the samples of a class are more alike than real images are "
+                f"Low variety: {variety.which} are more alike than real images are "
                 f"(variance {mean:.2f} of theirs{pairs}).",
             )
         )
@@ -157,7 +173,8 @@ def _duplicates(variety: Variety) -> list[Finding]:
         Finding(
             "duplicate-samples",
             "fault" if share > REPEATED else "warning",
-            f"Repeated samples: {share:.0%} are near-identical to another sample of their class.",
+            f"Repeated samples: {share:.0%} are near-identical to another sample"
+            + (" of their class." if variety.conditional else "."),
         )
     ]
 
@@ -180,14 +197,10 @@ def _good(variety: Variety) -> tuple[Finding, ...]:
         return ()
     lowest = min(ratio for ratio in variety.variance if ratio is not None)
     words = "about as real images do" if mean >= ABOUT_ONE else "somewhat less than real images"
-    return (
-        Finding(
-            "good",
-            "good",
-            f"The samples of a class vary {words}: {mean:.2f} of their variance, {lowest:.2f} in "
-            "the least varied class.",
-        ),
-    )
+    least = f", {lowest:.2f} in the least varied class" if variety.conditional else ""
+    which = variety.which.capitalize()
+    sentence = f"{which} vary {words}: {mean:.2f} of their variance{least}."
+    return (Finding("good", "good", sentence),)
 
 
 def _excess_similarity(variety: Variety) -> float | None:

@@ -73,11 +73,13 @@ def fidelity_section(evidence: Evidence, extractors: Sequence[Extractor]) -> Sec
     figures: list[Figure] = []
     blocks: list[Table | Picture] = []
     findings: list[Finding] = []
+    names = evidence.names if evidence.subject.conditional else ()
     protocols: dict[str, dict[str, Any]] = {}
     for extractor, result in zip(extractors, results, strict=True):
         figures += _figures(result)
-        blocks += _blocks(evidence.names, result)
-        findings += fidelity_findings(evidence.names, result, decisive=extractor is extractors[0])
+        blocks += _blocks(names, result)
+        decisive = extractor is extractors[0] and evidence.instead is None
+        findings += fidelity_findings(names, result, decisive=decisive)
         protocols.update(fidelity_protocols(evidence, extractor, result))
     order = ("fault", "warning", "good")
     return Section(
@@ -203,6 +205,8 @@ def _in_floors(value: float | None, floor: float | None) -> float | None:
 
 
 def _notes(evidence: Evidence, results: Sequence[Measured]) -> list[str]:
+    if not evidence.subject.conditional:
+        return ["No class was asked for, so there are no figures per class."]
     notes = [
         f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
         f"features takes {smallest_count(each.features):,} images of the class a side; the kernel "

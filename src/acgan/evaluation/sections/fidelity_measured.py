@@ -115,7 +115,7 @@ def measured(evidence: Evidence, extractor: Extractor) -> Measured:
             test.features[parts.test.labels == index],
             validation.features[parts.validation.labels == index],
         )
-        for index in range(len(evidence.names))
+        for index in range(_class_count(evidence))
     ]
     width = whole.test.shape[1]
     floor = frechet_floor(whole.validation, whole.test, seed=seed)
@@ -151,6 +151,11 @@ def measured(evidence: Evidence, extractor: Extractor) -> Measured:
         manifold_count=counts[0],
         manifold_counts=counts[1:],
     )
+
+
+def _class_count(evidence: Evidence) -> int:
+    """Classes that figures are given of: none where none was asked for."""
+    return len(evidence.names) if evidence.subject.conditional else 0
 
 
 def _equal_frechet(sides: Sides, seed: tuple[int, ...]) -> tuple[Pair, int]:
@@ -214,18 +219,18 @@ def _of_manifolds(
 
 def _score(evidence: Evidence, seen: Answers, test: Answers) -> tuple[Beside, int]:
     """Of samples and of test images, at equal counts."""
-    count, classes = min(len(seen.logits), len(test.logits)), len(evidence.names)
+    count, classes = min(len(seen.logits), len(test.logits)), _class_count(evidence)
     if count < SMALLEST_SCORE_COUNT:
         return _beside([(None, None)] * (classes + 1)), 0
     scores = []
     for answers, labels in (
         (seen, evidence.subject.asked),
-        (test, evidence.parts.test.labels),
+        (test, evidence.groups("test")),
     ):
         chosen = np.random.default_rng(evidence.seed).permutation(len(labels))[:count]
-        scores.append(classifier_score(answers.logits[chosen], labels[chosen], classes))
+        scores.append(classifier_score(answers.logits[chosen], labels[chosen], max(classes, 1)))
     samples, real = scores
-    per_class = zip(samples.per_class, real.per_class, strict=True)
+    per_class = zip(samples.per_class[:classes], real.per_class[:classes], strict=True)
     pairs = [(samples.overall, real.overall), *per_class]
     return _beside([(defined(value), defined(floor)) for value, floor in pairs]), count
 

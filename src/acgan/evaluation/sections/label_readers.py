@@ -25,11 +25,11 @@ def judge_reader(evidence: Evidence) -> Reader:
     return Reader(
         key="labels.accuracy.judge",
         name="Read as the class asked for (judge)",
-        extractor=evidence.judge,
+        extractor=evidence.the_judge,
         scores=lambda answers: answers.logits,
         known=np.ones(len(evidence.names), np.bool_),
         protocol={
-            "judge_train_hash": evidence.judge.record.train_hash,
+            "judge_train_hash": evidence.the_judge.record.train_hash,
             "floor": "real test images, the classes weighted as among the samples",
         },
     )

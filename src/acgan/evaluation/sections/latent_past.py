@@ -70,7 +70,7 @@ def _moment(evidence: Evidence, generator: Generator, images_seen: int) -> Momen
     classes, seed = len(evidence.names), evidence.seed
     labels = np.arange(JUDGED, dtype=np.int64) % classes
     images = sample_images(generator, labels, seed + np.arange(JUDGED) // classes)
-    agreement = class_agreement(evidence.judge.answers(images).logits, labels)
+    agreement = class_agreement(evidence.the_judge.answers(images).logits, labels)
     shown = spread(classes, SHOWN_CLASSES)
     return Moment(
         images_seen, agreement.overall, sample_images(generator, shown, [seed] * len(shown))

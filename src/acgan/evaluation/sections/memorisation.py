@@ -13,7 +13,6 @@ from acgan.evaluation.section import Finding, Picture, Section
 from acgan.evaluation.sections.memorisation_figures import FEWEST, memorisation_figures
 from acgan.evaluation.sections.memorisation_findings import NearCopies, memorisation_findings
 from acgan.evaluation.sections.memorisation_spaces import (
-    SPACES,
     Queries,
     Space,
     compare,
@@ -89,12 +88,13 @@ def _blocks(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Pictu
 def _closest(evidence: Evidence, queries: Queries, spaces: Spaces) -> Picture:
     closeness = np.min([space.samples.closeness for space in spaces], axis=0)
     order = np.argsort(closeness, kind="stable")
+    which = "For each class the samples" if evidence.subject.conditional else "The samples"
     return Picture(
         "The most suspicious samples",
         _sheet(evidence, queries, spaces, order),
-        "For each class the samples that come nearest to a training image, measured by how far "
+        f"{which} that come nearest to a training image, measured by how far "
         "that one is from the next, whichever comparison finds them; beside each its nearest "
-        "training images by squared and by absolute differences of pixels and in the judge's "
+        "training images by squared and by absolute differences of pixels and in "
         "features. Of thousands of samples some will always come near. Look whether they show the "
         "very same thing.",
     )
@@ -111,21 +111,26 @@ def _random(evidence: Evidence, queries: Queries, spaces: Spaces) -> Picture:
 
 def _sheet(evidence: Evidence, queries: Queries, spaces: Spaces, order: Indices) -> bytes:
     """The first samples of each class in that order, beside their nearest training images."""
-    pixels, _, judge = spaces
+    pixels, _, features = spaces
     training = evidence.parts.train.images
     rows = [index for index in range(len(queries.names)) if (queries.asked == index).any()][
         :_MOST_CLASSES
     ]
+    names = [queries.names[index] for index in rows]
     chosen = [order[queries.asked[order] == index][:_SHOWN] for index in rows]
+    if not evidence.subject.conditional:
+        shown = order[: _SHOWN * _MOST_CLASSES]
+        chosen = [shown[start : start + _SHOWN] for start in range(0, len(shown), _SHOWN)]
+        names = [""] * len(chosen)
     by_l1 = nearest_by_l1(queries.samples[np.concatenate(chosen)], training)
     l1 = np.split(by_l1, np.cumsum([len(each) for each in chosen])[:-1])
     return neighbour_sheet(
-        [queries.names[index] for index in rows],
+        names,
         [queries.samples[each] for each in chosen],
         [
             ("pixels, L2", [training[pixels.samples.index[each]] for each in chosen]),
             ("pixels, L1", [training[each] for each in l1]),
-            ("judge", [training[judge.samples.index[each]] for each in chosen]),
+            (features.name.name, [training[features.samples.index[each]] for each in chosen]),
         ],
     )
 
@@ -174,11 +179,11 @@ def _sharpness_of_copies(evidence: Evidence, queries: Queries, space: Space) -> 
 
 
 def _protocols(evidence: Evidence, queries: Queries) -> dict[str, dict[str, Any]]:
-    judge, train = evidence.judge, evidence.parts.train
+    eye, train = evidence.eye, evidence.parts.train
     protocols = {}
-    for name in SPACES:
+    for name in queries.ways:
         protocol = evidence.protocol(
-            judge,
+            eye,
             training_images=len(train),
             training_hash=train.content_hash,
             samples_looked_at=len(queries.samples),
@@ -188,7 +193,7 @@ def _protocols(evidence: Evidence, queries: Queries) -> dict[str, dict[str, Any]
             floor="held-out test images; for C_T and distances, one half of them over the other",
             smallest_class=FEWEST,
         )
-        if name.key != judge.name:
+        if name.key != eye.name:
             pixels = f"none: images are compared at {train.shape}"
             protocol |= {"extractor": name.extractor, "resize": pixels}
             protocol |= {"extractor_weights_hash": None}

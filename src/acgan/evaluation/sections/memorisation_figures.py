@@ -9,9 +9,6 @@ import numpy as np
 from acgan.evaluation.copying import Flags, copying_test
 from acgan.evaluation.section import Aim, Figure, defined
 from acgan.evaluation.sections.memorisation_spaces import (
-    JUDGE,
-    PIXELS,
-    SPACES,
     Queries,
     Space,
     SpaceName,
@@ -35,17 +32,18 @@ def memorisation_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Fig
     """
     by_name = {space.name: space for space in spaces}
     figures = []
-    for name in SPACES:
+    pixels, _, features = queries.ways
+    for name in queries.ways:
         figures.append(
             _figure("near_copies", "Share of near copies", "floor", name, by_name, queries, _copies)
         )
-    for name in (PIXELS, JUDGE):
+    for name in (pixels, features):
         figures.append(
             _figure("authenticity", "Authentic share", "floor", name, by_name, queries, _authentic)
         )
-    for name in (PIXELS, JUDGE):
+    for name in (pixels, features):
         figures.append(_copying_test(name, by_name.get(name), queries))
-    for name in (PIXELS, JUDGE):
+    for name in (pixels, features):
         figures.append(
             _figure(
                 "nearest",

@@ -41,8 +41,12 @@ BLURRED = SpaceName(
     "without detail",
     "pixels after a Gaussian blur of a fourteenth of the side",
 )
-JUDGE = SpaceName("judge", "judge", "in the judge's features", "judge")
-SPACES = (PIXELS, BLURRED, JUDGE)
+
+
+def features_of(extractor: str) -> SpaceName:
+    """The way to compare images by an extractor's features."""
+    whose = "the judge" if extractor == "judge" else extractor
+    return SpaceName(extractor, extractor, f"in {whose}'s features", extractor)
 
 
 @final
@@ -59,6 +63,7 @@ class Queries:
         labels: int64 (M,).
         half: bool (M,), a random half of the held-out images, to hold against the other.
         names: of the K classes.
+        ways: to compare images: by pixels, without their detail, by features.
     """
 
     samples: Images
@@ -69,6 +74,7 @@ class Queries:
     labels: Labels
     half: Flags
     names: tuple[str, ...]
+    ways: tuple[SpaceName, SpaceName, SpaceName]
 
 
 @final
@@ -97,31 +103,32 @@ def looked_at(evidence: Evidence) -> Queries:
         asked=subject.asked[some],
         held_out=test.images[held_out],
         held_out_rows=held_out,
-        labels=test.labels[held_out],
+        labels=evidence.groups("test")[held_out],
         half=np.random.default_rng(evidence.seed).permutation(len(held_out)) % 2 == 0,
         names=evidence.names,
+        ways=(PIXELS, BLURRED, features_of(evidence.eye.name)),
     )
 
 
 def compare(evidence: Evidence, queries: Queries) -> tuple[Space, ...]:
-    """Search the training images, in pixels, without detail, and in the judge's features."""
-    judge, training = evidence.judge, evidence.parts.train.images
+    """Search the training images, in pixels, without detail, and in features."""
+    judge, training = evidence.eye, evidence.parts.train.images
     sides = (queries.samples, queries.held_out)
     features = (
         evidence.samples_seen_by(judge).features[queries.sample_rows],
         evidence.part_seen_by(judge, "test").features[queries.held_out_rows],
     )
     found = []
-    for done, name in enumerate(SPACES):
-        evidence.progress("nearest training images", done, len(SPACES))
+    for done, name in enumerate(queries.ways):
+        evidence.progress("nearest training images", done, len(queries.ways))
         if name is PIXELS:
             found.append(proximities(training, sides))
         elif name is BLURRED:
             found.append(proximities(blurred(training), [blurred(each) for each in sides]))
         else:
             found.append(proximities(evidence.part_seen_by(judge, "train").features, features))
-    evidence.progress("nearest training images", len(SPACES), len(SPACES))
-    return tuple(Space(name, *each) for name, each in zip(SPACES, found, strict=True))
+    evidence.progress("nearest training images", len(queries.ways), len(queries.ways))
+    return tuple(Space(name, *each) for name, each in zip(queries.ways, found, strict=True))
 
 
 def _chosen(total: int, seed: int) -> Indices:

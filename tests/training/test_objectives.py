@@ -6,7 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from acgan.data.images import DataParts
 from acgan.inspection import opinions
 from acgan.model import load
 from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.build import ObjectiveConfig
 from acgan.run_config import RunConfig
 from acgan.sampling import from_uint8
 from acgan.training.signals import InterruptedRunError
@@ -29,12 +30,40 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "acgan, projection": {"name": "acgan", "source_head": "projection"},
     "projection": {"name": "projection", "source_loss": "hinge"},
     "adc": {"name": "adc"},
+    "gan": {"name": "gan", "real_target": 0.98, "fake_target": 0.02},
+    "cgan": {"name": "cgan"},
+    "sgan": {"name": "sgan"},
+    "sgan, separate": {"name": "sgan", "class_head": "separate"},
+    "tac": {"name": "tac"},
+    "reacgan": {"name": "reacgan", "embedding_size": 6},
 }
-ACGAN_TERMS = {"source_real", "source_fake", "class_real", "r1"}
+SOURCE, CLASS = {"source_real", "source_fake", "r1"}, {"class_real"}
 TERMS = {
-    "acgan, projection": (ACGAN_TERMS, {"source", "class"}),
-    "projection": ({"source_real", "source_fake", "r1"}, {"source"}),
-    "adc": (ACGAN_TERMS | {"class_fake"}, {"source", "class"}),
+    "acgan, projection": (SOURCE | CLASS, {"source", "class"}),
+    "projection": (SOURCE, {"source"}),
+    "adc": (SOURCE | CLASS | {"class_fake"}, {"source", "class"}),
+    "gan": (SOURCE, {"source"}),
+    "cgan": (SOURCE, {"source"}),
+    "sgan": (SOURCE | CLASS, {"source"}),
+    "sgan, separate": (SOURCE | CLASS, {"source"}),
+    "tac": (SOURCE | CLASS | {"twin_fake"}, {"source", "class", "twin"}),
+    "reacgan": (SOURCE | CLASS, {"source", "class"}),
+}
+GIVEN_LABELS = {"acgan, projection", "projection", "cgan"}
+WITHOUT_CLASS_HEAD = {"projection", "gan", "cgan"}
+CLASSLESS = {"gan", "sgan", "sgan, separate"}
+"""Their G is asked for no class."""
+
+HEADS = {
+    "acgan, projection": {"source", "projection", "class"},
+    "projection": {"source", "projection"},
+    "adc": {"source", "class"},
+    "gan": {"source"},
+    "cgan": {"source"},
+    "sgan": {"class"},
+    "sgan, separate": {"source", "class"},
+    "tac": {"source", "class", "twin"},
+    "reacgan": {"source", "embedding"},
 }
 
 
@@ -45,8 +74,17 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def config(name: str, tiny_config: TinyConfig) -> RunConfig:
-    spectral = {"spectral_norm": True}
-    return tiny_config(everything=True, objective=OBJECTIVES[name], discriminator=spectral)
+    sections: dict[str, Any] = {"discriminator": {"spectral_norm": True}}
+    if name in CLASSLESS:
+        sections |= {"generator": {"conditioning": {"mode": "none"}}}
+    return tiny_config(everything=True, objective=OBJECTIVES[name], **sections)
+
+
+def test_every_registered_objective_is_trained() -> None:
+    """But for the plain ACGAN, which every other test of training has."""
+    (union, *_) = get_args(ObjectiveConfig)
+    registered = {each.model_fields["name"].default for each in get_args(union)}
+    assert {values["name"] for values in OBJECTIVES.values()} == registered
 
 
 def test_stopping_and_going_on_changes_nothing(
@@ -71,16 +109,18 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
     for row in rows:
         discriminator = row["discriminator"].keys() | {"r1"}
         assert (discriminator, row["generator"].keys()) == TERMS[name]
-        if name == "projection":
+        if name in WITHOUT_CLASS_HEAD:
             assert "class_accuracy" not in row
         else:
-            assert row["class_accuracy"].keys() == {"real_train", "real_held_out", "fake"}
+            asked = set() if name in CLASSLESS else {"fake"}
+            assert row["class_accuracy"].keys() == {"real_train", "real_held_out"} | asked
     model = load(tmp_path / "run")
     assert model.config.objective == config.objective
     assert config.objective.title in (model.record.folder / "README.md").read_text()
-    kinds = {n for n, _ in model.discriminator.named_parameters() if "heads" in n}
-    assert any("projection_head" in n for n in kinds) == ("projection" in name)
-    assert any("class_head" in n for n in kinds) == (name != "projection")
+    kinds = {n for n, _ in model.discriminator.named_parameters() if "_head" in n}
+    assert {n.split("_head")[0].split(".")[-1] for n in kinds} == HEADS[name]
+    proxies = [n for n, _ in model.discriminator.named_parameters() if "proxies" in n]
+    assert bool(proxies) == (name == "reacgan")
     again = RunConfig.model_validate(json.loads(canonical_json(config.model_dump(mode="json"))))
     assert again == config
 
@@ -102,14 +142,14 @@ def test_an_opinion_is_the_highest_answer_over_the_classes(
     answers: list[Tensor] = [ask(label).source_logits for label in range(3)]
     best = torch.stack(answers).max(dim=0)
     assert [each.source_logit for each in found] == pytest.approx(best.values.tolist())
-    if "projection" in name:
+    if name in GIVEN_LABELS:
         assert [each.source_class for each in found] == best.indices.tolist()
         assert len(set(best.indices.tolist())) > 1
     else:
         assert {each.source_class for each in found} == {None}
     for each in found:
         assert (each.source_probability is None) == (name == "projection")  # it has hinge
-        if name == "projection":
+        if name in WITHOUT_CLASS_HEAD:
             assert each.class_probabilities is None
             continue
         assert each.class_probabilities is not None
@@ -128,5 +168,8 @@ def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
 
     train = tiny_parts.train.subset(np.flatnonzero(tiny_parts.train.labels == 0))
     alone = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)
+    if name == "gan":  # which knows of no class
+        _check_fit(config, alone, None)
+        return
     with pytest.raises(UsageError, match=f"^{config.objective.title} needs images of at least two"):
         _check_fit(config, alone, None)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from acgan.backbones.judge_network import JudgeNetwork, JudgeNetworkConfig, PooledNetworkConfig
+from acgan.backbones.precision import at_least_float32
 from acgan.data.images import ImageShape
 
 
@@ -53,7 +54,7 @@ class EarlyJudge(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
-        pixels = (images.float() + 1.0) * 127.5
+        pixels = (at_least_float32(images) + 1.0) * 127.5
         x = self.stem((pixels - self.mean[:, None, None]) / self.scale[:, None, None])
         maps = []
         for done, stage in enumerate(self.stages, 1):

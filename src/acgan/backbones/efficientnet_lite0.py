@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from acgan.backbones.depthwise import depthwise_on_cpu, pays
+from acgan.backbones.precision import at_least_float32
 
 FEATURES = 1280
 CLASSES = 1000
@@ -121,7 +122,7 @@ class EarlyEfficientNetLite0(nn.Module):
         Padding is right where H and W are multiples of 2^tap for the last tap.
         """
         # What the network was trained with: (127.5 (image + 1) − 127) / 128.
-        x = self.stem(images.float() * (127.5 / _SCALE) + (127.5 - _MEAN) / _SCALE)
+        x = self.stem(at_least_float32(images) * (127.5 / _SCALE) + (127.5 - _MEAN) / _SCALE)
         maps = []
         for done, block in enumerate(self.blocks, 1):
             x = block(x)

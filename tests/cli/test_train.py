@@ -136,13 +136,20 @@ def test_data_that_cannot_be_used_gets_its_sentence(
     assert "light" in empty.err
 
 
-def test_one_class_is_refused_for_an_acgan(acgan: Acgan, folder: Path) -> None:
+def test_one_class_is_refused_for_an_acgan_and_trained_without(acgan: Acgan, folder: Path) -> None:
     for image in (folder / "light").iterdir():
         image.unlink()
     (folder / "light").rmdir()
-    done = acgan("train", folder, "--images", 16, *TINY)
+    done = acgan("train", folder, "--recipe", "small-grey", "--images", 16, *TINY)
     assert done.code in (2, 3)
     assert "two classes" in done.err
+    default = acgan("train", folder, "--images", 16, *TINY)
+    assert default.code == 0, default.err
+    assert "without classes" in default.err
+    single = acgan("train", folder, "--only-class", "dark", "--images", 16, *TINY, "--json")
+    assert single.code == 0, single.err
+    run = Path(json.loads(single.out)["run"])
+    assert json.loads((run / "config.json").read_text())["objective"]["name"] == "acgan"
 
 
 def test_a_folder_that_is_no_run_is_left_alone(acgan: Acgan, folder: Path, tmp_path: Path) -> None:

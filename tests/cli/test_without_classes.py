@@ -1,0 +1,128 @@
+"""A folder of pictures without sub-folders, from training to samples, on the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.model import load
+
+Acgan = Callable[..., Any]
+
+TINY = (
+    *("-o", "generator.widths=[8,8]", "-o", "generator.latent_size=8"),
+    *("-o", "discriminator.layers=[{width=8,kernel=4,stride=2,norm=false}]"),
+    *("-o", "training.batch_size=8", "--device", "cpu", "--precision", "fp32"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """24 grey 8×8 images; caches and runs beside them."""
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for index in range(24):
+        pixels = random.integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def run(acgan: Acgan, folder: Path) -> Path:
+    done = acgan("train", folder, "--images", 16, "--run", "run", *TINY)
+    assert done.code == 0, done.err
+    assert "data: images, images of 8×8×1" in done.err
+    assert "recipe: small-grey, small-grey without classes" in done.err
+    assert "acgan sample run --count 16 --out samples" in done.out
+    return Path("run")
+
+
+def test_it_trains_a_model_without_classes_and_the_same_command_goes_on(
+    acgan: Acgan, folder: Path, run: Path
+) -> None:
+    config = load(run).config
+    assert config.objective.name == "gan"
+    assert config.generator.conditioning.mode == "none"
+    again = acgan("train", folder, "--images", 16, "--run", "run", *TINY)
+    assert "was complete already" in again.out
+
+
+def test_samples_lie_in_no_class_folder(acgan: Acgan, run: Path) -> None:
+    done = acgan("sample", run, "--count", 3, "--seed", 5, "--out", "drawn", "--json")
+    assert (done.code, done.err) == (0, "")
+    names = sorted(path.name for path in Path("drawn").iterdir())
+    assert names == ["5.png", "6.png", "7.png", "manifest.json"]
+    manifest = json.loads(Path("drawn/manifest.json").read_text())
+    assert json.loads(done.out)["images"] == manifest["images"]
+    for entry, image in zip(manifest["images"], load(run).sample(count=3, seed=5), strict=True):
+        assert (entry["class_name"], entry["label"]) == (None, None)
+        content = Path("drawn", entry["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        with Image.open(Path("drawn", entry["file"])) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), image[0])
+    more = acgan("sample", run, "--count", 2, "--out", "drawn")
+    assert more.code == 0, more.err
+    seeds = [each["seed"] for each in json.loads(Path("drawn/manifest.json").read_text())["images"]]
+    assert seeds == [0, 1, 5, 6, 7]
+    with Image.open("drawn/0.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), load(run).sample(seed=0)[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("sample", "run", "--class", "image"), "leave the class out"),
+        (("sample", "run", "--class", "0", "--sheet", "s.png"), "leave the class out"),
+        (("interpolate", "run", "--to-seed", 1, "--class", "image", "--out", "w.png"), "leave"),
+        (("interpolate", "run", "--to-class", "image", "--out", "w.png"), "leave the class out"),
+    ],
+)
+def test_asking_for_a_class_is_refused(
+    acgan: Acgan, run: Path, arguments: tuple[object, ...], sentence: str
+) -> None:
+    done = acgan(*arguments)
+    assert done.code == 2
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert not Path("samples").exists()
+    assert load(run).conditional is False
+
+
+def test_sheets_ways_tables_and_opinions(acgan: Acgan, run: Path, folder: Path) -> None:
+    sheet = acgan("sample", run, "--count", 9, "--sheet", "sheet.png")
+    assert sheet.code == 0, sheet.err
+    way = acgan("interpolate", run, "--seed", 1, "--to-seed", 2, "--out", "way.png")
+    assert way.code == 0, way.err
+    for picture in ("sheet.png", "way.png"):
+        with Image.open(picture) as image:
+            image.verify()
+    shown = acgan("show", run)
+    assert "images of no asked class" in shown.out
+    said = acgan("inspect", run, folder / "0.png", "--json")
+    assert json.loads(said.out)[0]["class_probabilities"] is None
+    assert acgan("runs").code == 0
+
+
+def test_a_recipe_with_classes_is_refused_with_what_to_do(acgan: Acgan, folder: Path) -> None:
+    done = acgan("train", folder, "--recipe", "small-grey", "--images", 16, *TINY)
+    assert done.code == 2
+    assert "needs images of at least two classes" in done.err
+    assert "trained without --recipe" in done.err
+    assert not Path("runs").exists()
+
+
+def test_a_conditional_model_still_asks_where_to_start(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    done = acgan("interpolate", tiny_run, "--to-seed", 1, "--out", tmp_path / "way.png")
+    assert done.code == 2
+    assert "--class NAME" in done.err

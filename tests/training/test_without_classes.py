@@ -1,0 +1,174 @@
+"""Models without classes in whole runs: exact resume, figures, sheets, alarms, what they draw."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from acgan.data.images import DataParts, LabelledImages
+from acgan.errors import UsageError
+from acgan.inspection import opinions
+from acgan.model import load
+from acgan.networks.interface import Discriminator, Generator
+from acgan.pictures.sheet import png_bytes, strip
+from acgan.run_config import RunConfig
+from acgan.training.alarms import find_alarms
+from acgan.training.device import Choices
+from acgan.training.observe import Observer
+from acgan.training.signals import InterruptedRunError
+
+Train = Callable[..., Any]
+TinyConfig = Callable[..., RunConfig]
+
+CHOICES = Choices("cpu", "fp32", 1, channels_last=False)
+OBJECTIVES: dict[str, dict[str, Any]] = {"gan": {"name": "gan"}, "sgan": {"name": "sgan"}}
+
+
+def without(tiny_config: TinyConfig, name: str, **sections: Any) -> RunConfig:
+    conditioning = {"mode": "none", "embedding_std": None}
+    generator = {"conditioning": conditioning}
+    return tiny_config(everything=True, objective=OBJECTIVES[name], generator=generator, **sections)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_stopping_and_going_on_changes_nothing(
+    name: str,
+    tiny_config: TinyConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    recording: Any,
+    content: Any,
+) -> None:
+    config = without(tiny_config, name)
+    train_tiny(tmp_path / "straight", config)
+    display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        train_tiny(tmp_path / "stopped", config, display)
+    assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
+    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+
+
+def test_no_class_reaches_a_gan(
+    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+) -> None:
+    """Other labels of the same images, and other classes to ask for: the same model."""
+    config = without(tiny_config, "gan", training={"fake_labels": "batch"})
+    run = train_tiny(tmp_path / "run", config)
+    train = tiny_parts.train
+    turned = LabelledImages(train.images, (train.labels + 1) % 3, train.classes)
+    other = DataParts("shapes", turned, tiny_parts.validation, tiny_parts.test)
+    again = train_tiny(tmp_path / "turned", config, parts=other)
+    for network in ("generator", "discriminator"):
+        first, second = (each.model.record.state(network) for each in (run, again))
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    conditional = tiny_config(training={"fake_labels": "batch"})
+    told = train_tiny(tmp_path / "told", conditional).model.record.state("generator")
+    misled = train_tiny(tmp_path / "misled", conditional, parts=other).model.record
+    assert any(not torch.equal(told[key], misled.state("generator")[key]) for key in told)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_what_a_run_says_and_draws(
+    name: str, tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+) -> None:
+    run = tmp_path / "run"
+    train_tiny(run, without(tiny_config, name), summary=True)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = [row for row in rows if "discriminator" in row]
+    for row in rows:
+        assert row["source_accuracy"].keys() == {"real", "fake"}
+        if name == "gan":
+            assert "class_accuracy" not in row
+        else:  # D is asked for classes, of real images alone: no fake has a right answer
+            assert row["class_accuracy"].keys() == {"real_train", "real_held_out"}
+    model = load(run)
+    assert not model.conditional
+    images = model.sample(count=5, seed=2)
+    assert images.shape == (5, *tiny_parts.shape)
+    np.testing.assert_array_equal(model.sample(seed=4), images[2:3])
+    with pytest.raises(UsageError, match="leave the class out"):
+        model.sample(label="ring")
+    with pytest.raises(UsageError, match="leave the class out"):
+        model.sample(label=0)
+    last = max(path for path in (run / "samples").glob("*.png") if path.stem.isdecimal())
+    expected = png_bytes(strip(model.sample(count=4, precision="fp32"), columns=2))
+    with Image.open(last) as sheet:
+        assert sheet.size == Image.open(io.BytesIO(expected)).size
+    with Image.open(run / "samples" / "real.png") as real:
+        assert real.size == sheet.size
+    assert (run / "first-and-last.png").exists()
+    card = (model.record.folder / "README.md").read_text()
+    assert "without classes" in card
+    assert "--class" not in card
+    assert "label=" not in card
+    (opinion,) = opinions(model, tiny_parts.test.images[:1])
+    if name == "gan":
+        assert opinion.class_probabilities is None
+    else:
+        assert opinion.class_probabilities is not None
+        assert opinion.class_probabilities.shape == (3,)
+
+
+def test_ways_and_sheets_need_no_class(
+    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train
+) -> None:
+    model = train_tiny(tmp_path / "run", without(tiny_config, "gan")).model
+    way = model.interpolate(seed=3, to_seed=8, steps=5)
+    np.testing.assert_array_equal(way[0], model.sample(seed=3)[0])
+    np.testing.assert_array_equal(way[-1], model.sample(seed=8)[0])
+    with pytest.raises(UsageError, match="another seed"):
+        model.interpolate(seed=3)
+    with pytest.raises(UsageError, match="leave the class out"):
+        model.interpolate("ring", seed=3, to_seed=4)
+    with pytest.raises(UsageError, match="leave the class out"):
+        model.interpolate(to_label="ring", seed=3, to_seed=4)
+    square, line = model.sheet(count=9), strip(model.sample(count=9), columns=3)
+    assert png_bytes(square) == png_bytes(line)
+
+
+class Drawer(Generator):
+    """Draws real images of any class by the latent; or one image again and again."""
+
+    latent_size = 4
+    classes = 3
+    conditional = False
+
+    def __init__(self, parts: DataParts, *, alike: bool) -> None:
+        super().__init__()
+        self._weight = nn.Parameter(torch.zeros(1))
+        self._alike = alike
+        self._pixels = torch.from_numpy(parts.train.images).float() / 127.5 - 1
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        chosen = (latents.abs().sum(1) * 1e4).long() % len(self._pixels)
+        return self._pixels[torch.zeros_like(chosen) if self._alike else chosen]
+
+    def conditioning_parameters(self) -> Any:
+        yield from ()
+
+    def normalised(self) -> Any:
+        return iter(())
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_alarms_look_at_all_samples_and_never_speak_of_classes(
+    alike: bool, tiny_parts: DataParts
+) -> None:
+    observer = Observer(tiny_parts, 2, CHOICES, conditional=False)
+    nobody: Any = Discriminator  # is not asked
+    evidence = observer.evidence(Drawer(tiny_parts, alike=alike), nobody, {})
+    alarms = find_alarms(evidence, None)
+    assert alarms.keys() == ({"alike"} if alike else set())
+    if alike:
+        assert alarms["alike"].startswith("samples are nearly all alike")
+        assert "class" not in alarms["alike"]

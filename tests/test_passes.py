@@ -62,14 +62,19 @@ def test_the_copy_draws_the_same_and_leaves_the_original_alone(
     assert sum(isinstance(module, nn.Identity) for module in copies) == joined
 
 
-def test_what_overflows_inside_is_refused_though_no_picture_would_tell() -> None:
+def test_what_overflows_inside_is_seen_where_it_arises() -> None:
     """A ReLU by bits makes 0 of a negative NaN, so it has to be seen before."""
     config = DeconvConfig(widths=(8, 8), refinements=2, to_image="shuffle", conditioning=FIRST)
     generator = build_generator(config, ImageShape(1, 16, 16), 4).eval().requires_grad_(False)
     sound = _prepared(generator, low=True)
     assert not any(module._forward_hooks for module in sound.modules())
-    for parameter in (*generator.stages.parameters(), *generator.start.parameters()):  # type: ignore[operator,union-attr]
+    for parameter in (*generator.stages.parameters(), *generator.start.parameters()):  # type: ignore[union-attr]
         parameter.mul_(1e14)
+    watched = _prepared(generator, low=True)
+    assert watched.start._forward_hooks  # type: ignore[union-attr]
+    first, *_ = watched.stages  # type: ignore[misc]
+    with pytest.raises(DataError, match="non-finite"):
+        first(torch.full((1, 8, 4, 4), math.inf, dtype=torch.bfloat16))
     batch = torch.randn(4, generator.latent_size), torch.arange(4)
     with pytest.raises(DataError, match="non-finite"):
         list(drawn(generator, [batch], "bf16"))
@@ -89,7 +94,7 @@ def test_latents_that_no_normal_distribution_gives_are_refused() -> None:
 def test_weights_that_are_no_numbers_are_refused(value: float, precision: Precision) -> None:
     config = DeconvConfig(widths=(8, 6), refinements=1, conditioning=FIRST)
     generator = build_generator(config, ImageShape(1, 8, 8), 4).requires_grad_(False)
-    next(generator.stages.parameters()).view(-1)[0] = value  # type: ignore[operator,union-attr]
+    next(generator.stages.parameters()).view(-1)[0] = value  # type: ignore[union-attr]
     batch = torch.randn(1, generator.latent_size), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(DataError, match="non-finite"):
         list(drawn(generator, [batch], precision))
@@ -102,6 +107,6 @@ def test_levels_of_bfloat16_are_looked_up() -> None:
     levels = to_uint8(finite.reshape(2, -1).t()).t().flatten()
     assert (levels.double() - expected).abs().max() <= 1  # halves, in float32
     assert torch.equal(levels, to_uint8(finite.float()))
-    for wrong in every[~torch.isfinite(every)].split(50):
+    for wrong in torch.split(every[~torch.isfinite(every)], 50):
         with pytest.raises(DataError, match="non-finite"):
             to_uint8(wrong)

@@ -27,7 +27,7 @@ from acgan.networks.drawing_layers import PairedShuffle, WindowedDoubling
 from acgan.networks.interface import Generator
 from acgan.processor import fast_bfloat16
 
-BATCH = 64  # images in every forward pass; a part of the definition of an image, like the seed
+BATCH = 128  # images in every forward pass; a part of the definition of an image, like the seed
 
 _LARGEST_LATENT = 1e6  # far beyond what a normal distribution gives
 _FAR_FROM_OVERFLOW = 1e37  # bfloat16 reaches 3e38; the rest is for its rounding
@@ -147,28 +147,27 @@ def _prepared(generator: Generator, *, low: bool) -> Generator:
     for layer, norm in network.normalised():
         if isinstance(norm, PlainBatchNorm) and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
             _join(layer, norm)
-    on_processor = next(network.parameters()).device.type == "cpu"
-    if low and on_processor:
-        _rule_out_overflow(network)
+    here = low and next(network.parameters()).device.type == "cpu"
+    may_overflow = here and activation_bound(network, _LARGEST_LATENT) >= _FAR_FROM_OVERFLOW
     for module in network.modules() if low else ():
         # these very classes: others, and spectral norm, first compute with the weights, in float32
         if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
             module.to(torch.bfloat16)
-    if low and on_processor:
+    if here:
         _compute_otherwise(network)
+    if may_overflow:
+        _watch(network)
     return network.to(memory_format=torch.channels_last)
 
 
-def _rule_out_overflow(network: Generator) -> None:
-    """Before it draws, where that can be known; else by a look at what every layer gives.
+def _watch(network: nn.Module) -> None:
+    """Look at what every layer gives, where overflow could not be ruled out before.
 
     What overflows becomes NaN in a later sum, and a ReLU by bits (`acgan.networks.rectifier`) makes
     0 of it: the pictures alone would not tell.
     """
-    if activation_bound(network, _LARGEST_LATENT) < _FAR_FROM_OVERFLOW:
-        return
     for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, WindowedDoubling)):
             module.register_forward_hook(lambda _module, _maps, result: _require_finite(result))
 
 
@@ -176,7 +175,7 @@ def _compute_otherwise(network: nn.Module) -> None:
     """Put the layers of `acgan.networks.drawing_layers` in place of those that they replace."""
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
-            if WindowedDoubling.replaces(layer):
+            if isinstance(layer, nn.ConvTranspose2d) and WindowedDoubling.replaces(layer):
                 setattr(parent, name, WindowedDoubling(layer))
             elif PairedShuffle.replaces(layer):
                 setattr(parent, name, PairedShuffle())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ torch.set_num_threads(1)
 
 def doubling(before: int, after: int, *, bias: bool = True, **settings: int) -> nn.ConvTranspose2d:
     torch.manual_seed(0)
-    wanted = {"kernel_size": 4, "stride": 2, "padding": 1, **settings}
+    wanted: dict[str, Any] = {"kernel_size": 4, "stride": 2, "padding": 1, **settings}
     layer = nn.ConvTranspose2d(before, after, bias=bias, **wanted)
     return layer.to(torch.bfloat16).requires_grad_(False)
 

@@ -63,5 +63,5 @@ def activation_bound(generator: Generator, largest_latent: float) -> float:
     with torch.inference_mode():
         latents = torch.full((1, network.latent_size), largest_latent)
         with torch.autocast("cpu", enabled=False):
-            network(latents, torch.zeros(1, dtype=torch.int64))
+            network.forward(latents, torch.zeros(1, dtype=torch.int64))  # no hooks: it is not drawn
     return max(bounds) if all(map(math.isfinite, bounds)) else math.inf

@@ -58,7 +58,7 @@ class WindowedDoubling(nn.Module):
             doubled: Tensor = self._layer(maps)
             return doubled
         seen = F.conv2d(maps, self._kernel, self._bias, padding=1)
-        windows = _as_units(seen).unflatten(-1, (2, 2, -1))
+        windows = _as_units(seen).view(count, height + 1, width + 1, 2, 2, -1)
         out = seen.new_empty(count, 2 * height, 2 * width, seen.shape[1] // 4)
         places = out.view(_UNIT).view(count, height, 2, width, 2, -1)
         for a in (0, 1):
@@ -79,7 +79,9 @@ class PairedShuffle(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """bfloat16 (N, C, 2H, 2W), contiguous, from bfloat16 (N, 4C, H, W)."""
-        pairs = maps.permute(0, 2, 3, 1).contiguous().view(torch.int32).unflatten(-1, (-1, 2))
+        count, channels, height, width = maps.shape
+        pairs = maps.permute(0, 2, 3, 1).contiguous().view(torch.int32)
+        pairs = pairs.view(count, height, width, channels // 4, 2)
         placed = pairs.permute(0, 3, 1, 4, 2).contiguous()  # N, C, H, row of the square, W
         return placed.view(torch.bfloat16).flatten(2, 3)
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import DataParts
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.classification import UNLABELLED
 from acgan.run_config import RunConfig
 from acgan.training import step as step_module
 from acgan.training.checkpoint import optimizer_tensors
@@ -348,3 +350,39 @@ def test_what_is_logged_is_what_is_optimised(
             assert means[network][key] == value
     assert means["discriminator"].keys() == {"source_real", "source_fake", "class_real", "r1"}
     assert 0 <= means["source_accuracy"]["real"] <= 1
+
+
+def test_class_accuracy_counts_labelled_reals_and_fakes_that_were_asked_for() -> None:
+    classes = torch.eye(3)[[0, 1, 2, 0]]  # read as 0, 1, 2, 0
+    answer = DiscriminatorOutput(torch.tensor([1.0, -1, 1, 1]), classes, torch.zeros(4, 1))
+    some, none = torch.tensor([0, UNLABELLED, 1, UNLABELLED]), torch.full((4,), UNLABELLED)
+    right = step_module._right_answers(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
+    assert {name: (int(total), count) for name, (total, count) in right.items()} == {
+        "source_accuracy.real": (3, 4),
+        "source_accuracy.fake": (1, 4),
+        "class_accuracy.real_train": (1, 2),
+        "class_accuracy.fake": (3, 4),
+    }
+    right = step_module._right_answers(answer, none, 0, answer, None)
+    assert right.keys() == {"source_accuracy.real", "source_accuracy.fake"}
+
+
+@pytest.mark.parametrize("objective", [{"name": "acgan"}, {"name": "sgan"}])
+def test_a_batch_may_be_partly_or_wholly_without_labels(
+    objective: dict[str, str], tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+) -> None:
+    """Nothing is skipped, and what is logged of classes is of the labelled."""
+    mode = {"mode": "none" if objective["name"] == "sgan" else "batchnorm"}
+    config = tiny_config(objective=objective, generator={"conditioning": mode})
+    size = config.training.batch_size
+    for labelled in (0, 5):
+        bench = Bench(config, tiny_parts)
+        images = torch.from_numpy(tiny_parts.train.images[:size])
+        labels = torch.from_numpy(tiny_parts.train.labels[:size]).clone()
+        labels[labelled:] = UNLABELLED
+        skipped = bench.stepper.iterate(
+            [(images, labels)], Streams(0), bench.meters, images_seen=0, step=0
+        )
+        assert skipped == []
+        assert bench.meters.state().get("class_accuracy.real_train", [0, 0])[1] == labelled
+        assert (bench.meters.means()["discriminator"]["class_real"] > 0) == (labelled > 0)

@@ -41,6 +41,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the networks, what they cost, and every setting."""
+    from acgan.data.class_groups import class_groups
     from acgan.networks.build import build_discriminator, build_generator
     from acgan.networks.describe import describe_networks
     from acgan.objectives.build import build_objective
@@ -52,19 +53,24 @@ def show(
         raise UsageError(f"--data, --size and --channels are for recipes; {subject} is not one")
     else:
         config, shape, count = _of_model(subject, recipe_names())
-    heads = build_objective(config.objective).heads
+    several = config.classes_per_model
+    groups = class_groups(count, several) if several else (range(count),)
+    heads, own = build_objective(config.objective).heads, len(groups[0])
     summary = describe_networks(
-        build_generator(config.generator, shape, count),
-        build_discriminator(config.discriminator, shape, count, heads),
+        build_generator(config.generator, shape, own),
+        build_discriminator(config.discriminator, shape, own, heads),
         shape,
-        count,
+        own,
         config.training.batch_size,
     )
     values = config.model_dump(mode="json")
     asked = f"{count} classes" if config.objective.conditional else "images of no asked class,"
     title = f"{subject}: {asked} of {shape} pixels"
+    if several:
+        title += f", a set of {len(groups)} models; the networks of one, for {own} classes"
+    shown = {"shape": shape, "classes": count, "models": len(groups)}
     result(
-        {"shape": shape, "classes": count, "networks": asdict(summary), "config": values},
+        {**shown, "networks": asdict(summary), "config": values},
         f"{title}\n\n{summary}\n\n{settings(values)}",
         as_json=as_json,
     )

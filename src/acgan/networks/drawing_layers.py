@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_LARGEST_WINDOWED = 7  # pixels a side; from 8 on, the transposed convolution was as fast or faster
+_LARGEST_WINDOWED = 7  # pixels a side; from 8 on it was slower, but for 512 channels
 _UNIT = torch.complex128  # the widest unit that torch copies; holds eight channels in bfloat16
 _CHANNELS_IN_UNIT = 8
 

@@ -14,7 +14,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.model import Model, load, save_model
 from acgan.networks.build import build_discriminator, build_generator
-from acgan.networks.interface import Heads
+from acgan.objectives.build import build_objective
 from acgan.run_config import RunConfig
 
 Untrained = Callable[..., Model]
@@ -24,12 +24,25 @@ Untrained = Callable[..., Model]
 def untrained(tmp_path: Path) -> Untrained:
     """Makes a model whose record says that it learned from some data."""
 
-    def make(parts: DataParts, data: DataConfig, name: str = "run") -> Model:
+    def make(
+        parts: DataParts,
+        data: DataConfig,
+        name: str = "run",
+        *,
+        objective: dict[str, Any] | None = None,
+        conditioning: dict[str, Any] | None = None,
+    ) -> Model:
         config = RunConfig.model_validate(
             {
                 "recipe": "tiny",
                 "data": data,
-                "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
+                "generator": {
+                    "family": "deconv",
+                    "latent_size": 8,
+                    "widths": [8, 8],
+                    "conditioning": conditioning or {},
+                },
+                "objective": objective or {},
                 "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
                 "training": {"total_images": 1000},
             }
@@ -49,7 +62,10 @@ def untrained(tmp_path: Path) -> Untrained:
             **about,
             generator_state=build_generator(config.generator, parts.shape, classes).state_dict(),
             discriminator_state=build_discriminator(
-                config.discriminator, parts.shape, classes, Heads()
+                config.discriminator,
+                parts.shape,
+                classes,
+                build_objective(config.objective).heads,
             ).state_dict(),
             card=model_card(**about),
         )

@@ -1,0 +1,169 @@
+"""Models without classes, evaluated from end to end: what is measured, what is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.classifiers import cache as cache_module
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.judge_config import JudgeConfig
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, LabelledImages
+from acgan.data.load import load_data
+from acgan.evaluation.evaluate import evaluate, report_of
+from acgan.evaluation.prepare import Prepared, Request, prepare
+from acgan.evaluation.report import write_report
+from acgan.evaluation.report.json import read_report
+from acgan.evaluation.section import Section
+from acgan.evaluation.sections.diversity import diversity_section
+from acgan.evaluation.stopwatch import Stopwatch
+from acgan.model import Model
+
+Untrained = Callable[..., Model]
+
+
+@pytest.fixture(autouse=True)
+def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Judges are fitted in a moment and kept in the test's own folder."""
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+
+    def config(_train: LabelledImages, *, flip: bool) -> JudgeConfig:
+        return JudgeConfig(
+            network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+            fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
+        )
+
+    monkeypatch.setattr(cache_module, "judge_config", config)
+
+
+def pictures(folder: Path, count: int, *, classes: bool) -> DataConfig:
+    for index in range(count):
+        random = np.random.default_rng(index)
+        low = 0 if index % 2 else 120
+        pixels = random.integers(low, low + 120, (8, 8), np.uint8)
+        place = folder / ("dark" if index % 2 else "light") if classes else folder
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{index}.png")
+    return DataConfig(source=str(folder), validation_share=0.4, test_share=0.4)
+
+
+def silent() -> Stopwatch:
+    return Stopwatch(lambda *_told: None, lambda *_told: None)
+
+
+def examined(model: Model, **options: Any) -> Prepared:
+    path = model.record.folder.parent
+    return prepare(Request(path=path, samples=240, extractors=(), **options), silent())
+
+
+@pytest.fixture
+def without(untrained: Untrained) -> Callable[[DataConfig], tuple[Model, DataParts]]:
+    def make(data: DataConfig) -> tuple[Model, DataParts]:
+        parts = load_data(data)
+        changes = {"objective": {"name": "gan"}, "conditioning": {"mode": "none"}}
+        return untrained(parts, data, **changes), parts
+
+    return make
+
+
+def by_key(sections: tuple[Section, ...]) -> dict[str, Section]:
+    return {each.key: each for each in sections}
+
+
+def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None:
+    model, parts = without(pictures(tmp_path / "data", 300, classes=True))
+    prepared = examined(model)
+    assert not prepared.evidence.subject.conditional
+    np.testing.assert_array_equal(prepared.evidence.subject.samples, model.sample(count=240))
+    sections = evaluate(prepared, silent())
+    found = by_key(sections)
+    assert found.keys() == {"fidelity", "labels", "diversity", "memorisation", "latent"}
+    figures = {each.key: each for section in sections for each in section.figures}
+    assert not any(figure.per_class or figure.per_class_floor for figure in figures.values())
+    assert "labels.accuracy.judge" not in figures
+    assert "diversity.variance.judge" not in figures, "within a class and overall are two figures"
+    assert "diversity.ms_ssim_share" not in figures
+    for key in (
+        "labels.shares.judge",
+        "diversity.variance_of_all.judge",
+        "diversity.ms_ssim_of_all",
+        "memorisation.near_copies.pixels",
+        "fidelity.precision.judge",
+    ):
+        assert figures[key].value is not None, key
+    for section in ("labels", "diversity", "latent", "fidelity"):
+        notes = " ".join(found[section].notes)
+        assert "class was asked for" in notes or "asked for no class" in notes, section
+    report = report_of(prepared, sections, {})
+    assert report.classes == ("dark", "light")
+    _, record = write_report(report, tmp_path / "report")
+    again = read_report(record)
+    assert again.classes == report.classes
+    assert json.loads(record.read_text())["judge"]["train_images"] == len(parts.train)
+
+
+def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) -> None:
+    """Real images as samples have a ratio of about 1, one image again and again has 0."""
+    model, parts = without(pictures(tmp_path / "data", 300, classes=True))
+    evidence = examined(model).evidence
+
+    def looked_at(samples: Any) -> Section:
+        asked = np.zeros(len(samples), np.int64)
+        subject = replace(evidence.subject, samples=samples, asked=asked)
+        return diversity_section(
+            replace(evidence, subject=subject, _of_samples={}, _of_parts={}, folder=None)
+        )
+
+    real = looked_at(parts.validation.images)
+    ratio = next(each for each in real.figures if "variance" in each.key)
+    assert ratio.value == pytest.approx(1, abs=0.2)
+    assert [each.key for each in real.findings] == ["good"]
+    assert "class" not in real.findings[0].sentence
+    collapsed = looked_at(np.repeat(parts.validation.images[:1], 120, axis=0))
+    assert collapsed.findings[0].key == "one-image"
+    assert collapsed.findings[0].level == "fault"
+    dark = looked_at(parts.validation.images[parts.validation.labels == 0])
+    narrow = next(each for each in dark.figures if "variance" in each.key)
+    assert narrow.value is not None
+    assert narrow.value < 0.7, "one of two classes varies less than both together"
+
+
+def test_data_without_classes_are_looked_at_by_another_network(
+    without: Any, tmp_path: Path
+) -> None:
+    model, _ = without(pictures(tmp_path / "data", 120, classes=False))
+    prepared = examined(model)
+    assert prepared.evidence.judge is None
+    (eye,) = prepared.extractors
+    assert eye.name.startswith("efficientnet-lite0")
+    assert any("has no classes" in note for note in prepared.notes)
+    sections = evaluate(prepared, silent())
+    figures = {each.key: each for section in sections for each in section.figures}
+    assert figures[f"diversity.variance_of_all.{eye.name}"].value is not None
+    assert figures[f"memorisation.near_copies.{eye.name}"].value is not None
+    assert not any(key.endswith("judge") for key in figures)
+    report = report_of(prepared, sections, {})
+    assert report.judge == {}
+    page, record = write_report(report, tmp_path / "report")
+    assert read_report(record).classes == ("image",)
+    assert "240 samples" in page.read_text()
+
+
+def test_pictures_without_folders_are_samples_without_classes(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", 60, classes=True)
+    folder = tmp_path / "drawn"
+    pictures(folder, 30, classes=False)
+    request = Request(path=folder, data=data.source, samples=20, extractors=())
+    subject = prepare(request, silent()).evidence.subject
+    assert not subject.conditional
+    assert len(subject.samples) == 20
+    assert subject.model is None

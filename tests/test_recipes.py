@@ -105,6 +105,56 @@ def test_systems_list_their_deviations_and_class_both_real_and_fake(name: str) -
     assert objective.source_loss == "bce"
 
 
+@pytest.mark.parametrize(
+    ("name", "generator", "discriminator"),
+    [
+        # layer by layer, ten classes; biases that a norm subtracts, or that come twice, left out
+        (
+            "gan-mnist",
+            129 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784,
+            785 * 512 + 513 * 256 + 257,
+        ),
+        (
+            "cgan-mnist",
+            139 * 256 + 257 * 512 + 513 * 1024 + 1025 * 784,
+            795 * 512 + 513 * 256 + 257,
+        ),
+        (
+            "sgan-mnist",
+            (65 * 6272 + 256) + (128 * 64 * 16 + 128) + (64 * 64 * 9 + 128) + 4 * (64 * 9 + 1),
+            (4 * 32 * 9 + 32) + (32 * 64 * 16 + 128) + (64 * 128 * 9 + 128) + 11 * 6273,
+        ),
+        (
+            "acgan-paper-128",
+            111 * 12_288
+            + 25 * (768 * 384 + 384 * 256 + 256 * 192 + 192 * 96)
+            + 2 * (384 + 256 + 192 + 96)
+            + (25 * 96 * 3 + 3),
+            448 + 4_608 + 18_432 + 73_728 + 294_912 + 1_179_648 + 1_984 + 11 * 131_073,
+        ),
+        (  # G's blocks: convolutions, shortcut, a bias, two tables; D's: the first, one that
+            # halves and two that do not; its heads
+            "resnet-32",
+            129 * 2_048 + 3 * (19 * 128**2 + 128 + 2 * 10 * 256) + 256 + (9 * 128 * 3 + 3),
+            (9 * (3 * 64 + 64 * 64) + 2 * 64 + 3 * 64)
+            + (9 * (64 * 64 + 64 * 128) + 64 + 128 + 64 * 128)
+            + 2 * (18 * 128**2 + 2 * 128)
+            + 11 * 128
+            + 1,
+        ),
+    ],
+)
+def test_parameters_counted_by_hand(name: str, generator: int, discriminator: int) -> None:
+    config, shape = config_of(load_recipe(name)), SHAPES[name]
+    heads = build_objective(config.objective).heads
+    networks = (
+        build_generator(config.generator, shape, 10),
+        build_discriminator(config.discriminator, shape, 10, heads),
+    )
+    counts = [sum(p.numel() for p in network.parameters()) for network in networks]
+    assert counts == [generator, discriminator]
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_systems_have_the_recorded_optimizer(name: str) -> None:
     optimizer = config_of(load_recipe(name)).optimizer

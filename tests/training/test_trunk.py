@@ -28,6 +28,11 @@ Train = Callable[..., Any]
 TinyConfig = Callable[..., RunConfig]
 Content = Callable[[Path], dict[str, bytes]]
 
+HARD: dict[str, Any] = {
+    "regularisers": [{"name": "r1", "gamma": 0.1, "interval_steps": 3}],
+    "optimizer": {"conditioning_multiplier": 5.0, "heads_multiplier": 2.0},
+    "execution": {"precision": "bf16", "memory_format": "channels-last"},
+}
 LAYERS = [{"width": 5, "kernel": 1, "norm": False}, {"width": 6, "kernel": 3}]
 
 
@@ -56,9 +61,7 @@ def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
 ) -> None:
     display = recording()
     folder = tmp_path / "run"
-    train_tiny(
-        folder, tiny_config(everything=True, discriminator=on("efficientnet-lite0")), display
-    )
+    train_tiny(folder, tiny_config(**HARD, discriminator=on("efficientnet-lite0")), display)
     package = load_efficientnet_lite0().network.state_dict()
     trunk = state_of(folder)
     weights = {n.removeprefix("backbone."): v for n, v in trunk.items() if "backbone" in n}
@@ -96,7 +99,7 @@ def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     content: Content,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = tiny_config(everything=True, discriminator=on(network))
+    config = tiny_config(**HARD, discriminator=on(network))
     train_tiny(tmp_path / "straight", config)
     stop = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):

@@ -18,6 +18,7 @@ from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evidence import Evidence, Progress, Subject
 from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
+from acgan.evaluation.shared_features import shared_features
 from acgan.evaluation.stopwatch import Stopwatch
 from acgan.evaluation.subjects import drawn_from, pictures_in
 from acgan.model import Model, load
@@ -237,6 +238,8 @@ def _notes(
             f"training images are among the validation and test images of {parts.name}. Copies of "
             "its training images were not looked for: evaluate it with its own data for that."
         )
+    if model is not None and (shared := shared_features(model.config)) is not None:
+        notes.append(shared)
     notes.extend(parts.notes)
     return notes
 

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+
+from acgan.evaluation.shared_features import shared_features
+from acgan.networks.trunks import TrunkName
+from acgan.run_config import RunConfig
+
+TinyConfig = Callable[..., RunConfig]
+
+
+def test_a_discriminator_that_began_with_noise_shares_nothing(tiny_config: TinyConfig) -> None:
+    assert shared_features(tiny_config()) is None
+
+
+@pytest.mark.parametrize("network", get_args(TrunkName))
+def test_who_stands_on_an_extractor_is_to_be_held_to_another(
+    network: str, tiny_config: TinyConfig
+) -> None:
+    layers = [{"width": 4, "kernel": 1}]
+    discriminator = {"family": "pretrained", "layers": layers, "trunk": {"network": network}}
+    sentence = shared_features(tiny_config(discriminator=discriminator))
+    assert sentence is not None
+    first, advice = sentence.split("go by ")
+    assert network in first
+    assert network not in advice

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from acgan.data.images import ImageShape
+from acgan.networks.activation_bound import activation_bound
 from acgan.networks.build import build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
@@ -74,6 +75,12 @@ def test_all_parameters_are_the_members(members: list[Generator]) -> None:
     assert len(list(both.normalised())) == sum(len(list(each.normalised())) for each in members)
     conditioning = {id(p) for each in members for p in each.conditioning_parameters()}
     assert {id(p) for p in both.conditioning_parameters()} == conditioning
+
+
+def test_activations_are_bounded_as_those_of_the_largest_member(members: list[Generator]) -> None:
+    bounds = [activation_bound(each, 10.0) for each in members]
+    assert len(set(bounds)) > 1
+    assert activation_bound(GeneratorSet(members), 10.0) == max(bounds) < float("inf")
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_wherever_it_is_killed_it_ends_with_the_same_bytes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed before things are put in place: some while it trains, many while it is put together."""
+    """Killed before things are put in place: while members train, and while all is put together."""
     config = tiny_config(classes_per_model=3, **FEW)
     renames = [0]
     kill_at = [0]

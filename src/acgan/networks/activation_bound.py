@@ -15,6 +15,7 @@ from acgan.networks.conditioning import (
     NoiseAlone,
     PlainBatchNorm,
 )
+from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
 
 _BOUNDED = {
@@ -41,6 +42,8 @@ def activation_bound(generator: Generator, largest_latent: float) -> float:
         The bound, over all classes; infinite if a weight is not finite, or if the network has a
         layer for which this is not known to hold (attention, spectral norm).
     """
+    if isinstance(generator, GeneratorSet):
+        return max(activation_bound(each, largest_latent) for each in generator.all_members())
     inner = [module for module in generator.modules() if module is not generator]
     if any(type(module) not in _BOUNDED for module in inner):
         return math.inf

@@ -60,7 +60,7 @@ class GeneratorSet(Generator):
         for index in sorted(set(owners.tolist())):
             mine = owners == index
             local = torch.where(mine, wanted - self._first_classes[index], 0)
-            drawn = self._members()[index](latents, local.to(labels.device))
+            drawn = self.all_members()[index](latents, local.to(labels.device))
             rows = mine.to(drawn.device)[:, None, None, None]
             images = drawn if images is None else torch.where(rows, drawn, images)
         if images is None:
@@ -70,15 +70,16 @@ class GeneratorSet(Generator):
     def member_of(self, label: int) -> tuple[Generator, int]:
         """The generator that knows a class, and the label by which it does."""
         index = bisect_right(self._first_classes.tolist(), label) - 1
-        return self._members()[index], label - int(self._first_classes[index])
+        return self.all_members()[index], label - int(self._first_classes[index])
 
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
         """Those of all members."""
-        return chain.from_iterable(each.conditioning_parameters() for each in self._members())
+        return chain.from_iterable(each.conditioning_parameters() for each in self.all_members())
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Those of all members."""
-        return chain.from_iterable(each.normalised() for each in self._members())
+        return chain.from_iterable(each.normalised() for each in self.all_members())
 
-    def _members(self) -> list[Generator]:
+    def all_members(self) -> list[Generator]:
+        """The generators, in the order of their classes."""
         return cast(list[Generator], list(self.members))

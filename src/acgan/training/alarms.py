@@ -83,6 +83,23 @@ def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, st
     return alarms
 
 
+def find_augmentation_alarm(probability: float | None) -> dict[str, str]:
+    """The alarm of an adaptive augmentation that is at its end: ``{key: sentence}``.
+
+    Args:
+        probability: with which it changes an image; None where none is adaptive.
+    """
+    if probability is None or probability < 1:
+        return {}
+    return {
+        "augmentation": (
+            "the adaptive augmentation is at its end: every image is changed, and the "
+            "discriminator still overfits; try more families in augmentation.policy, lecam among "
+            "the regularisers, a smaller discriminator, or more images"
+        )
+    }
+
+
 def _alike(which: str, ratio: float, advice: str) -> str:
     return (
         f"{which} are nearly all alike: their variance is {ratio:.0%} of the real images'; "

@@ -98,6 +98,10 @@ class Learner:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_rate"] * factor
 
+    def augmentation_figures(self) -> dict[str, float]:
+        """How an adaptive augmentation stands, read out from the device; empty without one."""
+        return {} if self.augmentation is None else self.augmentation.figures()
+
     def tensors(self) -> Tensors:
         """All weights, buffers, moments and memories by name."""
         return {

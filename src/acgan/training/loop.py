@@ -18,7 +18,7 @@ from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.errors import DivergedError
 from acgan.model import Model
 from acgan.run_config import RunConfig
-from acgan.training.alarms import find_alarms
+from acgan.training.alarms import find_alarms, find_augmentation_alarm
 from acgan.training.checkpoint import TrainingState
 from acgan.training.counters import Counters
 from acgan.training.device import Choices
@@ -206,6 +206,8 @@ class Loop:
         )
         counters.meters.clear()
         counters.source_accuracy = row.get("source_accuracy", {})
+        if figures := self._learner.augmentation_figures():
+            row["augmentation"] = figures
         self._recorder.row(row)
 
     def _sheet(self, *, alarms: bool = False) -> None:
@@ -217,7 +219,8 @@ class Loop:
                 generator, self._learner.discriminator, self._counters.source_accuracy
             )
             names = [c.name for c in self._parts.classes] if self._asks else None
-            found = find_alarms(evidence, names)
+            probability = self._learner.augmentation_figures().get("probability")
+            found = find_alarms(evidence, names) | find_augmentation_alarm(probability)
             for event in self._counters.bell.ring(found, self.images_seen):
                 self._recorder.event(event)
 

@@ -87,7 +87,7 @@ def train(
     name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
     folder = RunFolder(Path(run) if run else Path("runs") / name)
     if announce:
-        _announce(chosen, parts, folder, display)
+        _announce(chosen, config, parts, folder, display)
     if config.classes_per_model is not None:
         return carry_out_set(config, parts, folder, display, estimate=announce)
     return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
@@ -220,7 +220,9 @@ def _or_by_name() -> str:
     return f", or with {' or '.join(found)}" if found else ""
 
 
-def _announce(recipe: Recipe, parts: DataParts, folder: RunFolder, display: Display) -> None:
+def _announce(
+    recipe: Recipe, config: RunConfig, parts: DataParts, folder: RunFolder, display: Display
+) -> None:
     """What will be trained, on which data."""
     counts = ", ".join(
         f"{len(part):,} {name}"
@@ -236,4 +238,6 @@ def _announce(recipe: Recipe, parts: DataParts, folder: RunFolder, display: Disp
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")
+    if "colour" in config.augmentation.policy and parts.shape.channels == 1:
+        display.message("augmentation: of grey images, colour is brightness and contrast alone")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")

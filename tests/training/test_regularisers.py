@@ -1,0 +1,346 @@
+"""Regularisers and augmentation in steps and whole runs: who sees what, and what is remembered."""
+
+from __future__ import annotations
+
+import json
+import signal
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from acgan.augmentation.augmentation import Augmentation
+from acgan.data.images import DataParts
+from acgan.objectives.build import ObjectiveConfig
+from acgan.run_config import RunConfig
+from acgan.training import alarms
+from acgan.training import step as step_module
+from acgan.training.alarms import find_augmentation_alarm
+from acgan.training.checkpoint import CheckpointStore
+from acgan.training.device import choose
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner
+from acgan.training.meters import Meters
+from acgan.training.randomness import Streams
+from acgan.training.signals import InterruptedRunError
+from acgan.training.step import Stepper
+
+TinyConfig = Callable[..., RunConfig]
+Train = Callable[..., Any]
+
+AUGMENTED = {"augmentation": {"policy": ["colour", "translation", "cutout"], "noise": 0.05}}
+ADAPTIVE = {
+    "augmentation": {
+        "policy": ["translation", "colour"],
+        "adaptive": True,
+        "probability": 0.5,
+        "target": 0.1,
+        "adjustment_images": 300,
+    }
+}
+LECAM = {"name": "lecam", "start_images": 32, "decay": 0.9}
+CONSISTENCY = {"name": "consistency", "weight_fake": 10.0}
+WAYS: dict[str, dict[str, Any]] = {
+    "augmented": AUGMENTED,
+    "adaptive": ADAPTIVE,
+    "lecam": {"regularisers": [LECAM]},
+    "consistency": {"regularisers": [CONSISTENCY]},
+    "everything": {**ADAPTIVE, "regularisers": [LECAM, CONSISTENCY, {"name": "r1"}]},
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return WAYS[request.param]
+
+
+@final
+class Bench:
+    """A learner that does its iterations on one batch of images."""
+
+    def __init__(self, config: RunConfig, parts: DataParts) -> None:
+        choices = choose(config.execution)
+        self.config = config
+        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
+        self.learner.set_rates(1.0)
+        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
+        self.stepper = Stepper(self.learner, config.training, choices, labels)
+        self.meters = Meters()
+        images, wanted = parts.train.images[:16], parts.train.labels[:16]
+        self.batch = (torch.from_numpy(images), torch.from_numpy(wanted))
+        self.done = 0
+
+    def iterate(self) -> list[str]:
+        steps = self.config.training.discriminator_steps
+        skipped = self.stepper.iterate(
+            [self.batch] * steps,
+            Streams(self.config.seed),
+            self.meters,
+            images_seen=self.done * 16 * steps,
+            step=self.done,
+        )
+        self.done += 1
+        return skipped
+
+
+def inputs_of(network: nn.Module) -> list[Tensor]:
+    """What the network is given from now on."""
+    seen: list[Tensor] = []
+    network.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().clone()))
+    return seen
+
+
+def outputs_of(network: nn.Module) -> list[Tensor]:
+    seen: list[Tensor] = []
+    network.register_forward_hook(lambda _network, _given, made: seen.append(made.detach().clone()))
+    return seen
+
+
+def unlike_what_was_made(bench: Bench) -> dict[str, int]:
+    """Of sixteen images each: how many D was shown changed."""
+    made, shown = outputs_of(bench.learner.generator), inputs_of(bench.learner.discriminator)
+    bench.iterate()
+    real = bench.batch[0].float() / 127.5 - 1
+    pairs = zip(("real", "fake", "generator"), (real, *made), shown, strict=True)
+    return {name: int((a != b).flatten(1).any(1).sum()) for name, a, b in pairs}
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_reals_and_fakes_are_changed_in_both_steps(
+    everything: bool, tiny_config: TinyConfig, tiny_parts: DataParts
+) -> None:
+    quiet = {"regularisers": []}
+    bench = Bench(tiny_config(everything=everything, **AUGMENTED, **quiet), tiny_parts)
+    assert unlike_what_was_made(bench) == {"real": 16, "fake": 16, "generator": 16}
+    bench = Bench(tiny_config(everything=everything, **quiet), tiny_parts)
+    assert unlike_what_was_made(bench) == {"real": 0, "fake": 0, "generator": 0}
+
+
+def test_changes_of_reals_alone_are_found(
+    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted bug that teaches G to draw shifted images."""
+    shown = Stepper._shown
+
+    def reals_only(self: Stepper, images: Tensor, purpose: str, *where: Any) -> Tensor:
+        return shown(self, images, purpose, *where) if purpose == "real" else images
+
+    monkeypatch.setattr(Stepper, "_shown", reals_only)
+    bench = Bench(tiny_config(**AUGMENTED), tiny_parts)
+    assert unlike_what_was_made(bench) == {"real": 16, "fake": 0, "generator": 0}
+
+
+@pytest.mark.parametrize("batch", ["fresh", "shared"])
+def test_every_batch_has_changes_of_its_own_by_seed_and_images_seen(
+    batch: str, tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[bytes] = []
+    forward = Augmentation.forward
+
+    def spied(self: Augmentation, images: Tensor, random: torch.Generator) -> Tensor:
+        changes.append(random.get_state().numpy().tobytes())
+        return forward(self, images, random)
+
+    monkeypatch.setattr(Augmentation, "forward", spied)
+    config = tiny_config(**AUGMENTED, training={"discriminator_steps": 2, "generator_batch": batch})
+    Bench(config, tiny_parts).iterate()
+    assert len(set(changes)) == len(changes) == 5
+    first = changes.copy()
+    changes.clear()
+    bench = Bench(config, tiny_parts)
+    bench.iterate()
+    assert changes == first
+    bench.iterate()
+    assert not set(changes[5:]) & set(first)
+
+
+def test_g_learns_through_the_change(tiny_config: TinyConfig, tiny_parts: DataParts) -> None:
+    """Every weight of G has a gradient; one that is cut off would not move."""
+    bench = Bench(tiny_config(**AUGMENTED), tiny_parts)
+    before = {n: p.detach().clone() for n, p in bench.learner.generator.named_parameters()}
+    bench.iterate()
+    still = [n for n, p in bench.learner.generator.named_parameters() if torch.equal(p, before[n])]
+    assert still == []
+
+
+def test_a_change_that_is_cut_off_leaves_g_without_its_lesson(
+    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Stepper._shown
+    monkeypatch.setattr(
+        Stepper, "_shown", lambda self, images, *where: shown(self, images.detach(), *where)
+    )
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        Bench(tiny_config(**AUGMENTED), tiny_parts).iterate()
+
+
+READERS = ("item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "nonzero")
+
+
+def test_nothing_is_read_out_within_a_step(
+    way: dict[str, Any],
+    tiny_config: TinyConfig,
+    tiny_parts: DataParts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever would wait for a device is called by the one read-out at the end, if at all.
+
+    What a batch's labels say is counted on the CPU, where they still are.
+    """
+    bench = Bench(tiny_config(**way), tiny_parts)
+    for _ in range(4):
+        bench.iterate()
+    reading: list[str] = []
+    at_the_end = step_module._read_out
+
+    def last(*given: Any) -> list[str]:
+        with monkeypatch.context() as patch:
+            for name, original in originals.items():
+                patch.setattr(Tensor, name, original)
+            return at_the_end(*given)
+
+    originals = {name: getattr(Tensor, name) for name in READERS}
+    for name, original in originals.items():
+
+        def spied(self: Tensor, *args: Any, name: str = name, original: Any = original) -> Any:
+            if self.dtype != torch.int64:
+                reading.append(name)
+            return original(self, *args)
+
+        monkeypatch.setattr(Tensor, name, spied)
+    monkeypatch.setattr(step_module, "_read_out", last)
+    for _ in range(4):
+        bench.iterate()
+    assert reading == []
+    assert bool(torch.ones(1) > 0)
+    assert reading == ["__bool__"], "the spy sees what it should"
+
+
+def test_a_skipped_update_leaves_every_memory_bitwise(
+    way: dict[str, Any],
+    tiny_config: TinyConfig,
+    tiny_parts: DataParts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(tiny_config(**way), tiny_parts)
+    for _ in range(3):
+        assert bench.iterate() == []
+    judge = bench.learner.judge
+
+    def spoiled(images: Tensor, labels: Tensor) -> Any:
+        answer = judge(images, labels)
+        answer.source_logits.register_hook(lambda gradient: gradient * torch.nan)
+        return answer
+
+    bench.learner.judge = spoiled
+    before = {name: value.clone() for name, value in bench.learner.memory.state_dict().items()}
+    assert any("discriminator" in problem for problem in bench.iterate())
+    after = bench.learner.memory.state_dict()
+    assert [name for name in before if not torch.equal(before[name], after[name])] == []
+    bench.learner.judge = judge
+    for _ in range(4):
+        assert bench.iterate() == []
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert bool(moved) == bool(before), "the claim above can fail"
+
+
+def test_stopping_and_going_on_changes_nothing(
+    way: dict[str, Any],
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    content: Any,
+) -> None:
+    config = tiny_config(everything=True, **way)
+    train_tiny(tmp_path / "straight", config)
+    display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(InterruptedRunError):
+        train_tiny(tmp_path / "stopped", config, display)
+    assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
+    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+
+
+def test_what_is_remembered_is_in_the_checkpoint_by_name(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    train_tiny(tmp_path / "run", tiny_config(**WAYS["everything"]))
+    state = CheckpointStore(tmp_path / "run" / "checkpoints").newest()
+    assert state is not None
+    named = {
+        name.removeprefix("memory."): value.item()
+        for name, value in state.tensors.items()
+        if name.startswith("memory.")
+    }
+    assert named.keys() == {
+        *(f"regularisers.lecam.{name}" for name in ("real", "fake", "mass")),
+        *(
+            f"augmentation.adaptive.{name}"
+            for name in ("probability", "overfitting", "signs", "judged")
+        ),
+    }
+    assert named["regularisers.lecam.mass"] == pytest.approx(1 - 0.9**12, rel=1e-5)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    figures = [row["augmentation"] for row in rows if "augmentation" in row]
+    assert figures[-1]["probability"] == named["augmentation.adaptive.probability"]
+    assert figures[-1]["overfitting"] == named["augmentation.adaptive.overfitting"]
+    assert len({each["probability"] for each in figures}) > 1
+
+
+def test_an_augmentation_at_its_end_is_an_alarm(
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert find_augmentation_alarm(None) == find_augmentation_alarm(0.99) == {}
+    monkeypatch.setattr(alarms, "GRACE_IMAGES", 0)
+    ended = {"policy": ["colour"], "adaptive": True, "probability": 1.0, "target": -0.99}
+    display = recording()
+    train_tiny(tmp_path / "run", tiny_config(augmentation=ended), display)
+    assert display.says("the adaptive augmentation is at its end", "augmentation.policy")
+    display = recording()
+    train_tiny(tmp_path / "fixed", tiny_config(**AUGMENTED), display)
+    assert not display.says("augmentation is at its end")
+
+
+NAMES = ("gan", "cgan", "sgan", "acgan", "projection", "tac", "adc", "reacgan")
+
+
+def of(objective: str) -> dict[str, Any]:
+    """The sections of a run with that objective."""
+    sections: dict[str, Any] = {"objective": {"name": objective}}
+    if objective in ("gan", "sgan"):
+        sections["generator"] = {"conditioning": {"mode": "none"}}
+    return sections
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_objective_can_carry_them_all(
+    name: str, tiny_config: TinyConfig, tiny_parts: DataParts
+) -> None:
+    bench = Bench(tiny_config(**WAYS["everything"], **of(name)), tiny_parts)
+    for _ in range(4):
+        assert bench.iterate() == []
+    terms = bench.meters.means()["discriminator"].keys()
+    assert terms >= {"lecam", "consistency_real", "consistency_fake", "r1"}
+
+
+def test_every_objective_is_among_those() -> None:
+    known = typing.get_args(typing.get_args(ObjectiveConfig)[0])
+    assert {kind.model_fields["name"].default for kind in known} == set(NAMES)
+
+
+@pytest.mark.parametrize("policy", ["frequency", "uniform", "batch"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_objective_can_have_fakes_of_every_choice_of_labels(
+    policy: str, name: str, tiny_config: TinyConfig, tiny_parts: DataParts
+) -> None:
+    config = tiny_config(**of(name), training={"fake_labels": policy})
+    assert Bench(config, tiny_parts).iterate() == []

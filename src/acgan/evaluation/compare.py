@@ -121,6 +121,9 @@ def _conflict(
         if figure is not None and protocol is not None and figure.value is not None
     ]
     keys = dict.fromkeys(key for protocol in stated for key in protocol)
+    if any(each.get("samples_per_class", ()) is None for each in stated):
+        # one was asked for no class: only figures of all samples at once meet here
+        keys = {key: None for key in keys if not key.endswith("_per_class")}
     sentences = []
     for key in keys:
         different = {

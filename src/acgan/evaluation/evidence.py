@@ -145,9 +145,9 @@ class Evidence:
             "extractor_weights_hash": extractor.weights_hash(),
             "resize": extractor.resize_rule,
             "samples": len(self.subject.samples),
-            "samples_per_class": np.bincount(
-                self.subject.asked, minlength=len(self.names)
-            ).tolist(),
+            "samples_per_class": np.bincount(self.subject.asked, minlength=len(self.names)).tolist()
+            if self.subject.conditional
+            else None,
             "reference": "test",
             "reference_images": len(test),
             "reference_hash": test.content_hash,

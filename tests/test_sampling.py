@@ -20,6 +20,8 @@ from acgan.networks.build import GeneratorConfig, build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator
+from acgan.networks.mlp import MLPGeneratorConfig
+from acgan.networks.resnet_generator import ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.passes import _prepared
 from acgan.sampling import (
@@ -64,6 +66,10 @@ GENERATORS: dict[str, GeneratorConfig] = {
         conditioning=ConditioningConfig(mode="concatenate"),
         spectral_norm=True,
     ),
+    "residual, attention": ResnetGeneratorConfig(
+        latent_size=32, widths=(32, 32, 16), attention_at=(SHAPE.height // 2,)
+    ),
+    "fully connected": MLPGeneratorConfig(latent_size=32, widths=(64, 64), norm=True),
 }
 
 

@@ -58,6 +58,7 @@ def quality(accuracy: float, frechet: float) -> JudgedQuality:
         class_accuracy=(accuracy, accuracy),
         frechet=frechet,
         floor=0.1,
+        class_frechet=(1.0, 1.0),
         class_variance_ratio=(1.0, 1.0),
         confusion=((1, 0), (0, 1)),
         protocol={},

@@ -13,6 +13,7 @@ import typer
 
 import acgan
 from acgan.cli.compare import compare
+from acgan.cli.compare_objectives import compare_objectives
 from acgan.cli.evaluate import evaluate
 from acgan.cli.inspect import inspect
 from acgan.cli.interpolate import interpolate
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for command in (train, sample, evaluate, compare, interpolate, inspect, show, runs, recipes):
     app.command()(command)
+app.command("compare-objectives")(compare_objectives)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
+from acgan.classifiers.extractor import Floats
 from acgan.data.images import Images, Labels
 from acgan.errors import DataError
 from acgan.evaluation.diversity import variance_ratio
@@ -32,6 +33,7 @@ class JudgedQuality:
         frechet: Fréchet distance between the judge's features of the samples and of the real
             part; NaN with fewer than 256 images on a side.
         floor: the same between two real parts; NaN likewise.
+        class_frechet: Fréchet distance per class, K values; NaN where a side has fewer than 256.
         class_variance_ratio: per class, the summed feature variance of samples over that of real
             images, K values; NaN where a class has fewer than two images.
         confusion: samples by asked class (row) and seen class (column).
@@ -44,6 +46,7 @@ class JudgedQuality:
     class_accuracy: tuple[float, ...]
     frechet: float
     floor: float
+    class_frechet: tuple[float, ...]
     class_variance_ratio: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
     protocol: dict[str, Any]
@@ -58,6 +61,11 @@ class JudgedQuality:
     def floors(self) -> float:
         """The Fréchet distance in units of its floor."""
         return self.frechet / self.floor if self.floor > 0 else math.nan
+
+    @property
+    def mean_class_frechet(self) -> float:
+        """Mean of the classes' Fréchet distances, "intra-class" in the literature."""
+        return _over_defined(np.mean, self.class_frechet)
 
     @property
     def variance_ratio(self) -> float:
@@ -83,10 +91,12 @@ class JudgedQuality:
             "frechet": _plain(self.frechet),
             "floor": _plain(self.floor),
             "floors": _plain(self.floors),
+            "mean_class_frechet": _plain(self.mean_class_frechet),
             "variance_ratio": _plain(self.variance_ratio),
             "lowest_variance_ratio": _plain(self.lowest_variance_ratio),
             "highest_variance_ratio": _plain(self.highest_variance_ratio),
             "class_accuracy": dict(zip(names, map(_plain, self.class_accuracy), strict=True)),
+            "class_frechet": dict(zip(names, map(_plain, self.class_frechet), strict=True)),
             "class_variance_ratio": dict(
                 zip(names, map(_plain, self.class_variance_ratio), strict=True)
             ),
@@ -114,19 +124,27 @@ def judge_samples(samples: Images, asked: Labels, against: Reference) -> JudgedQ
     real, names = against.real, tuple(each.name for each in against.real.classes)
     answers = against.judge.answers(samples)
     agreement = class_agreement(answers.logits, asked)
-    enough = min(len(samples), len(real)) >= SMALLEST_COUNT
     ratios = variance_ratio(answers.features, asked, against.features, real.labels, len(names))
     return JudgedQuality(
         classes=names,
         accuracy=agreement.overall,
         class_accuracy=tuple(agreement.per_class.tolist()),
-        frechet=frechet_distance(answers.features, against.features) if enough else math.nan,
+        frechet=_frechet(answers.features, against.features),
         floor=against.floor,
+        class_frechet=tuple(
+            _frechet(answers.features[asked == label], against.features[real.labels == label])
+            for label in range(len(names))
+        ),
         class_variance_ratio=tuple(ratios.tolist()),
         confusion=tuple(tuple(row) for row in agreement.confusion.tolist()),
         protocol=_protocol(np.bincount(asked, minlength=len(names)).tolist(), against),
         notes=tuple(_notes(len(samples), ratios.tolist(), against)),
     )
+
+
+def _frechet(samples: Floats, real: Floats) -> float:
+    enough = min(len(samples), len(real)) >= SMALLEST_COUNT
+    return frechet_distance(samples, real) if enough else math.nan
 
 
 def _protocol(asked: list[int], against: Reference) -> dict[str, Any]:

@@ -55,6 +55,11 @@ _OBJECTIVES: Mapping[type[SourceConfig], Callable[[Any], Objective]] = {
 }
 
 
+def objective_configs() -> dict[str, type[SourceConfig]]:
+    """The configuration of every objective by its name, from GAN on."""
+    return {str(each.model_fields["name"].default): each for each in _OBJECTIVES}
+
+
 def build_objective(config: ObjectiveConfig) -> Objective:
     """The objective that a configuration describes."""
     return _OBJECTIVES[type(config)](config)

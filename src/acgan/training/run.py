@@ -20,7 +20,7 @@ from acgan.training.run_folder import RunFolder
 from acgan.training.run_set import carry_out_set
 from acgan.training.start import TrainedRun, carry_out
 
-__all__ = ["TrainedRun", "train"]
+__all__ = ["TrainedRun", "prepare", "train"]
 
 _MANY_FILES = 2_000  # from here on reading takes so long that silence looks like a fault
 _BUDGETS = ("total_images", "total_epochs", "max_minutes")
@@ -71,6 +71,67 @@ def train(
         (16, 1, 28, 28)
     """
     display = display or SilentDisplay()
+    chosen, config, parts, model = _prepared(
+        data,
+        recipe=recipe,
+        images=images,
+        max_minutes=max_minutes,
+        seed=seed,
+        init_from=init_from,
+        classes_per_model=classes_per_model,
+        data_options=data_options,
+        execution=execution,
+        options=options,
+        display=display,
+    )
+    name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
+    folder = RunFolder(Path(run) if run else Path("runs") / name)
+    if announce:
+        _announce(chosen, config, parts, folder, display)
+    if config.classes_per_model is not None:
+        return carry_out_set(config, parts, folder, display, estimate=announce)
+    return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
+
+
+def prepare(
+    data: str,
+    *,
+    recipe: str | None = None,
+    images: int | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
+    display: Display | None = None,
+) -> tuple[Recipe, RunConfig, DataParts]:
+    """What `train` would train with the same arguments: recipe, configuration and data.
+
+    Raises:
+        AcganError: as `train` does before its first step.
+    """
+    chosen, config, parts, _ = _prepared(
+        data,
+        recipe=recipe,
+        images=images,
+        data_options=data_options,
+        options=options,
+        display=display or SilentDisplay(),
+    )
+    return chosen, config, parts
+
+
+def _prepared(
+    data: str,
+    *,
+    recipe: str | None,
+    images: int | None,
+    data_options: Mapping[str, Any] | None,
+    options: Sequence[str],
+    display: Display,
+    max_minutes: float | None = None,
+    seed: int | None = None,
+    init_from: str | Path | None = None,
+    classes_per_model: int | None = None,
+    execution: Mapping[str, Any] | None = None,
+) -> tuple[Recipe, RunConfig, DataParts, Model | None]:
     chosen = load_recipe(recipe) if recipe else None
     start = _given(data, data_options, execution, seed)
     if classes_per_model is not None:
@@ -84,13 +145,7 @@ def train(
     model = load(init_from) if init_from else None
     config = _configure(chosen, start, options, images, max_minutes, model)
     _check_fit(config, parts, model)
-    name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
-    folder = RunFolder(Path(run) if run else Path("runs") / name)
-    if announce:
-        _announce(chosen, config, parts, folder, display)
-    if config.classes_per_model is not None:
-        return carry_out_set(config, parts, folder, display, estimate=announce)
-    return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
+    return chosen, config, parts, model
 
 
 def _given(

@@ -34,6 +34,12 @@ FAMILY = {
     "projection-grey": GREY,
     "reacgan-grey": GREY,
     "tac-grey": GREY,
+    "adc-colour": COLOUR,
+    "cgan-colour": COLOUR,
+    "gan-colour": COLOUR,
+    "projection-colour": COLOUR,
+    "reacgan-colour": COLOUR,
+    "tac-colour": COLOUR,
 }
 """Another objective on a default's networks, at the default's rates."""
 SHAPES = {
@@ -42,6 +48,7 @@ SHAPES = {
     "medium": ImageShape(3, 64, 64),
     "large": ImageShape(3, 128, 128),
     **FAMILY,
+    "acgan-mod-colour": COLOUR,
     "gan-mnist": ImageShape(1, 28, 28),
     "cgan-mnist": ImageShape(1, 28, 28),
     "sgan-mnist": ImageShape(1, 28, 28),
@@ -283,11 +290,30 @@ def test_a_recipe_of_another_objective_differs_in_the_objective_alone(name: str)
     assert config_of(load_recipe(name)).objective.name == objective
 
 
+def test_acgan_mod_is_the_default_with_hinge_and_spectral_norm() -> None:
+    default, other = load_recipe("small-colour").values, load_recipe("acgan-mod-colour").values
+    differing = {key for key in default if default[key] != other[key]}
+    assert differing == {"objective", "discriminator"}
+    config = config_of(load_recipe("acgan-mod-colour"))
+    assert isinstance(config.objective, ACGANConfig)
+    assert (config.objective.source_loss, config.objective.class_weight_fake) == ("hinge", 0)
+    discriminator = dict(other["discriminator"])
+    assert discriminator.pop("spectral_norm")
+    for layer, before in zip(
+        discriminator["layers"], default["discriminator"]["layers"], strict=True
+    ):
+        assert layer == {**before, "norm": False}
+    assert discriminator == {**default["discriminator"], "layers": discriminator["layers"]}
+    assert config.training.ema_half_life_images > 0
+
+
 @pytest.mark.parametrize(
     ("shape", "name"),
     [
         (ImageShape(1, 28, 28), "small-grey"),
         (ImageShape(1, 32, 32), "small-grey"),
+        (ImageShape(1, 28, 56), "small-grey"),  # mnist-pairs: no larger than 40×40
+        (ImageShape(1, 32, 64), "medium"),
         (ImageShape(3, 32, 32), "small-colour"),
         (ImageShape(3, 28, 28), "small-colour"),
         (ImageShape(3, 48, 64), "medium"),
@@ -316,3 +342,19 @@ def test_small_sets_are_not_gone_over_without_end() -> None:
 def test_an_unknown_recipe_gets_a_hint() -> None:
     with pytest.raises(UsageError, match="did you mean 'small-grey'"):
         load_recipe("smal-grey")
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64), (3, 128)])
+def test_every_default_has_a_form_without_classes(channels: int, side: int) -> None:
+    shape = ImageShape(channels, side, side)
+    told, alone = (choose(shape, 10_000, conditional=each) for each in (True, False))
+    assert alone.name == told.name
+    assert "without classes" in alone.summary
+    with_classes, config = config_of(told), config_of(alone)
+    assert with_classes.objective.conditional
+    assert (config.objective.name, config.generator.conditioning.mode) == ("gan", "none")
+    assert config.discriminator == with_classes.discriminator
+    assert (config.optimizer, config.training) == (with_classes.optimizer, with_classes.training)
+    generators = (config.generator, with_classes.generator)
+    first, second = (each.model_dump(exclude={"conditioning"}) for each in generators)
+    assert first == second

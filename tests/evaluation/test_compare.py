@@ -114,17 +114,14 @@ def test_what_names_the_model_or_the_draw_is_no_hindrance(changes: dict[str, Any
 
 def test_what_was_asked_for_no_class_meets_others_in_figures_of_all_samples() -> None:
     of_classes = {"samples_per_class": [50, 50], "images_a_side_per_class": [20, 20]}
-    of_none = {"samples_per_class": None, "images_a_side_per_class": []}
-    (row,) = compared(
-        make_report("a", protocol=of_classes), make_report("b", protocol=of_none)
-    ).rows
-    assert row.conflict == ""
+    of_none: dict[str, Any] = {"samples_per_class": None, "images_a_side_per_class": []}
+    one = make_report("a", protocol=of_classes)
+    assert only_row(one, make_report("b", protocol=of_none)).conflict == ""
     others = of_classes | {"samples_per_class": [60, 40]}
-    (row,) = compared(make_report("a", protocol=of_classes), make_report("b", protocol=others)).rows
-    assert "samples per class differs" in row.conflict
-    more = of_none | {"samples": 200}
-    (row,) = compared(make_report("a", protocol=of_classes), make_report("b", protocol=more)).rows
-    assert row.conflict.startswith("samples differs")
+    conflict = only_row(one, make_report("b", protocol=others)).conflict
+    assert "samples per class differs" in conflict
+    more = only_row(one, make_report("b", protocol=of_none | {"samples": 200})).conflict
+    assert more.startswith("samples differs")
 
 
 def test_a_value_that_is_missing_conflicts_with_nothing() -> None:

@@ -113,7 +113,7 @@ def unlike_what_was_made(bench: Bench) -> dict[str, int]:
 def test_reals_and_fakes_are_changed_in_both_steps(
     everything: bool, tiny_config: TinyConfig, tiny_parts: DataParts
 ) -> None:
-    quiet = {"regularisers": []}
+    quiet: dict[str, Any] = {"regularisers": []}
     bench = Bench(tiny_config(everything=everything, **AUGMENTED, **quiet), tiny_parts)
     assert unlike_what_was_made(bench) == {"real": 16, "fake": 16, "generator": 16}
     bench = Bench(tiny_config(everything=everything, **quiet), tiny_parts)
@@ -233,7 +233,9 @@ def test_a_skipped_update_leaves_every_memory_bitwise(
 
     def spoiled(images: Tensor, labels: Tensor) -> Any:
         answer = judge(images, labels)
-        answer.source_logits.register_hook(lambda gradient: gradient * torch.nan)
+        answer.source_logits.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: gradient * torch.nan
+        )
         return answer
 
     bench.learner.judge = spoiled

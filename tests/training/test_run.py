@@ -174,3 +174,12 @@ def test_what_will_be_trained_is_said_first(
     assert display.says("recipe: small-")
     assert display.says("every setting: config.json")
     assert display.says("16 images will take about", "measured just now")
+    assert not display.says("brightness and contrast alone")
+
+
+def test_what_colour_means_to_grey_images_is_said(
+    start: Callable[..., TrainedRun], recording: Any
+) -> None:
+    display = recording()
+    start("augmentation={policy=['colour']}", images=16, display=display, announce=True)
+    assert display.says("of grey images, colour is brightness and contrast alone")

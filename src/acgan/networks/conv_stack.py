@@ -31,6 +31,7 @@ from acgan.networks.layers import (
     widened,
 )
 from acgan.networks.sizes import require_judgeable, require_squares
+from acgan.networks.small_maps import convolve
 
 
 @final
@@ -189,4 +190,17 @@ def _block(
         unit = nn.Dropout2d if config.dropout_unit == "channels" else nn.Dropout
         after.append(unit(config.dropout))
     attention: list[nn.Module] = [SelfAttention(layer.width)] if attentive else []
-    return nn.Sequential(convolution, *(norm + after if norm_first else after + norm), *attention)
+    return _Layer(convolution, *(norm + after if norm_first else after + norm), *attention)
+
+
+@final
+class _Layer(nn.Sequential):
+    """A convolution and what follows it."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, width, H', W') from (N, C, H, W)."""
+        convolution, *rest = self
+        maps = convolve(convolution, maps)
+        for module in rest:
+            maps = module(maps)
+        return maps

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, cast, final
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -34,7 +33,9 @@ from acgan.networks.layers import (
     initialise,
     start_maps,
 )
+from acgan.networks.rectifier import relu_
 from acgan.networks.sizes import start_size
+from acgan.networks.small_maps import convolve
 
 
 @final
@@ -124,9 +125,9 @@ class DeconvGenerator(Generator):
         x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels)
-        x = F.relu(x, inplace=True)
+        x = relu_(x)
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
-            x = F.relu(norm(stage(x), labels), inplace=True)
+            x = relu_(norm(convolve(stage, x), labels))
             x = attended(x, self.attention, index)
         return torch.tanh(self.to_image(x))
 

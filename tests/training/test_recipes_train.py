@@ -68,5 +68,7 @@ def test_a_recipe_trains(name: str) -> None:
         for name, parameter in network.named_parameters(prefix=type(network).__name__)
     }
     still = {name for name in before if torch.equal(before[name], after[name])}
-    # behind a gain of 0 nothing learns before the gain does
-    assert not {name for name in still if ".attention." not in name}
+    # Behind a gain of 0 nothing learns before the gain does, and hinge's slopes of reals and fakes
+    # cancel in the source head's bias.
+    excused = (".attention.", "source_head.bias")
+    assert not {name for name in still if not any(part in name for part in excused)}

@@ -22,6 +22,7 @@ from acgan.run_config import RunConfig
 from acgan.run_list import list_runs
 from acgan.sampling import sample_images
 from acgan.storage.manifest import write_manifest
+from acgan.training.run import train
 from acgan.training.run_folder import RunFolder
 from acgan.training.run_set import carry_out_set, plan
 from acgan.training.start import TrainedRun
@@ -304,3 +305,13 @@ def test_a_member_that_is_damaged_or_another_is_refused(trained: Path) -> None:
     write_manifest(trained / "model", {})
     with pytest.raises(DataError, match="no safe folder name"):
         load(trained)
+
+
+def test_a_set_neither_starts_from_weights_nor_gives_them(trained: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    for several in (2, None):
+        with pytest.raises(UsageError, match=r"--init-from takes one model.*members/"):
+            train("digits", run=new, init_from=trained, images=64, classes_per_model=several)
+    with pytest.raises(UsageError, match="classes_per_model"):
+        train("digits", run=new, classes_per_model=1)
+    assert not new.exists()

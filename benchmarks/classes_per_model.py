@@ -1,0 +1,148 @@
+"""How good is a set of models as each draws fewer of the classes, at equal cost per class?
+
+    python benchmarks/classes_per_model.py fashion-mnist --data-root ~/data --out per-model
+    python benchmarks/classes_per_model.py cifar10 --seeds 0 1 2 --out per-model-cifar
+
+Odena, Olah & Shlens 2017 (§4.5) trained 100 models of 10 classes each, since quality fell as one
+model drew more. Here the same budget of images is spent on one model of all classes and on sets of
+several: every class is seen equally often, and a step costs the same (the networks are of one
+size), so the sets have more weights and no more computing. Models are judged by
+`benchmarks/quality.py` (its options and measures), and means and standard deviations are taken over
+seeds. The same command goes on where it was stopped; a table as Markdown and all figures lie in
+--out at the end. Take --part validation while choosing settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from quality import FIGURES, measure
+from quality import Arguments as Quality
+
+from acgan.errors import AcganError, UsageError
+from acgan.storage import write_atomic
+from acgan.training.display import make_display
+from acgan.training.run import train
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    try:
+        print(compare(_arguments(words)), end="")
+    except AcganError as error:
+        print(f"classes_per_model: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def compare(arguments: argparse.Namespace) -> str:
+    """Train and judge everything that is not there yet; the table as Markdown.
+
+    Raises:
+        UsageError: settings contradict each other.
+        DataError: the data are not there.
+        DiskError: something cannot be written.
+    """
+    if len(set(arguments.per_model)) < len(arguments.per_model):
+        raise UsageError("--per-model names a number twice; name each once")
+    runs: dict[int, list[Path]] = {number: [] for number in arguments.per_model}
+    trained: dict[str, int] = {}
+    for seed in arguments.seeds:
+        for number, paths in runs.items():
+            path = arguments.out / f"{number}-per-model-seed-{seed}"
+            run = train(
+                arguments.data,
+                recipe=arguments.recipe,
+                images=arguments.images,
+                seed=seed,
+                run=path,
+                classes_per_model=number,
+                data_options={"root": arguments.data_root},
+                options=arguments.option,
+                display=make_display(sys.stderr),
+            )
+            paths.append(path)
+            trained[str(path)] = run.images_seen
+    report = measure(
+        Quality(
+            models=[str(path) for paths in runs.values() for path in paths],
+            data=arguments.data,
+            data_root=arguments.data_root,
+            per_class=arguments.per_class,
+            part=arguments.part,
+            seed=0,
+            flip=arguments.flip,
+            json=None,
+        )
+    )
+    members = {number: _members(paths[0]) for number, paths in runs.items()}
+    report |= {"images_seen": trained, "members": members, "seeds": arguments.seeds}
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(arguments.out / "classes-per-model.json", text)
+    names = {number: [str(path) for path in paths] for number, paths in runs.items()}
+    result = table(report["models"], names, members, trained)
+    write_atomic(arguments.out / "classes-per-model.md", result)
+    return result
+
+
+def table(
+    figures: Mapping[str, Mapping[str, Any]],
+    runs: Mapping[int, Sequence[str]],
+    members: Mapping[int, int],
+    images_seen: Mapping[str, int],
+) -> str:
+    """A row for each number of classes per model: means and standard deviations over its runs.
+
+    Args:
+        figures: of each run, as `quality.measure` has them.
+        runs: names of the runs by classes per model.
+        members: models in a set by classes per model.
+        images_seen: by each run, all its models together.
+    """
+    header = ["classes per model", "models", "images seen", *(heading for heading, _ in FIGURES)]
+    lines = [header, ["---"] * len(header)]
+    for number, names in runs.items():
+        seen = np.mean([images_seen[name] for name in names])
+        cells = [_cell([figures[name][key] for name in names]) for _, key in FIGURES]
+        lines.append([str(number), str(members[number]), f"{seen:,.0f}", *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _members(run: Path) -> int:
+    return len(list((run / "members").iterdir()))
+
+
+def _cell(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "–"
+    spread = f" ± {np.std(known, ddof=1):.3f}" if len(known) > 1 else ""
+    return f"{np.mean(known):.3f}{spread}"
+
+
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", metavar="DATA", help="a named set, a folder or a zip")
+    parser.add_argument("--per-model", type=int, nargs="+", default=[2, 5, 10], metavar="N")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
+    parser.add_argument("--images", type=int, help="for all models of a set; else the recipe's")
+    parser.add_argument("--recipe", help="of all sets; else the data's default")
+    parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
+    parser.add_argument("--data-root", help="folder of local copies of named sets")
+    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The benchmark of classes per model: one command, resumed by itself, a row for each number."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.classifiers.cache import judge_of
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.judge_config import JudgeConfig
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+TINY = JudgeConfig(
+    network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+    fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
+)
+SMALL = (
+    *("-o", "generator.widths=[8, 8]", "-o", "generator.latent_size=6"),
+    *("-o", "discriminator.layers=[{width=6, kernel=4, stride=4}]"),
+    *("-o", "training.batch_size=16", "-o", "execution.threads=1", "-o", "data.per_class=40"),
+    *("-o", "reporting.sheet_columns=1", "-o", "execution.precision=fp32"),
+)
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The script, with a judge that is fitted in a second."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    for name in ("quality", "classes_per_model_benchmark"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    path = BENCHMARKS / "classes_per_model.py"
+    spec = importlib.util.spec_from_file_location("classes_per_model_benchmark", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "classes_per_model_benchmark", module)
+    spec.loader.exec_module(module)
+    quality = sys.modules["quality"]
+    small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
+    monkeypatch.setattr(quality, "judge_of", small)
+    monkeypatch.setattr(quality, "judges_folder", lambda: tmp_path / "judges")
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    return module
+
+
+def test_one_command_trains_judges_and_goes_on(
+    benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["digits", "--per-model", "5", "10", "--seeds", "3", "--images", "64", *SMALL]
+    words += ["--per-class", "30", "--out", str(tmp_path / "out")]
+    assert benchmark.main(words) == 0
+    first = capsys.readouterr().out
+    rows = [line.split(" | ") for line in first.splitlines()]
+    assert [row[:3] for row in rows[2:]] == [["| 5", "2", "64"], ["| 10", "1", "64"]]
+    report = json.loads((tmp_path / "out" / "classes-per-model.json").read_text(encoding="utf-8"))
+    assert set(report["images_seen"].values()) == {64}
+    assert report["members"] == {"5": 2, "10": 1}
+    assert all(row["protocol"]["samples"] == 300 for row in report["models"].values())
+    assert benchmark.main(words) == 0
+    again = capsys.readouterr()
+    assert again.out == first == (tmp_path / "out" / "classes-per-model.md").read_text("utf-8")
+    assert "model 1 of" not in again.err, "nothing is trained twice"
+
+
+def test_the_table_by_hand(benchmark: ModuleType) -> None:
+    keys = [key for _, key in benchmark.FIGURES]
+    figures = {"a": dict.fromkeys(keys, 0.5), "b": dict.fromkeys(keys, 0.7)}
+    figures["c"] = {**figures["a"], keys[2]: None}
+    text = benchmark.table(
+        figures, {2: ["a", "b"], 10: ["c"]}, {2: 5, 10: 1}, {**dict.fromkeys("abc", 640)}
+    )
+    rows = text.splitlines()
+    assert rows[2].startswith("| 2 | 5 | 640 | 0.600 ± 0.141 |")
+    assert rows[3].startswith("| 10 | 1 | 640 | 0.500 | 0.500 | – |")
+
+
+def test_mistakes_get_their_sentence(
+    benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.main(["digits", "--per-model", "5", "5", "--out", str(tmp_path)]) == 2
+    assert "twice" in capsys.readouterr().err

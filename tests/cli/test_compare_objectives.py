@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from acgan.studies import objectives as module
+from acgan.studies.objectives import Question
+from acgan.studies.objectives_result import ObjectiveComparison, Row
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+    """A comparison that takes no time, and what it was asked."""
+    questions: list[Question] = []
+
+    def compare(question: Question, folder: Path, *, display: Any, told: Any) -> Any:
+        questions.append(question)
+        folder.mkdir(exist_ok=True)
+        figures = {"accuracy": 0.9, "floors": 3.0, "variance_ratio": None}
+        rows = {name: (Row(name, 0, 100, "m", figures),) for name in ("adc", "tac")}
+        found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
+        told(found)
+        return found
+
+    def picture(found: ObjectiveComparison, folder: Path) -> bytes:
+        Image.new("L", (8, 8)).save(folder / "drawn.png")
+        return (folder / "drawn.png").read_bytes()
+
+    monkeypatch.setattr(module, "compare_objectives", compare)
+    monkeypatch.setattr(module, "picture_of", picture)
+    return questions
+
+
+def test_it_prints_a_table_and_writes_figures_and_picture(
+    acgan: Any, asked: list[Question], tmp_path: Path
+) -> None:
+    out = tmp_path / "compared"
+    done = acgan("compare-objectives", "digits", "--out", str(out))
+    assert done.code == 0, done.err
+    assert "90.0" not in done.out  # shares, as in the other tables
+    assert "adc" in done.out
+    assert "0.900" in done.out
+    assert "98.0%" in done.out
+    assert json.loads((out / "objectives.json").read_text())["objectives"]["adc"]["floors"]
+    assert (out / "objectives.txt").read_text() in done.out + "\n"
+    assert (out / "objectives.png").exists()
+    assert asked == [Question("digits")]
+
+
+def test_its_flags_make_the_question(acgan: Any, asked: list[Question], tmp_path: Path) -> None:
+    words: Sequence[str] = [
+        "compare-objectives",
+        "digits",
+        "--objective",
+        "adc",
+        "--objective",
+        "tac",
+        "--recipe",
+        "medium",
+        "--images",
+        "500",
+        "--seed",
+        "3",
+        "--seed",
+        "4",
+        "--per-class",
+        "20",
+        "--part",
+        "validation",
+        "--data-root",
+        "/data",
+        "-o",
+        "a.b=1",
+        "--json",
+    ]
+    done = acgan(*words, "--out", str(tmp_path))
+    assert json.loads(done.out)["folder"] == str(tmp_path)
+    assert asked == [
+        Question(
+            "digits",
+            names=("adc", "tac"),
+            recipe="medium",
+            images=500,
+            seeds=(3, 4),
+            per_class=20,
+            part="validation",
+            data_options={"root": "/data"},
+            options=("a.b=1",),
+        )
+    ]
+
+
+def test_a_wrong_objective_is_refused_with_the_closest(acgan: Any, tmp_path: Path) -> None:
+    words = ("--objective", "acgn", "--objective", "adc", "--out", str(tmp_path / "new"))
+    done = acgan("compare-objectives", "digits", *words)
+    assert done.code == 2
+    assert "did you mean 'acgan'" in done.err

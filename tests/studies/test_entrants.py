@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from acgan.config import difference, validate, with_overrides
+from acgan.errors import UsageError
+from acgan.objectives.acgan import ACGANConfig
+from acgan.objectives.adc import ADCConfig
+from acgan.objectives.build import objective_configs
+from acgan.recipes import Recipe, load_recipe, recipe_names
+from acgan.run_config import RunConfig
+from acgan.studies.entrants import Entrant, entrants
+
+GREY = load_recipe("small-grey")
+
+
+def run_of(recipe: Recipe, entrant: Entrant) -> RunConfig:
+    values = with_overrides({**recipe.values, "recipe": recipe.name}, entrant.options)
+    return validate(RunConfig, values, where="test")
+
+
+def test_everyone_takes_part_and_the_recipe_where_it_is_none_of_them() -> None:
+    names = [each.name for each in entrants(GREY)]
+    assert names == [*objective_configs(), "small-grey"]
+    assert [each.name for each in entrants(load_recipe("projection-grey"))] == [
+        *objective_configs()
+    ]
+
+
+@pytest.mark.parametrize("entrant", entrants(GREY), ids=lambda each: each.name)
+def test_an_entrant_differs_from_the_recipe_in_its_objective_alone(entrant: Entrant) -> None:
+    recipe = validate(RunConfig, {**GREY.values, "recipe": GREY.name}, where="test")
+    changes = difference(recipe.model_dump(), run_of(GREY, entrant).model_dump())
+    allowed = ("objective.",) if entrant.conditional else ("objective.", "generator.conditioning.")
+    assert all(change.startswith(allowed) for change in changes)
+    assert bool(changes) == (entrant.name != "small-grey")
+
+
+def test_an_objective_enters_with_its_own_weights_and_the_recipes_source_loss() -> None:
+    recipe = next(
+        each
+        for each in map(load_recipe, recipe_names())
+        if each.values["objective"].get("source_loss") == "hinge"
+    )
+    adc = run_of(recipe, entrants(recipe, ["adc", "tac"])[0]).objective
+    assert adc == ADCConfig(source_loss="hinge")
+
+
+def test_the_recipes_own_setting_goes_by_its_name() -> None:
+    own, plain = entrants(GREY, ["small-grey", "acgan"])
+    assert run_of(GREY, own).objective.model_dump() == {
+        **ACGANConfig().model_dump(),
+        **GREY.values["objective"],
+    }
+    assert run_of(GREY, plain).objective == ACGANConfig()
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["acgn", "adc"], "there is no objective 'acgn'; did you mean 'acgan'?"),
+        (["adc"], "two different objectives"),
+        (["adc", "adc"], "each named once"),
+    ],
+)
+def test_what_makes_no_comparison_is_refused(names: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        entrants(GREY, names)
+    assert words in str(refused.value)

@@ -1,0 +1,197 @@
+"""Whole comparisons of tiny runs on real digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acgan.classifiers.cache import judge_of
+from acgan.classifiers.judge_config import judge_config
+from acgan.data.images import DataParts
+from acgan.errors import DataError, UsageError
+from acgan.evaluation.judged import judge_samples
+from acgan.evaluation.reference import reference
+from acgan.model import load
+from acgan.studies import objectives as module
+from acgan.studies.objectives import Question, compare_objectives, picture_of
+from acgan.studies.objectives_result import ObjectiveComparison
+from acgan.training.run import prepare
+
+SMALL = (
+    "generator.widths=[8, 4]",
+    "generator.refinements=0",
+    "discriminator.layers=[{width=4, kernel=4, stride=2, norm=false}]",
+    "training.batch_size=16",
+    "optimizer.schedule=constant",
+)
+QUESTION = Question(
+    "digits", names=("acgan", "gan"), images=48, seeds=(0, 1), per_class=30, options=SMALL
+)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """A judge that has seen little, once for all tests here."""
+
+    def judge(parts: DataParts, *, flip: bool) -> Any:
+        return judge_of(parts, config=judge_config(parts.train, flip=flip, images=2_000))
+
+    monkeypatch.setenv("ACGAN_CACHE", str(cache))
+    monkeypatch.setattr(module, "judge_of", judge)
+
+
+@pytest.fixture(scope="module")
+def done(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ObjectiveComparison]:
+    folder = tmp_path_factory.mktemp("comparison")
+    with pytest.MonkeyPatch.context() as patched:
+        quick_judge.__wrapped__(patched, cache)  # type: ignore[attr-defined]
+        return folder, compare_objectives(QUESTION, folder)
+
+
+def test_every_objective_is_trained_with_every_seed_to_the_same_budget(
+    done: tuple[Path, ObjectiveComparison],
+) -> None:
+    folder, found = done
+    assert {name: [row.seed for row in rows] for name, rows in found.rows.items()} == {
+        "acgan": [0, 1],
+        "gan": [0, 1],
+    }
+    assert {row.images for rows in found.rows.values() for row in rows} == {48}
+    acgan, gan = (load(folder / f"{name}-s1").config for name in ("acgan", "gan"))
+    assert acgan.objective.name == "acgan"
+    assert gan.objective.name == "gan"
+    assert gan.generator.conditioning.mode == "none"
+    assert acgan.discriminator == gan.discriminator
+    assert acgan.seed == gan.seed == 1
+
+
+def test_the_figures_are_those_of_the_models_samples(
+    done: tuple[Path, ObjectiveComparison],
+) -> None:
+    folder, found = done
+    _, _, parts = prepare("digits", options=SMALL)
+    judge = judge_of(parts, config=judge_config(parts.train, flip=False, images=2_000))
+    samples = load(folder / "acgan-s1").sample(label="all", count=30)
+    asked = np.repeat(np.arange(10), 30)
+    quality = judge_samples(samples, asked, reference(judge, parts)).to_json()
+    row = found.rows["acgan"][1]
+    assert row.figures["accuracy"] == quality["accuracy"]
+    assert row.figures["floors"] == pytest.approx(quality["floors"])
+    assert row.class_accuracy == quality["class_accuracy"]
+    assert found.values("gan", "accuracy") == []
+    assert min(found.values("gan", "floors")) > 1
+
+
+def test_the_same_question_again_trains_and_judges_nothing(
+    done: tuple[Path, ObjectiveComparison], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, found = done
+
+    def never(*_: Any, **__: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(module, "judge_samples", never)
+    before = (folder / "acgan-s0" / "metrics.jsonl").read_bytes()
+    assert compare_objectives(QUESTION, folder).to_json() == found.to_json()
+    assert (folder / "acgan-s0" / "metrics.jsonl").read_bytes() == before
+
+
+def test_what_a_kill_interrupts_goes_on_to_the_same_figures(
+    done: tuple[Path, ObjectiveComparison], tmp_path: Path
+) -> None:
+    def kill(_: ObjectiveComparison) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_objectives(QUESTION, tmp_path, told=kill)
+    with (tmp_path / module.FIGURES).open("a") as log:
+        log.write('{"name": "gan", "se')  # cut in a line
+    seen: list[int] = []
+    again = compare_objectives(
+        QUESTION, tmp_path, told=lambda found: seen.append(sum(map(len, found.rows.values())))
+    )
+    assert seen == [1, 2, 3, 4]
+    assert again.to_json() == done[1].to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": 64}, "another comparison (images: 48 → 64)"),
+        ({"options": (*SMALL, "training.mirror=always")}, "another comparison (options"),
+    ],
+)
+def test_another_question_is_refused_in_the_same_folder(
+    done: tuple[Path, ObjectiveComparison], changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        compare_objectives(replace(QUESTION, **changes), done[0])
+    assert words in str(refused.value)
+
+
+def test_more_seeds_and_objectives_join_what_is_there(
+    done: tuple[Path, ObjectiveComparison], tmp_path: Path
+) -> None:
+    one = replace(QUESTION, names=("acgan", "adc"), seeds=(0,))
+    compare_objectives(one, tmp_path)
+    both = compare_objectives(replace(QUESTION, names=("acgan", "gan"), seeds=(0, 1)), tmp_path)
+    assert both.to_json() == done[1].to_json()
+
+
+def test_minutes_become_images_by_each_objectives_speed_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    speeds = {"acgan": 10.0, "gan": 20.0}
+    monkeypatch.setattr(module, "rates_in_turns", lambda runs: {k: speeds[k] for k in runs})
+    question = replace(QUESTION, images=None, minutes=0.08, seeds=(0,))
+    found = compare_objectives(question, tmp_path)
+    assert {name: rows[0].images for name, rows in found.rows.items()} == {"acgan": 48, "gan": 96}
+    speeds["acgan"] = 1000.0  # the first measurement holds
+    assert compare_objectives(question, tmp_path).to_json() == found.to_json()
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        (replace(QUESTION, minutes=1.0), "--images or as --minutes"),
+        (replace(QUESTION, seeds=(1, 1)), "each once"),
+        (replace(QUESTION, seeds=()), "at least one seed"),
+        (replace(QUESTION, per_class=0), "--per-class"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_written(
+    question: Question, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        compare_objectives(question, tmp_path / "new")
+    assert words in str(refused.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_class_is_nothing_to_compare_by(tmp_path: Path) -> None:
+    from PIL import Image
+
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(40):
+        image = random.integers(0, 255, (8, 8)).astype(np.uint8)
+        Image.fromarray(image).save(pictures / f"{number}.png")
+    with pytest.raises(DataError, match="one class"):
+        compare_objectives(replace(QUESTION, data=str(pictures)), tmp_path / "out")
+
+
+def test_the_picture_is_drawn_from_the_first_seeds_models(
+    done: tuple[Path, ObjectiveComparison],
+) -> None:
+    folder, found = done
+    assert picture_of(found, folder).startswith(b"\x89PNG")

@@ -8,7 +8,7 @@ from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.data.sources import NAMED_SETS
 
 GREY, COLOUR = ImageShape(1, 32, 32), ImageShape(3, 32, 32)
-GLYPHS = ("digits", "mnist", "kmnist", "svhn")
+GLYPHS = ("digits", "mnist", "mnist-pairs", "kmnist", "svhn")
 
 
 @pytest.mark.parametrize("name", GLYPHS)

@@ -47,6 +47,15 @@ def test_mnist_comes_from_its_gz_files(root: Path) -> None:
     ]
 
 
+def test_pairs_are_made_of_mnists_own_parts(root: Path) -> None:
+    existing(root / "mnist" / "train-images-idx3-ubyte.gz")
+    parts = load_data(DataConfig(source="mnist-pairs", root=str(root)))
+    assert parts.shape == (1, 28, 56)
+    for part, count in ((parts.train, 540), (parts.validation, 60), (parts.test, 100)):
+        assert part.class_counts.tolist() == [count] * 100
+    assert parts.notes == ()
+
+
 def test_fashion_mnist_comes_from_debians_folder(tmp_path: Path) -> None:
     existing(Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"))
     parts = load_data(DataConfig(source="fashion-mnist", root=str(tmp_path)))

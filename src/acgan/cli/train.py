@@ -15,8 +15,8 @@ def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="digits (needs no network), mnist, fashion-mnist, kmnist, emnist-letters …, "
-            "cifar10, cifar100, svhn, stl10; or a folder or zip with one sub-folder per class.",
+            help="digits (needs no network), mnist, mnist-pairs, fashion-mnist, kmnist, "
+            "emnist-letters …, cifar10, cifar100, svhn, stl10; or a folder or zip with one sub-folder per class.",
             metavar="DATA",
         ),
     ],

@@ -33,7 +33,8 @@ class Recipe:
         deviations: where it departs from the system that it reproduces.
         header: the comment at the top of its file.
         values: the configuration's sections, to be completed with the data.
-        largest_side: the largest height or width that it is meant for as a default.
+        largest_side: of the largest square that it is meant for as a default; other proportions go
+            by their area, since that is what a step costs.
         channels: the numbers of channels that it is meant for as a default.
     """
 
@@ -100,7 +101,7 @@ def choose(shape: ImageShape, train_images: int, *, conditional: bool = True) ->
     refusals: list[str] = []
     for name in DEFAULTS:
         recipe = load_recipe(name)
-        fits = recipe.largest_side is None or max(shape.height, shape.width) <= recipe.largest_side
+        fits = recipe.largest_side is None or shape.height * shape.width <= recipe.largest_side**2
         if shape.channels not in recipe.channels or not fits:
             continue
         problem = _problem(recipe, shape)

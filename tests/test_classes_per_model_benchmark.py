@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -72,8 +73,9 @@ def test_one_command_trains_judges_and_goes_on(
 
 def test_the_table_by_hand(benchmark: ModuleType) -> None:
     keys = [key for _, key in benchmark.FIGURES]
-    figures = {"a": dict.fromkeys(keys, 0.5), "b": dict.fromkeys(keys, 0.7)}
-    figures["c"] = {**figures["a"], keys[2]: None}
+    half: dict[str, Any] = dict.fromkeys(keys, 0.5)
+    figures = {"a": half, "b": dict.fromkeys(keys, 0.7), "c": dict(half)}
+    figures["c"][keys[2]] = None
     text = benchmark.table(
         figures, {2: ["a", "b"], 10: ["c"]}, {2: 5, 10: 1}, {**dict.fromkeys("abc", 640)}
     )

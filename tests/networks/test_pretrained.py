@@ -75,7 +75,7 @@ def test_everything_that_may_learn_does_and_gradients_reach_the_images(
     assert output.class_logits.shape == (6, 3)
     weights = torch.linspace(-1, 2, 6)
     total = (output.source_logits * weights).sum() + (output.class_logits * weights[:, None]).sum()
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
 
     assert images.grad is not None
     assert all(gradient.any() for gradient in images.grad)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from acgan.classifiers.cache import judge_of
 from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
 from acgan.data.images import DataParts
 from acgan.errors import DataError
@@ -123,10 +124,9 @@ def test_a_judge_learns_from_the_training_part_alone(
     tiny_config: TinyConfig, tiny_parts: DataParts, recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    fitted = trunk_module.judge_of
 
     def watched(parts: DataParts, **options: Any) -> Any:
-        judge = fitted(parts, **options)
+        judge = judge_of(parts, **options)
         seen.append(judge.record.train_hash)
         assert judge.record.train_images == len(parts.train)
         return judge

@@ -219,3 +219,36 @@ def test_an_objective_with_classes_wants_a_generator_that_is_told_them(name: str
     with pytest.raises(UsageError, match=f'{name} asks the generator for classes.*"batchnorm"'):
         run(objective, "generator.conditioning.mode=none")
     assert run(objective).generator.conditioning.conditional
+
+
+SGAN = ("objective.name=sgan", "generator.conditioning.mode=none")
+
+
+@pytest.mark.parametrize("overrides", [(), SGAN], ids=["acgan", "sgan"])
+def test_labels_may_be_few_where_the_objective_takes_unlabelled_images(
+    overrides: tuple[str, ...],
+) -> None:
+    assert run("data.labelled_per_class=10", *overrides).training.labelled_share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["objective.source_head=projection"], "acgan with the source head 'projection' takes no"),
+        (["objective.name=projection"], "the objective projection takes no real image without"),
+        (["objective.name=adc"], "take sgan, or acgan with objective.source_head=plain"),
+        (["objective.name=tac"], "tac takes no real image without a label"),
+        (["objective.name=cgan"], "cgan with the source head 'joined' takes no"),
+        (["objective.name=reacgan"], "reacgan takes no real image without a label"),
+        (["training.fake_labels=batch"], 'set it to "frequency"'),
+        (["classes_per_model=2"], "divides training images by their class"),
+        (
+            ["discriminator.family=pretrained", "discriminator.trunk.network=judge"],
+            "has learned the labels of all training images",
+        ),
+    ],
+)
+def test_labels_are_not_hidden_where_they_would_be_missed(overrides: list[str], words: str) -> None:
+    run(*overrides)
+    with pytest.raises(UsageError, match=words):
+        run("data.labelled_per_class=10", *overrides)

@@ -64,7 +64,7 @@ Three disjoint parts of `{data_name}`, cut before training; the networks learned
 The hash tells whether other images are the same ones.
 
 {_split_table(split)}
-
+{_labelled(split)}
 ## Drawing
 
 ```
@@ -199,6 +199,22 @@ def _split_table(split: Mapping[str, Mapping[str, Any]]) -> str:
         for name, part in split.items()
     ]
     return "\n".join(["| part | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
+
+
+def _labelled(split: Mapping[str, Mapping[str, Any]]) -> str:
+    """A paragraph where not all training images were labelled."""
+    known = split["train"].get("labelled")
+    if known is None:
+        return ""
+    return (
+        f"\nOf the training images {known['images']:,} had a label ({_each(known['per_class'])}); "
+        "the others were\nlearned from without.\n"
+    )
+
+
+def _each(counts: Sequence[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    return f"{most:,} of each class" if fewest == most else f"{fewest:,} to {most:,} of each class"
 
 
 def _cell(text: str) -> str:

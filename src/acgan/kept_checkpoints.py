@@ -107,7 +107,8 @@ def _state(path: Path, generator: Generator) -> dict[str, Tensor]:
 
 
 def _batches(model: Model) -> Iterator[tuple[Tensor, Tensor]]:
-    counts = np.array(model.split["train"]["per_class"], np.float64)
+    known = model.split["train"]
+    counts = np.array(known.get("labelled", known)["per_class"], np.float64)
     if model.config.training.fake_labels == "uniform":
         counts = (counts > 0).astype(np.float64)
     edges = np.cumsum(counts) / counts.sum()

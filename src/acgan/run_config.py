@@ -11,6 +11,7 @@ from acgan.config import Config, short_hash
 from acgan.data.class_groups import FEWEST
 from acgan.data.config import DataConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
+from acgan.networks.pretrained import PretrainedConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.build import ObjectiveConfig, RegulariserConfig
 
@@ -59,6 +60,9 @@ class TrainingConfig(Config):
             ``fresh``: G's step draws latents and labels of its own.
         fake_labels: ``frequency``: drawn by the training part's class frequencies; ``uniform``;
             ``batch``: those of the real batch.
+        labelled_share: where only some training images are labelled (`DataConfig`): the share of
+            each batch that is drawn from these, with labels; the rest is drawn from all training
+            images, without.
         ema_half_life_images: half-life of the moving average of G's weights; 0 switches it off.
         ema_ramp: the half-life is at most this share of the images seen so far, so that short runs
             forget the start (Karras et al. 2022, appendix F).
@@ -73,6 +77,7 @@ class TrainingConfig(Config):
     mirror: Literal["never", "auto", "always"] = "never"
     generator_batch: Literal["shared", "fresh"] = "fresh"
     fake_labels: Literal["frequency", "uniform", "batch"] = "frequency"
+    labelled_share: float = Field(0.5, gt=0, lt=1)
     ema_half_life_images: float = Field(20_000, ge=0)
     ema_ramp: float | None = Field(0.1, gt=0)
     skips_before_restore: int = Field(5, ge=1)
@@ -178,6 +183,40 @@ class RunConfig(Config):
                 "are none to divide among models; leave classes_per_model out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _hides_labels_only_where_they_can_be_missed(self) -> Self:
+        if self.data.labelled_per_class is None:
+            return self
+        rest = "leave data.labelled_per_class out"
+        if not self.objective.takes_unlabelled:
+            raise ValueError(
+                f"the objective {self.objective.name}{self._with_its_source_head()} takes no real "
+                f"image without a label: {rest}, or take sgan, or acgan with "
+                "objective.source_head=plain"
+            )
+        if self.training.fake_labels == "batch":
+            raise ValueError(
+                'training.fake_labels is "batch", and most images of a batch have no label: set it '
+                f'to "frequency", or {rest}'
+            )
+        if self.classes_per_model is not None:
+            raise ValueError(
+                "classes_per_model divides training images by their class, which those without a "
+                f"label do not tell; leave it out, or {rest}"
+            )
+        if isinstance(self.discriminator, PretrainedConfig) and (
+            self.discriminator.trunk.network == "judge"
+        ):
+            raise ValueError(
+                "a judge as discriminator.trunk has learned the labels of all training images: "
+                f"set discriminator.trunk.network to another, or {rest}"
+            )
+        return self
+
+    def _with_its_source_head(self) -> str:
+        head = getattr(self.objective, "source_head", None)
+        return f" with the source head {head!r}" if head else ""
 
     @model_validator(mode="after")
     def _signs_tell_overfitting(self) -> Self:

@@ -85,6 +85,32 @@ def test_named_sets_are_resized_too(digits: DataParts) -> None:
     assert parts.train.class_counts.tolist() == [2] * 10
 
 
+def test_few_labels_are_those_of_the_subset_of_as_many_images(digits: DataParts) -> None:
+    """All images stay, and all labels do, for an evaluation; training is told of some alone."""
+    parts, subset = load(labelled_per_class=3), load(per_class=3)
+    assert parts.train.content_hash == digits.train.content_hash
+    assert parts.labelled.content_hash == subset.train.content_hash
+    record = parts.split_record()
+    assert record["train"].pop("labelled") == subset.split_record()["train"]
+    assert record == digits.split_record()
+    assert digits.labelled is digits.train
+    more = load(labelled_per_class=5)
+    assert parts.labelled_rows is not None
+    assert more.labelled_rows is not None
+    assert set(parts.labelled_rows.tolist()) < set(more.labelled_rows.tolist())
+    other = load(labelled_per_class=3, split_seed=1)
+    assert other.labelled.content_hash != parts.labelled.content_hash
+
+
+def test_labels_of_a_subset() -> None:
+    parts = load(long_tail=50, labelled_per_class=10)
+    assert parts.labelled.class_counts.tolist() == [10] * 9 + [8]
+    assert any(
+        note == "fewer than 10 labelled images: all there are of nine" for note in parts.notes
+    )
+    assert load(per_class=3, labelled_per_class=3).labelled_rows is None
+
+
 def test_too_large_a_per_class_is_said() -> None:
     assert any("all there are of" in note for note in load(per_class=1000).notes)
 

@@ -56,7 +56,10 @@ def of_classes(parts: DataParts, chosen: Sequence[int], *, cache: str | None) ->
 
     Raises:
         DiskError: images too many for memory could not be written to the cache.
+        ValueError: some training images are without a label, so nobody knows of which class.
     """
+    if parts.labelled_rows is not None:
+        raise ValueError("images without labels cannot be divided by class")
     new_label = np.full(len(parts.classes), -1, np.int64)
     new_label[list(chosen)] = np.arange(len(chosen))
     classes = tuple(parts.classes[index] for index in chosen)

@@ -61,6 +61,9 @@ class DataConfig(Config):
         per_class: at most so many training images of each class.
         long_tail: exponential class imbalance; how many times as many images the first class has
             as the last (Cui et al. 2019, section 5).
+        labelled_per_class: at most so many training images of each class keep their label; the
+            others are learned from without (`acgan.data.images.DataParts.labelled`). They are those
+            that ``per_class`` would keep. None = all.
         only_class: names of the classes to keep, in all three parts; empty = all.
         validation_share: share of a source's training images that becomes the validation part,
             where the source brings no validation part of its own.
@@ -76,6 +79,7 @@ class DataConfig(Config):
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Annotated[int, Field(ge=1)] | None = None
     long_tail: Annotated[float, Field(ge=1)] | None = None
+    labelled_per_class: Annotated[int, Field(ge=1)] | None = None
     only_class: tuple[str, ...] = ()
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.1

@@ -88,9 +88,12 @@ class LabelledImages:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataParts:
     """The three disjoint parts of one data set, cut before anything is trained.
+
+    Where only some training images are to keep their labels, ``train`` still has all of them, since
+    an evaluation may know them: training asks `labelled` and ``labelled_rows`` for its labels.
 
     Attributes:
         name: short name of the source, safe in a file name (``digits``, ``mnist``, folder's name).
@@ -99,6 +102,8 @@ class DataParts:
         test: for evaluation only.
         notes: sentences that a person should read (files set aside, classes with few images …).
         set_aside: path and reason of every file that was left out because it cannot be used.
+        labelled_rows: int64 (n,), ascending: the training images whose labels training may know;
+            None for all.
     """
 
     name: str
@@ -107,6 +112,12 @@ class DataParts:
     test: LabelledImages
     notes: tuple[str, ...] = ()
     set_aside: tuple[tuple[str, str], ...] = ()
+    labelled_rows: npt.NDArray[np.int64] | None = None
+
+    @cached_property
+    def labelled(self) -> LabelledImages:
+        """The training images whose labels training may know, in the order of ``train``."""
+        return self.train if self.labelled_rows is None else self.train.subset(self.labelled_rows)
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
@@ -119,13 +130,21 @@ class DataParts:
         return self.train.shape
 
     def split_record(self) -> dict[str, dict[str, Any]]:
-        """What ``split.json`` holds: per part the content hash, size and count per class."""
+        """What ``split.json`` holds: per part the content hash, size and count per class.
+
+        Where not all training images are labelled, ``train`` has the same of those that are, as
+        ``labelled``.
+        """
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {
-            name: {
-                "content_hash": part.content_hash,
-                "images": len(part),
-                "per_class": [int(count) for count in part.class_counts],
-            }
-            for name, part in parts.items()
-        }
+        record = {name: _record(part) for name, part in parts.items()}
+        if self.labelled_rows is not None:
+            record["train"]["labelled"] = _record(self.labelled)
+        return record
+
+
+def _record(part: LabelledImages) -> dict[str, Any]:
+    return {
+        "content_hash": part.content_hash,
+        "images": len(part),
+        "per_class": [int(count) for count in part.class_counts],
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +62,19 @@ def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataPa
         images = take(source.everything, rows[chosen], config.image_size, cache=config.cache)
         return LabelledImages(images, labels[chosen], classes)
 
+    labelled = None
+    if config.labelled_per_class is not None and (wanted > config.labelled_per_class).any():
+        kept = np.minimum(wanted, config.labelled_per_class)
+        labelled = pick(labels[train], classes, kept, seed=config.split_seed)
     parts = DataParts(
         name=source.name,
         train=part(train),
         validation=part(np.flatnonzero(codes == Part.VALIDATION)),
         test=part(np.flatnonzero(codes == Part.TEST)),
         set_aside=source.set_aside,
+        labelled_rows=labelled,
     )
-    notes = (*source.notes, *_notes(parts, config), *leak_note(parts))
-    return DataParts(parts.name, parts.train, parts.validation, parts.test, notes, parts.set_aside)
+    return replace(parts, notes=(*source.notes, *_notes(parts, config), *leak_note(parts)))
 
 
 def _find(config: DataConfig, progress: Progress) -> Source:
@@ -99,15 +104,15 @@ def _kept(source: Source, config: DataConfig) -> tuple[Indices, Indices, tuple[C
 
 
 def _notes(parts: DataParts, config: DataConfig) -> Iterator[str]:
-    wanted = config.per_class
-    if wanted is not None:
-        few = [
-            name.name
-            for name, count in zip(parts.classes, parts.train.class_counts, strict=True)
-            if count < wanted
-        ]
-        if few:
-            yield f"fewer than {wanted} training images: all there are of {', '.join(few)}"
+    for wanted, what in ((config.per_class, "training"), (config.labelled_per_class, "labelled")):
+        if wanted is not None:
+            few = [
+                name.name
+                for name, count in zip(parts.classes, parts.train.class_counts, strict=True)
+                if count < wanted
+            ]
+            if few:
+                yield f"fewer than {wanted} {what} images: all there are of {', '.join(few)}"
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         empty = [
             c.name for c, count in zip(parts.classes, part.class_counts, strict=True) if not count

@@ -222,6 +222,11 @@ def _notes(
             f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; "
             "a figure made with it can be no surer than that."
         ]
+    if model is not None and (labelled := model.split["train"].get("labelled")):
+        notes.append(
+            f"The model learned with the labels of {labelled['images']:,} training images and "
+            "without those of the others; what judges it here may know all labels."
+        )
     if model is None:
         notes.append(
             "Nobody here knows what made these pictures or what it learned from: if it was the "

@@ -37,9 +37,11 @@ class Objective(ABC):
         """D's terms: scalars, to be minimised by D. ``fake`` comes from detached images.
 
         Args:
-            real: D's answer to N real images.
+            real: D's answer to N real images; where some are labelled and others not, its source
+                logits are those of the unlabelled alone.
             fake: D's answer to M fake images.
-            real_labels: int64 (N,), the true classes.
+            real_labels: int64 (N,), the true classes, or
+                `acgan.objectives.classification.UNLABELLED` where the objective takes that.
             fake_labels: int64 (M,), the classes that G was asked for.
         """
 
@@ -58,7 +60,7 @@ class DiscriminatorStep:
             unchanged (`acgan.networks.statistics.frozen_statistics`).
         real_images: float32 (N, C, H, W), the real images as D was shown them: in [-1, 1], but
             for what an augmentation adds.
-        real_labels: int64 (N,), the true classes.
+        real_labels: int64 (N,), the true classes or `UNLABELLED`, as an objective gets them.
         real: D's answer to them, with its graph.
         fake_images: (M, C, H, W), fakes as D was shown them, cut off from G.
         fake_labels: int64 (M,), the classes that G was asked for.

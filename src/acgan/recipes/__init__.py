@@ -83,7 +83,13 @@ def load_recipe(name: str) -> Recipe:
     )
 
 
-def choose(shape: ImageShape, train_images: int, *, conditional: bool = True) -> Recipe:
+def choose(
+    shape: ImageShape,
+    train_images: int,
+    *,
+    conditional: bool = True,
+    all_labelled: bool = True,
+) -> Recipe:
     """The default recipe for data of this shape and size.
 
     The smallest family member that can build the size; small sets get fewer images to learn from,
@@ -94,6 +100,7 @@ def choose(shape: ImageShape, train_images: int, *, conditional: bool = True) ->
         train_images: how many of them there are to learn from.
         conditional: whether there are classes to ask for; without, it is the same run with the
             objective ``gan`` and a generator that is told no label.
+        all_labelled: whether all of them have a label; where not, D's source head is not given it.
 
     Raises:
         UsageError: no default can build the size; the message names the sizes that work.
@@ -106,7 +113,10 @@ def choose(shape: ImageShape, train_images: int, *, conditional: bool = True) ->
             continue
         problem = _problem(recipe, shape)
         if problem is None:
-            recipe = recipe if conditional else _without_classes(recipe)
+            if not conditional:
+                recipe = _without_classes(recipe)
+            elif not all_labelled:
+                recipe = _with_some_labels(recipe)
             return _for_size(recipe, train_images)
         refusals.append(problem)
     raise UsageError(refusals[0] if refusals else f"no default recipe is for images of {shape}")
@@ -129,6 +139,18 @@ def _without_classes(recipe: Recipe) -> Recipe:
         recipe,
         values={**recipe.values, **changed},
         summary=f"{recipe.name} without classes: its networks and rates, with the objective gan",
+        expectation="not measured",
+    )
+
+
+def _with_some_labels(recipe: Recipe) -> Recipe:
+    plain = {"source_head": "plain", "class_weight_generator": 1.0}
+    if all(recipe.values["objective"].get(key) in (value, None) for key, value in plain.items()):
+        return recipe
+    return replace(
+        recipe,
+        values={**recipe.values, "objective": {**recipe.values["objective"], **plain}},
+        summary=f"{recipe.name} for data of which a part is labelled: D is not given the label",
         expectation="not measured",
     )
 

@@ -12,7 +12,6 @@ from typing import Any, final
 
 import torch
 
-from acgan.data.batches import BatchOrder
 from acgan.data.images import DataParts
 from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.errors import DivergedError
@@ -28,6 +27,7 @@ from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner, schedule_factor
 from acgan.training.observe import Observer
 from acgan.training.randomness import Streams
+from acgan.training.real_batches import RealBatches
 from acgan.training.recorder import Recorder
 from acgan.training.run_folder import RunFolder
 from acgan.training.signals import InterruptedRunError, StopRequest
@@ -77,7 +77,7 @@ class Loop:
         self._learner = Learner(config, parts.shape, len(parts.classes), choices)
         if start_from is not None:
             self._learner.start_from(start_from.generator, start_from.discriminator)
-        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
+        labels = LabelSource(config.training.fake_labels, parts.labelled.class_counts)
         self._stepper = Stepper(self._learner, config.training, choices, labels)
         self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
         self._asks = self._learner.generator.conditional
@@ -150,11 +150,11 @@ class Loop:
         batches = []
         for index in range(training.discriminator_steps):
             start = self.images_seen + index * training.batch_size
-            chosen = self._order.indices(start, training.batch_size)
-            images = torch.from_numpy(self._parts.train.images[chosen])
+            pixels, labels = self._batches.after(start)
+            images = torch.from_numpy(pixels)
             if self._mirror:
                 images = mirrored_at_random(images, self._streams.generator("mirror", start))
-            batches.append((images, torch.from_numpy(self._parts.train.labels[chosen])))
+            batches.append((images, torch.from_numpy(labels)))
         skipped = self._stepper.iterate(
             batches,
             self._streams,
@@ -295,4 +295,10 @@ class Loop:
 
     def _begin_streams(self) -> None:
         self._streams = Streams(self._config.seed, self._counters.retry)
-        self._order = BatchOrder(len(self._parts.train), self._streams.derive("order"))
+        training = self._config.training
+        self._batches = RealBatches(
+            self._parts,
+            self._streams,
+            batch_size=training.batch_size,
+            labelled_share=training.labelled_share,
+        )

@@ -45,11 +45,11 @@ class Observer:
         self._columns = columns
         self._conditional = conditional
         self._choices = choices
-        self._train = parts.train
-        held_out = parts.validation if len(parts.validation) else parts.train
+        self._train, self._labelled = parts.train, parts.labelled
+        held_out = parts.validation if len(parts.validation) else parts.labelled
         self._held_out_images, self._held_out_labels = _some(held_out, _HELD_OUT)
         self._real_images, self._real_labels = _some_of_each(held_out, _REAL_PER_CLASS)
-        present = np.flatnonzero(parts.train.class_counts)
+        present = np.flatnonzero(parts.labelled.class_counts)
         self._sheet_classes = [int(k) for k in present[:_SHEET_CLASSES]]
         per_class = max(_ALARM_LEAST, min(_ALARM_PER_CLASS, _ALARM_IMAGES // max(1, len(present))))
         self._alarm_labels: Labels = np.repeat(present, per_class).astype(np.int64)
@@ -84,8 +84,8 @@ class Observer:
             return strip(np.asarray(self._train.images[chosen]), columns=self._columns)
         rows = []
         for k in self._sheet_classes:
-            (indices,) = np.nonzero(self._train.labels == k)
-            rows.append(np.asarray(self._train.images[indices[: self._columns]]))
+            (indices,) = np.nonzero(self._labelled.labels == k)
+            rows.append(np.asarray(self._labelled.images[indices[: self._columns]]))
         return class_sheet(rows, [self._names[k] for k in self._sheet_classes])
 
     def evidence(

@@ -139,9 +139,12 @@ def _prepared(
     parts = _load(chosen, start, options, display)
     if chosen is None:
         # a person who keeps one class of several looks at how one is learned: as among the others
+        all_labelled = parts.labelled_rows is None
         one_of_several = "only_class" in _merged(None, start, options)["data"]
         conditional = len(parts.classes) > 1 or one_of_several
-        chosen = choose(parts.shape, len(parts.train), conditional=conditional)
+        chosen = choose(
+            parts.shape, len(parts.train), conditional=conditional, all_labelled=all_labelled
+        )
     model = load(init_from) if init_from else None
     config = _configure(chosen, start, options, images, max_minutes, model)
     _check_fit(config, parts, model)
@@ -227,7 +230,7 @@ def _check_fit(config: RunConfig, parts: DataParts, model: Model | None) -> None
     Raises:
         UsageError: sizes, classes or networks that do not fit.
     """
-    present = int((parts.train.class_counts > 0).sum())
+    present = int((parts.labelled.class_counts > 0).sum())
     if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
             f"{config.objective.title} needs images of at least two classes (one sub-folder "
@@ -287,6 +290,8 @@ def _announce(
             ("test", parts.test),
         )
     )
+    if parts.labelled_rows is not None:
+        counts += f"; {len(parts.labelled):,} training images labelled"
     count = len(parts.classes)
     what = f"{count} classes of {parts.shape}" if count > 1 else f"images of {parts.shape}"
     display.message(f"data: {parts.name}, {what} ({counts})")

@@ -8,7 +8,7 @@ Nothing is read out from the device before the whole iteration has been handed t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import final
 
@@ -93,7 +93,8 @@ class Stepper:
         """One D step on each of ``batches``, then one G step.
 
         Args:
-            batches: real images uint8 (B, C, H, W) and labels int64 (B,), on the CPU.
+            batches: real images uint8 (B, C, H, W) and labels int64 (B,), `UNLABELLED` where there
+                is none, on the CPU.
             streams: where latents, fake labels, augmentation and dropout come from.
             meters: take the figures of the updates that were applied.
             images_seen: real images that D had seen before; the counter of every stream.
@@ -165,7 +166,8 @@ class Stepper:
             # Two passes, so that batch statistics of reals and fakes never mix.
             real = learner.judge(real_images, real_labels)
             fake = learner.judge(fake_images, fakes.labels)
-        terms = learner.objective.discriminator(real, fake, real_labels, fakes.labels)
+        as_they_come = _as_they_come(real, labels)
+        terms = learner.objective.discriminator(as_they_come, fake, real_labels, fakes.labels)
         now = DiscriminatorStep(
             learner.discriminator,
             real_images,
@@ -182,11 +184,11 @@ class Stepper:
             for regulariser in learner.regularisers:
                 terms |= regulariser.discriminator(now)
         if learner.augmentation is not None:
-            learner.augmentation.observe(real.source_logits, step)
+            learner.augmentation.observe(as_they_come.source_logits, step)
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         asked = fakes.labels if learner.generator.conditional else None
         labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait
-        counts = _right_answers(real, real_labels, labelled, fake, asked)
+        counts = _right_answers(as_they_come, real_labels, labelled, fake, asked)
         return Update("discriminator", tuple(terms), finding, counts)
 
     def _generator_step(self, fakes: Fakes) -> Update:
@@ -198,6 +200,23 @@ class Stepper:
         finding = _update(terms, self._generator_guard, learner.generator_optimizer)
         learner.discriminator.requires_grad_(True)
         return Update("generator", tuple(terms), finding, {})
+
+
+def _as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOutput:
+    """D's answer, with the source logits of the unlabelled alone, where there are some.
+
+    Where labels are few, a batch holds the labelled more often than they come, for their classes'
+    sake; as examples of what is real they would have G draw them and D know them by heart.
+
+    Args:
+        real: D's answer to N real images.
+        labels: int64 (N,), on the CPU: nothing is read out from the device.
+    """
+    unlabelled = (labels == UNLABELLED).nonzero().squeeze(1)
+    if not len(unlabelled):
+        return real
+    chosen = unlabelled.to(real.source_logits.device)
+    return replace(real, source_logits=real.source_logits[chosen])
 
 
 def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
@@ -88,7 +88,7 @@ class ObjectiveComparison:
                 name,
                 " / ".join(f"{each:,}" for each in sorted({row.images for row in rows})),
                 str(len(rows)),
-                *(_mean_and_spread(self.values(name, measure)) for measure in MEASURES),
+                *(mean_and_spread(self.values(name, measure)) for measure in MEASURES),
             )
             for name, rows in self.rows.items()
         ]
@@ -105,20 +105,22 @@ class ObjectiveComparison:
             "samples_per_class": self.per_class,
             "runs": [row.to_json() for rows in self.rows.values() for row in rows],
             "objectives": {
-                name: {measure: _summary(self.values(name, measure)) for measure in MEASURES}
+                name: {measure: summary(self.values(name, measure)) for measure in MEASURES}
                 for name in self.rows
             },
         }
 
 
-def _summary(values: list[float]) -> dict[str, float | None]:
+def summary(values: Sequence[float]) -> dict[str, float | None]:
+    """Mean and standard deviation (N − 1) as plain values; None where there are too few."""
     return {
         "mean": float(np.mean(values)) if values else None,
         "standard_deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
     }
 
 
-def _mean_and_spread(values: list[float]) -> str:
+def mean_and_spread(values: Sequence[float]) -> str:
+    """``mean ± standard deviation`` with as many digits as the mean's size asks for."""
     if not values:
         return "–"
     mean = float(np.mean(values))

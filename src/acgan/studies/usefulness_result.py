@@ -120,10 +120,13 @@ class Usefulness:
     @property
     def rare(self) -> tuple[int, ...]:
         """The third of the classes with the fewest training images; empty if not skewed."""
-        if not self.is_skewed:
-            return ()
-        order = np.argsort(self.train_counts, kind="stable")
-        return tuple(sorted(order[: max(1, len(order) // 3)].tolist()))
+        return rare_classes(self.train_counts) if self.is_skewed else ()
+
+
+def rare_classes(train_counts: Sequence[int]) -> tuple[int, ...]:
+    """The third of the classes with the fewest training images, one at least, ascending."""
+    order = np.argsort(train_counts, kind="stable")
+    return tuple(sorted(order[: max(1, len(order) // 3)].tolist()))
 
 
 def _recall(confusion: Confusion) -> Floats:

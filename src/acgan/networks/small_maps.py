@@ -26,26 +26,30 @@ def convolve(layer: nn.Module, maps: Tensor) -> Tensor:
     with the weights.
     """
     if type(layer) is nn.Conv2d and isinstance(layer.padding, tuple):
-        if layer.groups == 1 and layer.dilation == (1, 1):
-            return conv2d(maps, layer.weight, layer.bias, layer.stride[0], layer.padding[0])
-    elif type(layer) is nn.ConvTranspose2d and layer.groups == 1 and layer.dilation == (1, 1):
-        assert isinstance(layer.padding, tuple)
-        return conv_transpose2d(
-            maps,
-            layer.weight,
-            layer.bias,
-            layer.stride[0],
-            layer.padding[0],
-            layer.output_padding[0],
-        )
-    result: Tensor = layer(maps)
+        stride, padding = layer.stride[0], layer.padding[0]
+        side = _output_side(maps, layer.weight, stride, padding)
+        if _is_plain(layer) and _pays(maps, layer.weight, side, stride, padding):
+            return conv2d(maps, layer.weight, layer.bias, stride, padding)
+    elif type(layer) is nn.ConvTranspose2d and isinstance(layer.padding, tuple):
+        stride, padding = layer.stride[0], layer.padding[0]
+        if _is_plain(layer) and _pays(maps, layer.weight, maps.shape[-1], stride, padding):
+            more = layer.output_padding[0]
+            return conv_transpose2d(maps, layer.weight, layer.bias, stride, padding, more)
+    result: Tensor = layer(maps)  # itself, so that who hooks into it sees it
     return result
+
+
+def _is_plain(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+    return layer.groups == 1 and layer.dilation == (1, 1)
+
+
+def _output_side(maps: Tensor, weight: Tensor, stride: int, padding: int) -> int:
+    return (maps.shape[-1] + 2 * padding - weight.shape[-1]) // stride + 1
 
 
 def conv2d(maps: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
     """`torch.nn.functional.conv2d`, of square settings."""
-    output_side = (maps.shape[-1] + 2 * padding - weight.shape[-1]) // stride + 1
-    if not _pays(maps, weight, output_side, stride, padding):
+    if not _pays(maps, weight, _output_side(maps, weight, stride, padding), stride, padding):
         return F.conv2d(maps, weight, bias, stride, padding)
     return _apply(maps, weight, bias, _settings(stride, padding))
 

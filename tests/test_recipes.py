@@ -358,3 +358,18 @@ def test_every_default_has_a_form_without_classes(channels: int, side: int) -> N
     generators = (config.generator, with_classes.generator)
     first, second = (each.model_dump(exclude={"conditioning"}) for each in generators)
     assert first == second
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64), (3, 128)])
+def test_every_default_can_learn_with_part_of_the_labels(channels: int, side: int) -> None:
+    """D is then not given the label; whatever else there is stays."""
+    shape = ImageShape(channels, side, side)
+    all_of_them, some = (choose(shape, 10_000, all_labelled=each) for each in (True, False))
+    usual = config_of(all_of_them)
+    values = {**some.values, "recipe": some.name, "data": {"labelled_per_class": 10}}
+    config = RunConfig.model_validate(values)
+    assert config.objective.takes_unlabelled
+    changed = config.model_dump(exclude={"objective", "data"})
+    assert changed == usual.model_dump(exclude={"objective", "data"})
+    if usual.objective.takes_unlabelled:
+        assert some == all_of_them

@@ -76,3 +76,9 @@ def test_what_is_too_large_for_memory_is_mapped(
     large = of_classes(tiny_parts, (2, 0), cache=str(tmp_path))
     assert isinstance(large.train.images, np.memmap)
     assert large.split_record() == small.split_record()
+
+
+def test_images_without_a_label_belong_to_no_group() -> None:
+    parts = load_data(DataConfig(labelled_per_class=3))
+    with pytest.raises(ValueError, match="cannot be divided by class"):
+        of_classes(parts, [0, 1], cache=None)

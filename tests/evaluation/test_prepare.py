@@ -76,6 +76,19 @@ def test_a_model_is_held_against_its_own_split(
     assert list(watch.seconds) == ["data", "samples", "judge"]
 
 
+def test_a_judge_knows_labels_that_were_hidden_from_the_model(
+    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+) -> None:
+    config = own[0].model_copy(update={"labelled_per_class": 5})
+    untrained(load_data(config), config, objective={"name": "acgan"})
+    for data in (None, config.source):  # the same split, whether or not labels are hidden in it
+        prepared = prepare(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
+        assert prepared.evidence.held_out is True
+        assert prepared.own_training_part
+        assert prepared.evidence.judge.record.train_images == len(own[1].train)
+        assert any("with the labels of 10 training images" in note for note in prepared.notes)
+
+
 def test_data_that_have_moved_are_named_again(
     own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
 from acgan.run_config import RunConfig
 from acgan.training import step as step_module
+from acgan.training.labels import LabelSource
 from acgan.training.randomness import Streams
 from acgan.training.real_batches import RealBatches
 from acgan.training.signals import InterruptedRunError
@@ -192,14 +193,14 @@ def test_fakes_are_asked_for_as_often_as_labels_say(
     known = np.flatnonzero(tiny_parts.train.labels != 1)[:8]
     parts = replace(tiny_parts, labelled_rows=known)
     asked: list[torch.Tensor] = []
-    draw = step_module.LabelSource.draw
+    draw = LabelSource.draw
 
     def watched(self: Any, *given: Any) -> torch.Tensor:
         asked.append(draw(self, *given))
         return asked[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(step_module.LabelSource, "draw", watched)
+        patch.setattr(LabelSource, "draw", watched)
         train_tiny(tmp_path, tiny_config(objective={"name": "acgan"}), parts=parts)
     assert set(torch.cat(asked).tolist()) == {0, 2}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,24 @@ def test_sheets_ways_tables_and_opinions(acgan: Acgan, run: Path, folder: Path) 
     assert "images of no asked class" in shown.out
     said = acgan("inspect", run, folder / "0.png", "--json")
     assert json.loads(said.out)[0]["class_probabilities"] is None
+
+
+def test_a_study_of_usefulness_is_refused_before_anything_is_drawn(
+    acgan: Acgan, run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def never(*_arguments: Any, **_named: Any) -> None:
+        raise AssertionError("work for nothing")
+
+    monkeypatch.setattr("acgan.evaluation.prepare.drawn_from", never)
+    monkeypatch.setattr("acgan.evaluation.prepare.judge_of", never)
+    alone = tmp_path / "alone"  # pictures from elsewhere
+    alone.mkdir()
+    for index in range(2):
+        shutil.copy(folder / f"{index}.png", alone)
+    for made in (run, alone):
+        done = acgan("evaluate", made, "--usefulness", "--extractor", "none", "--data", folder)
+        assert (done.code, "Traceback" in done.err) == (2, False), done.err
+        assert "--usefulness trains classifiers on samples of known classes" in done.err
 
 
 def test_a_recipe_with_classes_is_refused_with_what_to_do(acgan: Acgan, folder: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_model_is_held_against_its_own_split(
         assert np.array_equal(evidence.subject.samples, model.sample(count=10))
         assert evidence.subject.run == tmp_path / "run"
         assert evidence.subject.name == "run"
-        assert evidence.judge.record.train_hash == parts.train.content_hash
+        assert evidence.the_judge.record.train_hash == parts.train.content_hash
         assert "is right on" in prepared.notes[0]
     assert list(watch.seconds) == ["data", "samples", "judge"]
 
@@ -85,7 +85,7 @@ def test_a_judge_knows_labels_that_were_hidden_from_the_model(
         prepared = prepare(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
         assert prepared.evidence.held_out is True
         assert prepared.own_training_part
-        assert prepared.evidence.judge.record.train_images == len(own[1].train)
+        assert prepared.evidence.the_judge.record.train_images == len(own[1].train)
         assert any("with the labels of 10 training images" in note for note in prepared.notes)
 
 
@@ -192,3 +192,35 @@ def test_mistakes_with_models(
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no model at"):
         prepare(Request(tmp_path / "nothing", **SMALL), Stopwatch())
+
+
+@pytest.mark.parametrize("made_by", ["model", "pictures"])
+def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
+    own: tuple[DataConfig, DataParts],
+    untrained: Untrained,
+    small_judges: list[bool],
+    tmp_path: Path,
+    made_by: str,
+) -> None:
+    config, parts = own
+    path = tmp_path / "run"
+    if made_by == "model":
+        untrained(parts, config)
+    else:
+        pictures(path, range(100, 110))
+    told: list[tuple[Model | None, str, bool]] = []
+
+    def refuse(model: Model | None, found: DataParts, asked: bool) -> None:
+        told.append((model, found.train.content_hash, asked))
+        raise UsageError("not with these")
+
+    request = Request(path, data=config.source, **SMALL)
+    with pytest.raises(UsageError, match="not with these"):
+        prepare(request, Stopwatch(), check=refuse)
+    [(model, content, asked)] = told
+    assert (model is not None, content, asked) == (
+        made_by == "model",
+        parts.train.content_hash,
+        True,
+    )
+    assert not small_judges

@@ -110,12 +110,12 @@ def evaluate(
         mirror=mirror,
         other_data=other_data,
     )
-    prepared = prepare(request, watch)
-    if usefulness and not prepared.evidence.subject.conditional:
-        raise UsageError(
-            "--usefulness trains classifiers on samples of known classes, and these were asked for "
-            "none; leave it out"
-        )
+    if usefulness:
+        from acgan.studies.usefulness_checks import check_maker
+
+        prepared = prepare(request, watch, check=check_maker)
+    else:
+        prepared = prepare(request, watch)
     sections = measure(prepared, watch)
     if usefulness:
         sections += (watch.timed("usefulness", lambda: _usefulness(prepared, folder, watch)),)

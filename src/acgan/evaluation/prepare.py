@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -18,7 +18,7 @@ from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evidence import Evidence, Progress, Subject
 from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
-from acgan.evaluation.shared_features import shared_features
+from acgan.evaluation.origin_notes import origin_notes
 from acgan.evaluation.stopwatch import Stopwatch
 from acgan.evaluation.subjects import drawn_from, pictures_in
 from acgan.model import Model, load
@@ -81,8 +81,19 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(request: Request, watch: Stopwatch) -> Prepared:
+def prepare(
+    request: Request,
+    watch: Stopwatch,
+    *,
+    check: Callable[[Model | None, DataParts, bool], None] = lambda _model, _parts, _asked: None,
+) -> Prepared:
     """Read and check, draw the samples, fit or find the judge; what is cheap and can fail, first.
+
+    Args:
+        request: what is asked.
+        watch: of the time that it takes.
+        check: told of the model (None for pictures), the data, and whether classes were asked for,
+            before anything is drawn or fitted; raises where what is planned with them cannot be.
 
     Raises:
         UsageError: there is nothing at the path, an option contradicts another, an extractor is
@@ -100,7 +111,11 @@ def prepare(request: Request, watch: Stopwatch) -> Prepared:
     if mirror is None:
         mirror = mirror_keeps_class(config.source, parts.shape)
     imagenet, others = _other_extractors(request)
+    if model is not None:
+        check(model, parts, model.conditional)
     subject = watch.timed("samples", lambda: _subject(request, model, parts, name, watch.progress))
+    if model is None:
+        check(None, parts, subject.conditional)
     judge: Judge | None = None
     if len(parts.classes) > 1:
         judge = watch.timed("judge", lambda: _judge(parts, mirror, watch.progress))
@@ -115,7 +130,7 @@ def prepare(request: Request, watch: Stopwatch) -> Prepared:
         imagenet=imagenet,
         own_training_part=own,
         mirror=mirror,
-        notes=tuple(_notes(model, parts, judge, held_out, own)),
+        notes=tuple(origin_notes(model, parts, judge, held_out, own)),
     )
 
 
@@ -200,53 +215,6 @@ def _judge(parts: DataParts, mirror: bool, progress: Progress) -> Judge:
         progress("fitting the judge, kept for the next time", seen, total)
 
     return judge_of(parts, flip=mirror, progress=told)
-
-
-def _notes(
-    model: Model | None,
-    parts: DataParts,
-    judge: Judge | None,
-    held_out: bool | None,
-    own: bool,
-) -> list[str]:
-    if judge is None:
-        notes = [
-            f"{parts.name} has no classes, so no judge could learn them: instead of its features "
-            "those of a network are taken that learned from photographs (EfficientNet-Lite0). "
-            "They know nothing of what matters in these images in particular."
-        ]
-    else:
-        accuracy = judge.record.accuracies[parts.test.content_hash]
-        notes = [
-            f"The judge was fitted to the {judge.record.train_images:,} training images of "
-            f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; "
-            "a figure made with it can be no surer than that."
-        ]
-    if model is not None and (labelled := model.split["train"].get("labelled")):
-        notes.append(
-            f"The model learned with the labels of {labelled['images']:,} training images and "
-            "without those of the others; what judges it here may know all labels."
-        )
-    if model is None:
-        notes.append(
-            "Nobody here knows what made these pictures or what it learned from: if it was the "
-            f"test part of {parts.name}, no figure means anything."
-        )
-    elif held_out is None:
-        notes.append(
-            f"The data that the model learned from ({model.config.data.source!r}) were not to be "
-            "found, so that its training images are not among the reference is taken on trust."
-        )
-    elif not own:
-        notes.append(
-            f"The model learned from other data ({model.config.data.source!r}), none of whose "
-            f"training images are among the validation and test images of {parts.name}. Copies of "
-            "its training images were not looked for: evaluate it with its own data for that."
-        )
-    if model is not None and (shared := shared_features(model.config)) is not None:
-        notes.append(shared)
-    notes.extend(parts.notes)
-    return notes
 
 
 def _name(path: Path) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError, UsageError
+from acgan.model import Model
 from acgan.studies.arms import Arm
-from acgan.studies.samples import Samples
+from acgan.studies.samples import Samples, model_samples
 
 _LEAST_SEEDS = 3
 
@@ -36,12 +37,36 @@ def check_study(
                 f"the samples' classes are {', '.join(mine)}, the data's {', '.join(real)}; "
                 "name the samples' folders as the data's classes"
             )
+    _check_data(parts, source.learned_from)
+
+
+def check_maker(model: Model | None, parts: DataParts, conditional: bool) -> None:
+    """What can be refused before a sample is drawn.
+
+    Args:
+        model: that is to draw them; None for pictures from elsewhere.
+        parts: the real images.
+        conditional: whether samples are asked for by their class.
+
+    Raises:
+        UsageError: they are not.
+        DataError: as `check_study`.
+    """
+    if not conditional:
+        raise UsageError(
+            "--usefulness trains classifiers on samples of known classes, and these are asked for "
+            "none; leave it out"
+        )
+    _check_data(parts, None if model is None else model_samples(model).learned_from)
+
+
+def _check_data(parts: DataParts, learned_from: str | None) -> None:
     if len(parts.classes) < 2:
         raise DataError("a classifier tells classes apart, so the data need at least two of them")
     if not parts.train.class_counts.min():
         empty = parts.classes[int(parts.train.class_counts.argmin())].name
         raise DataError(f"the training part has no image of {empty}; leave that class out")
-    if source.learned_from not in {None, parts.train.content_hash}:
+    if learned_from not in {None, parts.train.content_hash}:
         raise DataError(
             "the samples' model learned from other images than this training part: its samples "
             "would carry what the real arms cannot know, and the comparison would be unfair. Give "

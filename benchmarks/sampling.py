@@ -29,7 +29,8 @@ import torch
 
 from acgan.errors import AcganError, UsageError
 from acgan.memory import keep_freed_memory
-from acgan.model import find_model, load
+from acgan.model import load
+from acgan.model_place import find_model
 from acgan.networks.interface import Generator
 from acgan.sampling import sample_images, to_uint8
 

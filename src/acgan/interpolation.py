@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,10 +58,10 @@ def interpolate(
         )
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
+    if not has_way(generator, *classes):
+        raise UsageError("two models of a set draw these classes; there is no way between them")
     if isinstance(generator, GeneratorSet):
-        (generator, first), (other, last) = map(generator.member_of, classes)
-        if generator is not other:
-            raise UsageError("two models of a set draw these classes; there is no way between them")
+        (generator, first), (_, last) = map(generator.member_of, classes)
         classes = (first, last)
     ends = latents(seeds, generator.latent_size, truncation=truncation)
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
@@ -69,6 +70,35 @@ def interpolate(
         return draw(generator, noise, torch.full((steps,), classes[0]), precision=precision)
     blend = between_classes(generator, classes, shares)
     return draw(blend, noise, torch.arange(steps), precision=precision)
+
+
+def has_way(generator: Generator, first: int, last: int) -> bool:
+    """Whether one network draws both of two classes, so that there is a way between them."""
+    if not isinstance(generator, GeneratorSet):
+        return True
+    return generator.member_of(first)[0] is generator.member_of(last)[0]
+
+
+def check_way(generator: Generator, names: Sequence[str], first: int, last: int) -> None:
+    """Refuse two classes between which there is no way.
+
+    Args:
+        generator: as for `interpolate`.
+        names: of all classes, for the message.
+        first: index of the first class.
+        last: index of the last one.
+
+    Raises:
+        UsageError: a set's members draw one each; the message says where a way leads.
+    """
+    if has_way(generator, first, last):
+        return
+    reached = [name for k, name in enumerate(names) if k != first and has_way(generator, first, k)]
+    start, end = names[first], names[last]
+    raise UsageError(
+        f"{start!r} and {end!r} are drawn by two models of this set, and there is no way from "
+        f"one network to another; from {start!r} go to {' or '.join(reached)}"
+    )
 
 
 def slerp(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from acgan.data.classes import ClassName, find_class
+from acgan.data.asked_classes import Label, Labels, asked_class, asked_classes
+from acgan.data.classes import ClassName
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.interpolation import interpolate
-from acgan.model_folder import ModelRecord, read_record, save_model
+from acgan.interpolation import check_way, interpolate
+from acgan.model_folder import ModelRecord, read_record
 from acgan.model_networks import discriminator_of, generator_of
-from acgan.model_place import find_model
-from acgan.networks.generator_set import GeneratorSet
+from acgan.model_writer import save_model
 from acgan.networks.interface import Discriminator, Generator
+from acgan.pictures.conversion import to_picture
+from acgan.pictures.sheet import class_sheet, strip
 from acgan.run_config import RunConfig
 from acgan.sampling import Precision, check_seeds, precision_on, sample_images
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from PIL import Image
-
-__all__ = ["Label", "Labels", "Model", "find_model", "load", "save_model"]
-
-Label = str | int
-Labels = Label | Sequence[Label] | None
+__all__ = ["Label", "Labels", "Model", "load", "save_model"]
 
 
 @final
@@ -111,18 +105,7 @@ class Model:
                     "leave the class out"
                 )
             return ()
-        if label is None:
-            return tuple(range(len(self.classes)))
-        wanted: Sequence[Label] = [label] if isinstance(label, str | int | Integral) else label
-        if not wanted:
-            raise UsageError("no class is asked for; name at least one")
-        found: dict[int, None] = {}
-        for one in wanted:
-            if one == "all" and "all" not in {each.name for each in self.classes}:
-                found.update(dict.fromkeys(range(len(self.classes))))
-            else:
-                found[self._index(one)] = None
-        return tuple(found)
+        return asked_classes(self.classes, label)
 
     def sample(
         self,
@@ -194,8 +177,6 @@ class Model:
 
         Without classes: seed after seed in lines, about as many of them as columns.
         """
-        from acgan.pictures.sheet import class_sheet, strip
-
         images = self.sample(label, count, seed, truncation, precision=precision)
         if not self.conditional:
             return strip(images, columns=math.isqrt(count - 1) + 1)
@@ -231,7 +212,7 @@ class Model:
             UsageError: an argument lies outside its range, or there is no way to go.
         """
         first, last = self._ends(label, to_label)
-        self._check_way(first, last)
+        check_way(self.generator, [each.name for each in self.classes], first, last)
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
             other = "another class or seed" if self.conditional else "another seed"
@@ -240,41 +221,14 @@ class Model:
             self.generator, (first, last), (seed, end), steps, truncation, precision=precision
         )
 
-    def has_way(self, first: int, last: int) -> bool:
-        """Whether one network draws both of two classes, so that there is a way between them."""
-        generator = self.generator
-        if not isinstance(generator, GeneratorSet):
-            return True
-        return generator.member_of(first)[0] is generator.member_of(last)[0]
-
     def _ends(self, label: Label | None, to_label: Label | None) -> tuple[int, int]:
         if not self.conditional:
             self.class_indices(to_label if label is None else label)
             return 0, 0  # never looked at
         if label is None:
             raise UsageError("say at which class to start")
-        first = self._index(label)
-        return first, first if to_label is None else self._index(to_label)
-
-    def _check_way(self, first: int, last: int) -> None:
-        if self.has_way(first, last):
-            return
-        start, end = self.classes[first].name, self.classes[last].name
-        reached = [each.name for k, each in enumerate(self.classes) if self.has_way(first, k)]
-        reached.remove(start)
-        raise UsageError(
-            f"{start!r} and {end!r} are drawn by two models of this set, and there is no way from "
-            f"one network to another; from {start!r} go to {' or '.join(reached)}"
-        )
-
-    def _index(self, label: Label) -> int:
-        if isinstance(label, str):
-            return find_class(self.classes, label)
-        if not 0 <= label < len(self.classes):
-            raise UsageError(
-                f"there is no class with index {label}; they go from 0 to {len(self.classes) - 1}"
-            )
-        return int(label)
+        first = asked_class(self.classes, label)
+        return first, first if to_label is None else asked_class(self.classes, to_label)
 
 
 def load(path: str | Path) -> Model:
@@ -296,10 +250,3 @@ def load(path: str | Path) -> Model:
     """
     record = read_record(path)
     return Model(record=record, generator=generator_of(record))
-
-
-def to_picture(image: npt.NDArray[np.uint8]) -> Image.Image:
-    """uint8 (1, H, W) as a grey and (3, H, W) as a colour picture."""
-    from PIL import Image
-
-    return Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).copy())

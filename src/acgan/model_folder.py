@@ -1,7 +1,7 @@
-"""The model folder: all that drawing needs, without the data set; written, checked and read here.
+"""The model folder: all that drawing needs, without the data set; checked and read here.
 
 Weights are safetensors and everything else is JSON, so a folder from a stranger can hold wrong
-numbers but no code.
+numbers but no code. `acgan.model_writer` and `acgan.model_set_folder` write it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -25,14 +24,14 @@ from acgan.data.images import ImageShape
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model_place import find_model
 from acgan.run_config import RunConfig
-from acgan.storage import CorruptFolderError, replace_folder, verify_folder, write_file
+from acgan.storage import CorruptFolderError, verify_folder
 
 FORMAT = 2  # of the folder and the meaning of its weights; a reader refuses other numbers
 SET_FORMAT = 3  # of a folder that holds several models, see `acgan.model_set_folder`
 MEMBERS = "members"
-_JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
+JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
 Network = Literal["generator", "discriminator"]
-_NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
+NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
 _ATTEMPTS = 3  # training may exchange the folder while it is read
 
 
@@ -78,74 +77,6 @@ class ModelRecord:
             raise DataError(f"the model is damaged: {where}: {error}") from None
 
 
-def save_model(
-    folder: Path,
-    *,
-    config: RunConfig,
-    shape: ImageShape,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Any],
-    data_name: str,
-    generator_state: Mapping[str, Tensor],
-    discriminator_state: Mapping[str, Tensor],
-    images_seen: int,
-    card: str,
-) -> None:
-    """Write a model folder in one step: a reader finds the old one or the new one, never a mixture.
-
-    Args:
-        folder: replaced if it exists.
-        config: with every choice resolved.
-        shape: of the images.
-        classes: in label order.
-        split: `DataParts.split_record`.
-        data_name: `DataParts.name`.
-        generator_state: averaged weights and buffers, any device and memory format.
-        discriminator_state: likewise.
-        images_seen: real images that D has seen.
-        card: the text of README.md (`acgan.card.model_card`).
-
-    Raises:
-        DiskError: it could not be written.
-    """
-    record = {
-        "format": FORMAT,
-        "shape": list(shape),
-        "images_seen": images_seen,
-        "data_name": data_name,
-        "version": acgan.__version__,
-    }
-    contents: dict[str, bytes | str] = {**json_files(record, config, classes, split)}
-    contents["README.md"] = card
-    for network, state in zip(_NETWORKS, (generator_state, discriminator_state), strict=True):
-        contents[f"{network}.safetensors"] = safetensors.torch.save(_plain(state))
-
-    def write(target: Path) -> None:
-        for name, content in contents.items():
-            write_file(target / name, content)
-
-    replace_folder(folder, write, need_bytes=sum(len(content) for content in contents.values()))
-
-
-def json_files(
-    record: Mapping[str, Any],
-    config: RunConfig,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Any],
-) -> dict[str, str]:
-    """The JSON files of a model folder by name, ``record`` becoming model.json."""
-    values = (
-        record,
-        config.model_dump(mode="json"),
-        [each.to_json() for each in classes],
-        dict(split),
-    )
-    return {
-        name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        for name, value in zip(_JSON_FILES, values, strict=True)
-    }
-
-
 def read_record(path: str | Path) -> ModelRecord:
     """Read a whole model folder, every file checked against its hash.
 
@@ -160,7 +91,7 @@ def read_record(path: str | Path) -> ModelRecord:
     _check_format(folder)
     contents = _verified(folder)
     try:
-        model, config, classes, split = (json.loads(contents[name]) for name in _JSON_FILES)
+        model, config, classes, split = (json.loads(contents[name]) for name in JSON_FILES)
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         return ModelRecord(
             folder=folder,
@@ -173,7 +104,7 @@ def read_record(path: str | Path) -> ModelRecord:
             content_hash=hashlib.sha256(canonical_json(hashes).encode()).hexdigest(),
             weights={
                 network: contents[f"{network}.safetensors"]
-                for network in _NETWORKS
+                for network in NETWORKS
                 if not model.get(MEMBERS)
             },
             members=_members(folder, model.get(MEMBERS, {}), classes),
@@ -212,8 +143,8 @@ def _verified(folder: Path) -> dict[str, bytes]:
         try:
             files = verify_folder(folder)["files"]
             several = any(name.startswith(f"{MEMBERS}/") for name in files)
-            own = () if several else (f"{network}.safetensors" for network in _NETWORKS)
-            names = (*_JSON_FILES, *own)
+            own = () if several else (f"{network}.safetensors" for network in NETWORKS)
+            names = (*JSON_FILES, *own)
             contents = {name: (folder / name).read_bytes() for name in names}
             if all(
                 hashlib.sha256(content).hexdigest() == files[name]["sha256"]
@@ -242,12 +173,3 @@ def _members(
     if drawn != [entry["name"] for entry in classes]:
         raise ValueError("its models draw other classes")
     return tuple(members)
-
-
-def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    plain = {}
-    for name, value in state.items():
-        dtype = torch.float32 if value.is_floating_point() else value.dtype
-        # safetensors refuses other layouts and shared memory
-        plain[name] = value.detach().to("cpu", dtype).contiguous().clone()
-    return plain

@@ -15,7 +15,8 @@ import acgan
 from acgan.data.classes import ClassName
 from acgan.data.images import ImageShape
 from acgan.errors import DataError
-from acgan.model_folder import MEMBERS, SET_FORMAT, json_files, read_record
+from acgan.model_folder import MEMBERS, SET_FORMAT, read_record
+from acgan.model_writer import json_files
 from acgan.run_config import RunConfig
 from acgan.storage import replace_folder, write_file
 
@@ -32,7 +33,7 @@ def save_model_set(
     images_seen: int,
     card: str,
 ) -> None:
-    """Write the folder of a set in one step, as `acgan.model_folder.save_model` writes one model's.
+    """Write the folder of a set in one step, as `acgan.model_writer.save_model` writes one model's.
 
     Args:
         folder: replaced if it exists.

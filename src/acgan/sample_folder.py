@@ -13,7 +13,8 @@ import numpy as np
 
 import acgan
 from acgan.errors import UsageError
-from acgan.model import Labels, Model, to_picture
+from acgan.model import Labels, Model
+from acgan.pictures.conversion import to_picture
 from acgan.pictures.sheet import png_bytes
 from acgan.sampling import Precision, check_seeds, iterate_images
 from acgan.storage import disk_errors, write_atomic

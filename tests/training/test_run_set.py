@@ -17,6 +17,7 @@ from acgan.data.class_groups import of_classes
 from acgan.data.classes import make_classes
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError, DiskError, DivergedError, UsageError
+from acgan.interpolation import has_way
 from acgan.model import load
 from acgan.run_config import RunConfig
 from acgan.run_list import list_runs
@@ -286,7 +287,7 @@ def test_there_is_a_way_only_inside_a_member(trained: Path) -> None:
     assert np.array_equal(way[2], model.sample("jar", seed=2)[0])
     with pytest.raises(UsageError, match="from 'ring' go to bar or cross"):
         model.interpolate("ring", "cup")
-    assert (model.has_way(0, 2), model.has_way(2, 3)) == (True, False)
+    assert (has_way(model.generator, 0, 2), has_way(model.generator, 2, 3)) == (True, False)
 
 
 def test_a_member_that_is_damaged_or_another_is_refused(trained: Path) -> None:

@@ -18,7 +18,7 @@ from acgan.evaluation.sections.latent_past import (
     spread,
 )
 from acgan.evaluation.style import StyleKept, style_kept
-from acgan.interpolation import interpolate
+from acgan.interpolation import has_way, interpolate
 from acgan.kept_checkpoints import STATISTICS
 from acgan.model import Model
 from acgan.pictures.sheet import class_sheet, png_bytes
@@ -134,7 +134,8 @@ def _neighbours(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     pairs = []
     for first, after in pairwise(shown):
         beside = (after, first + 1, first - 1)
-        pairs.append((first, next(last for last in beside if model.has_way(first, last))))
+        ways = (last for last in beside if has_way(model.generator, first, last))
+        pairs.append((first, next(ways)))
     return pairs
 
 
@@ -159,12 +160,12 @@ def _style(evidence: Evidence, model: Model) -> StyleKept:
     measured = spread(len(evidence.names), _MEASURED_CLASSES)
     seeds = np.arange(evidence.seed, evidence.seed + _STYLE_SEEDS)
     evidence.progress("style over classes", 0, 1)
+    # class after class: a set of models draws batches of one member's classes in one pass
     images = sample_images(
-        model.generator, np.tile(measured, len(seeds)), np.repeat(seeds, len(measured))
+        model.generator, np.repeat(measured, len(seeds)), np.tile(seeds, len(measured))
     )
-    kept = style_kept(
-        images.reshape(len(seeds), len(measured), *images.shape[1:]), seed=evidence.seed
-    )
+    by_class = images.reshape(len(measured), len(seeds), *images.shape[1:])
+    kept = style_kept(by_class.swapaxes(0, 1), seed=evidence.seed)
     evidence.progress("style over classes", 1, 1)
     return kept
 

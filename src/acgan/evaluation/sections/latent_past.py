@@ -48,8 +48,11 @@ def moments_of(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[M
     kept = kept_checkpoints(run, before=model.images_seen) if run is not None else ()
     if not kept:
         notes.append(
-            "No earlier checkpoints lie beside this model, so its past cannot be shown; that takes "
-            "the run's folder, not the model folder alone."
+            "The past of a set is its members', each of which is a run with checkpoints of its own "
+            "(members/ in the set's run): evaluate one of them to see it."
+            if model.record.members
+            else "No earlier checkpoints lie beside this model, so its past cannot be shown; that "
+            "takes the run's folder, not the model folder alone."
         )
         return
     if len(kept) > _MOST_CHECKPOINTS:

@@ -164,12 +164,12 @@ def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
     name: str, config: RunConfig, tiny_parts: DataParts
 ) -> None:
     from acgan.errors import UsageError
-    from acgan.training.run import _check_fit
+    from acgan.training.trainable import check_trainable
 
     train = tiny_parts.train.subset(np.flatnonzero(tiny_parts.train.labels == 0))
     alone = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)
     if name == "gan":  # which knows of no class
-        _check_fit(config, alone, None)
+        check_trainable(config, alone, None)
         return
     with pytest.raises(UsageError, match=f"^{config.objective.title} needs images of at least two"):
-        _check_fit(config, alone, None)
+        check_trainable(config, alone, None)

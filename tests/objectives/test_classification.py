@@ -10,7 +10,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acgan.objectives.classification import UNLABELLED, cross_entropy_of_labelled
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.acgan import ACGAN, ACGANConfig
+from acgan.objectives.classification import (
+    UNLABELLED,
+    cross_entropy_of_labelled,
+    double_softmax_floor,
+    double_softmax_of_labelled,
+)
 
 LN3 = math.log(3)
 
@@ -57,3 +64,42 @@ def test_without_a_label_it_is_zero_where_torch_s_is_nan() -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == 0
     assert torch.equal(gradient, torch.zeros(5, 3))
+
+
+def test_a_sure_and_right_head_costs_the_floor_where_softmax_is_taken_twice() -> None:
+    """Of ten classes log(1 + 9/e), worked out by hand: 1.4612; a single softmax costs nothing."""
+    logits = 100 * torch.eye(10, dtype=torch.float64)
+    labels = torch.arange(10)
+    assert double_softmax_of_labelled(logits, labels).item() == pytest.approx(1.46115, abs=1e-5)
+    assert double_softmax_floor(10) == pytest.approx(1.46115, abs=1e-5)
+    assert double_softmax_floor(2) == pytest.approx(math.log(1 + 1 / math.e))
+    assert cross_entropy_of_labelled(logits, labels).item() == pytest.approx(0)
+    assert double_softmax_of_labelled(-logits, labels).item() > double_softmax_floor(10)
+
+
+def test_softmax_twice_leaves_a_sure_mistake_without_a_gradient() -> None:
+    logits = torch.tensor([[0.0, 20.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    label = torch.tensor([0])
+    slopes = [
+        torch.autograd.grad(loss(logits, label), logits)[0].abs().max().item()
+        for loss in (double_softmax_of_labelled, cross_entropy_of_labelled)
+    ]
+    assert slopes[0] < 1e-7
+    assert slopes[1] == pytest.approx(1)
+
+
+def test_an_acgan_has_the_fault_in_all_its_class_terms_and_only_when_told() -> None:
+    stream = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 4, generator=stream)
+    output = DiscriminatorOutput(torch.zeros(6), logits, torch.zeros(6, 1))
+    labels = torch.arange(6) % 4
+    assert ACGANConfig().class_loss == "cross-entropy"
+    for kind, expected in (
+        ("cross-entropy", F.cross_entropy(logits, labels)),
+        ("double-softmax", F.cross_entropy(logits.softmax(1), labels)),
+    ):
+        objective = ACGAN(ACGANConfig.model_validate({"class_weight_fake": 1, "class_loss": kind}))
+        terms = objective.discriminator(output, output, labels, labels)
+        terms |= objective.generator(output, labels)
+        for name in ("class_real", "class_fake", "class"):
+            torch.testing.assert_close(terms[name], expected)

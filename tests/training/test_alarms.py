@@ -99,6 +99,28 @@ def test_a_class_that_is_ignored_is_named(tiny_parts: DataParts) -> None:
     assert "0%" in alarms["ignored/ring"]
 
 
+@pytest.mark.parametrize(
+    ("fakes", "held_out", "ignored"),
+    [
+        ([0.3, 0.4, 0.3], 0.9, True),  # a third by chance
+        ([1.0, 0.0, 0.0], 0.9, True),  # every sample of the first class, whichever is asked for
+        ([0.9, 0.9, 0.1], 0.9, False),
+        ([0.3, 0.4, 0.3], 0.4, False),  # a head that cannot read says nothing
+    ],
+)
+def test_one_alarm_where_the_class_asked_for_makes_no_difference(
+    fakes: list[float], held_out: float, ignored: bool
+) -> None:
+    unknown, read = np.full(3, np.nan), np.full(3, held_out)
+    evidence = alarms_module.Evidence(FAIR, np.array(fakes), read, unknown, unknown)
+    alarms = find_alarms(evidence, NAMES)
+    assert ("ignored" in alarms) == ignored
+    if ignored:
+        assert alarms.keys() == {"ignored"}
+        assert "33% of samples" in alarms["ignored"]
+        assert "by chance it would be 33%" in alarms["ignored"]
+
+
 def test_a_class_whose_samples_are_all_alike_is_named(tiny_parts: DataParts) -> None:
     alarms = found(tiny_parts, alike=1)
     assert alarms.keys() == {"alike/cross"}
@@ -121,7 +143,7 @@ def test_a_discriminator_that_wins_is_named(
 def test_what_is_unknown_gives_no_alarm(tiny_parts: DataParts) -> None:
     """No class head, no interval yet, a class without held-out images."""
     unknown = np.full(3, np.nan)
-    evidence = alarms_module.Evidence({}, unknown, unknown, unknown)
+    evidence = alarms_module.Evidence({}, unknown, unknown, unknown, unknown)
     assert find_alarms(evidence, NAMES) == {}
 
 

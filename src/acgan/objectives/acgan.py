@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.classification import class_loss
+from acgan.objectives.classification import ClassLossName, class_loss
 from acgan.objectives.interface import Objective, Terms
 from acgan.objectives.source import SourceConfig, SourceTerms
 
@@ -31,6 +31,8 @@ class ACGANConfig(SourceConfig):
         class_weight_fake: weight of D's class term on fakes (paper: 1; 0 keeps D's class head
             honest, since it then never learns from what G drew).
         class_weight_generator: weight of G's class term (paper: 1).
+        class_loss: ``cross-entropy``; ``double-softmax`` is the popular tutorials' fault, wrong on
+            purpose, for a run that shows what it does (recipe ``broken-double-softmax``).
     """
 
     title: ClassVar[str] = "an ACGAN"
@@ -41,6 +43,7 @@ class ACGANConfig(SourceConfig):
     class_weight_real: float = Field(1.0, ge=0)
     class_weight_fake: float = Field(0.0, ge=0)
     class_weight_generator: float = Field(1.0, ge=0)
+    class_loss: ClassLossName = "cross-entropy"
 
     @property
     def needs_classes(self) -> bool:
@@ -74,17 +77,17 @@ class ACGAN(Objective):
         fake_labels: Tensor,
     ) -> Terms:
         """−(L_S + L_C), term by term (paper eq. 2 and 3, weighted)."""
-        config = self._config
+        config, kind = self._config, self._config.class_loss
         terms = self._source.discriminator(real, fake)
         if config.class_weight_real:
-            terms["class_real"] = config.class_weight_real * class_loss(real, real_labels)
+            terms["class_real"] = config.class_weight_real * class_loss(real, real_labels, kind)
         if config.class_weight_fake:
-            terms["class_fake"] = config.class_weight_fake * class_loss(fake, fake_labels)
+            terms["class_fake"] = config.class_weight_fake * class_loss(fake, fake_labels, kind)
         return terms
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
         """−(L_C − L_S), weighted, its source term non-saturating (Goodfellow et al. 2014, §3)."""
         terms = self._source.generator(fake)
         if weight := self._config.class_weight_generator:
-            terms["class"] = weight * class_loss(fake, fake_labels)
+            terms["class"] = weight * class_loss(fake, fake_labels, self._config.class_loss)
         return terms

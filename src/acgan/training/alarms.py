@@ -26,6 +26,8 @@ IGNORED_SHARE = 0.2
 """D reads fewer fakes of a class than this as that class …"""
 READABLE_SHARE = 0.6
 """… although it reads at least this many held-out real images of it."""
+ABOVE_CHANCE = 0.1
+"""Over all classes D's head is right this far on the way from chance to always, or further."""
 ALIKE_RATIO = 0.1
 """Variance of a class's samples over that of its real images, coarse pixels."""
 
@@ -41,12 +43,14 @@ class Evidence:
             NaN where unknown.
         held_out_class_accuracy: (K,), likewise on validation images.
         variance_ratio: (K,), see `coarse_variance_ratio`.
+        source_logits: (K,), D's mean source logit of samples of each class; NaN where unknown.
     """
 
     source_accuracy: Mapping[str, float]
     fake_class_accuracy: Figures
     held_out_class_accuracy: Figures
     variance_ratio: Figures
+    source_logits: Figures
 
 
 def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, str]:
@@ -69,9 +73,13 @@ def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, st
     if names is None:
         ratio = evidence.variance_ratio[0]
         return alarms | ({"alike": _alike("samples", ratio, advice)} if ratio < ALIKE_RATIO else {})
+    all_ignored = _all_ignored(evidence)
+    if all_ignored:
+        alarms["ignored"] = all_ignored
     for index, name in enumerate(names):
         fake = evidence.fake_class_accuracy[index]
-        if fake < IGNORED_SHARE and evidence.held_out_class_accuracy[index] >= READABLE_SHARE:
+        readable = evidence.held_out_class_accuracy[index] >= READABLE_SHARE
+        if fake < IGNORED_SHARE and readable and not all_ignored:
             alarms[f"ignored/{name}"] = (
                 f"the class {name} is ignored: the discriminator reads only {fake:.0%} of its "
                 "samples as that class; try a higher objective.class_weight_generator, or more "
@@ -98,6 +106,25 @@ def find_augmentation_alarm(probability: float | None) -> dict[str, str]:
             "the regularisers, a smaller discriminator, or more images"
         )
     }
+
+
+def _all_ignored(evidence: Evidence) -> str | None:
+    """The sentence where samples are of the class asked for hardly more often than by chance."""
+    known = np.isfinite(evidence.fake_class_accuracy + evidence.held_out_class_accuracy)
+    if known.sum() < 2:
+        return None
+    fake = float(evidence.fake_class_accuracy[known].mean())
+    chance = 1 / len(known)
+    hardly = fake < chance + ABOVE_CHANCE * (1 - chance)
+    if not hardly or evidence.held_out_class_accuracy[known].mean() < READABLE_SHARE:
+        return None
+    return (
+        f"the class asked for is ignored: the discriminator reads {fake:.0%} of samples as it, and "
+        f"by chance it would be {chance:.0%}, so nothing makes the generator draw the class; give "
+        "it a class term (objective.class_weight_generator above 0) or a discriminator that is "
+        "told the class (objective.source_head=projection), and let the label enter it "
+        "(generator.conditioning)"
+    )
 
 
 def _alike(which: str, ratio: float, advice: str) -> str:
@@ -142,6 +169,14 @@ def class_shares(predicted: Labels, labels: Labels, classes: int) -> Figures:
     count = np.bincount(labels, minlength=classes)
     shares: Figures = np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
     return shares
+
+
+def class_means(values: Figures, labels: Labels, classes: int) -> Figures:
+    """(K,) mean of float64 (N,) values over the images of each class; NaN without images."""
+    sums = np.bincount(labels, weights=values, minlength=classes)
+    count = np.bincount(labels, minlength=classes)
+    means: Figures = np.divide(sums, count, out=np.full(classes, np.nan), where=count > 0)
+    return means
 
 
 @final

@@ -20,6 +20,8 @@ class Counters:
         skipped_in_row: iterations with a skipped update since the last one without.
         meters: sums since the last metrics row.
         source_accuracy: D's, over the last whole interval.
+        class_loss: D's on real images over the same interval (`acgan.training.known_faults`).
+        class_accuracy: D's on the same images.
         bell: which alarms have been seen how often.
     """
 
@@ -30,6 +32,8 @@ class Counters:
         self.skipped_in_row = 0
         self.meters = Meters()
         self.source_accuracy: dict[str, float] = {}
+        self.class_loss: float | None = None
+        self.class_accuracy: float | None = None
         self.bell = AlarmBell()
 
     def state(self) -> dict[str, Any]:
@@ -41,6 +45,8 @@ class Counters:
             "skipped_in_row": self.skipped_in_row,
             "meters": self.meters.state(),
             "source_accuracy": self.source_accuracy,
+            "class_loss": self.class_loss,
+            "class_accuracy": self.class_accuracy,
             "alarms": self.bell.state(),
         }
 
@@ -52,4 +58,6 @@ class Counters:
         self.skipped_in_row = state["skipped_in_row"]
         self.meters.restore(state["meters"])
         self.source_accuracy = dict(state["source_accuracy"])
+        self.class_loss = state.get("class_loss")
+        self.class_accuracy = state.get("class_accuracy")
         self.bell.restore(state["alarms"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, final
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+Shares = npt.NDArray[np.float64]
 
 
 @final
@@ -17,6 +20,10 @@ class LabelSource:
         policy: ``frequency`` follows the training part's class counts, so that the class itself is
             no cue of real or fake on skewed data; ``uniform``; ``batch`` takes the real batch's.
         counts: (K,), training images of each class.
+
+    Attributes:
+        real: float64 (K,), each class's share of the training images.
+        asked: float64 (K,), its share of the fakes.
     """
 
     def __init__(
@@ -27,6 +34,9 @@ class LabelSource:
         weights = present if policy == "frequency" else (present > 0).double()
         edges = weights.cumsum(0)
         self._edges = edges / edges[-1]
+        real = present / present.sum()
+        self.real: Shares = real.numpy()
+        self.asked: Shares = (real if policy == "batch" else weights / weights.sum()).numpy()
 
     def draw(self, size: int, generator: torch.Generator, real_labels: Tensor) -> Tensor:
         """Labels int64 (size,); classes without training images are never asked for."""

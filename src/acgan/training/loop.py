@@ -16,6 +16,7 @@ from acgan.data.images import DataParts
 from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.errors import DivergedError
 from acgan.model import Model
+from acgan.networks.interface import Generator
 from acgan.run_config import RunConfig
 from acgan.training.alarms import find_alarms, find_augmentation_alarm
 from acgan.training.checkpoint import TrainingState
@@ -23,6 +24,7 @@ from acgan.training.counters import Counters
 from acgan.training.device import Choices
 from acgan.training.display import Display
 from acgan.training.keeper import Keeper
+from acgan.training.known_faults import find_double_softmax, find_overasked, mean_class_loss
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner, schedule_factor
 from acgan.training.observe import Observer
@@ -77,7 +79,9 @@ class Loop:
         self._learner = Learner(config, parts.shape, len(parts.classes), choices)
         if start_from is not None:
             self._learner.start_from(start_from.generator, start_from.discriminator)
-        labels = LabelSource(config.training.fake_labels, parts.labelled.class_counts)
+        self._labels = labels = LabelSource(
+            config.training.fake_labels, parts.labelled.class_counts
+        )
         self._stepper = Stepper(self._learner, config.training, choices, labels)
         self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
         self._asks = self._learner.generator.conditional
@@ -206,6 +210,8 @@ class Loop:
         )
         counters.meters.clear()
         counters.source_accuracy = row.get("source_accuracy", {})
+        counters.class_loss = mean_class_loss(self._config.objective, row)
+        counters.class_accuracy = row.get("class_accuracy", {}).get("real_train")
         if figures := self._learner.augmentation_figures():
             row["augmentation"] = figures
         self._recorder.row(row)
@@ -215,14 +221,22 @@ class Loop:
         name = f"{self.images_seen:012d}"
         self._recorder.picture(name, self._observer.sheet(generator), self.images_seen)
         if alarms:
-            evidence = self._observer.evidence(
-                generator, self._learner.discriminator, self._counters.source_accuracy
-            )
-            names = [c.name for c in self._parts.classes] if self._asks else None
-            probability = self._learner.augmentation_figures().get("probability")
-            found = find_alarms(evidence, names) | find_augmentation_alarm(probability)
-            for event in self._counters.bell.ring(found, self.images_seen):
+            for event in self._counters.bell.ring(self._alarms(generator), self.images_seen):
                 self._recorder.event(event)
+
+    def _alarms(self, generator: Generator) -> dict[str, str]:
+        counters, names = self._counters, [c.name for c in self._parts.classes]
+        evidence = self._observer.evidence(
+            generator, self._learner.discriminator, counters.source_accuracy
+        )
+        probability = self._learner.augmentation_figures().get("probability")
+        found = find_alarms(evidence, names if self._asks else None)
+        found |= find_augmentation_alarm(probability)
+        found |= find_double_softmax(counters.class_loss, counters.class_accuracy, len(names))
+        if self._asks:
+            labels = self._labels
+            found |= find_overasked(evidence.source_logits, labels.real, labels.asked, names)
+        return found
 
     def _event(self, kind: str, message: str) -> None:
         self._recorder.event({"images": self.images_seen, "event": kind, "message": message})

@@ -16,7 +16,13 @@ from acgan.data.order import random_order
 from acgan.networks.interface import Discriminator, Generator
 from acgan.pictures.sheet import class_sheet, strip
 from acgan.sampling import sample_images
-from acgan.training.alarms import Evidence, class_shares, coarse_variance_ratio
+from acgan.training.alarms import (
+    Evidence,
+    Figures,
+    class_means,
+    class_shares,
+    coarse_variance_ratio,
+)
 from acgan.training.device import Choices
 from acgan.training.meters import Meters
 
@@ -60,7 +66,7 @@ class Observer:
     ) -> dict[str, Any]:
         """One row of metrics.jsonl: means over the interval, and D on held-out images now."""
         row: dict[str, Any] = {"images": images_seen, "step": step, **meters.means()}
-        predicted = self._classify(discriminator, self._held_out_images, self._held_out_labels)
+        predicted, _ = self._answers(discriminator, self._held_out_images, self._held_out_labels)
         if predicted is not None:
             share = float((predicted == self._held_out_labels).mean())
             row.setdefault("class_accuracy", {})["real_held_out"] = share
@@ -97,8 +103,8 @@ class Observer:
         fakes = sample_images(generator, self._alarm_labels.tolist(), self._alarm_seeds)
         classes = len(self._names)
         unknown = np.full(classes, np.nan)
-        on_fakes = self._classify(discriminator, fakes, self._alarm_labels)
-        on_real = self._classify(discriminator, self._held_out_images, self._held_out_labels)
+        on_fakes, logits = self._answers(discriminator, fakes, self._alarm_labels)
+        on_real, _ = self._answers(discriminator, self._held_out_images, self._held_out_labels)
         return Evidence(
             source_accuracy=source_accuracy,
             fake_class_accuracy=unknown
@@ -110,6 +116,7 @@ class Observer:
             variance_ratio=coarse_variance_ratio(
                 fakes, self._alarm_labels, self._real_images, self._real_labels, classes
             ),
+            source_logits=class_means(logits, self._alarm_labels, classes),
         )
 
     def _evidence_of_all(self, generator: Generator, source_accuracy: dict[str, float]) -> Evidence:
@@ -123,29 +130,30 @@ class Observer:
             classes=1,
         )
         unknown = np.full(1, np.nan)
-        return Evidence(source_accuracy, unknown, unknown, ratio)
+        return Evidence(source_accuracy, unknown, unknown, ratio, unknown)
 
     @torch.no_grad()
-    def _classify(
+    def _answers(
         self, discriminator: Discriminator, images: Images, labels: Labels
-    ) -> Labels | None:
-        """D's class for each image, in evaluation mode; None without a class head.
+    ) -> tuple[Labels | None, Figures]:
+        """D's class of each image (None without a class head) and its source logit, float64 (N,).
 
-        The labels are for a source head that is given them; no class head ever sees them.
+        In evaluation mode. The labels are for a source head that is given them; no class head ever
+        sees them.
         """
         discriminator.eval()
-        answers = []
+        classes, logits = [], []
         for start in range(0, len(images), _HELD_OUT):
             part = slice(start, start + _HELD_OUT)
             pixels = self._choices.pixels(torch.from_numpy(images[part]))
             given = torch.from_numpy(labels[part]).to(self._choices.device)
             with self._choices.autocast():
-                logits = discriminator(pixels, given).class_logits
-            if logits is None:
-                break
-            answers.append(logits.argmax(dim=1).cpu().numpy())
+                answer = discriminator(pixels, given)
+            logits.append(answer.source_logits.double().cpu().numpy())
+            if answer.class_logits is not None:
+                classes.append(answer.class_logits.argmax(dim=1).cpu().numpy())
         discriminator.train()
-        return np.concatenate(answers) if answers else None
+        return (np.concatenate(classes) if classes else None), np.concatenate(logits)
 
 
 def _some(part: LabelledImages, count: int) -> tuple[Images, Labels]:

@@ -20,7 +20,7 @@ def test_help_names_every_command_and_every_exit_code(acgan_process: Acgan) -> N
     for arguments in (["--help"], []):
         done = acgan_process(*arguments)
         assert done.code == 0
-        for command in ("train", "sample", "interpolate", "inspect", "show", "runs", "recipes"):
+        for command in ("train", "sample", "inspect", "show", "runs", "recipes", "explain"):
             assert f"  {command} " in done.out
         for code in ("0 done", "1 a fault", "2 wrong", "3 images", "4 training", "5 the disk"):
             assert code in " ".join(done.out.split())
@@ -39,7 +39,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sample", "interpolate", "inspect", "show", "runs", "recipes"]
+    "command",
+    ["train", "sample", "interpolate", "inspect", "show", "runs", "recipes", "explain"],
 )
 def test_every_command_explains_itself(acgan: Acgan, command: str) -> None:
     done = acgan(command, "--help")

@@ -15,6 +15,7 @@ import acgan
 from acgan.cli.compare import compare
 from acgan.cli.compare_objectives import compare_objectives
 from acgan.cli.evaluate import evaluate
+from acgan.cli.explain import explain
 from acgan.cli.inspect import inspect
 from acgan.cli.interpolate import interpolate
 from acgan.cli.recipes import recipes
@@ -42,7 +43,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would double the time that --help takes
     pretty_exceptions_enable=False,
 )
-for command in (train, sample, evaluate, compare, interpolate, inspect, show, runs, recipes):
+_COMMANDS = (train, sample, evaluate, compare, interpolate, inspect, show, runs, recipes, explain)
+for command in _COMMANDS:
     app.command()(command)
 app.command("compare-objectives")(compare_objectives)
 

@@ -16,7 +16,8 @@ def train(
         str,
         typer.Argument(
             help="digits (needs no network), mnist, mnist-pairs, fashion-mnist, kmnist, "
-            "emnist-letters …, cifar10, cifar100, svhn, stl10; or a folder or zip with one sub-folder per class.",
+            "emnist-letters …, cifar10, cifar100, svhn, stl10; or a folder or zip with one "
+            "sub-folder per class.",
             metavar="DATA",
         ),
     ],

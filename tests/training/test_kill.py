@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -33,12 +34,13 @@ def test_killed_runs_end_with_the_same_bytes() -> None:
     assert done.stdout.endswith("\n0 differing bytes\n")
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, *more: str, images: int = 6400) -> subprocess.Popen[str]:
     options = [
-        *("--per-class", "20", "--images", "6400", "--precision", "bf16"),
+        *("--per-class", "20", "--images", str(images), "--precision", "bf16"),
         *("-o", "execution.threads=1", "-o", "training.batch_size=32"),
         *("-o", "generator.widths=[8, 8]", "-o", "discriminator.layers=[{width=8, stride=2}]"),
         *("-o", "reporting.log_every_images=320", "-o", "reporting.sheet_columns=1"),
+        *more,
     ]
     return subprocess.Popen(
         [sys.executable, "-m", "acgan", "train", "digits", "--run", str(folder), *options],
@@ -69,3 +71,41 @@ def test_signals_save_the_run_and_end_it_with_their_exit_code(
         _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
     assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+
+
+def start_set(folder: Path) -> subprocess.Popen[str]:
+    every = "-o", "reporting.log_every_images=64", "-o", "reporting.checkpoint_every_images=64"
+    return start(folder, "--classes-per-model", "5", *every, images=1280)
+
+
+def set_content(folder: Path) -> dict[str, bytes]:
+    """Every file of a set and its members, but for those that know the time."""
+    clocks = {"timing.jsonl", "tensorboard", ".lock"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not clocks & set(path.parts)
+    }
+
+
+@pytest.mark.slow
+def test_a_set_killed_in_its_second_member_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    process = start_set(killed)
+    second = killed / "members" / "01-five-to-nine"
+    # until it has something to go on from
+    while process.poll() is None and len(list(second.glob("checkpoints/[0-9]*"))) < 3:
+        time.sleep(0.005)
+    process.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, said
+    assert list(json.loads((killed / "finished.json").read_text())) == ["00-zero-to-four"]
+    assert not (killed / "model").exists()
+    for folder in (killed, tmp_path / "straight"):
+        process = start_set(folder)
+        _, said = process.communicate(timeout=600)
+        assert process.returncode == 0, said
+        assert ("model 1 of 2" in said, "model 2 of 2" in said) == (folder != killed, True)
+    found, wanted = set_content(killed), set_content(tmp_path / "straight")
+    assert found == wanted
+    assert f"model/members/{second.name}/generator.safetensors" in wanted

@@ -152,8 +152,14 @@ def test_exactly_one_budget(training: dict[str, Any]) -> None:
         ("generator.conditioning.mod=x", "unknown key 'generator.conditioning.mod'; did you mean"),
         ("generator.family=deconvv", "generator.family: there is no 'deconvv'; did you mean"),
         ("discriminator.layers=[{wdth = 3}]", "unknown key 'discriminator.layers.0.wdth'; did you"),
-        ("regularisers=[{}, {gamma = 3}]", "regularisers has r1 twice; name each once"),
-        ("regularisers=[{gama = 3}]", "unknown key 'regularisers.0.gama'; did you mean 'gamma'"),
+        (
+            'regularisers=[{name = "r1"}, {name = "r1", gamma = 3}]',
+            "regularisers has r1 twice; name each once",
+        ),
+        (
+            'regularisers=[{name = "r1", gama = 3}]',
+            "unknown key 'regularisers.0.gama'; did you mean 'gamma'",
+        ),
         ("training.batch_size=1", "training.batch_size: input should be greater than or equal"),
         ("objective=acgan", "objective is a section, not a value"),
         ("trainning.batch_size=3", "unknown key 'trainning'; did you mean 'training'"),
@@ -234,12 +240,15 @@ def test_labels_may_be_few_where_the_objective_takes_unlabelled_images(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["objective.source_head=projection"], "acgan with the source head 'projection' takes no"),
-        (["objective.name=projection"], "the objective projection takes no real image without"),
+        (["objective.source_head=projection"], "the objective acgan as it is set takes no"),
+        (
+            ["objective.name=projection"],
+            "the objective projection as it is set takes no real image",
+        ),
         (["objective.name=adc"], "take sgan, or acgan with objective.source_head=plain"),
-        (["objective.name=tac"], "tac takes no real image without a label"),
-        (["objective.name=cgan"], "cgan with the source head 'joined' takes no"),
-        (["objective.name=reacgan"], "reacgan takes no real image without a label"),
+        (["objective.name=tac"], "tac as it is set takes no real image without a label"),
+        (["objective.name=cgan"], "the objective cgan as it is set takes no"),
+        (["objective.name=reacgan"], "reacgan as it is set takes no real image without"),
         (["training.fake_labels=batch"], 'set it to "frequency"'),
         (["classes_per_model=2"], "divides training images by their class"),
         (

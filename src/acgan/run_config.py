@@ -191,9 +191,8 @@ class RunConfig(Config):
         rest = "leave data.labelled_per_class out"
         if not self.objective.takes_unlabelled:
             raise ValueError(
-                f"the objective {self.objective.name}{self._with_its_source_head()} takes no real "
-                f"image without a label: {rest}, or take sgan, or acgan with "
-                "objective.source_head=plain"
+                f"the objective {self.objective.name} as it is set takes no real image without a "
+                f"label: {rest}, or take sgan, or acgan with objective.source_head=plain"
             )
         if self.training.fake_labels == "batch":
             raise ValueError(
@@ -205,18 +204,13 @@ class RunConfig(Config):
                 "classes_per_model divides training images by their class, which those without a "
                 f"label do not tell; leave it out, or {rest}"
             )
-        if isinstance(self.discriminator, PretrainedConfig) and (
-            self.discriminator.trunk.network == "judge"
-        ):
+        d = self.discriminator
+        if isinstance(d, PretrainedConfig) and d.trunk.network == "judge":
             raise ValueError(
                 "a judge as discriminator.trunk has learned the labels of all training images: "
                 f"set discriminator.trunk.network to another, or {rest}"
             )
         return self
-
-    def _with_its_source_head(self) -> str:
-        head = getattr(self.objective, "source_head", None)
-        return f" with the source head {head!r}" if head else ""
 
     @model_validator(mode="after")
     def _signs_tell_overfitting(self) -> Self:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from acgan.config import with_overrides
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.build import build_discriminator, build_generator
@@ -42,7 +43,14 @@ FAMILY = {
     "tac-colour": COLOUR,
 }
 """Another objective on a default's networks, at the default's rates."""
+BROKEN = (
+    "broken-double-softmax",
+    "broken-fast-discriminator",
+    "broken-no-class-term",
+    "broken-uniform-fakes",
+)
 SHAPES = {
+    **dict.fromkeys(BROKEN, GREY),
     "small-grey": ImageShape(1, 28, 28),
     "small-colour": ImageShape(3, 32, 32),
     "medium": ImageShape(3, 64, 64),
@@ -73,6 +81,7 @@ def test_every_recipe_is_known_here() -> None:
     """So that a new recipe is tested."""
     assert set(recipe_names()) == set(SHAPES)
     assert recipe_names()[: len(DEFAULTS)] == DEFAULTS
+    assert recipe_names()[-len(BROKEN) :] == BROKEN
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -305,6 +314,17 @@ def test_acgan_mod_is_the_default_with_hinge_and_spectral_norm() -> None:
         assert layer == {**before, "norm": False}
     assert discriminator == {**default["discriminator"], "layers": discriminator["layers"]}
     assert config.training.ema_half_life_images > 0
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_broken_on_purpose_says_so_and_how_to_mend_it(name: str) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.alarm is not None) == (recipe.mend is not None) == (name in BROKEN)
+    if recipe.mend is not None:
+        assert recipe.header.startswith("Broken on purpose: ")
+        broken = {"recipe": name, **recipe.values}
+        mended = with_overrides(broken, [recipe.mend])
+        assert RunConfig.model_validate(mended) != RunConfig.model_validate(broken)
 
 
 @pytest.mark.parametrize(

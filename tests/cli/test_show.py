@@ -89,6 +89,17 @@ def test_one_recipe(acgan: Acgan) -> None:
     assert values["expectation"] == recipe.expectation
 
 
+def test_what_is_broken_on_purpose_stands_apart(acgan: Acgan) -> None:
+    sound, broken = acgan("recipes").out.split("broken on purpose")
+    assert "small-grey" in sound
+    assert "broken-" not in sound
+    assert broken.count("\nbroken-") == 4
+    values = json.loads(acgan("recipes", "--json").out)
+    assert {entry["name"][:7] == "broken-" for entry in values if entry["broken"]} == {True}
+    one = acgan("recipes", "broken-no-class-term").out
+    assert "\nMend it with -o objective.class_weight_generator=1.0\n" in one
+
+
 def test_an_unknown_recipe(acgan: Acgan) -> None:
     done = acgan("recipes", "smal-grey")
     assert done.code == 2

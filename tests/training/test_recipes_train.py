@@ -18,7 +18,7 @@ from acgan.training.randomness import Streams
 from acgan.training.step import Stepper
 
 BATCH, CLASSES = 8, 3
-QUICK = ("grey", "mnist")
+QUICK = ("grey", "mnist", "broken")
 
 
 def started(name: str) -> tuple[RunConfig, ImageShape]:

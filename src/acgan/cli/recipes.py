@@ -20,8 +20,14 @@ def recipes(
 
     if name is None:
         found = [load_recipe(each) for each in recipe_names()]
-        values = [{"name": each.name, "summary": each.summary} for each in found]
-        text = table(("recipe", "what it is"), [(each.name, each.summary) for each in found])
+        values = [
+            {"name": each.name, "summary": each.summary, "broken": each.alarm is not None}
+            for each in found
+        ]
+        sound = [(each.name, each.summary) for each in found if each.alarm is None]
+        broken = [(each.name, each.summary) for each in found if each.alarm is not None]
+        text = table(("recipe", "what it is"), sound)
+        text += "\n\n" + table(("broken on purpose", "to be looked at (docs/teaching.md)"), broken)
         result(values, text, as_json=as_json)
         return
 
@@ -37,7 +43,10 @@ def recipes(
         "summary": recipe.summary,
         "expectation": recipe.expectation,
         "deviations": recipe.deviations,
+        "broken": recipe.alarm is not None,
+        "mend": recipe.mend,
         "config": config,
     }
-    text = f"{recipe.header}\n\nEvery setting (change it with -o section.key=value):\n"
+    mend = f"\n\nMend it with -o {recipe.mend}" if recipe.mend else ""
+    text = f"{recipe.header}{mend}\n\nEvery setting (change it with -o section.key=value):\n"
     result(values_of_one, f"{text}\n{settings(config)}", as_json=as_json)

@@ -67,4 +67,4 @@ def activation_bound(generator: Generator, largest_latent: float) -> float:
         latents = torch.full((1, network.latent_size), largest_latent)
         with torch.autocast("cpu", enabled=False):
             network.forward(latents, torch.zeros(1, dtype=torch.int64))  # no hooks: it is not drawn
-    return max(bounds) if all(map(math.isfinite, bounds)) else math.inf
+    return max(bounds, default=0.0) if all(map(math.isfinite, bounds)) else math.inf

@@ -17,6 +17,7 @@ from acgan.errors import UsageError
 from acgan.registry import unknown_name
 from acgan.run_config import RunConfig
 
+_BROKEN = "broken-"
 DEFAULTS = ("small-colour", "small-grey", "medium", "large")
 """Tried in this order by `choose`."""
 
@@ -36,6 +37,9 @@ class Recipe:
         largest_side: of the largest square that it is meant for as a default; other proportions go
             by their area, since that is what a step costs.
         channels: the numbers of channels that it is meant for as a default.
+        alarm: of a recipe that is broken on purpose, the alarm that names its fault
+            (`acgan.training.alarms`); None of all others.
+        mend: of such a recipe, the option that takes the fault away (``section.key=value``).
     """
 
     name: str
@@ -46,16 +50,19 @@ class Recipe:
     values: Mapping[str, Any]
     largest_side: int | None
     channels: tuple[int, ...]
+    alarm: str | None
+    mend: str | None
 
 
 def recipe_names() -> tuple[str, ...]:
-    """All recipes, the defaults first."""
-    found = sorted(
+    """All recipes, the defaults first, those that are broken on purpose last."""
+    found = (
         entry.name.removesuffix(".toml")
         for entry in resources.files(__name__).iterdir()
         if entry.name.endswith(".toml")
     )
-    return (*DEFAULTS, *(name for name in found if name not in DEFAULTS))
+    others = sorted(set(found) - set(DEFAULTS), key=lambda name: (name.startswith(_BROKEN), name))
+    return (*DEFAULTS, *others)
 
 
 @cache
@@ -80,6 +87,8 @@ def load_recipe(name: str) -> Recipe:
         values=values,
         largest_side=about.get("largest_side"),
         channels=tuple(about.get("channels", (1, 3))),
+        alarm=about.get("alarm"),
+        mend=about.get("mend"),
     )
 
 

@@ -73,13 +73,14 @@ def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, st
     if names is None:
         ratio = evidence.variance_ratio[0]
         return alarms | ({"alike": _alike("samples", ratio, advice)} if ratio < ALIKE_RATIO else {})
-    all_ignored = _all_ignored(evidence)
+    won = "source" in alarms  # then it learns nothing, of classes neither
+    all_ignored = None if won else _all_ignored(evidence)
     if all_ignored:
         alarms["ignored"] = all_ignored
     for index, name in enumerate(names):
         fake = evidence.fake_class_accuracy[index]
         readable = evidence.held_out_class_accuracy[index] >= READABLE_SHARE
-        if fake < IGNORED_SHARE and readable and not all_ignored:
+        if fake < IGNORED_SHARE and readable and not (won or all_ignored):
             alarms[f"ignored/{name}"] = (
                 f"the class {name} is ignored: the discriminator reads only {fake:.0%} of its "
                 "samples as that class; try a higher objective.class_weight_generator, or more "
@@ -120,10 +121,9 @@ def _all_ignored(evidence: Evidence) -> str | None:
         return None
     return (
         f"the class asked for is ignored: the discriminator reads {fake:.0%} of samples as it, and "
-        f"by chance it would be {chance:.0%}, so nothing makes the generator draw the class; give "
-        "it a class term (objective.class_weight_generator above 0) or a discriminator that is "
-        "told the class (objective.source_head=projection), and let the label enter it "
-        "(generator.conditioning)"
+        f"by chance it would be {chance:.0%}; unless another alarm says why, nothing tells the "
+        "generator to draw the class: give it a class term (objective.class_weight_generator above "
+        "0) or a discriminator that is told the class (objective.source_head=projection)"
     )
 
 

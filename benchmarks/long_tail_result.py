@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, final
 
-from acgan.studies.objectives_result import mean_and_spread, summary
+from acgan.studies.objectives_result import decimals, mean_and_spread, summary
 from acgan.studies.paired import paired_difference
 from acgan.studies.usefulness_result import rare_classes
 
@@ -193,8 +193,9 @@ class LongTail:
 def _interval(difference: Mapping[str, Any] | None) -> str:
     if difference is None:
         return "–"
-    signed = f"{difference['mean']:+.3f}".replace("-", "−")
-    return f"{signed} ± {difference['half_width']:.3f}"
+    mean, half_width = difference["mean"], difference["half_width"]
+    digits = decimals(mean)
+    return f"{mean:+.{digits}f} ± {half_width:.{digits}f}".replace("-", "−")
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -124,6 +124,11 @@ def mean_and_spread(values: Sequence[float]) -> str:
     if not values:
         return "–"
     mean = float(np.mean(values))
-    digits = 1 if mean >= 10 else 2 if mean >= 2 else 3
+    digits = decimals(mean)
     spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{mean:.{digits}f}{spread}"
+
+
+def decimals(value: float) -> int:
+    """Digits after the point that a figure of this size is shown with."""
+    return 1 if abs(value) >= 10 else 2 if abs(value) >= 2 else 3

@@ -11,8 +11,6 @@ from torch import nn
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.build import (
-    DiscriminatorConfig,
-    GeneratorConfig,
     build_discriminator,
     build_generator,
     buildable,
@@ -21,6 +19,8 @@ from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Heads
 from acgan.networks.upsample_conv import UpsampleConvConfig
+
+Config = DeconvConfig | UpsampleConvConfig | ConvStackConfig
 
 DEEP = ConvStackConfig(layers=tuple(ConvLayerConfig(width=4, kernel=4, stride=2) for _ in range(4)))
 
@@ -64,7 +64,7 @@ DEEP = ConvStackConfig(layers=tuple(ConvLayerConfig(width=4, kernel=4, stride=2)
     ],
 )
 def test_the_refusal_names_the_sizes_that_work(
-    config: GeneratorConfig | DiscriminatorConfig, side: tuple[int, int], sentence: str
+    config: Config, side: tuple[int, int], sentence: str
 ) -> None:
     shape = ImageShape(1, *side)
     with pytest.raises(UsageError, match=re.escape(sentence)):
@@ -106,7 +106,7 @@ def test_no_class_is_refused_and_one_class_is_not() -> None:
                 build(classes)
 
 
-def _build(config: GeneratorConfig | DiscriminatorConfig, shape: ImageShape) -> nn.Module:
+def _build(config: Config, shape: ImageShape) -> nn.Module:
     if isinstance(config, ConvStackConfig):
         return build_discriminator(config, shape, 2, Heads())
     return build_generator(config, shape, 2)

@@ -35,7 +35,7 @@ def photos(folder: Path) -> None:
     random = np.random.default_rng(0)
     for name in ("cats", "dogs"):
         (folder / name).mkdir(parents=True)
-        for index in range(12):
+        for index in range(24):
             pixels = random.integers(0, 256, (70, 80, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{index}.png")
 
@@ -47,6 +47,7 @@ def test_every_command_of_the_readme_works(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
     photos(tmp_path / "my-photos")
+    shutil.copytree(tmp_path / "my-photos" / "cats", tmp_path / "unsorted")
     run = tmp_path / "run"
     assert execute(["train", "digits", *SHORT, "--run", str(run)]) == 0
     with Image.open(run / "samples" / "real.png") as picture:
@@ -65,6 +66,10 @@ def test_every_command_of_the_readme_works(
                 arguments[arguments.index("--max-minutes") + 1] = "0.05"
         if arguments[0] == "evaluate":
             arguments += ["--samples", "200"]
+        if arguments[0] == "compare-objectives":
+            at = arguments.index("--minutes")
+            few = "--seed 0 --objective acgan --objective gan --per-class 20"
+            arguments[at : at + 2] = [*SHORT, *few.split()]
         if arguments[0] == "compare":
             shutil.copytree(run, named["OTHER-RUN"])
         code = execute(arguments)
@@ -73,6 +78,7 @@ def test_every_command_of_the_readme_works(
     assert (tmp_path / "morph.gif").exists()
     assert (run / "evaluation" / "report.html").exists()
     assert (tmp_path / "compare.html").exists()
+    assert (tmp_path / "compared" / "objectives.png").exists()
 
 
 @pytest.mark.real_data

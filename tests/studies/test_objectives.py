@@ -163,6 +163,7 @@ def test_minutes_become_images_by_each_objectives_speed_once(
     ("question", "words"),
     [
         (replace(QUESTION, minutes=1.0), "--images or as --minutes"),
+        (replace(QUESTION, images=None, minutes=0.0), "above 0"),
         (replace(QUESTION, seeds=(1, 1)), "each once"),
         (replace(QUESTION, seeds=()), "at least one seed"),
         (replace(QUESTION, per_class=0), "--per-class"),

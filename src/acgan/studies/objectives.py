@@ -144,6 +144,8 @@ def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
 def _check(question: Question) -> None:
     if question.images is not None and question.minutes is not None:
         raise UsageError("give the budget of a run as --images or as --minutes, not both")
+    if question.minutes is not None and question.minutes <= 0:
+        raise UsageError(f"--minutes must be above 0, not {question.minutes:g}")
     if not question.seeds or len(set(question.seeds)) < len(question.seeds):
         raise UsageError("name at least one seed, and each once")
     if question.per_class < 1:

@@ -145,13 +145,15 @@ def test_mistakes_get_their_sentence_before_any_folder_is_filled(
     assert not list(Path().glob("runs/*/checkpoints"))
 
 
-def test_one_class_alone_is_refused(start: Callable[..., TrainedRun], tmp_path: Path) -> None:
+def test_one_class_alone_is_refused_for_an_acgan(
+    start: Callable[..., TrainedRun], tmp_path: Path
+) -> None:
     folder = tmp_path / "one" / "only"
     folder.mkdir(parents=True)
     for number in range(30):
         Image.new("L", (8, 8), number).save(folder / f"{number}.png")
     with pytest.raises((UsageError, DataError), match="at least two"):
-        start(data=str(tmp_path / "one"))
+        start(data=str(tmp_path / "one"), recipe="small-grey")
 
 
 def test_weights_of_another_network_are_refused_with_the_difference(

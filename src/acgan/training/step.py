@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -212,10 +213,10 @@ def _as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOut
         real: D's answer to N real images.
         labels: int64 (N,), on the CPU: nothing is read out from the device.
     """
-    unlabelled = (labels == UNLABELLED).nonzero().squeeze(1)
+    unlabelled = np.flatnonzero(labels.numpy() == UNLABELLED)
     if not len(unlabelled):
         return real
-    chosen = unlabelled.to(real.source_logits.device)
+    chosen = torch.from_numpy(unlabelled).to(real.source_logits.device)
     return replace(real, source_logits=real.source_logits[chosen])
 
 

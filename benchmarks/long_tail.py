@@ -62,7 +62,7 @@ def study(arguments: argparse.Namespace) -> LongTail:
         "images": arguments.images,
         "data_options": {"root": arguments.data_root, "long_tail": arguments.ratio},
     }
-    _, _, parts = prepare(arguments.data, options=arguments.option, **settings)
+    _, _, parts, _ = prepare(arguments.data, options=arguments.option, **settings)
     result = LongTail(
         data=parts.name,
         ratio=arguments.ratio,

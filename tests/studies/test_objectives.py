@@ -78,7 +78,7 @@ def test_the_figures_are_those_of_the_models_samples(
     done: tuple[Path, ObjectiveComparison],
 ) -> None:
     folder, found = done
-    _, _, parts = prepare("digits", options=SMALL)
+    _, _, parts, _ = prepare("digits", options=SMALL)
     judge = judge_of(parts, config=judge_config(parts.train, flip=False, images=2_000))
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
     asked = np.repeat(np.arange(10), 30)
@@ -151,7 +151,7 @@ def test_minutes_become_images_by_each_objectives_speed_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     speeds = {"acgan": 10.0, "gan": 20.0}
-    monkeypatch.setattr(module, "rates_in_turns", lambda runs: {k: speeds[k] for k in runs})
+    monkeypatch.setattr(module, "rates_in_turns", lambda runs, _: {k: speeds[k] for k in runs})
     question = replace(QUESTION, images=None, minutes=0.08, seeds=(0,))
     found = compare_objectives(question, tmp_path)
     assert {name: rows[0].images for name, rows in found.rows.items()} == {"acgan": 48, "gan": 96}

@@ -62,8 +62,11 @@ def compare_objectives(
 ) -> None:
     """Train every objective with the same networks, data and budget, and judge what each draws.
 
-    Writes DIR/objectives.json, objectives.txt and objectives.png, renewed after every run.
+    Writes DIR/objectives.json and objectives.txt, renewed after every run, and at the end
+    objectives.png.
     """
+    import json
+
     from acgan.memory import keep_freed_memory
     from acgan.storage import disk_errors, write_atomic
     from acgan.studies.objectives import Question, compare_objectives, picture_of
@@ -84,8 +87,6 @@ def compare_objectives(
     )
 
     def keep(found: ObjectiveComparison) -> None:
-        import json
-
         with disk_errors(out, option="--out"):
             write_atomic(out / "objectives.json", json.dumps(found.to_json(), indent=2).encode())
             write_atomic(out / "objectives.txt", f"{_text(found)}\n".encode())

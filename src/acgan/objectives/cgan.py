@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, final
 
-from torch import Tensor
-
-from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.interface import Objective, Terms
-from acgan.objectives.source import SourceConfig, SourceTerms
+from acgan.networks.interface import Heads
+from acgan.objectives.source import SourceAlone, SourceConfig
 
 
 @final
@@ -45,31 +42,17 @@ class CGANConfig(SourceConfig):
 
 
 @final
-class CGAN(Objective):
+class CGAN(SourceAlone):
     """The source loss alone, of a D that sees images with their labels and answers with s(x, y).
 
     What goes wrong: nothing makes D use the label; where it does not, G need not either.
     """
 
     def __init__(self, config: CGANConfig) -> None:
+        super().__init__(config)
         self._config = config
-        self._source = SourceTerms(config)
 
     @property
     def heads(self) -> Heads:
         """A source head that is given the label, no class head."""
         return Heads(source=self._config.source_head, classes="none")
-
-    def discriminator(
-        self,
-        real: DiscriminatorOutput,
-        fake: DiscriminatorOutput,
-        real_labels: Tensor,  # noqa: ARG002
-        fake_labels: Tensor,  # noqa: ARG002
-    ) -> Terms:
-        """ℓ_real(s(x, y)) + ℓ_fake(s(G(z, y′), y′)); the labels are in the logits already."""
-        return self._source.discriminator(real, fake)
-
-    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
-        """ℓ_gen(s(G(z, y′), y′))."""
-        return self._source.generator(fake)

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, final
 
-from torch import Tensor
-
-from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.interface import Objective, Terms
-from acgan.objectives.source import SourceConfig, SourceTerms
+from acgan.networks.interface import Heads
+from acgan.objectives.source import SourceAlone, SourceConfig
 
 
 @final
@@ -41,30 +38,13 @@ class GANConfig(SourceConfig):
 
 
 @final
-class GAN(Objective):
+class GAN(SourceAlone):
     """The source loss alone, of a D that sees images without labels and answers with s(x).
 
     What goes wrong: G settles on few images that D takes for real, and no one can ask for others.
     """
 
-    def __init__(self, config: GANConfig) -> None:
-        self._source = SourceTerms(config)
-
     @property
     def heads(self) -> Heads:
         """A source head, no class head."""
         return Heads(source="plain", classes="none")
-
-    def discriminator(
-        self,
-        real: DiscriminatorOutput,
-        fake: DiscriminatorOutput,
-        real_labels: Tensor,  # noqa: ARG002
-        fake_labels: Tensor,  # noqa: ARG002
-    ) -> Terms:
-        """ℓ_real(s(x)) + ℓ_fake(s(G(z)))."""
-        return self._source.discriminator(real, fake)
-
-    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
-        """ℓ_gen(s(G(z)))."""
-        return self._source.generator(fake)

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, final
 
-from torch import Tensor
-
-from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.interface import Objective, Terms
-from acgan.objectives.source import SourceConfig, SourceTerms
+from acgan.networks.interface import Heads
+from acgan.objectives.source import SourceAlone, SourceConfig
 
 
 @final
@@ -37,27 +34,10 @@ class ProjectionConfig(SourceConfig):
 
 
 @final
-class Projection(Objective):
+class Projection(SourceAlone):
     """The source loss alone; D's head does the rest (`acgan.networks.heads.LinearHeads`)."""
-
-    def __init__(self, config: ProjectionConfig) -> None:
-        self._source = SourceTerms(config)
 
     @property
     def heads(self) -> Heads:
         """A projection as source head, no class head."""
         return Heads(source="projection", classes="none")
-
-    def discriminator(
-        self,
-        real: DiscriminatorOutput,
-        fake: DiscriminatorOutput,
-        real_labels: Tensor,  # noqa: ARG002
-        fake_labels: Tensor,  # noqa: ARG002
-    ) -> Terms:
-        """ℓ_real(s(x, y)) + ℓ_fake(s(G(z, y′), y′)); the labels are in the logits already."""
-        return self._source.discriminator(real, fake)
-
-    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
-        """ℓ_gen(s(G(z, y′), y′))."""
-        return self._source.generator(fake)

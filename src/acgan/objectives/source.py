@@ -1,4 +1,4 @@
-"""What every objective has: a source loss with its targets, and the terms that it gives.
+"""What every objective has, a source loss with its targets; the base of those with no other.
 
 The losses themselves are pure functions in `acgan.objectives.adversarial`.
 """
@@ -9,11 +9,12 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Self, final
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from acgan.config import Config
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
-from acgan.objectives.interface import Terms
+from acgan.objectives.interface import Objective, Terms
 
 
 class SourceConfig(Config, ABC):
@@ -81,3 +82,27 @@ class SourceTerms:
     def generator(self, fake: DiscriminatorOutput) -> Terms:
         """ℓ_gen(s(G(z, y′))); G always aims at 1."""
         return {"source": self._loss.generator(fake.source_logits)}
+
+
+class SourceAlone(Objective, ABC):
+    """Base of the objectives whose only terms are the source loss's; their heads tell them apart.
+
+    Where D is given labels, they are in its logits already.
+    """
+
+    def __init__(self, config: SourceConfig) -> None:
+        self._source = SourceTerms(config)
+
+    def discriminator(
+        self,
+        real: DiscriminatorOutput,
+        fake: DiscriminatorOutput,
+        real_labels: Tensor,  # noqa: ARG002
+        fake_labels: Tensor,  # noqa: ARG002
+    ) -> Terms:
+        """ℓ_real(s) on reals, ℓ_fake(s) on fakes."""
+        return self._source.discriminator(real, fake)
+
+    def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
+        """ℓ_gen(s) on fakes."""
+        return self._source.generator(fake)

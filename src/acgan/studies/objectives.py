@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from acgan.classifiers.cache import judge_of, judges_folder
-from acgan.config import difference
+from acgan.config import difference, validate, with_overrides
 from acgan.data.images import DataParts
 from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import DataError, UsageError
@@ -23,6 +23,7 @@ from acgan.evaluation.fidelity import frechet_distance
 from acgan.evaluation.judged import judge_samples
 from acgan.evaluation.reference import PartName, Reference, reference
 from acgan.model import Model, load
+from acgan.run_config import RunConfig
 from acgan.storage import LineLog, disk_errors, make_folder, write_atomic
 from acgan.studies.entrants import Entrant, entrants
 from acgan.studies.objectives_picture import objectives_picture
@@ -93,13 +94,29 @@ def compare_objectives(
     """
     display = display or SilentDisplay()
     _check(question)
-    recipe, _, parts = _prepared(question, (), display)
+    recipe, config, parts, _ = prepare(
+        question.data,
+        recipe=question.recipe,
+        images=question.images,
+        data_options=question.data_options,
+        options=question.options,
+        display=display,
+    )
     if len(parts.classes) < 2:
         raise DataError(f"{parts.name} has one class; objectives differ in what they do with more")
     all_entrants = entrants(recipe, question.names)
     with disk_errors(folder):
         make_folder(folder)
-    budgets = _budgets(question, all_entrants, folder, display)
+
+    def speeds(some: Sequence[Entrant]) -> dict[str, float]:
+        display.message("measuring how fast each objective trains …")
+        values = config.model_dump(mode="json")
+        runs = {each.name: with_overrides(values, each.options) for each in some}
+        return rates_in_turns(
+            {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, parts
+        )
+
+    budgets = _budgets(question, all_entrants, folder, speeds)
     judge = judge_of(parts, flip=mirror_keeps_class(question.data, parts.shape))
     against = reference(judge, parts, part=question.part, folder=judges_folder())
     known = {(row.name, row.seed): row for row in _kept(folder)}
@@ -152,19 +169,11 @@ def _check(question: Question) -> None:
         raise UsageError("--per-class must be at least 1; quoted figures take 1000")
 
 
-def _prepared(question: Question, options: Sequence[str], display: Display) -> Any:
-    return prepare(
-        question.data,
-        recipe=question.recipe,
-        images=question.images,
-        data_options=question.data_options,
-        options=(*question.options, *options),
-        display=display,
-    )
-
-
 def _budgets(
-    question: Question, all_entrants: Sequence[Entrant], folder: Path, display: Display
+    question: Question,
+    all_entrants: Sequence[Entrant],
+    folder: Path,
+    speeds: Callable[[Sequence[Entrant]], dict[str, float]],
 ) -> dict[str, int | None]:
     """Images of a run by objective; measured and kept at the first start."""
     asked = {
@@ -191,9 +200,7 @@ def _budgets(
     rates: dict[str, float] = dict(kept["rates"]) if kept else {}
     new = [each for each in all_entrants if each.name not in budgets]
     if new and question.minutes is not None:
-        display.message("measuring how fast each objective trains …")
-        configs = {each.name: _prepared(question, each.options, display)[1:] for each in new}
-        rates |= rates_in_turns(configs)
+        rates |= speeds(new)
     for each in new:
         budgets[each.name] = (
             question.images

@@ -14,7 +14,7 @@ from acgan.training.throughput import throwaway_loop
 _TURNS, _SECONDS = 3, 2.0
 
 
-def rates_in_turns(runs: Mapping[str, tuple[RunConfig, DataParts]]) -> dict[str, float]:
+def rates_in_turns(runs: Mapping[str, RunConfig], parts: DataParts) -> dict[str, float]:
     """Images a second of training alone, by name: the median of three turns.
 
     Raises:
@@ -22,7 +22,7 @@ def rates_in_turns(runs: Mapping[str, tuple[RunConfig, DataParts]]) -> dict[str,
     """
     seen: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_TURNS):
-        for name, (config, parts) in runs.items():
+        for name, config in runs.items():
             choices = choose(config.execution)
             choices.apply()
             with throwaway_loop(config, parts, choices) as loop:

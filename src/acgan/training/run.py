@@ -65,7 +65,7 @@ def train(
         (16, 1, 28, 28)
     """
     display = display or SilentDisplay()
-    chosen, config, parts, model = _prepared(
+    chosen, config, parts, model = prepare(
         data,
         recipe=recipe,
         images=images,
@@ -92,45 +92,25 @@ def prepare(
     *,
     recipe: str | None = None,
     images: int | None = None,
-    data_options: Mapping[str, Any] | None = None,
-    options: Sequence[str] = (),
-    display: Display | None = None,
-) -> tuple[Recipe, RunConfig, DataParts]:
-    """What `train` would train with the same arguments: recipe, configuration and data.
-
-    Raises:
-        AcganError: as `train` does before its first step.
-    """
-    chosen, config, parts, _ = _prepared(
-        data,
-        recipe=recipe,
-        images=images,
-        data_options=data_options,
-        options=options,
-        display=display or SilentDisplay(),
-    )
-    return chosen, config, parts
-
-
-def _prepared(
-    data: str,
-    *,
-    recipe: str | None,
-    images: int | None,
-    data_options: Mapping[str, Any] | None,
-    options: Sequence[str],
-    display: Display,
     max_minutes: float | None = None,
     seed: int | None = None,
     init_from: str | Path | None = None,
     classes_per_model: int | None = None,
+    data_options: Mapping[str, Any] | None = None,
     execution: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
+    display: Display | None = None,
 ) -> tuple[Recipe, RunConfig, DataParts, Model | None]:
+    """What `train` trains with the same arguments: recipe, configuration, data, and where from.
+
+    Raises:
+        AcganError: as `train` does before its first step.
+    """
     chosen = load_recipe(recipe) if recipe else None
     start = given_values(data, data_options, execution, seed)
     if classes_per_model is not None:
         start["classes_per_model"] = classes_per_model
-    parts = load_parts(chosen, start, options, display)
+    parts = load_parts(chosen, start, options, display or SilentDisplay())
     if chosen is None:
         # a person who keeps one class of several looks at how one is learned: as among the others
         all_labelled = parts.labelled_rows is None

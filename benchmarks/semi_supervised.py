@@ -5,8 +5,8 @@
 For every number of labels and every seed: the same few labelled images (chosen by the seed), once
 for an `acgan train --recipe sgan-mnist` that sees all training images, the others without labels,
 and once for a network like its discriminator that learns from the labelled images alone. What
-counts is how many images of the test part each classifies rightly. The same command goes on
-where it was killed. Take --part validation while choosing settings.
+counts is how many images of the test part each classifies rightly, as `acgan evaluate` has it of a
+run. The same command goes on where it was killed. Take --part validation while choosing settings.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from acgan import train
 from acgan.classifiers.fit import FitConfig, fit_classifier
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DataParts
 from acgan.data.load import load_data
-from acgan.errors import AcganError, UsageError
+from acgan.errors import AcganError
+from acgan.evaluation.class_head import class_head_agreement
 from acgan.model import load
 from acgan.networks.build import build_discriminator
 from acgan.networks.interface import Discriminator, Heads
@@ -36,7 +37,6 @@ from acgan.run_config import RunConfig
 from acgan.storage import write_atomic
 
 ARMS = ("sgan", "labelled alone")
-_PASS = 500
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -128,7 +128,8 @@ def _sgan(arguments: argparse.Namespace, each: int, seed: int) -> float:
         options=arguments.option,
     )
     parts = _parts(arguments, each, seed)
-    return _accuracy(load(run.folder).discriminator, getattr(parts, arguments.part))
+    head = load(run.folder).discriminator
+    return class_head_agreement(head, getattr(parts, arguments.part)).overall
 
 
 def _alone(arguments: argparse.Namespace, each: int, seed: int) -> float:
@@ -148,7 +149,7 @@ def _alone(arguments: argparse.Namespace, each: int, seed: int) -> float:
         shift_pixels=0,  # the SGAN is shown images as they are, too
     )
     fit_classifier(_Classifier(network), parts.labelled, fit, seed=seed)
-    return _accuracy(network, getattr(parts, arguments.part))
+    return class_head_agreement(network, getattr(parts, arguments.part)).overall
 
 
 def _config(arguments: argparse.Namespace) -> RunConfig:
@@ -173,20 +174,6 @@ class _Classifier(nn.Module):
         logits: Tensor | None = self.discriminator(images.float() / 127.5 - 1).class_logits
         assert logits is not None  # it was built with a class head
         return logits
-
-
-@torch.no_grad()
-def _accuracy(discriminator: Discriminator, part: LabelledImages) -> float:
-    """The share of a part's images whose class the class head names, in evaluation mode."""
-    right = 0
-    for start in range(0, len(part), _PASS):
-        pixels = torch.from_numpy(part.images[start : start + _PASS]).float() / 127.5 - 1
-        logits = discriminator.eval()(pixels).class_logits
-        if logits is None:
-            raise UsageError("that discriminator has no class head; take a recipe with one")
-        labels = torch.from_numpy(part.labels[start : start + _PASS])
-        right += int((logits.argmax(dim=1) == labels).sum())
-    return right / len(part)
 
 
 def _say(sentence: str) -> None:

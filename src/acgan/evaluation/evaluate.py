@@ -14,6 +14,7 @@ from acgan.evaluation.overview import overview
 from acgan.evaluation.prepare import Prepared
 from acgan.evaluation.report import Report
 from acgan.evaluation.section import Section
+from acgan.evaluation.sections.class_head import with_class_head
 from acgan.evaluation.sections.coverage import coverage_section
 from acgan.evaluation.sections.diversity import diversity_section
 from acgan.evaluation.sections.fidelity import fidelity_section
@@ -48,9 +49,10 @@ def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:
 
 
 def _labels(prepared: Prepared) -> Section:
-    if prepared.evidence.subject.conditional:
-        return labels_section(prepared.evidence, prepared.imagenet)
-    return coverage_section(prepared.evidence)
+    evidence = prepared.evidence
+    if evidence.subject.conditional:
+        return with_class_head(labels_section(evidence, prepared.imagenet), evidence)
+    return with_class_head(coverage_section(evidence), evidence)
 
 
 def _latent(evidence: Evidence) -> Section | None:
@@ -59,8 +61,14 @@ def _latent(evidence: Evidence) -> Section | None:
 
 
 def _without_classes(section: Section) -> Section:
-    """All samples were one group: what stands under "per class" is the figure itself once more."""
-    figures = [replace(each, per_class=(), per_class_floor=()) for each in section.figures]
+    """All samples were one group: what stands under "per class" is the figure itself once more.
+
+    But for figures of real images, which have classes.
+    """
+    figures = [
+        each if len(each.per_class) > 1 else replace(each, per_class=(), per_class_floor=())
+        for each in section.figures
+    ]
     return replace(section, figures=tuple(figures))
 
 

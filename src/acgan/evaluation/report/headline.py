@@ -23,6 +23,7 @@ class Card:
 
 _ACCURACY = "labels.accuracy.judge"
 _DISTANCE = "fidelity.frechet.judge"
+_CLASS_HEAD = "labels.real.class_head"
 _HEADLINE = {
     _ACCURACY: "Read as the class asked for",
     _DISTANCE: "Distance from real images",
@@ -30,6 +31,7 @@ _HEADLINE = {
     "diversity.variance.judge": "Variety within a class",
     "diversity.variance_of_all.judge": "Variety",
     "memorisation.near_copies.judge": "Near copies of training images",
+    _CLASS_HEAD: "Real test images read right",
 }
 """The figures by key, and what a person would call them."""
 
@@ -50,6 +52,8 @@ def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
         details.append(f"{number(figure.value)}, floor {number(figure.floor)}")
     elif figure.floor is not None:
         details.append(f"real images {number(figure.floor)}")
+    elif figure.key == _CLASS_HEAD:
+        details.append(figure.note)  # the judge's share and how many labels it took
     elif figure.interval:
         details.append(interval(figure.interval))
     worst = worst_class(figure)

@@ -100,7 +100,7 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
         ),
         (
             "objective={name='projection', class_weight_real=1}",
-            "unknown key 'objective.class_weight_real'; known: fake_target, name, real_target, so",
+            "unknown key 'objective.class_weight_real'; known: fake_target, generator_loss, name",
         ),
         (
             "objective={name='adc', source_head='projection'}",

@@ -169,6 +169,23 @@ def test_the_semi_supervised_recipe_learns(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["gan", "sgan"])
+def test_a_generator_that_matches_features_learns(
+    digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train, name: str
+) -> None:
+    for folder, images in (("run", IMAGES), ("start", 128)):
+        matching = {"name": name, "generator_loss": "feature-matching"}
+        run = config(
+            "small-grey",
+            images,
+            objective=matching,
+            generator={"conditioning": {"mode": "none"}},
+        )
+        train_tiny(tmp_path / folder, run, parts=digits)
+    assert learned(tmp_path / "run", tmp_path / "start", judge, digits)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISLED)
 def test_with_shuffled_labels_it_does_not(
     digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train, name: str

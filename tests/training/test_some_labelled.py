@@ -37,6 +37,13 @@ MODES = {
         "generator": {"conditioning": {"mode": "none"}},
         "training": {"labelled_share": 0.4, "discriminator_steps": 2, "batch_size": 8},
     },
+    "feature matching": {
+        "everything": True,
+        "objective": {"name": "sgan", "generator_loss": "feature-matching"},
+        "generator": {"conditioning": {"mode": "none"}},
+        "augmentation": {"policy": ["translation"], "noise": 0.1},
+        **SHARE,
+    },
 }
 
 

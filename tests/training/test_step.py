@@ -163,6 +163,16 @@ MODES = [
     for batch in ("fresh", "shared")
     for n in (1, 2)
 ]
+MODES.append(
+    pytest.param(
+        {
+            "everything": True,
+            "objective": {"name": "sgan", "generator_loss": "feature-matching"},
+            "generator": {"conditioning": {"mode": "none"}},
+        },
+        id="feature-matching",
+    )
+)
 
 
 @pytest.mark.parametrize("mode", MODES)

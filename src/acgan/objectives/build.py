@@ -11,6 +11,7 @@ from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adc import ADC, ADCConfig
 from acgan.objectives.cgan import CGAN, CGANConfig
 from acgan.objectives.consistency import Consistency, ConsistencyConfig
+from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.gan import GAN, GANConfig
 from acgan.objectives.interface import Objective, Regulariser
 from acgan.objectives.lecam import LeCam, LeCamConfig
@@ -63,6 +64,11 @@ def objective_configs() -> dict[str, type[SourceConfig]]:
 def build_objective(config: ObjectiveConfig) -> Objective:
     """The objective that a configuration describes."""
     return _OBJECTIVES[type(config)](config)
+
+
+def build_matching(config: ObjectiveConfig) -> FeatureMatching | None:
+    """What G minimises besides the objective's terms that takes real images; None for nothing."""
+    return FeatureMatching() if config.matches_features else None
 
 
 def build_regulariser(

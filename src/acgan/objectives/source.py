@@ -6,7 +6,7 @@ The losses themselves are pure functions in `acgan.objectives.adversarial`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self, final
+from typing import ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -29,6 +29,8 @@ class SourceConfig(Config, ABC):
         source_loss: loss of the source head; ``bce`` is non-saturating for G.
         real_target: D's target for real images; below 1 is one-sided label smoothing.
         fake_target: D's target for fakes.
+        generator_loss: ``source``, that of the source head; ``feature-matching`` in its place
+            (`acgan.objectives.feature_matching`), for a G that is asked for no class.
     """
 
     title: ClassVar[str]
@@ -38,6 +40,7 @@ class SourceConfig(Config, ABC):
     source_loss: SourceLossName = "bce"
     real_target: float = Field(1.0, gt=0, le=1)
     fake_target: float = Field(0.0, ge=0, lt=1)
+    generator_loss: Literal["source", "feature-matching"] = "source"
 
     @property
     @abstractmethod
@@ -63,6 +66,20 @@ class SourceConfig(Config, ABC):
             )
         return self
 
+    @model_validator(mode="after")
+    def _means_fit_the_question(self) -> Self:
+        if self.matches_features and self.conditional:
+            raise ValueError(
+                f"{self.name} asks G for classes, of which the means of features over all images "
+                "say nothing; leave generator_loss 'source', or take the objective sgan or gan"
+            )
+        return self
+
+    @property
+    def matches_features(self) -> bool:
+        """Whether G hears of mean features instead of the source head."""
+        return self.generator_loss == "feature-matching"
+
 
 @final
 class SourceTerms:
@@ -71,6 +88,7 @@ class SourceTerms:
     def __init__(self, config: SourceConfig) -> None:
         self._loss = SOURCE_LOSSES[config.source_loss]
         self._real_target, self._fake_target = config.real_target, config.fake_target
+        self._replaced_in_g = config.matches_features
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Terms:
         """ℓ_real(s(x)) and ℓ_fake(s(G(z, y′)))."""
@@ -80,7 +98,9 @@ class SourceTerms:
         }
 
     def generator(self, fake: DiscriminatorOutput) -> Terms:
-        """ℓ_gen(s(G(z, y′))); G always aims at 1."""
+        """ℓ_gen(s(G(z, y′))), G always aiming at 1; none where G matches features instead."""
+        if self._replaced_in_g:
+            return {}
         return {"source": self._loss.generator(fake.source_logits)}
 
 

@@ -13,7 +13,7 @@ from acgan.data.images import ImageShape
 from acgan.data.mirror import mirror_keeps_class
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
-from acgan.objectives.build import build_objective, build_regulariser
+from acgan.objectives.build import build_matching, build_objective, build_regulariser
 from acgan.objectives.interface import Regulariser
 from acgan.run_config import OptimizerConfig, RunConfig
 from acgan.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
@@ -37,6 +37,7 @@ class Learner:
     Attributes:
         draw: the generator, compiled where ``choices`` say so.
         judge: the discriminator, likewise.
+        matching: what G's step asks D about real images; None where it asks nothing.
         augmentation: what D is shown of an image; None where it is the image.
         memory: what has state beside the networks, by name; D's steps move it.
     """
@@ -45,6 +46,7 @@ class Learner:
         self, config: RunConfig, shape: ImageShape, classes: int, choices: Choices
     ) -> None:
         self.objective = build_objective(config.objective)
+        self.matching = build_matching(config.objective)
         mirror = mirror_keeps_class(config.data.source, shape)
         regularisers: dict[str, Regulariser] = {
             each.name: build_regulariser(each, mirror_keeps_class=mirror)

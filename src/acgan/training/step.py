@@ -124,7 +124,10 @@ class Stepper:
             self._generator_guard.keep()
             fakes = self._draw(streams, "generator", images_seen, real_labels)
         images = self._shown(fakes.images, "generator", streams, images_seen)
-        updates.append(self._generator_step(Fakes(images, fakes.labels)))
+        real = None
+        if self._learner.matching is not None:
+            real = self._asked_again(*batches[-1], streams, images_seen)
+        updates.append(self._generator_step(Fakes(images, fakes.labels), real))
         return _read_out(updates, meters)
 
     def _draw(self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor) -> Fakes:
@@ -192,12 +195,26 @@ class Stepper:
         counts = _right_answers(as_they_come, real_labels, labelled, fake, asked)
         return Update("discriminator", tuple(terms), finding, counts)
 
-    def _generator_step(self, fakes: Fakes) -> Update:
+    @torch.no_grad()
+    def _asked_again(
+        self, images: Tensor, labels: Tensor, streams: Streams, images_seen: int
+    ) -> DiscriminatorOutput:
+        """D as it is now, on real images as they come, for G's step: no gradient, no statistics."""
+        unlabelled = _unlabelled(labels)
+        if unlabelled is not None:
+            images, labels = images[unlabelled], labels[unlabelled]
+        shown = self._shown(self._choices.pixels(images), "matched", streams, images_seen)
+        with self._choices.autocast(), frozen_statistics(self._learner.discriminator):
+            return self._learner.judge(shown, labels.to(self._choices.device))
+
+    def _generator_step(self, fakes: Fakes, real: DiscriminatorOutput | None) -> Update:
         learner = self._learner
         learner.discriminator.requires_grad_(False)
         with self._choices.autocast(), frozen_statistics(learner.discriminator):
             answer = learner.judge(fakes.images, fakes.labels)
         terms = learner.objective.generator(answer, fakes.labels)
+        if learner.matching is not None and real is not None:
+            terms |= learner.matching.generator(real, answer)
         finding = _update(terms, self._generator_guard, learner.generator_optimizer)
         learner.discriminator.requires_grad_(True)
         return Update("generator", tuple(terms), finding, {})
@@ -213,11 +230,17 @@ def _as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOut
         real: D's answer to N real images.
         labels: int64 (N,), on the CPU: nothing is read out from the device.
     """
-    unlabelled = np.flatnonzero(labels.numpy() == UNLABELLED)
-    if not len(unlabelled):
+    unlabelled = _unlabelled(labels)
+    if unlabelled is None:
         return real
-    chosen = torch.from_numpy(unlabelled).to(real.source_logits.device)
+    chosen = unlabelled.to(real.source_logits.device)
     return replace(real, source_logits=real.source_logits[chosen])
+
+
+def _unlabelled(labels: Tensor) -> Tensor | None:
+    """Where in a batch, on the CPU, the images without a label are; None where all have one."""
+    found = np.flatnonzero(labels.numpy() == UNLABELLED)
+    return torch.from_numpy(found) if len(found) else None
 
 
 def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Finding:

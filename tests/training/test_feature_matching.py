@@ -1,0 +1,119 @@
+"""Feature matching in a step: which images D is asked about, when, and what it costs the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from acgan.data.images import DataParts
+from acgan.networks.interface import DiscriminatorOutput
+from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.feature_matching import FeatureMatching
+from acgan.objectives.interface import Terms
+from acgan.run_config import RunConfig
+from acgan.training.device import choose
+from acgan.training.labels import LabelSource
+from acgan.training.learner import Learner
+from acgan.training.meters import Meters
+from acgan.training.randomness import Streams
+from acgan.training.step import Stepper
+
+TinyConfig = Callable[..., RunConfig]
+WITHOUT_CLASSES = {"generator": {"conditioning": {"mode": "none"}}}
+MATCHING = {"objective": {"name": "sgan", "generator_loss": "feature-matching"}, **WITHOUT_CLASSES}
+PLAIN = {"objective": {"name": "sgan"}, **WITHOUT_CLASSES}
+SIZE = 16
+
+
+class Asked:
+    """One iteration; what D was asked about in it, in order, and with which gradients."""
+
+    def __init__(self, config: RunConfig, parts: DataParts, labels: Tensor | None = None) -> None:
+        choices = choose(config.execution)
+        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
+        source = LabelSource(config.training.fake_labels, parts.train.class_counts)
+        self.meters = Meters()
+        self.images: list[Tensor] = []
+        self.answers: list[DiscriminatorOutput] = []
+        judge = self.learner.judge
+
+        def watched(images: Tensor, given: Tensor) -> DiscriminatorOutput:
+            self.images.append(images.detach().clone())
+            self.answers.append(judge(images, given))
+            return self.answers[-1]
+
+        self.learner.judge = watched
+        real = torch.from_numpy(parts.train.images[:SIZE])
+        known = torch.from_numpy(parts.train.labels[:SIZE])
+        Stepper(self.learner, config.training, choices, source).iterate(
+            [(real, known if labels is None else labels)],
+            Streams(config.seed),
+            self.meters,
+            images_seen=0,
+            step=0,
+        )
+
+
+def test_g_s_step_asks_about_the_real_images_once_more(
+    tiny_config: TinyConfig, tiny_parts: DataParts
+) -> None:
+    seen = Asked(tiny_config(**MATCHING), tiny_parts)
+    real, fake, again, drawn = seen.images
+    assert torch.equal(again, real)
+    assert not torch.equal(drawn, fake)
+    answer = seen.answers[2]
+    assert not answer.features.requires_grad
+    assert not torch.equal(answer.features, seen.answers[0].features), "D has learned meanwhile"
+    means = [seen.answers[index].features.detach().mean(0) for index in (2, 3)]
+    expected = float((means[0] - means[1]).square().sum())
+    terms = seen.meters.means()["generator"]
+    assert terms.keys() == {"features"}
+    assert terms["features"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("others", [PLAIN, {}], ids=["sgan", "acgan"])
+def test_nobody_else_asks_a_fourth_time(
+    tiny_config: TinyConfig, tiny_parts: DataParts, others: dict[str, Any]
+) -> None:
+    seen = Asked(tiny_config(**others), tiny_parts)
+    assert len(seen.images) == 3
+    assert "features" not in seen.meters.means()["generator"]
+
+
+def test_of_few_labelled_images_only_those_that_come_as_they_do_are_matched(
+    tiny_config: TinyConfig, tiny_parts: DataParts
+) -> None:
+    labels = torch.from_numpy(tiny_parts.train.labels[:SIZE]).clone()
+    labels[6:] = UNLABELLED
+    seen = Asked(tiny_config(**MATCHING), tiny_parts, labels)
+    assert torch.equal(seen.images[2], seen.images[0][6:])
+
+
+def test_reals_are_augmented_as_fakes_are(tiny_config: TinyConfig, tiny_parts: DataParts) -> None:
+    """Or G would learn to draw what no augmentation did."""
+    shifting = {"augmentation": {"policy": ["translation"], "noise": 0.5}}
+    seen = Asked(tiny_config(**MATCHING, **shifting), tiny_parts)
+    clean = tiny_parts.train.images[:SIZE].astype(np.float32) / 127.5 - 1
+    again = seen.images[2].numpy()
+    assert np.abs(again - clean).mean() > 0.2
+    assert not torch.equal(seen.images[2], seen.images[0]), "changes of its own"
+
+
+def test_a_wrong_way_round_is_seen(
+    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real and fake exchanged G would hear nothing."""
+
+    def exchanged(
+        self: FeatureMatching, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Terms:
+        return {"features": (real.features.mean(0) - fake.features.detach().mean(0)).square().sum()}
+
+    monkeypatch.setattr(FeatureMatching, "generator", exchanged)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        Asked(tiny_config(**MATCHING), tiny_parts)

@@ -13,28 +13,23 @@ from typing import Any, final
 import torch
 
 from acgan.data.images import DataParts
-from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
 from acgan.errors import DivergedError
 from acgan.model import Model
-from acgan.networks.interface import Generator
 from acgan.run_config import RunConfig
-from acgan.training.alarms import find_alarms, find_augmentation_alarm
 from acgan.training.checkpoint import TrainingState
 from acgan.training.counters import Counters
 from acgan.training.device import Choices
 from acgan.training.display import Display
+from acgan.training.iterations import Iterations
 from acgan.training.keeper import Keeper
-from acgan.training.known_faults import find_double_softmax, find_overasked, mean_class_loss
 from acgan.training.labels import LabelSource
-from acgan.training.learner import Learner, schedule_factor
-from acgan.training.observe import Observer
+from acgan.training.learner import Learner
 from acgan.training.randomness import Streams
-from acgan.training.real_batches import RealBatches
 from acgan.training.recorder import Recorder
+from acgan.training.reporter import Reporter
 from acgan.training.run_folder import RunFolder
 from acgan.training.signals import InterruptedRunError, StopRequest
 from acgan.training.snapshot import Snapshots
-from acgan.training.step import Stepper
 
 MOST_RETRIES = 3
 
@@ -67,31 +62,19 @@ class Loop:
         trunk: Callable[[], dict[str, torch.Tensor] | None] = lambda: None,
     ) -> None:
         self._config = config
-        self._parts = parts
-        self._choices = choices
         self._folder = folder
         self._display = display
         self._total = total_images
-        self._mirror = config.training.mirror == "always" or (
-            config.training.mirror == "auto" and mirror_keeps_class(config.data.source, parts.shape)
-        )
         self._counters = Counters()
         self._learner = Learner(config, parts.shape, len(parts.classes), choices)
         if start_from is not None:
             self._learner.start_from(start_from.generator, start_from.discriminator)
-        self._labels = labels = LabelSource(
-            config.training.fake_labels, parts.labelled.class_counts
-        )
-        self._stepper = Stepper(self._learner, config.training, choices, labels)
+        labels = LabelSource(config.training.fake_labels, parts.labelled.class_counts)
         self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
-        self._asks = self._learner.generator.conditional
-        self._observer = Observer(
-            parts, config.reporting.sheet_columns, choices, conditional=self._asks
-        )
         self._keeper = Keeper(
             config, parts, folder, display, self._learner, self._counters, self._snapshots
         )
-        self._begin_streams()
+        self._iterations = Iterations(config, parts, choices, self._learner, labels, self._counters)
         state = self._resume()
         self._fresh = state is None
         if self._fresh and (trained := trunk()) is not None:
@@ -101,6 +84,16 @@ class Loop:
             display,
             metrics_bytes=int(state["metrics_bytes"]) if state else 0,
             images_seen=self.images_seen,
+        )
+        self._reporter = Reporter(
+            config,
+            parts,
+            choices,
+            self._learner,
+            labels,
+            self._counters,
+            self._snapshots,
+            self._recorder,
         )
         for event in state["unlogged"] if state else ():
             self._recorder.event(event)
@@ -129,7 +122,7 @@ class Loop:
                 self._iterate()
                 if stop.signal_number is not None and self.images_seen < self._total:
                     self._stop(stop.signal_number)
-            self._sheet()
+            self._reporter.sheet()
             self._save(scheduled=False)
             self._status("complete")
 
@@ -139,8 +132,8 @@ class Loop:
 
     def rehearse(self) -> tuple[float, float, float]:
         """Seconds that a metrics row, a sheet and a checkpoint take; for measuring a rate."""
-        seconds = []
-        for event in (self._log, self._sheet, lambda: self._save(scheduled=True)):
+        seconds, report = [], self._reporter
+        for event in (report.row, report.sheet, lambda: self._save(scheduled=True)):
             start = time.perf_counter()
             event()
             seconds.append(time.perf_counter() - start)
@@ -148,31 +141,7 @@ class Loop:
 
     def train_once(self) -> list[str]:
         """One iteration without events; returns what was skipped because it was not finite."""
-        training, counters = self._config.training, self._counters
-        factor = schedule_factor(self._config.optimizer, self.images_seen, self._total)
-        self._learner.set_rates(factor * 0.5**counters.retry)
-        batches = []
-        for index in range(training.discriminator_steps):
-            start = self.images_seen + index * training.batch_size
-            pixels, labels = self._batches.after(start)
-            images = torch.from_numpy(pixels)
-            if self._mirror:
-                images = mirrored_at_random(images, self._streams.generator("mirror", start))
-            batches.append((images, torch.from_numpy(labels)))
-        skipped = self._stepper.iterate(
-            batches,
-            self._streams,
-            counters.meters,
-            images_seen=self.images_seen,
-            step=counters.step,
-        )
-        batch = training.batch_size * training.discriminator_steps
-        counters.images_seen += batch
-        counters.step += 1
-        self._learner.average.update(
-            self._learner.generator, images_seen=self.images_seen, batch=batch
-        )
-        return skipped
+        return self._iterations.train_once(self._total)
 
     def _iterate(self) -> None:
         before, counters = self.images_seen, self._counters
@@ -187,10 +156,10 @@ class Loop:
         healthy = not skipped
         reporting = self._config.reporting
         if self._crossed(before, reporting.log_every_images):
-            self._log()
+            self._reporter.row()
         # What diverges may be unable to draw, and is no state to go back to.
         if healthy and self._crossed(before, reporting.sheet_every_images):
-            self._sheet(alarms=True)
+            self._reporter.sheet(alarms=True)
         if self._crossed(before, reporting.checkpoint_every_images):
             self._save(scheduled=healthy)
 
@@ -199,44 +168,9 @@ class Loop:
 
     def _begin(self) -> None:
         """Real images, the untrained generator's samples, and a first state to go back to."""
-        self._recorder.picture("real", self._observer.real_sheet(), 0)
-        self._sheet()
+        self._reporter.real_sheet()
+        self._reporter.sheet()
         self._save(scheduled=True)
-
-    def _log(self) -> None:
-        counters = self._counters
-        row = self._observer.row(
-            counters.meters, self._learner.discriminator, self.images_seen, counters.step
-        )
-        counters.meters.clear()
-        counters.source_accuracy = row.get("source_accuracy", {})
-        counters.class_loss = mean_class_loss(self._config.objective, row)
-        counters.class_accuracy = row.get("class_accuracy", {}).get("real_train")
-        if figures := self._learner.augmentation_figures():
-            row["augmentation"] = figures
-        self._recorder.row(row)
-
-    def _sheet(self, *, alarms: bool = False) -> None:
-        generator = self._snapshots.take(self.images_seen)
-        name = f"{self.images_seen:012d}"
-        self._recorder.picture(name, self._observer.sheet(generator), self.images_seen)
-        if alarms:
-            for event in self._counters.bell.ring(self._alarms(generator), self.images_seen):
-                self._recorder.event(event)
-
-    def _alarms(self, generator: Generator) -> dict[str, str]:
-        counters, names = self._counters, [c.name for c in self._parts.classes]
-        evidence = self._observer.evidence(
-            generator, self._learner.discriminator, counters.source_accuracy
-        )
-        probability = self._learner.augmentation_figures().get("probability")
-        found = find_alarms(evidence, names if self._asks else None)
-        found |= find_augmentation_alarm(probability)
-        found |= find_double_softmax(counters.class_loss, counters.class_accuracy, len(names))
-        if self._asks:
-            labels = self._labels
-            found |= find_overasked(evidence.source_logits, labels.real, labels.asked, names)
-        return found
 
     def _event(self, kind: str, message: str) -> None:
         self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
@@ -269,7 +203,7 @@ class Loop:
     def _take_over(self, state: TrainingState) -> None:
         self._learner.restore(dict(state.tensors))
         self._counters.restore(state.counters)
-        self._begin_streams()
+        self._iterations.begin()
         self._snapshots.forget()
 
     def _restore_last_good(self, problem: str) -> None:
@@ -289,7 +223,7 @@ class Loop:
         self._take_over(state)
         self._counters.retry = retry
         self._counters.skipped_in_row = 0
-        self._begin_streams()
+        self._iterations.begin()
         event = {
             "images": self.images_seen,
             "event": "restored",
@@ -306,13 +240,3 @@ class Loop:
             self._recorder.event(told, say=False)
         self._recorder.event(event)
         self._keeper.save_model()
-
-    def _begin_streams(self) -> None:
-        self._streams = Streams(self._config.seed, self._counters.retry)
-        training = self._config.training
-        self._batches = RealBatches(
-            self._parts,
-            self._streams,
-            batch_size=training.batch_size,
-            labelled_share=training.labelled_share,
-        )

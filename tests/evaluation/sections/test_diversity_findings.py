@@ -14,6 +14,7 @@ GOOD = Variety(
     similarity=(0.2, 0.3, 0.4),
     real_similarity=(0.2, 0.3, 0.4),
     sharpness=1.0,
+    colour=(0.9, 1.0, 1.1),
 )
 
 
@@ -42,6 +43,9 @@ def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() ->
         (replace(GOOD, duplicates=(0.0, 0.3, 0.0)), [("duplicate-samples", "warning")]),
         (replace(GOOD, duplicates=(1.0, 1.0, 1.0)), [("duplicate-samples", "fault")]),
         (replace(GOOD, sharpness=0.4), [("blurry", "warning")]),
+        (replace(GOOD, colour=(0.02, 0.3, 0.9)), [("few-colours", "warning")]),
+        (replace(GOOD, colour=(0.02, 0.7, 0.9)), [("good", "good")]),
+        (replace(GOOD, colour=(None, None, None)), [("good", "good")]),
         (replace(GOOD, sharpness=9.0), [("noise", "fault")]),
         (
             replace(GOOD, variance=(4.0, 5.0, 6.0), variance_by_seen_class=3.0),
@@ -64,10 +68,21 @@ def test_collapsed_classes_are_named() -> None:
     every = diversity_findings(replace(GOOD, variance=(0.0, 0.0, 0.0)))
     assert "the samples of every class hardly" in every[0].sentence
     names = tuple("abcdefgh")
-    many = Variety(names, (0.0,) * 7 + (1.0,), 1.0, *((0.0,) * 8,) * 3, sharpness=1.0)
+    nothing = (0.0,) * 8
+    many = Variety(names, (0.0,) * 7 + (1.0,), 1.0, nothing, nothing, nothing, 1.0, nothing)
     assert "a, b, c, d, e and 2 more classes" in diversity_findings(many)[0].sentence
 
 
 def test_without_figures_nothing_is_said() -> None:
     none = (None, None, None)
-    assert diversity_findings(Variety(GOOD.classes, none, None, none, none, none, None)) == ()
+    assert diversity_findings(Variety(GOOD.classes, none, None, none, none, none, None, none)) == ()
+
+
+def test_classes_of_one_colour_are_named() -> None:
+    (finding,) = diversity_findings(replace(GOOD, colour=(0.02, 0.3, 0.9)))
+    assert "vary 0.41 as much" in finding.sentence
+    assert finding.sentence.endswith("hardly at all in a.")
+    of_all = replace(GOOD, classes=("",), variance=(1.0,), duplicates=(0.0,), colour=(0.01,))
+    of_all = replace(of_all, similarity=(0.2,), real_similarity=(0.2,), conditional=False)
+    (finding,) = diversity_findings(of_all)
+    assert finding.sentence.endswith("vary 0.01 as much as those of real images.")

@@ -226,3 +226,29 @@ def test_says_when_nobody_knows_what_the_model_learned_from(parts: DataParts, ju
     assert not memorisation_section(evidence).notes
     (note,) = memorisation_section(replace(evidence, held_out=None)).notes
     assert note.startswith("Nobody knows")
+
+
+def test_one_colour_scheme_a_class_is_named_where_images_have_colours(parts: DataParts) -> None:
+    tinted = replace(
+        parts,
+        train=replace(parts.train, images=tint(parts.train.images, None)),
+        validation=replace(parts.validation, images=tint(parts.validation.images, None)),
+        test=replace(parts.test, images=tint(parts.test.images, None)),
+    )
+    judge = fit_judge(tinted.train, images=4_000)
+    labels = parts.validation.labels
+    of_all = evidence_of(tinted, judge, tinted.validation.images, labels)
+    varied = diversity_section(of_all)
+    assert value(varied, "diversity.colour") == pytest.approx(1, abs=0.2)
+    of_one = evidence_of(tinted, judge, tint(parts.validation.images, labels), labels)
+    section = diversity_section(of_one)
+    assert value(section, "diversity.colour") < 0.1
+    assert "few-colours" in keys(section)
+    assert "few-colours" not in keys(varied)
+
+
+def tint(images: Images, labels: Labels | None) -> Images:
+    """Grey images in three channels, each in a colour of its own, or of its label."""
+    colours = np.random.default_rng(1).uniform(0.2, 1, (len(images), 3))
+    chosen = colours if labels is None else colours[labels]
+    return np.asarray((images * chosen[:, :, None, None]).round().astype(np.uint8))

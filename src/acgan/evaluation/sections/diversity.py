@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
+from acgan.evaluation.colour import brightness_variance_ratio, colour_variance_ratio
 from acgan.evaluation.diversity import (
     NEAR_IDENTICAL,
     duplicate_share,
@@ -16,44 +17,60 @@ from acgan.evaluation.diversity import (
     variance_ratio,
 )
 from acgan.evaluation.evidence import Evidence
-from acgan.evaluation.section import Aim, Figure, Section, defined
+from acgan.evaluation.section import Figure, Section
 from acgan.evaluation.sections.diversity_chart import similarity_chart
 from acgan.evaluation.sections.diversity_findings import Variety, diversity_findings
 from acgan.evaluation.sections.diversity_of_all import of_all_samples
+from acgan.evaluation.sections.diversity_per_class import (
+    FEWEST,
+    Classes,
+    Float64s,
+    by_class,
+    class_by_class,
+    figure,
+    mean_of_known,
+    optional,
+)
 from acgan.evaluation.sections.diversity_text import EXPLANATION
 from acgan.evaluation.sharpness import sharpness_ratio
 from acgan.evaluation.ssim import SsimScales, mean_ms_ssim, ssim_scales
 
-Float64s = npt.NDArray[np.float64]
-Classes = tuple[Images, ...]
-"""Images class by class; none of a class that has too few."""
-
-FEWEST = 10
-"""Images of a class on a side below which it has no figure."""
-
 _PAIRS = 100  # of images of a class, as in the paper
+_LOOKS: Mapping[str, tuple[Callable[[Images, Images], float], str]] = {
+    "sharpness": (sharpness_ratio, "Sharpness over that of real images"),
+    "brightness": (
+        brightness_variance_ratio,
+        "Variance of brightness within a class over that of real images",
+    ),
+    "colour": (
+        colour_variance_ratio,
+        "Variance of colour within a class over that of real images",
+    ),
+}
 _MOST = 1000  # images of a class among which near-identical ones are looked for
 
 
 def diversity_section(evidence: Evidence) -> Section:
-    """MS-SSIM within classes, variance ratio, near-identical samples, and sharpness."""
+    """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colours."""
     subject, parts, seed = evidence.subject, evidence.parts, evidence.seed
     count = len(evidence.names)
-    samples = _by_class(subject.samples, subject.asked, count)
-    real = _by_class(parts.test.images, evidence.groups("test"), count)
-    validation = _by_class(parts.validation.images, evidence.groups("validation"), count)
+    samples = by_class(subject.samples, subject.asked, count)
+    real = by_class(parts.test.images, evidence.groups("test"), count)
+    validation = by_class(parts.validation.images, evidence.groups("validation"), count)
     scales, eye = ssim_scales(*parts.shape[1:]), evidence.eye.name
 
     def similarity(images: Classes) -> Float64s:
-        return _each(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
+        return class_by_class(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
 
     alike, real_alike = similarity(samples), similarity(real)
     variance, by_seen, variance_floor = _variances(evidence)
     duplicates, duplicates_floor = _duplicates(samples, real, seed)
-    sharpness = _each(sharpness_ratio, samples, real)
-    sharpness_floor = _each(sharpness_ratio, validation, real)
+    looks = {
+        key: (class_by_class(ratio, samples, real), class_by_class(ratio, validation, real))
+        for key, (ratio, _) in _LOOKS.items()
+    }
     figures = (
-        _figure(
+        figure(
             "diversity.ms_ssim",
             f"{scales.name}, mean over pairs of a class",
             "floor",
@@ -61,36 +78,35 @@ def diversity_section(evidence: Evidence) -> Section:
             real_alike,
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
-        _figure(
+        figure(
             f"diversity.variance.{eye}",
             f"Variance within a class over that of real images ({eye})",
             "one",
             variance,
             variance_floor,
         ),
-        _figure(
+        figure(
             "diversity.duplicates",
             "Share of near-identical samples of a class",
             "floor",
             duplicates,
             duplicates_floor,
         ),
-        _figure(
-            "diversity.sharpness",
-            "Sharpness over that of real images",
-            "one",
-            sharpness,
-            sharpness_floor,
+        *(
+            figure(f"diversity.{key}", _LOOKS[key][1], "one", *values)
+            for key, values in looks.items()
+            if key != "colour" or np.isfinite(values[0]).any()  # grey images have none
         ),
     )
     variety = Variety(
         classes=evidence.names,
-        variance=_optional(variance),
-        variance_by_seen_class=_mean(by_seen),
-        duplicates=_optional(duplicates),
-        similarity=_optional(alike),
-        real_similarity=_optional(real_alike),
-        sharpness=_mean(sharpness),
+        variance=optional(variance),
+        variance_by_seen_class=mean_of_known(by_seen),
+        duplicates=optional(duplicates),
+        similarity=optional(alike),
+        real_similarity=optional(real_alike),
+        sharpness=mean_of_known(looks["sharpness"][0]),
+        colour=optional(looks["colour"][0]),
         conditional=subject.conditional,
     )
     charted = subject.conditional and np.isfinite(alike + real_alike).any()
@@ -107,16 +123,6 @@ def diversity_section(evidence: Evidence) -> Section:
         notes=_notes(evidence, samples, real, validation),
     )
     return section if subject.conditional else of_all_samples(section)
-
-
-def _by_class(images: Images, labels: Labels, count: int) -> Classes:
-    members = [np.flatnonzero(labels == index) for index in range(count)]
-    return tuple(images[each if len(each) >= FEWEST else each[:0]] for each in members)
-
-
-def _each(measure: Callable[..., float], *sides: Classes) -> Float64s:
-    """The measure of each class, (K,); NaN where it cannot be given."""
-    return np.array([measure(*images) for images in zip(*sides, strict=True)])
 
 
 def _variances(evidence: Evidence) -> tuple[Float64s, Float64s, Float64s]:
@@ -174,23 +180,6 @@ def _share_below(
     )
 
 
-def _figure(key: str, name: str, aim: Aim, per_class: Float64s, floor: Float64s) -> Figure:
-    """Overall: the mean over the classes."""
-    value = _mean(per_class)
-    note = f"It takes {FEWEST} samples and {FEWEST} test images of a class."
-    return Figure(
-        key=key,
-        name=name,
-        value=value,
-        aim=aim,
-        protocol=key,
-        floor=_mean(floor),
-        per_class=_optional(per_class),
-        per_class_floor=_optional(floor),
-        note="The mean over the classes." if value is not None else note,
-    )
-
-
 def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, Any]]:
     pixels = {
         **evidence.protocol(evidence.eye),
@@ -214,7 +203,10 @@ def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, An
             "most_per_class": _MOST,
             "near_identical": f"below {NEAR_IDENTICAL} of the median distance of real pairs",
         },
-        "diversity.sharpness": {**pixels, "floor": "validation over test"},
+        **{
+            f"diversity.{measure}": {**pixels, "floor": "validation over test"}
+            for measure in _LOOKS
+        },
     }
 
 
@@ -237,12 +229,3 @@ def _chosen(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _counts(labels: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
     return np.bincount(labels, minlength=count).astype(np.int64)
-
-
-def _mean(values: Float64s) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
-
-
-def _optional(values: Float64s) -> tuple[float | None, ...]:
-    return tuple(map(defined, values.tolist()))

@@ -15,6 +15,8 @@ _NAMES = {
     "variance": ("Variance within a class", "Variance"),
     "duplicates": ("near-identical samples of a class", "near-identical samples"),
     "sharpness": ("", ""),
+    "brightness": (" within a class", ""),
+    "colour": (" within a class", ""),
 }
 _NOTES = (
     "No class was asked for: samples are compared with all other samples, and real images with all "

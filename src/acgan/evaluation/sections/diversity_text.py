@@ -23,6 +23,10 @@ EXPLANATION = (
     "Sharpness is the energy of the finest detail (squared Laplacian) of samples over that of real "
     "images: blur takes it far below 1, grain and checkerboards far above. It sees no shapes: a "
     "sharp picture of nonsense has 1.",
+    "Brightness and colour: how much the mean level and the mean colour (its tint, brightness left "
+    "out) differ between images of a class, as variances over those of real images. The judge "
+    "hardly looks at colours, so a class may come in one colour scheme while its variance ratio is "
+    "near 1; here it is near 0.",
     "None of these sees whether the samples cover all that real images of a class show; recall and "
     "coverage in the chapter on fidelity ask that. And a model that returns its training images is "
     "as varied as they are: see memorisation.",

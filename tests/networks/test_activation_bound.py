@@ -18,13 +18,15 @@ torch.set_num_threads(1)
 LARGEST = 3.0
 
 
-def generator(mode: str = "batchnorm") -> Generator:
+def generator(mode: str = "batchnorm", *, latents_in_norms: bool = False) -> Generator:
     """With weights, statistics and embeddings of either sign."""
     torch.manual_seed(0)
     config = DeconvConfig(
         latent_size=8,
         widths=(8, 6, 4),
-        conditioning=ConditioningConfig.model_validate({"mode": mode, "embedding_std": 2.0}),
+        conditioning=ConditioningConfig.model_validate(
+            {"mode": mode, "embedding_std": 2.0, "latents_in_norms": latents_in_norms}
+        ),
     )
     network = build_generator(config, ImageShape(1, 8, 8), 3)
     with torch.no_grad():
@@ -39,8 +41,9 @@ def generator(mode: str = "batchnorm") -> Generator:
 
 
 @pytest.mark.parametrize("mode", ["batchnorm", "concatenate", "multiply"])
-def test_nothing_inside_is_larger(mode: str) -> None:
-    network = generator(mode)
+@pytest.mark.parametrize("latents_in_norms", [False, True])
+def test_nothing_inside_is_larger(mode: str, latents_in_norms: bool) -> None:
+    network = generator(mode, latents_in_norms=latents_in_norms)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     bound = activation_bound(network, LARGEST)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

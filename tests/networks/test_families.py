@@ -79,6 +79,21 @@ def generator_configs(mode: Mode, height: int = 16) -> list[GeneratorConfig]:
             spectral_norm=True,
             conditioning=how,
         ),
+        *(
+            family(
+                latent_size=6,
+                widths=(8, 6, 4),
+                initialisation="dcgan",
+                conditioning=how.model_copy(update={"latents_in_norms": True, "layers": "first"}),
+            )
+            for family in (DeconvConfig, UpsampleConvConfig, ResnetGeneratorConfig)
+        ),
+        MLPGeneratorConfig(
+            latent_size=6,
+            widths=(8,),
+            norm=True,
+            conditioning=how.model_copy(update={"latents_in_norms": True}),
+        ),
         ResnetGeneratorConfig(latent_size=6, widths=(8, 6, 4), conditioning=how),
         ResnetGeneratorConfig(
             latent_size=6,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from acgan.networks.conditioning import ConditionalBatchNorm
 from acgan.networks.layers import (
@@ -26,56 +26,86 @@ torch.set_num_threads(1)
 @given(
     st.integers(2, 6),
     st.integers(1, 4),
-    st.integers(1, 3),
+    st.integers(0, 3),
+    st.integers(0, 2),
     st.sampled_from([1e-5, 0.8]),
     st.booleans(),
 )
 def test_conditional_batch_norm_is_the_naive_formula(
-    count: int, channels: int, classes: int, eps: float, channels_last: bool
+    count: int, channels: int, classes: int, latent_size: int, eps: float, channels_last: bool
 ) -> None:
+    assume(classes or latent_size)
     torch.manual_seed(0)
-    norm = ConditionalBatchNorm(channels, classes, BatchNormConfig(eps=eps))
-    labels = torch.arange(count) % classes
+    config = BatchNormConfig(eps=eps)
+    norm = ConditionalBatchNorm(channels, config, classes=classes, latent_size=latent_size)
+    labels = torch.arange(count) % classes if classes else None
+    latents = torch.randn(count, max(latent_size, 1))
     x = torch.randn(count, channels, 3, 2) * 2 + 1
     if channels_last:
         x = x.contiguous(memory_format=torch.channels_last)
-    result = norm(x, labels)
+    result = norm(x, labels, latents)
 
-    table = norm.embedding.weight.detach().double()
     naive = torch.empty(count, channels, 3, 2, dtype=torch.float64)
     for c in range(channels):
         values = x[:, c].double()
         normal = (values - values.mean()) / (values.var(correction=0) + eps).sqrt()
-        for n, label in enumerate(labels.tolist()):
-            naive[n, c] = normal[n] * (1 + table[label, c]) + table[label, channels + c]
+        for n in range(count):
+            gain, bias = (_naive_entry(norm, labels, latents, n, row) for row in (c, channels + c))
+            naive[n, c] = normal[n] * (1 + gain) + bias
     torch.testing.assert_close(result.double(), naive, atol=1e-5, rtol=1e-4)
     if channels_last and channels > 1:
         assert result.is_contiguous(memory_format=torch.channels_last)
 
 
+def _naive_entry(
+    norm: ConditionalBatchNorm, labels: Tensor | None, latents: Tensor, image: int, row: int
+) -> float:
+    """(E[y] + M z) of an image, one number of it."""
+    total = 0.0
+    if norm.embedding is not None and labels is not None:
+        total += norm.embedding.weight[int(labels[image]), row].item()
+    if norm.of_latent is not None:
+        weights = norm.of_latent.weight[row].tolist()
+        total += sum(w * z for w, z in zip(weights, latents[image].tolist(), strict=True))
+    return total
+
+
 @pytest.mark.parametrize("eps", [1e-5, 0.8])
-def test_conditional_batch_norm_in_evaluation_is_the_naive_formula(eps: float) -> None:
+@pytest.mark.parametrize("latent_size", [0, 7])
+def test_conditional_batch_norm_in_evaluation_is_the_naive_formula(
+    eps: float, latent_size: int
+) -> None:
     torch.manual_seed(0)
-    norm = ConditionalBatchNorm(5, 3, BatchNormConfig(eps=eps)).double()
+    config = BatchNormConfig(eps=eps)
+    norm = ConditionalBatchNorm(5, config, classes=3, latent_size=latent_size).double()
     for _ in range(3):
-        norm(torch.randn(16, 5, 3, 2, dtype=torch.float64) * 3 + 2, torch.arange(16) % 3)
+        many = torch.randn(16, 5, 3, 2, dtype=torch.float64) * 3 + 2
+        norm(many, torch.arange(16) % 3, torch.randn(16, 7, dtype=torch.float64))
     mean, variance = (norm.get_buffer(f"batch_norm.running_{what}") for what in ("mean", "var"))
-    assert mean.abs().min() > 0.5
+    assert mean.abs().min() > 0.4
     labels, x = torch.tensor([2, 0, 1, 1]), torch.randn(4, 5, 3, 2, dtype=torch.float64)
-    gain, bias = norm.embedding.weight[labels][:, :, None, None].chunk(2, dim=1)
+    latents = torch.randn(4, 7, dtype=torch.float64)
+    assert norm.embedding is not None
+    of_class = norm.embedding.weight[labels]
+    of_latent = latents @ norm.of_latent.weight.T if norm.of_latent else 0
+    gain, bias = (of_class + of_latent)[:, :, None, None].chunk(2, dim=1)
     normal = (x - mean[:, None, None]) / (variance[:, None, None] + eps).sqrt()
     expected = normal * (1 + gain) + bias
-    torch.testing.assert_close(norm.eval()(x, labels), expected)
-    low = norm.float()(x.bfloat16(), labels)
+    torch.testing.assert_close(norm.eval()(x, labels, latents), expected)
+    low = norm.float()(x.bfloat16(), labels, latents.float())
     assert low.dtype == torch.bfloat16
     torch.testing.assert_close(low.double(), expected, atol=0.05, rtol=0.02)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_conditional_batch_norm_keeps_bf16_and_layout(training: bool) -> None:
-    norm = ConditionalBatchNorm(8, 2, BatchNormConfig()).train(training)
+@pytest.mark.parametrize(("classes", "latent_size"), [(2, 0), (2, 4), (0, 4)])
+def test_conditional_batch_norm_keeps_bf16_and_layout(
+    training: bool, classes: int, latent_size: int
+) -> None:
+    norm = ConditionalBatchNorm(8, BatchNormConfig(), classes=classes, latent_size=latent_size)
     x = torch.randn(4, 8, 3, 3).bfloat16().contiguous(memory_format=torch.channels_last)
-    result = norm(x, torch.tensor([0, 1, 0, 1]))
+    with torch.autocast("cpu", torch.bfloat16):
+        result = norm.train(training)(x, torch.tensor([0, 1, 0, 1]), torch.randn(4, 4))
     assert result.dtype == torch.bfloat16
     assert result.stride() == x.stride()
 

@@ -109,3 +109,8 @@ def test_labels_by_batch_norm_without_batch_norms_are_refused_with_what_to_do() 
     with pytest.raises(UsageError, match=r"set generator\.norm=true, or choose another mode"):
         validate(MLPGeneratorConfig, values, where="test")
     assert validate(MLPGeneratorConfig, {**values, "norm": True}, where="test").norm
+    without: dict[str, dict[str, object]] = {
+        "conditioning": {"mode": "one-hot", "latents_in_norms": True}
+    }
+    with pytest.raises(UsageError, match=r"latents_in_norms needs batch norms: set"):
+        validate(MLPGeneratorConfig, without, where="test")

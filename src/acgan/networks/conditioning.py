@@ -1,5 +1,7 @@
 """How the label enters a generator: joined to or multiplied into the noise, by batch norms, or not.
 
+By the norms the latent may enter too, beside or without the label.
+
 An architecture asks for two things: what goes into its first linear layer (`LabelEntry`) and its
 normalisation (`LabelledNorm`). It never asks which of the five ways it is.
 """
@@ -33,6 +35,10 @@ class ConditioningConfig(Config):
             enter; the generator draws from all of the data and cannot be asked for a class.
         layers: with ``batchnorm``: ``all`` batch norms, or the ``first`` alone; the others then
             have one gain and one bias per channel for all classes, which costs less time.
+        latents_in_norms: the latent too adds to the gains and biases of every batch norm, by one
+            linear layer each (Chen et al. 2019, arXiv 1810.01365; with labels Brock et al. 2019,
+            arXiv 1809.11096, appendix B). What a whole image has in common, such as its colours,
+            then depends on the latent by a short way; without it G tends to settle it by class.
         embedding_size: size of the joined embedding (``concatenate`` alone).
         embedding_std: embeddings start as N(0, embedding_std²); by default .3 with ``batchnorm``
             (gains that start all alike teach G to ignore the label) and 1 elsewhere.
@@ -44,6 +50,7 @@ class ConditioningConfig(Config):
         BeforeValidator(lambda given: "none" if given is None else given),
     ] = "batchnorm"
     layers: Literal["all", "first"] = "all"
+    latents_in_norms: bool = False
     embedding_size: int = Field(50, ge=1)
     embedding_std: float | None = Field(None, gt=0)
 
@@ -136,11 +143,16 @@ class JoinedOneHot(LabelEntry):
 
 
 class LabelledNorm(nn.Module, ABC):
-    """A normalisation that is told the labels, whether it uses them or not."""
+    """A normalisation that is told labels and latents, whether it uses them or not."""
 
     @abstractmethod
-    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:
-        """(N, C, H, W), normalised, from (N, C, H, W) and labels int64 (N,).
+    def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
+        """Normalised activations, in their dtype and memory format.
+
+        Args:
+            activations: (N, C, H, W).
+            labels: int64 (N,), or None where there are none.
+            latents: (N, Z).
 
         Raises:
             ValueError: it uses labels and there are none.
@@ -149,13 +161,18 @@ class LabelledNorm(nn.Module, ABC):
 
 @final
 class PlainBatchNorm(LabelledNorm):
-    """Batch norm with one gain and one bias per channel; the label does not matter."""
+    """Batch norm with one gain and one bias per channel; label and latent do not matter."""
 
     def __init__(self, channels: int, config: BatchNormConfig) -> None:
         super().__init__()
         self.batch_norm: nn.Module = batch_norm(channels, config)
 
-    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:  # noqa: ARG002
+    def forward(
+        self,
+        activations: Tensor,
+        labels: Tensor | None,  # noqa: ARG002
+        latents: Tensor,  # noqa: ARG002
+    ) -> Tensor:
         """The normalised activations."""
         normal: Tensor = self.batch_norm(activations)
         return normal
@@ -163,19 +180,29 @@ class PlainBatchNorm(LabelledNorm):
 
 @final
 class ConditionalBatchNorm(LabelledNorm):
-    """Batch norm with a gain 1 + g(y) and a bias b(y) per class and channel (de Vries et al. 2017).
+    """Batch norm with a gain 1 + g and a bias b for each image and channel.
 
-    One embedding of 2·C numbers a class holds g, then b.
+    (g, b) = E[y] + M z: an embedding of 2·C numbers a class (de Vries et al. 2017), a linear layer
+    without bias of the latent (Chen et al. 2019), or the sum of both (Brock et al. 2019).
+
+    Args:
+        channels: C.
+        config: settings of the batch norm.
+        classes: K of the embedding; 0 for none, and labels do not matter.
+        latent_size: Z of the linear layer; 0 for none, and latents do not matter.
     """
 
-    def __init__(self, channels: int, classes: int, config: BatchNormConfig) -> None:
+    def __init__(
+        self, channels: int, config: BatchNormConfig, *, classes: int = 0, latent_size: int = 0
+    ) -> None:
         super().__init__()
         self.batch_norm = batch_norm(channels, config, affine=False)
-        self.embedding = nn.Embedding(classes, 2 * channels)
+        self.embedding = nn.Embedding(classes, 2 * channels) if classes else None
+        self.of_latent = nn.Linear(latent_size, 2 * channels, bias=False) if latent_size else None
 
-    def forward(self, activations: Tensor, labels: Tensor | None) -> Tensor:
-        """The normalised activations, in their dtype and memory format."""
-        gain, bias = self.embedding(_required(labels)).chunk(2, dim=1)
+    def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
+        """The normalised activations."""
+        gain, bias = self._gain_and_bias(labels, latents).chunk(2, dim=1)
         gain = 1 + gain
         norm, normal = self.batch_norm, activations
         if norm.training:
@@ -185,9 +212,19 @@ class ConditionalBatchNorm(LabelledNorm):
             # once, and round-off in a low precision happens once.
             gain = gain * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
             bias = torch.addcmul(bias, norm.get_buffer("running_mean"), gain, value=-1)
-        # The embedding is float32 also under autocast; without the casts so would be the result.
+        # These are float32 also under autocast; without the casts so would be the result.
         gain, bias = (each.to(normal.dtype)[:, :, None, None] for each in (gain, bias))
         return torch.addcmul(bias, normal, gain)
+
+    def _gain_and_bias(self, labels: Tensor | None, latents: Tensor) -> Tensor:
+        """(N, 2·C), g then b, in the latents' dtype."""
+        parts = []
+        if self.embedding is not None:
+            parts.append(self.embedding(_required(labels)))
+        if self.of_latent is not None:
+            parts.append(self.of_latent(latents).to(latents.dtype))
+        total: Tensor = sum(parts[1:], start=parts[0])
+        return total
 
 
 def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> LabelEntry:
@@ -204,15 +241,22 @@ def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> L
 
 
 def labelled_norms(
-    config: ConditioningConfig, widths: Sequence[int], classes: int, norm: BatchNormConfig
+    config: ConditioningConfig,
+    widths: Sequence[int],
+    classes: int,
+    latent_size: int,
+    norm: BatchNormConfig,
 ) -> nn.ModuleList:
     """The normalisations of all layers, from the latent on; each is a `LabelledNorm`."""
-    conditional = {"all": len(widths), "first": 1}[config.layers]
+    labelled = {"all": len(widths), "first": 1}[config.layers]
     if config.mode != "batchnorm":
-        conditional = 0
+        labelled = 0
+    of_latents = latent_size if config.latents_in_norms else 0
     return nn.ModuleList(
-        ConditionalBatchNorm(channels, classes, norm)
-        if index < conditional
+        ConditionalBatchNorm(
+            channels, norm, classes=classes if index < labelled else 0, latent_size=of_latents
+        )
+        if index < labelled or of_latents
         else PlainBatchNorm(channels, norm)
         for index, channels in enumerate(widths)
     )

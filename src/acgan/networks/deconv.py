@@ -96,7 +96,9 @@ class DeconvGenerator(Generator):
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
         last = config.widths[-1]
         normed = (config.widths[0], *_stage_widths(config))[not config.start_norm :]
-        self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
+        self.norms = labelled_norms(
+            config.conditioning, normed, classes, config.latent_size, config.batch_norm
+        )
         self.stages = nn.ModuleList(
             [
                 _doubling(before, after, config.kernel, bias=False)
@@ -124,10 +126,10 @@ class DeconvGenerator(Generator):
         x = self.start(self.label_entry(latents, labels))
         x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
-            x = next(norms)(x, labels)
+            x = next(norms)(x, labels, latents)
         x = relu_(x)
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
-            x = relu_(norm(convolve(stage, x), labels))
+            x = relu_(norm(convolve(stage, x), labels, latents))
             x = attended(x, self.attention, index)
         return torch.tanh(self.to_image(x))
 

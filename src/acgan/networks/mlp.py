@@ -72,11 +72,15 @@ class MLPGeneratorConfig(Config):
     initialisation: Initialisation = "torch"
 
     @model_validator(mode="after")
-    def _batch_norms_carry_labels(self) -> Self:
+    def _batch_norms_carry_what_enters_by_them(self) -> Self:
         if self.conditioning.mode == "batchnorm" and not self.norm:
             raise ValueError(
                 "generator.conditioning.mode=batchnorm needs batch norms: set generator.norm=true, "
                 "or choose another mode (one-hot joins the label to the noise)"
+            )
+        if self.conditioning.latents_in_norms and not self.norm:
+            raise ValueError(
+                "generator.conditioning.latents_in_norms needs batch norms: set generator.norm=true"
             )
         return self
 
@@ -121,7 +125,9 @@ class MLPGenerator(Generator):
             for before, after in zip(sizes, config.widths, strict=False)
         )
         normed = config.widths if config.norm else ()
-        self.norms = labelled_norms(config.conditioning, normed, classes, config.batch_norm)
+        self.norms = labelled_norms(
+            config.conditioning, normed, classes, config.latent_size, config.batch_norm
+        )
         self.to_image = nn.Linear(sizes[-1], _pixels(shape))
         initialise(
             self,
@@ -140,7 +146,7 @@ class MLPGenerator(Generator):
             rows = layer(rows)
             norm = next(norms, None)
             if norm is not None:  # which are for maps: each number is one of a single pixel
-                rows = norm(rows[:, :, None, None], labels)[:, :, 0, 0]
+                rows = norm(rows[:, :, None, None], labels, latents)[:, :, 0, 0]
             rows = F.leaky_relu(rows, self._leak)
         pixels = torch.tanh(self.to_image(rows))
         channels, height, width = self._shape

@@ -91,7 +91,11 @@ class ResnetGenerator(Generator):
         normed = [channels for step in steps for channels in step]
         norms = cast(
             "Iterator[LabelledNorm]",
-            iter(labelled_norms(config.conditioning, normed, classes, config.batch_norm)),
+            iter(
+                labelled_norms(
+                    config.conditioning, normed, classes, config.latent_size, config.batch_norm
+                )
+            ),
         )
         self.blocks = nn.ModuleList(
             DoublingBlock(before, after, next(norms), next(norms)) for before, after in steps
@@ -115,8 +119,8 @@ class ResnetGenerator(Generator):
         x = self.start(self.label_entry(latents, labels))
         x = start_maps(x, self._start_shape, self.blocks[0])
         for index, block in enumerate(self.blocks):
-            x = attended(block(x, labels), self.attention, index)
-        return torch.tanh(self.to_image(F.relu(self.norm(x, labels), inplace=True)))
+            x = attended(block(x, labels, latents), self.attention, index)
+        return torch.tanh(self.to_image(F.relu(self.norm(x, labels, latents), inplace=True)))
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Each block's first convolution; a norm follows no other at once."""
@@ -142,10 +146,10 @@ class DoublingBlock(nn.Module):
         self.second = nn.Conv2d(after, after, 3, padding=1)
         self.shortcut = nn.Conv2d(before, after, 1, bias=False)
 
-    def forward(self, maps: Tensor, labels: Tensor | None) -> Tensor:
+    def forward(self, maps: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
         """(N, after, 2H, 2W) from (N, before, H, W)."""
-        x = F.relu(self.first_norm(maps, labels), inplace=True)
-        x = F.relu(self.second_norm(self.first(x), labels), inplace=True)
+        x = F.relu(self.first_norm(maps, labels, latents), inplace=True)
+        x = F.relu(self.second_norm(self.first(x), labels, latents), inplace=True)
         doubled: Tensor = self.second(x) + F.interpolate(self.shortcut(maps), scale_factor=2.0)
         return doubled
 

@@ -80,7 +80,9 @@ class UpsampleConvGenerator(Generator):
         self._start_shape = (config.widths[0], height, width)
         self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
         self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
-        self.norms = labelled_norms(config.conditioning, config.widths, classes, config.batch_norm)
+        self.norms = labelled_norms(
+            config.conditioning, config.widths, classes, config.latent_size, config.batch_norm
+        )
         self.stages = nn.ModuleList(
             UpsampledConv2d(before, after, 3, padding=1, bias=False)
             for before, after in zip(config.widths, config.widths[1:], strict=False)
@@ -99,10 +101,10 @@ class UpsampleConvGenerator(Generator):
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[LabelledNorm]", self.norms))
         x = self.start(self.label_entry(latents, labels))
-        x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels)
+        x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels, latents)
         for stage, norm in zip(self.stages, norms, strict=True):
             x = stage(x)
-            x = F.leaky_relu(norm(x, labels), self._leak, inplace=True)
+            x = F.leaky_relu(norm(x, labels, latents), self._leak, inplace=True)
         return torch.tanh(self.to_image(x))
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality import FIGURES, measure
-from quality import Arguments as Quality
+from quality import FIGURES, add_judging_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
 from acgan.storage import write_atomic
@@ -69,18 +68,7 @@ def compare(arguments: argparse.Namespace) -> str:
             )
             paths.append(path)
             trained[str(path)] = run.images_seen
-    report = measure(
-        Quality(
-            models=[str(path) for paths in runs.values() for path in paths],
-            data=arguments.data,
-            data_root=arguments.data_root,
-            per_class=arguments.per_class,
-            part=arguments.part,
-            seed=0,
-            flip=arguments.flip,
-            json=None,
-        )
-    )
+    report = measure_runs([path for paths in runs.values() for path in paths], arguments)
     members = {number: _members(paths[0]) for number, paths in runs.items()}
     report |= {"images_seen": trained, "members": members, "seeds": arguments.seeds}
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -137,10 +125,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", help="of all sets; else the data's default")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
-    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
-    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+    add_judging_options(parser)
     return parser.parse_args(words)
 
 

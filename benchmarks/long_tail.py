@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from long_tail_result import LongTail, Run
-from quality import Arguments as Quality
-from quality import measure
+from quality import add_judging_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
 from acgan.storage import disk_errors, make_folder, write_atomic
@@ -103,18 +102,7 @@ def _judged(trained: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any
         if kept["asked"] == asked:
             found: dict[str, Any] = kept["quality"]
             return found
-    report = measure(
-        Quality(
-            models=[str(trained.folder)],
-            data=arguments.data,
-            data_root=arguments.data_root,
-            per_class=arguments.per_class,
-            part=arguments.part,
-            seed=0,
-            flip=arguments.flip,
-            json=None,
-        )
-    )
+    report = measure_runs([trained.folder], arguments)
     quality: dict[str, Any] = report["models"][str(trained.folder)]
     with disk_errors(path, option="--out"):
         make_folder(path.parent)
@@ -146,10 +134,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, help="that each run sees; else the recipe's")
     parser.add_argument("--recipe", help="of all runs; else the data's default")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
-    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
-    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+    add_judging_options(parser)
     return parser.parse_args(words)
 
 

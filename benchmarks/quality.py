@@ -201,17 +201,38 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
+def add_judging_options(parser: argparse.ArgumentParser) -> None:
+    """How models are judged: the options of every benchmark that has its runs judged here."""
+    parser.add_argument("--data-root", help="folder of local copies of named sets")
+    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+
+
+def measure_runs(runs: Sequence[Path], asked: argparse.Namespace) -> dict[str, Any]:
+    """`measure`, for a benchmark with ``data`` and `add_judging_options` among its options."""
+    return measure(
+        Arguments(
+            models=[str(run) for run in runs],
+            data=asked.data,
+            data_root=asked.data_root,
+            per_class=asked.per_class,
+            part=asked.part,
+            seed=0,
+            flip=asked.flip,
+            json=None,
+        )
+    )
+
+
 def _arguments(words: Sequence[str] | None) -> Arguments:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a run or its model/ folder")
     parser.add_argument("--data", required=True, help="a named set, a folder or a zip")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
-    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    add_judging_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="first seed of the samples")
-    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     return Arguments(**vars(parser.parse_args(words)))
 

@@ -99,7 +99,7 @@ def test_one_command_trains_judges_and_goes_on(
     def never(*_: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(benchmark, "measure", never)
+    monkeypatch.setattr(benchmark, "measure_runs", never)
     assert benchmark.main([*words, "--policies", "frequency", "uniform"]) == 0
     assert capsys.readouterr().out == first == (out / "long-tail.md").read_text(encoding="utf-8")
     with pytest.raises(AssertionError):

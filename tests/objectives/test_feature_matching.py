@@ -1,4 +1,4 @@
-"""Feature matching against its formula in float64, through a D and a G, and wrong versions of it."""
+"""Feature matching against its formula in float64, through a D and a G, and wrong versions."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
 from acgan.training.signals import InterruptedRunError
 from acgan.training.step import Stepper
+from acgan.training.updates import read_out
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
@@ -195,7 +196,7 @@ def test_nothing_is_read_out_within_a_step(
     for _ in range(4):
         bench.iterate()
     reading: list[str] = []
-    at_the_end = step_module._read_out
+    at_the_end = read_out
 
     def last(*given: Any) -> list[str]:
         with monkeypatch.context() as patch:
@@ -212,7 +213,7 @@ def test_nothing_is_read_out_within_a_step(
             return original(self, *args)
 
         monkeypatch.setattr(Tensor, name, spied)
-    monkeypatch.setattr(step_module, "_read_out", last)
+    monkeypatch.setattr(step_module, "read_out", last)
     for _ in range(4):
         bench.iterate()
     assert reading == []

@@ -17,7 +17,7 @@ from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
 from acgan.run_config import RunConfig
-from acgan.training import step as step_module
+from acgan.training.answers import as_they_come
 from acgan.training.labels import LabelSource
 from acgan.training.randomness import Streams
 from acgan.training.real_batches import RealBatches
@@ -216,8 +216,8 @@ def test_the_source_is_asked_of_images_as_they_come() -> None:
     """The labelled come too often to be examples of what is real, unless all are labelled."""
     answer = DiscriminatorOutput(torch.arange(4.0), torch.eye(4), torch.zeros(4, 1))
     labels = torch.tensor([2, UNLABELLED, 0, UNLABELLED])
-    shown = step_module._as_they_come(answer, labels)
+    shown = as_they_come(answer, labels)
     assert shown.source_logits.tolist() == [1.0, 3.0]
     assert shown.class_logits is answer.class_logits
     for whole in (torch.tensor([0, 1, 2, 0]), torch.full((4,), UNLABELLED)):
-        assert step_module._as_they_come(answer, whole).source_logits.tolist() == [0, 1, 2, 3]
+        assert as_they_come(answer, whole).source_logits.tolist() == [0, 1, 2, 3]

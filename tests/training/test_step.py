@@ -21,6 +21,7 @@ from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
 from acgan.run_config import RunConfig
 from acgan.training import step as step_module
+from acgan.training.answers import right_answers
 from acgan.training.checkpoint import optimizer_tensors
 from acgan.training.device import choose
 from acgan.training.labels import LabelSource
@@ -366,14 +367,14 @@ def test_class_accuracy_counts_labelled_reals_and_fakes_that_were_asked_for() ->
     classes = torch.eye(3)[[0, 1, 2, 0]]  # read as 0, 1, 2, 0
     answer = DiscriminatorOutput(torch.tensor([1.0, -1, 1, 1]), classes, torch.zeros(4, 1))
     some, none = torch.tensor([0, UNLABELLED, 1, UNLABELLED]), torch.full((4,), UNLABELLED)
-    right = step_module._right_answers(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
+    right = right_answers(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
     assert {name: (int(total), count) for name, (total, count) in right.items()} == {
         "source_accuracy.real": (3, 4),
         "source_accuracy.fake": (1, 4),
         "class_accuracy.real_train": (1, 2),
         "class_accuracy.fake": (3, 4),
     }
-    right = step_module._right_answers(answer, none, 0, answer, None)
+    right = right_answers(answer, none, 0, answer, None)
     assert right.keys() == {"source_accuracy.real", "source_accuracy.fake"}
 
 

@@ -7,12 +7,10 @@ Nothing is read out from the device before the whole iteration has been handed t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,12 +19,14 @@ from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.classification import UNLABELLED
 from acgan.objectives.interface import DiscriminatorStep, Terms
 from acgan.run_config import TrainingConfig
+from acgan.training.answers import as_they_come, right_answers, unlabelled_rows
 from acgan.training.device import Choices
 from acgan.training.guard import Finding, Guard
 from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner
 from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.updates import Update, read_out
 
 
 @final
@@ -41,24 +41,6 @@ class Fakes:
 
     images: Tensor
     labels: Tensor
-
-
-@final
-@dataclass(frozen=True)
-class Update:
-    """What one update leaves on the device, to be read out at the end of the iteration.
-
-    Attributes:
-        network: ``discriminator`` or ``generator``.
-        terms: names of the loss terms; their values come first in ``finding``.
-        finding: what the guard saw.
-        counts: right answers by what they are answers to, each with the number of questions.
-    """
-
-    network: str
-    terms: tuple[str, ...]
-    finding: Finding
-    counts: Mapping[str, tuple[Tensor, int]]
 
 
 @final
@@ -128,7 +110,7 @@ class Stepper:
         if self._learner.matching is not None:
             real = self._asked_again(*batches[-1], streams, images_seen)
         updates.append(self._generator_step(Fakes(images, fakes.labels), real))
-        return _read_out(updates, meters)
+        return read_out(updates, meters)
 
     def _draw(self, streams: Streams, purpose: str, images_seen: int, real_labels: Tensor) -> Fakes:
         size = self._config.batch_size
@@ -170,8 +152,8 @@ class Stepper:
             # Two passes, so that batch statistics of reals and fakes never mix.
             real = learner.judge(real_images, real_labels)
             fake = learner.judge(fake_images, fakes.labels)
-        as_they_come = _as_they_come(real, labels)
-        terms = learner.objective.discriminator(as_they_come, fake, real_labels, fakes.labels)
+        counted = as_they_come(real, labels)
+        terms = learner.objective.discriminator(counted, fake, real_labels, fakes.labels)
         now = DiscriminatorStep(
             learner.discriminator,
             real_images,
@@ -188,11 +170,11 @@ class Stepper:
             for regulariser in learner.regularisers:
                 terms |= regulariser.discriminator(now)
         if learner.augmentation is not None:
-            learner.augmentation.observe(as_they_come.source_logits, step)
+            learner.augmentation.observe(counted.source_logits, step)
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         asked = fakes.labels if learner.generator.conditional else None
         labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait
-        counts = _right_answers(as_they_come, real_labels, labelled, fake, asked)
+        counts = right_answers(counted, real_labels, labelled, fake, asked)
         return Update("discriminator", tuple(terms), finding, counts)
 
     @torch.no_grad()
@@ -200,9 +182,9 @@ class Stepper:
         self, images: Tensor, labels: Tensor, streams: Streams, images_seen: int
     ) -> DiscriminatorOutput:
         """D as it is now, on real images as they come, for G's step: no gradient, no statistics."""
-        unlabelled = _unlabelled(labels)
-        if unlabelled is not None:
-            images, labels = images[unlabelled], labels[unlabelled]
+        rows = unlabelled_rows(labels)
+        if rows is not None:
+            images, labels = images[rows], labels[rows]
         shown = self._shown(self._choices.pixels(images), "matched", streams, images_seen)
         with self._choices.autocast(), frozen_statistics(self._learner.discriminator):
             return self._learner.judge(shown, labels.to(self._choices.device))
@@ -220,29 +202,6 @@ class Stepper:
         return Update("generator", tuple(terms), finding, {})
 
 
-def _as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOutput:
-    """D's answer, with the source logits of the unlabelled alone, where there are some.
-
-    Where labels are few, a batch holds the labelled more often than they come, for their classes'
-    sake; as examples of what is real they would have G draw them and D know them by heart.
-
-    Args:
-        real: D's answer to N real images.
-        labels: int64 (N,), on the CPU: nothing is read out from the device.
-    """
-    unlabelled = _unlabelled(labels)
-    if unlabelled is None:
-        return real
-    chosen = unlabelled.to(real.source_logits.device)
-    return replace(real, source_logits=real.source_logits[chosen])
-
-
-def _unlabelled(labels: Tensor) -> Tensor | None:
-    """Where in a batch, on the CPU, the images without a label are; None where all have one."""
-    found = np.flatnonzero(labels.numpy() == UNLABELLED)
-    return torch.from_numpy(found) if len(found) else None
-
-
 def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Finding:
     """Backward and step; where something is not finite, nothing is changed.
 
@@ -256,51 +215,3 @@ def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Fin
     optimizer.zero_grad(set_to_none=True)
     guard.undo(finding.spoiled)
     return finding
-
-
-@torch.no_grad()
-def _right_answers(
-    real: DiscriminatorOutput,
-    real_labels: Tensor,
-    labelled: int,
-    fake: DiscriminatorOutput,
-    asked: Tensor | None,
-) -> dict[str, tuple[Tensor, int]]:
-    """How often D was right in training mode, real and fake apart.
-
-    Of the class it is asked where there is a right answer: for the ``labelled`` of the reals, whose
-    label is not `UNLABELLED`, and for fakes whose classes G was ``asked`` for.
-    """
-    right = {
-        "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
-        "source_accuracy.fake": (fake.source_logits <= 0, len(fake.source_logits)),
-    }
-    if real.class_logits is not None and labelled:
-        answers = real.class_logits.argmax(dim=1) == real_labels
-        right["class_accuracy.real_train"] = (answers, labelled)
-    if fake.class_logits is not None and asked is not None:
-        answers = fake.class_logits.argmax(dim=1) == asked
-        right["class_accuracy.fake"] = (answers, len(asked))
-    return {name: (answers.sum(), count) for name, (answers, count) in right.items()}
-
-
-def _read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
-    """Count the updates that were made, and name what spoiled the others; the one read-out."""
-    figures = [
-        torch.cat([u.finding.sizes, *(total.view(1) for total, _ in u.counts.values())])
-        for u in updates
-    ]
-    values = iter(torch.cat(figures).tolist())
-    skipped = []
-    for update in updates:
-        sizes = list(islice(values, len(update.finding.names)))
-        totals = list(islice(values, len(update.counts)))
-        problem = update.finding.problem(sizes)
-        if problem:
-            skipped.append(f"{update.network}: {problem}")
-            continue
-        for term, value in zip(update.terms, sizes, strict=False):
-            meters.add(f"{update.network}.{term}", value)
-        for (name, (_, count)), total in zip(update.counts.items(), totals, strict=True):
-            meters.add(name, total, count)
-    return skipped

@@ -1,5 +1,7 @@
 """How good are trained models? Judge's accuracy, Fréchet distance and variance ratio, one row each.
 
+And, of colour images, how much the samples' colours vary within a class, over those of real images.
+
     python benchmarks/quality.py runs/digits --data mnist --data-root ~/data
     python benchmarks/quality.py runs/seed-0 runs/seed-1 runs/seed-2 --data mnist --json out.json
 
@@ -18,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -26,11 +28,12 @@ from rich.table import Table
 
 from acgan.classifiers.cache import judge_of, judges_folder
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.data.load import load_data
 from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.evaluation.judged import JudgedQuality, judge_samples
+from acgan.evaluation.colour import colour_variance_ratio
+from acgan.evaluation.judged import judge_samples
 from acgan.evaluation.reference import reference
 from acgan.model import Model, load
 
@@ -42,6 +45,7 @@ FIGURES = (  # heading, JSON key
     ("variance", "variance_ratio"),
     ("lowest", "lowest_variance_ratio"),
     ("highest", "highest_variance_ratio"),
+    ("colour", "colour_variance_ratio"),
 )
 
 
@@ -95,16 +99,20 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     flip = arguments.flip or mirror_keeps_class(arguments.data, parts.shape)
     judge = judge_of(parts, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
-    against = reference(
-        judge,
-        parts,
-        part="test" if arguments.part == "test" else "validation",
-        folder=judges_folder(),
-    )
+    part: Literal["test", "validation"] = "test" if arguments.part == "test" else "validation"
+    against = reference(judge, parts, part=part, folder=judges_folder())
+    real = parts.test if part == "test" else parts.validation
     rows: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
-        quality, seconds = _judged(model, arguments, against)
-        rows[name] = {**quality.to_json(), "sampling_seconds": seconds}
+        started = time.perf_counter()
+        samples = model.sample(label="all", count=arguments.per_class, seed=arguments.seed)
+        seconds = time.perf_counter() - started
+        asked = np.repeat(np.arange(len(model.classes), dtype=np.int64), arguments.per_class)
+        rows[name] = {
+            **judge_samples(samples, asked, against).to_json(),
+            "colour_variance_ratio": _colour(samples, asked, real),
+            "sampling_seconds": seconds,
+        }
         _say(f"{name}: sampled in {seconds:.0f} s")
     report = {
         "data": parts.name,
@@ -118,12 +126,14 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     return report
 
 
-def _judged(model: Model, arguments: Arguments, against: Any) -> tuple[JudgedQuality, float]:
-    started = time.perf_counter()
-    samples = model.sample(label="all", count=arguments.per_class, seed=arguments.seed)
-    seconds = time.perf_counter() - started
-    asked = np.repeat(np.arange(len(model.classes), dtype=np.int64), arguments.per_class)
-    return judge_samples(samples, asked, against), seconds
+def _colour(samples: Images, asked: Labels, real: LabelledImages) -> float | None:
+    """The mean over the classes; None where no class has colours."""
+    ratios = [
+        colour_variance_ratio(samples[asked == index], real.images[real.labels == index])
+        for index in np.unique(asked)
+    ]
+    known = [ratio for ratio in ratios if np.isfinite(ratio)]
+    return float(np.mean(known)) if known else None
 
 
 def _check_same_kind(name: str, model: Model, parts: DataParts) -> None:

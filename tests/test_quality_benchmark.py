@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge_config import JudgeConfig
 from acgan.data.classes import ClassName, make_classes
 from acgan.data.config import DataConfig
-from acgan.data.images import ImageShape
+from acgan.data.images import ImageShape, LabelledImages
 from acgan.data.load import load_data
 from acgan.model import save_model
 from acgan.networks.build import build_discriminator, build_generator
@@ -118,6 +119,19 @@ def test_a_row_for_each_model_and_the_spread_over_them(
     printed = capsys.readouterr().out
     assert "mean ± spread" in printed
     assert "against 500 test images" in printed
+
+
+def test_colours_are_compared_class_by_class(quality: ModuleType) -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(2), 200)
+    images = random.integers(0, 256, (400, 3, 4, 4), dtype=np.uint8)
+    classes = make_classes(["a", "b"])
+    real = LabelledImages(images, labels, classes)
+    assert quality._colour(images, labels, real) == pytest.approx(1)
+    of_one = np.broadcast_to(images[labels], images.shape)  # an image a class, of two colours
+    assert quality._colour(of_one, labels, real) == pytest.approx(0, abs=1e-9)
+    grey = LabelledImages(images[:, :1], labels, classes)
+    assert quality._colour(images[:, :1], labels, grey) is None
 
 
 def test_one_model_has_no_spread_and_too_few_samples_are_said(

@@ -34,6 +34,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "cgan": {"name": "cgan"},
     "sgan": {"name": "sgan"},
     "sgan, separate": {"name": "sgan", "class_head": "separate"},
+    "sgan, features": {"name": "sgan", "generator_loss": "feature-matching"},
     "tac": {"name": "tac"},
     "reacgan": {"name": "reacgan", "embedding_size": 6},
 }
@@ -46,12 +47,13 @@ TERMS = {
     "cgan": (SOURCE, {"source"}),
     "sgan": (SOURCE | CLASS, {"source"}),
     "sgan, separate": (SOURCE | CLASS, {"source"}),
+    "sgan, features": (SOURCE | CLASS, {"features"}),
     "tac": (SOURCE | CLASS | {"twin_fake"}, {"source", "class", "twin"}),
     "reacgan": (SOURCE | CLASS, {"source", "class"}),
 }
 GIVEN_LABELS = {"acgan, projection", "projection", "cgan"}
 WITHOUT_CLASS_HEAD = {"projection", "gan", "cgan"}
-CLASSLESS = {"gan", "sgan", "sgan, separate"}
+CLASSLESS = {"gan", "sgan", "sgan, separate", "sgan, features"}
 """Their G is asked for no class."""
 
 HEADS = {
@@ -62,6 +64,7 @@ HEADS = {
     "cgan": {"source"},
     "sgan": {"class"},
     "sgan, separate": {"source", "class"},
+    "sgan, features": {"class"},
     "tac": {"source", "class", "twin"},
     "reacgan": {"source", "embedding"},
 }

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from acgan.networks.drawing_layers import PairedShuffle, WindowedDoubling
+from acgan.networks.pixel_squares import ChannelsToSquares
 
 torch.set_num_threads(1)
 
@@ -76,5 +77,5 @@ def test_a_shuffle_by_pairs_is_the_pixel_shuffle(
 
 
 def test_other_shuffles_are_left_alone() -> None:
-    assert PairedShuffle.replaces(nn.PixelShuffle(2))
-    assert not PairedShuffle.replaces(nn.PixelShuffle(3))
+    assert PairedShuffle.replaces(ChannelsToSquares(2))
+    assert not PairedShuffle.replaces(ChannelsToSquares(3))

@@ -17,11 +17,12 @@ from acgan.networks.conditioning import (
 )
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
+from acgan.networks.pixel_squares import ChannelsToSquares
 
 _BOUNDED = {
     *(ConditionalBatchNorm, PlainBatchNorm, nn.BatchNorm2d, nn.Identity),
     *(NoiseAlone, MultipliedEmbedding, JoinedEmbedding, nn.Embedding),
-    *(nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.PixelShuffle, nn.ReLU),
+    *(nn.Linear, nn.Conv2d, nn.ConvTranspose2d, ChannelsToSquares, nn.ReLU),
     *(nn.ModuleList, nn.ModuleDict, nn.Sequential),
 }
 

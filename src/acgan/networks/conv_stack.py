@@ -30,6 +30,7 @@ from acgan.networks.layers import (
     initialise,
     widened,
 )
+from acgan.networks.pixel_squares import SquaresToChannels
 from acgan.networks.sizes import require_judgeable, require_squares
 from acgan.networks.small_maps import convolve
 
@@ -112,7 +113,7 @@ class ConvStackDiscriminator(Discriminator):
         check_shape(config, shape)
         self._pool = config.pool
         side = config.unshuffle
-        blocks: list[nn.Module] = [nn.PixelUnshuffle(side)] if side > 1 else []
+        blocks: list[nn.Module] = [SquaresToChannels(side)] if side > 1 else []
         self._before_label = len(blocks)
         self._label_inputs = joined_inputs(heads, classes)
         heights, widths = _sides(config, shape.height), _sides(config, shape.width)
@@ -183,7 +184,8 @@ def _block(
         bias=not (layer.norm and norm_first),
     )
     norm: list[nn.Module] = [batch_norm(layer.width, config.batch_norm)] if layer.norm else []
-    after: list[nn.Module] = [nn.LeakyReLU(config.leak, inplace=True)]
+    # Not in place: of maps beyond the cache, in bfloat16, a CPU takes up to twice as long for that.
+    after: list[nn.Module] = [nn.LeakyReLU(config.leak)]
     if config.activation_noise:
         after.append(ActivationNoise(config.activation_noise))
     if config.dropout:

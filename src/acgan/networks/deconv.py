@@ -25,6 +25,7 @@ from acgan.networks.conditioning import (
     label_parameters,
     labelled_norms,
 )
+from acgan.networks.image_convolution import to_image
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
     BatchNormConfig,
@@ -33,6 +34,7 @@ from acgan.networks.layers import (
     initialise,
     start_maps,
 )
+from acgan.networks.pixel_squares import ChannelsToSquares
 from acgan.networks.rectifier import relu_
 from acgan.networks.sizes import start_size
 from acgan.networks.small_maps import convolve
@@ -131,7 +133,7 @@ class DeconvGenerator(Generator):
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
             x = relu_(norm(convolve(stage, x), labels, latents))
             x = attended(x, self.attention, index)
-        return torch.tanh(self.to_image(x))
+        return torch.tanh(to_image(self.to_image, x))
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The stages with their norms."""
@@ -166,7 +168,8 @@ def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
         case "deconv":
             return _doubling(before, channels, config.kernel, bias=True)
         case "shuffle":
-            return nn.Sequential(nn.Conv2d(before, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
+            convolution = nn.Conv2d(before, 4 * channels, 3, padding=1)
+            return nn.Sequential(convolution, ChannelsToSquares(2))
 
 
 def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from acgan.networks.pixel_squares import ChannelsToSquares
+
 _LARGEST_WINDOWED = 7  # pixels a side; from 8 on it was slower, but for 512 channels
 _UNIT = torch.complex128  # the widest unit that torch copies; holds eight channels in bfloat16
 _CHANNELS_IN_UNIT = 8
@@ -70,12 +72,12 @@ class WindowedDoubling(nn.Module):
 
 @final
 class PairedShuffle(nn.Module):
-    """`nn.PixelShuffle(2)` on channels-last bfloat16, two neighbours in a row moved as one unit."""
+    """`ChannelsToSquares(2)` for any number of channels, channels-last and in bfloat16."""
 
     @staticmethod
     def replaces(layer: nn.Module) -> bool:
         """Whether ``layer`` is a pixel shuffle to squares of 2×2."""
-        return type(layer) is nn.PixelShuffle and layer.upscale_factor == 2
+        return isinstance(layer, ChannelsToSquares) and layer.side == 2
 
     def forward(self, maps: Tensor) -> Tensor:
         """bfloat16 (N, C, 2H, 2W), contiguous, from bfloat16 (N, 4C, H, W)."""

@@ -36,7 +36,9 @@ def gradients(layer: nn.Conv2d, maps: Tensor, gradient: Tensor) -> list[Tensor]:
     """Of weight, bias (where there is one) and maps, by torch in float64."""
     double = [p.detach().double().requires_grad_() for p in layer.parameters()]
     start = maps.detach().double().requires_grad_()
-    result = F.conv2d(start, *double, padding=layer.kernel_size[0] // 2)
+    weight, *bias = double
+    padding = layer.kernel_size[0] // 2
+    result = F.conv2d(start, weight, bias[0] if bias else None, padding=padding)
     return list(torch.autograd.grad(result, [*double, start], gradient.double()))
 
 

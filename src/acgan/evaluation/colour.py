@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.data.images import Images
+from acgan.evaluation.diversity import class_variance
 
 Float64s = npt.NDArray[np.float64]
 
@@ -64,7 +65,5 @@ def _tint(images: Images) -> Float64s:
 
 
 def _ratio(a: Float64s, b: Float64s) -> float:
-    if min(len(a), len(b)) < 2:
-        return float("nan")
-    above, below = (each.var(axis=0, ddof=1).sum() for each in (a, b))
+    above, below = (class_variance(each, np.zeros(len(each), np.int64), 1)[0] for each in (a, b))
     return float(above / below) if below > NEGLIGIBLE else float("nan")

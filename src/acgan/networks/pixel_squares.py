@@ -15,9 +15,8 @@ from torch import Tensor, nn
 _PAIR = torch.int32  # two bfloat16
 
 
-@final
-class ChannelsToSquares(nn.Module):
-    """`nn.PixelShuffle` (Shi et al. 2016, §3.2).
+class _Squares(nn.Module):
+    """Squares of pixels.
 
     Args:
         side: s of the squares.
@@ -26,6 +25,15 @@ class ChannelsToSquares(nn.Module):
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
+
+    def extra_repr(self) -> str:
+        """The side, for printed modules."""
+        return f"{self.side}"
+
+
+@final
+class ChannelsToSquares(_Squares):
+    """`nn.PixelShuffle` (Shi et al. 2016, §3.2)."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, s·H, s·W) from (N, C·s², H, W)."""
@@ -34,22 +42,10 @@ class ChannelsToSquares(nn.Module):
             return squares
         return F.pixel_shuffle(maps, self.side)
 
-    def extra_repr(self) -> str:
-        """The side, for printed modules."""
-        return f"{self.side}"
-
 
 @final
-class SquaresToChannels(nn.Module):
-    """`nn.PixelUnshuffle`, the inverse of `ChannelsToSquares`.
-
-    Args:
-        side: s of the squares.
-    """
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.side = side
+class SquaresToChannels(_Squares):
+    """`nn.PixelUnshuffle`, the inverse of `ChannelsToSquares`."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C·s², H, W) from (N, C, s·H, s·W); channels-last where pairs are moved."""
@@ -58,10 +54,6 @@ class SquaresToChannels(nn.Module):
             channels: Tensor = _ToChannels.apply(images)
             return channels
         return F.pixel_unshuffle(images, self.side)
-
-    def extra_repr(self) -> str:
-        """The side, for printed modules."""
-        return f"{self.side}"
 
 
 def _moves_pairs(values: Tensor) -> bool:

@@ -125,6 +125,10 @@ def refusal(values: dict[str, Any]) -> str:
             "network.width: input should be greater than or equal to 1 (got 0)",
         ),
         ({"loop": {"mode": "old"}}, "loop.mode: input should be 'shared' or 'fresh' (got 'old')"),
+        (
+            {"penalties": "gamma"},
+            """penalties is a list: write penalties='["gamma"]' in place of "gamma\"""",
+        ),
         # rules of a whole section, and of the whole
         (
             {"loop": {"mode": "shared", "batch_size": 2000}},
@@ -192,6 +196,9 @@ def test_defaults_obey_the_rules_too() -> None:
         ("a=[28, 32]", ("a",), [28, 32]),
         ("a=[]", ("a",), []),
         ('a=["seven", "two"]', ("a",), ["seven", "two"]),
+        ("a=[seven, least-squares]", ("a",), ["seven", "least-squares"]),
+        ("a=[seven]", ("a",), ["seven"]),
+        ("a=[seven, 2.x]", ("a",), "[seven, 2.x]"),
         ("a=[{gamma = 2.0}]", ("a",), [{"gamma": 2.0}]),
         ("a={width = 3}", ("a",), {"width": 3}),
     ],

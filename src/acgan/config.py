@@ -9,6 +9,7 @@ import datetime
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ class Config(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
     )
 
+
+_BARE_LIST = re.compile(r"\[(?P<words> *[A-Za-z][\w-]*( *, *[A-Za-z][\w-]*)* *)\]")
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -51,8 +54,8 @@ def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> C
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     """``section.key=value`` as a path and a TOML value.
 
-    A bare word is taken as a string, and so is a date (a folder may be called one); ``none``
-    without quotes is None.
+    A bare word is taken as a string, also in a list (shells eat quotes), and so is a date (a folder
+    may be called one); ``none`` without quotes is None.
 
     >>> parse_override("training.batch_size=64")
     (('training', 'batch_size'), 64)
@@ -66,7 +69,8 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
-        return path, raw.strip()
+        words = _BARE_LIST.fullmatch(raw.strip())
+        return path, words["words"].replace(" ", "").split(",") if words else raw.strip()
     return path, raw.strip() if isinstance(value, datetime.date | datetime.time) else value
 
 
@@ -126,14 +130,11 @@ def _sentence(kind: type[Config], problem: Any) -> str:
             return f"unknown key {name!r}; {_hint(location[-1], known)}"
         case "missing":
             return f"{name} is missing"
-        case "union_tag_not_found":
-            return f"{name}.{_unquoted(context['discriminator'])} is missing"
-        case "union_tag_invalid":
-            known = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
-            tag = context["tag"]
-            return f"{name}.{_unquoted(context['discriminator'])}: there is no {tag!r}; " + _hint(
-                tag, known
-            )
+        case "union_tag_not_found" | "union_tag_invalid":
+            return _tag_sentence(name, context)
+        case "tuple_type":
+            given = json.dumps(problem["input"])
+            return f"{name} is a list: write {name}='[{given}]' in place of {given}"
         case "model_type" | "model_attributes_type":
             return f"{name} is a section, not a value (got {problem['input']!r})"
     message = problem["msg"].removeprefix("Value error, ")
@@ -144,6 +145,14 @@ def _sentence(kind: type[Config], problem: Any) -> str:
         if isinstance(problem["input"], Mapping)
         else f"{sentence} (got {problem['input']!r})"
     )
+
+
+def _tag_sentence(name: str, context: Mapping[str, Any]) -> str:
+    field = f"{name}.{_unquoted(context['discriminator'])}"
+    if "tag" not in context:
+        return f"{field} is missing"
+    known = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
+    return f"{field}: there is no {context['tag']!r}; {_hint(context['tag'], known)}"
 
 
 def _hint(wrong: str, known: Sequence[str]) -> str:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from acgan.errors import UsageError
-from acgan.networks.conditioning import JoinedEmbedding, JoinedOneHot
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
+from acgan.networks.label_entry import JoinedEmbedding, JoinedOneHot
 from acgan.sampling import Precision, draw, latents
 
 MOST_STEPS = 1000

@@ -22,9 +22,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from acgan.errors import DataError
 from acgan.networks.activation_bound import activation_bound
-from acgan.networks.conditioning import PlainBatchNorm
 from acgan.networks.drawing_layers import PairedShuffle, WindowedDoubling
 from acgan.networks.interface import Generator
+from acgan.networks.labelled_norm import PlainBatchNorm
 from acgan.processor import fast_bfloat16
 
 BATCH = 128  # images in every forward pass; a part of the definition of an image, like the seed

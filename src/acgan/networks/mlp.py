@@ -20,16 +20,12 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.networks.conditioning import (
-    ConditioningConfig,
-    LabelledNorm,
-    label_entry,
-    label_parameters,
-    labelled_norms,
-)
+from acgan.networks.conditioning import ConditioningConfig, label_parameters
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator, Heads
 from acgan.networks.joined_label import beside_rows, joined_inputs
+from acgan.networks.label_entry import label_entry
+from acgan.networks.labelled_norm import LabelledNorm, labelled_norms
 from acgan.networks.layers import (
     ActivationNoise,
     BatchNormConfig,

@@ -23,15 +23,11 @@ from torch import Tensor, nn
 from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.networks.attention import attended, attention_layers, check_attention
-from acgan.networks.conditioning import (
-    ConditioningConfig,
-    LabelledNorm,
-    PlainBatchNorm,
-    label_entry,
-    label_parameters,
-    labelled_norms,
-)
+from acgan.networks.conditioning import ConditioningConfig, label_parameters
+from acgan.networks.image_convolution import to_image
 from acgan.networks.interface import Generator
+from acgan.networks.label_entry import label_entry
+from acgan.networks.labelled_norm import LabelledNorm, PlainBatchNorm, labelled_norms
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
@@ -39,6 +35,7 @@ from acgan.networks.layers import (
     initialise,
     start_maps,
 )
+from acgan.networks.rectifier import relu_
 from acgan.networks.resampling import UpsampledConv2d
 from acgan.networks.sizes import start_size
 
@@ -120,7 +117,7 @@ class ResnetGenerator(Generator):
         x = start_maps(x, self._start_shape, self.blocks[0])
         for index, block in enumerate(self.blocks):
             x = attended(block(x, labels, latents), self.attention, index)
-        return torch.tanh(self.to_image(F.relu(self.norm(x, labels, latents), inplace=True)))
+        return torch.tanh(to_image(self.to_image, relu_(self.norm(x, labels, latents))))
 
     def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Each block's first convolution; a norm follows no other at once."""
@@ -148,8 +145,8 @@ class DoublingBlock(nn.Module):
 
     def forward(self, maps: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
         """(N, after, 2H, 2W) from (N, before, H, W)."""
-        x = F.relu(self.first_norm(maps, labels, latents), inplace=True)
-        x = F.relu(self.second_norm(self.first(x), labels, latents), inplace=True)
+        x = relu_(self.first_norm(maps, labels, latents))
+        x = relu_(self.second_norm(self.first(x), labels, latents))
         doubled: Tensor = self.second(x) + F.interpolate(self.shortcut(maps), scale_factor=2.0)
         return doubled
 

@@ -21,7 +21,7 @@ def start_size(shape: ImageShape, doublings: int) -> tuple[int, int]:
         raise UsageError(
             f"{shape.height}×{shape.width} cannot be built by {doublings} "
             f"doubling{'s' if doublings > 1 else ''}; {_nearest(shape, factor)} can: choose such "
-            "an image size, or a generator with fewer stages"
+            "a size with --image-size, or a generator with fewer stages"
         )
     return shape.height // factor, shape.width // factor
 
@@ -35,7 +35,8 @@ def require_squares(shape: ImageShape, side: int) -> None:
     if not _divisible(shape, side):
         raise UsageError(
             f"{shape.height}×{shape.width} cannot be cut into squares of {side}×{side} pixels; "
-            f"{_nearest(shape, side)} can: choose such an image size, or discriminator.unshuffle=1"
+            f"{_nearest(shape, side)} can: choose such a size with "
+            "--image-size, or -o discriminator.unshuffle=1"
         )
 
 
@@ -54,7 +55,7 @@ def require_judgeable(shape: ImageShape, smallest_result: Callable[[int], int]) 
         return
     least = next((side for side in range(1, _LARGEST_SIDE) if smallest_result(side) >= 1), None)
     advice = (
-        f"images of {least}×{least} or larger work: choose such an image size"
+        f"images of {least}×{least} or larger work: choose such a size with --image-size"
         if least
         else "no image size works"
     )

@@ -169,7 +169,7 @@ def check_trunk(config: TrunkConfig, shape: ImageShape) -> None:
         enlarged = f", or discriminator.trunk.enlarge={fitting[0]}" if fitting else ""
         raise UsageError(
             f"{sides[0]}×{sides[1]} cannot be halved {last} times, as "
-            f"discriminator.trunk.taps={list(config.taps)} asks; choose an image size that is a "
+            f"discriminator.trunk.taps={list(config.taps)} asks; choose with --image-size a "
             f"multiple of {2**last}, fewer taps{enlarged}"
         )
 

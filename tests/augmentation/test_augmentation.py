@@ -87,6 +87,14 @@ def test_shifts_reach_an_eighth_and_are_equally_likely() -> None:
     assert ((counts - 400).abs() < 5 * 400**0.5).all()
 
 
+def test_a_border_is_obeyed() -> None:
+    """Of images of ones only zeros that come in can change anything."""
+    ones = torch.ones(99, 1, 16, 16)
+    assert (of("translation")(ones, seeded()) == 0).any()
+    config = AugmentationConfig(policy=("translation",), border="reflect")
+    assert torch.equal(Augmentation(config)(ones, seeded()), ones)
+
+
 def test_holes_are_half_the_sides_and_lie_anywhere() -> None:
     found = of("cutout")(torch.ones(N, 1, 8, 12), seeded())[:, 0] == 0
     rows, columns = found.any(2).sum(1), found.any(1).sum(1)

@@ -50,6 +50,10 @@ def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
             "a probability of 0 applies nothing; leave policy empty",
         ),
         (["augmentation={policy=['colour'], probability=1.5}"], "less than or equal to 1"),
+        (
+            ["augmentation={policy=['colour'], border='reflect'}"],
+            "border is for translation, which policy does not name",
+        ),
         (["augmentation.polcy=['colour']"], "unknown key 'augmentation.polcy'; did you mean 'poli"),
         (["augmentation=colour"], "augmentation is a section, not a value"),
         (["augmentation.noise=-1"], "augmentation.noise: input should be greater than or equal"),

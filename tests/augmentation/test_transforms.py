@@ -92,6 +92,19 @@ def test_a_shift_moves_whole_pixels_and_the_middle_comes_in(images: Tensor) -> N
     assert np.array_equal(shifted(images, DOWN, RIGHT, REACH), np.stack(expected))
 
 
+def test_a_mirrored_border_comes_in_where_that_is_asked_for(images: Tensor) -> None:
+    expected = []
+    for image, down, right in zip(images.numpy(), DOWN.tolist(), RIGHT.tolist(), strict=True):
+        framed = np.pad(image, ((0, 0), (2, 2), (3, 3)), mode="reflect")
+        expected.append(framed[:, 2 - down : 2 - down + H, 3 - right : 3 - right + W])
+    assert np.array_equal(shifted(images, DOWN, RIGHT, REACH, "reflect"), np.stack(expected))
+
+
+def test_a_shift_by_nothing_needs_no_border(images: Tensor) -> None:
+    none = torch.zeros_like(DOWN)
+    assert torch.equal(shifted(images, none, none, (0, 0), "reflect"), images)
+
+
 def test_a_hole_is_cut_off_at_the_border(images: Tensor) -> None:
     expected = [holed(image, int(TOP[i]), int(LEFT[i])) for i, image in enumerate(images.numpy())]
     assert np.array_equal(with_hole(images, TOP, LEFT, HOLE), np.stack(expected))
@@ -110,6 +123,7 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
         *(torch.linspace(a, b, len(x), dtype=x.dtype) for a, b in ((-0.5, 0.5), (0, 2), (0.5, 1))),
     ),
     "shift": lambda x: shifted(x, DOWN, RIGHT, REACH),
+    "shift, reflected": lambda x: shifted(x, DOWN, RIGHT, REACH, "reflect"),
     "hole": lambda x: with_hole(x, TOP, LEFT, HOLE),
     "mirror": lambda x: mirrored(x, torch.arange(len(x)) % 2 == 0),
 }

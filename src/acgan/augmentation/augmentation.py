@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from acgan.augmentation.adaptive import AdaptiveProbability
-from acgan.augmentation.config import AugmentationConfig, FamilyName
+from acgan.augmentation.config import AugmentationConfig, Border, FamilyName
 from acgan.augmentation.transforms import colour, shifted, with_hole
 
 _REACH, _HOLE = 1 / 8, 1 / 2
@@ -42,14 +43,14 @@ def recoloured(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
     )
 
 
-def translated(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
+def translated(images: Tensor, numbers: Tensor, on: Tensor, *, border: Border = "zeros") -> Tensor:
     """Moved by up to an eighth of height and width, every whole number of pixels equally likely."""
     reach = _part(images.shape[2], _REACH), _part(images.shape[3], _REACH)
     down, right = (
         torch.where(on, _whole(numbers[:, axis], 2 * most + 1) - most, 0)
         for axis, most in enumerate(reach)
     )
-    return shifted(images, down, right, reach)
+    return shifted(images, down, right, reach, border)
 
 
 def cut_out(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
@@ -83,7 +84,9 @@ class Augmentation(nn.Module):
 
     def __init__(self, config: AugmentationConfig) -> None:
         super().__init__()
-        self._families = [family for name, family in FAMILIES.items() if name in config.policy]
+        moved = Family(FAMILIES["translation"].numbers, partial(translated, border=config.border))
+        families: dict[FamilyName, Family] = FAMILIES | {"translation": moved}
+        self._families = [family for name, family in families.items() if name in config.policy]
         self._noise = config.noise
         self._probability = 1.0 if config.probability is None else config.probability
         self.adaptive = (

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from acgan.config import Config
 
 FamilyName = Literal["colour", "translation", "cutout"]
+Border = Literal["zeros", "reflect"]
 
 
 @final
@@ -22,6 +23,10 @@ class AugmentationConfig(Config):
         policy: the families of changes, any of ``colour`` (brightness, saturation, contrast; of
             grey images brightness and contrast), ``translation`` (by up to an eighth) and
             ``cutout`` (a hole of half the size). They are applied in this order, however written.
+        border: what comes in where an image was moved away: ``zeros``, the middle of [-1, 1], as in
+            DiffAugment; ``reflect``, the image mirrored at its last pixels, as Karras et al. 2020
+            (appendix B) have it. Zeros are a frame, which G draws into images that are one texture
+            to the edge.
         probability: with which each family is applied to an image, for each by a coin of its own.
             By default 1, as in DiffAugment; if adaptive, where it starts, by default 0.
         adaptive: whether the probability follows how much D overfits (Karras et al. 2020, arXiv
@@ -34,6 +39,7 @@ class AugmentationConfig(Config):
     """
 
     policy: tuple[FamilyName, ...] = ()
+    border: Border = "zeros"
     probability: float | None = Field(None, ge=0, le=1)
     adaptive: bool = False
     target: float = Field(0.6, gt=-1, lt=1)
@@ -50,6 +56,8 @@ class AugmentationConfig(Config):
         for name in self.policy:
             if self.policy.count(name) > 1:
                 raise ValueError(f"policy has {name} twice; name each once")
+        if self.border != "zeros" and "translation" not in self.policy:
+            raise ValueError("border is for translation, which policy does not name")
         if not self.policy and (self.adaptive or self.probability is not None):
             raise ValueError(
                 "there is nothing to apply with a probability; name families in policy, "

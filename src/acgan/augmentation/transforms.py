@@ -2,7 +2,8 @@
 
 Pure functions; layout (channels-last or not) and dtype stay, nothing is read out from the device,
 and an image whose numbers are neutral comes back bit for bit. The formulas are those of DiffAugment
-(Zhao et al. 2020, arXiv 2006.10738, §4 and its appendix).
+(Zhao et al. 2020, arXiv 2006.10738, §4 and its appendix), reflected borders those of Karras et al.
+2020 (arXiv 2006.06676, appendix B).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, final
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from acgan.augmentation.config import Border
 
 
 def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
@@ -35,15 +38,29 @@ def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Ten
     return torch.addcmul(of_pixel, images, c * s)
 
 
-def shifted(images: Tensor, down: Tensor, right: Tensor, reach: tuple[int, int]) -> Tensor:
-    """Each image moved by whole pixels; 0, the middle of [-1, 1], comes in at the border.
+def shifted(
+    images: Tensor,
+    down: Tensor,
+    right: Tensor,
+    reach: tuple[int, int],
+    border: Border = "zeros",
+) -> Tensor:
+    """Each image moved by whole pixels.
 
     Args:
         images: (N, C, H, W).
         down: int64 (N,), rows to move down by, negative up.
         right: int64 (N,), columns to move to the right by, negative left.
         reach: the most rows and columns that ``down`` and ``right`` may have in size.
+        border: what comes in: 0, the middle of [-1, 1], or the image, mirrored at its first or last
+            pixels, which themselves are not repeated.
     """
+    rows, columns = reach
+    if border == "reflect" and (rows or columns):
+        framed = F.pad(images, (columns, columns, rows, rows), mode="reflect")
+        larger = shifted(framed, down, right, reach)
+        middle = larger[:, :, rows : larger.shape[2] - rows, columns : larger.shape[3] - columns]
+        return middle.clone()  # dense, in the order that the images are in
     moved: Tensor = _Shift.apply(images, down, right, reach)
     return moved
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from acgan.studies import objectives as module
-from acgan.studies.objectives import Question
+from acgan.studies.objectives_question import Question
 from acgan.studies.objectives_result import ObjectiveComparison, Row
 
 

@@ -17,7 +17,8 @@ from acgan.evaluation.judged import judge_samples
 from acgan.evaluation.reference import reference
 from acgan.model import load
 from acgan.studies import objectives as module
-from acgan.studies.objectives import Question, compare_objectives, picture_of
+from acgan.studies.objectives import compare_objectives, picture_of
+from acgan.studies.objectives_question import Question
 from acgan.studies.objectives_result import ObjectiveComparison
 from acgan.training.run import prepare
 

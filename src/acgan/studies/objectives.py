@@ -8,64 +8,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
 from acgan.classifiers.cache import judge_of, judges_folder
-from acgan.config import difference, validate, with_overrides
+from acgan.config import validate, with_overrides
 from acgan.data.images import DataParts
 from acgan.data.mirror import mirror_keeps_class
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError
 from acgan.evaluation.fidelity import frechet_distance
 from acgan.evaluation.judged import judge_samples
-from acgan.evaluation.reference import PartName, Reference, reference
+from acgan.evaluation.reference import Reference, reference
 from acgan.model import Model, load
 from acgan.run_config import RunConfig
-from acgan.storage import LineLog, disk_errors, make_folder, write_atomic
+from acgan.storage import LineLog, disk_errors, make_folder
 from acgan.studies.entrants import Entrant, entrants
 from acgan.studies.objectives_picture import objectives_picture
+from acgan.studies.objectives_question import Question, check_question, kept_budgets
 from acgan.studies.objectives_result import MEASURES, ObjectiveComparison, Row
 from acgan.studies.rates import rates_in_turns
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.run import prepare, train
 
-QUESTION, FIGURES = "comparison.json", "figures.jsonl"
+FIGURES = "figures.jsonl"
 _PICTURED = 12  # classes, of more the picture shows the first
-
-
-@final
-@dataclass(frozen=True)
-class Question:
-    """What is compared; two comparisons of one folder must agree in it.
-
-    Attributes:
-        data: name of a set, or path of a folder or zip.
-        names: of objectives; see `acgan.studies.entrants.entrants`.
-        recipe: whose networks and rates all share; None for the data's default.
-        images: budget of every run in images, or None.
-        minutes: budget of every run in minutes of training, turned into images for each objective
-            by its own speed, which is measured in turns at the first start; or None. Without
-            either, the recipe's own budget in images.
-        seeds: of the runs.
-        per_class: samples a class that are judged.
-        part: the real part that they are held against.
-        data_options: fields of `acgan.data.config.DataConfig`.
-        options: further ``section.key=value`` settings of every run.
-    """
-
-    data: str
-    names: Sequence[str] = ()
-    recipe: str | None = None
-    images: int | None = None
-    minutes: float | None = None
-    seeds: Sequence[int] = (0, 1, 2)
-    per_class: int = 1000
-    part: PartName = "test"
-    data_options: Mapping[str, Any] = field(default_factory=dict)
-    options: Sequence[str] = ()
 
 
 def compare_objectives(
@@ -93,7 +61,7 @@ def compare_objectives(
         DiskError: something cannot be written; what is done is kept.
     """
     display = display or SilentDisplay()
-    _check(question)
+    check_question(question)
     recipe, config, parts, _ = prepare(
         question.data,
         recipe=question.recipe,
@@ -116,7 +84,7 @@ def compare_objectives(
             {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, parts
         )
 
-    budgets = _budgets(question, all_entrants, folder, speeds)
+    budgets = kept_budgets(question, all_entrants, folder, speeds)
     judge = judge_of(parts, flip=mirror_keeps_class(question.data, parts.shape))
     against = reference(judge, parts, part=question.part, folder=judges_folder())
     known = {(row.name, row.seed): row for row in _kept(folder)}
@@ -156,62 +124,6 @@ def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
         labels = [each.name for each in model.classes[:shown]]
         samples[name] = model.sample(labels) if model.conditional else model.sample(count=shown)
     return objectives_picture(comparison, samples)
-
-
-def _check(question: Question) -> None:
-    if question.images is not None and question.minutes is not None:
-        raise UsageError("give the budget of a run as --images or as --minutes, not both")
-    if question.minutes is not None and question.minutes <= 0:
-        raise UsageError(f"--minutes must be above 0, not {question.minutes:g}")
-    if not question.seeds or len(set(question.seeds)) < len(question.seeds):
-        raise UsageError("name at least one seed, and each once")
-    if question.per_class < 1:
-        raise UsageError("--per-class must be at least 1; quoted figures take 1000")
-
-
-def _budgets(
-    question: Question,
-    all_entrants: Sequence[Entrant],
-    folder: Path,
-    speeds: Callable[[Sequence[Entrant]], dict[str, float]],
-) -> dict[str, int | None]:
-    """Images of a run by objective; measured and kept at the first start."""
-    asked = {
-        "data": question.data,
-        "recipe": question.recipe,
-        "images": question.images,
-        "minutes": question.minutes,
-        "per_class": question.per_class,
-        "part": question.part,
-        "data_options": dict(question.data_options),
-        "options": list(question.options),
-    }
-    objectives = {each.name: dict(each.objective) for each in all_entrants}
-    path = folder / QUESTION
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    if kept is not None:
-        changes = difference(kept["question"], json.loads(json.dumps(asked)))
-        if changes:
-            raise UsageError(
-                f"{folder} holds another comparison ({'; '.join(changes)}); ask the same again, "
-                "or choose another folder with --out"
-            )
-    budgets: dict[str, int | None] = dict(kept["images"]) if kept else {}
-    rates: dict[str, float] = dict(kept["rates"]) if kept else {}
-    new = [each for each in all_entrants if each.name not in budgets]
-    if new and question.minutes is not None:
-        rates |= speeds(new)
-    for each in new:
-        budgets[each.name] = (
-            question.images
-            if question.minutes is None
-            else max(1, int(rates[each.name] * 60 * question.minutes))
-        )
-    values = {"question": asked, "objectives": objectives, "images": budgets, "rates": rates}
-    if new:
-        with disk_errors(path):
-            write_atomic(path, json.dumps(values, indent=2).encode())
-    return budgets
 
 
 def _kept(folder: Path) -> list[Row]:

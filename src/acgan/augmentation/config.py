@@ -25,8 +25,7 @@ class AugmentationConfig(Config):
             ``cutout`` (a hole of half the size). They are applied in this order, however written.
         border: what comes in where an image was moved away: ``zeros``, the middle of [-1, 1], as in
             DiffAugment; ``reflect``, the image mirrored at its last pixels, as Karras et al. 2020
-            (appendix B) have it. Zeros are a frame, which G draws into images that are one texture
-            to the edge.
+            (appendix B) have it.
         probability: with which each family is applied to an image, for each by a coin of its own.
             By default 1, as in DiffAugment; if adaptive, where it starts, by default 0.
         adaptive: whether the probability follows how much D overfits (Karras et al. 2020, arXiv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -128,6 +129,15 @@ def refusal(values: dict[str, Any]) -> str:
         (
             {"penalties": "gamma"},
             """penalties is a list: write penalties='["gamma"]' in place of "gamma\"""",
+        ),
+        (
+            {"penalties": None},
+            "penalties: input should be a valid tuple (got None)",
+        ),
+        # a table with what JSON does not have
+        (
+            {"penalties": {"gamma": datetime.date(1979, 5, 27)}},
+            "penalties: input should be a valid tuple",
         ),
         # rules of a whole section, and of the whole
         (

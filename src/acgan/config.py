@@ -132,7 +132,7 @@ def _sentence(kind: type[Config], problem: Any) -> str:
             return f"{name} is missing"
         case "union_tag_not_found" | "union_tag_invalid":
             return _tag_sentence(name, context)
-        case "tuple_type":
+        case "tuple_type" if isinstance(problem["input"], str | int | float):
             given = json.dumps(problem["input"])
             return f"{name} is a list: write {name}='[{given}]' in place of {given}"
         case "model_type" | "model_attributes_type":

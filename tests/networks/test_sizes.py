@@ -31,7 +31,8 @@ DEEP = ConvStackConfig(layers=tuple(ConvLayerConfig(width=4, kernel=4, stride=2)
         (
             UpsampleConvConfig(),
             (30, 30),
-            "30×30 cannot be built by 2 doublings; 28×28 and 32×32 can: choose such a size",
+            "30×30 cannot be built by 2 doublings; 28×28 and 32×32 can: choose such a size "
+            "with --image-size, or a generator with fewer stages",
         ),
         (DeconvConfig(), (30, 28), "28×28 and 32×28 can"),
         (DeconvConfig(), (3, 28), "3×28 cannot be built by 2 doublings; 4×28 can"),

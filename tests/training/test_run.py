@@ -177,6 +177,15 @@ def test_what_will_be_trained_is_said_first(
     assert display.says("every setting: config.json")
     assert display.says("16 images will take about", "measured just now")
     assert not display.says("brightness and contrast alone")
+    assert not display.says("is meant for")
+
+
+def test_a_recipe_for_other_images_is_named_as_such(
+    start: Callable[..., TrainedRun], recording: Any
+) -> None:
+    display = recording()
+    start(images=16, recipe="small-colour", display=display, announce=True)
+    assert display.says("small-colour is meant for colour images, and these are grey")
 
 
 def test_what_colour_means_to_grey_images_is_said(

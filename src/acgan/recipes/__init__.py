@@ -36,7 +36,7 @@ class Recipe:
         values: the configuration's sections, to be completed with the data.
         largest_side: of the largest square that it is meant for as a default; other proportions go
             by their area, since that is what a step costs.
-        channels: the numbers of channels that it is meant for as a default.
+        channels: the numbers of channels that it is meant for; as a default it gets no others.
         alarm: of a recipe that is broken on purpose, the alarm that names its fault
             (`acgan.training.alarms`); None of all others.
         mend: of such a recipe, the option that takes the fault away (``section.key=value``).

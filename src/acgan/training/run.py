@@ -145,6 +145,9 @@ def _announce(
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")
+    if parts.shape.channels not in recipe.channels:
+        meant, given = ("grey", "colour") if parts.shape.channels == 3 else ("colour", "grey")
+        display.message(f"  note: {recipe.name} is meant for {meant} images, and these are {given}")
     if "colour" in config.augmentation.policy and parts.shape.channels == 1:
         display.message("augmentation: of grey images, colour is brightness and contrast alone")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")

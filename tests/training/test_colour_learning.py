@@ -1,0 +1,63 @@
+"""The colour systems begin to learn: D comes to name held-out images that G is yet to draw.
+
+On tinted digits of three classes, at each recipe's own size, networks and rates. Whole lessons take
+hours; what has been measured of them is in docs/systems.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, LabelledImages
+from acgan.data.load import load_data
+from acgan.recipes import load_recipe
+from acgan.run_config import RunConfig
+
+CLASSES = 3
+KNOWN = 0.6
+"""D's accuracy on held-out images; chance is a third."""
+
+
+def tinted(part: LabelledImages, generator: np.random.Generator, lying: bool) -> LabelledImages:
+    """The first three digits, each image in a colour of its own; the labels of some lie."""
+    few = part.labels < CLASSES
+    labels = generator.permutation(part.labels[few]) if lying else part.labels[few]
+    tints = generator.uniform(0.3, 1, (len(labels), 3, 1, 1))
+    return LabelledImages((part.images[few] * tints).astype(np.uint8), labels, part.classes[:3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "images", "lying"),
+    [
+        ("acgan-mod-colour", 3_200, False),
+        ("acgan-mod-colour", 3_200, True),
+        ("acgan-cifar10", 4_800, False),
+        ("acgan-folder-64", 1_600, False),
+        ("acgan-paper-cifar10", 6_400, False),
+    ],
+)
+def test_d_learns_classes_before_g_draws_them(
+    tmp_path: Path, train_tiny: Callable[..., Any], recipe: str, images: int, lying: bool
+) -> None:
+    values: dict[str, Any] = {"recipe": recipe, **load_recipe(recipe).values}
+    values["training"] = {**values["training"], "total_images": images, "total_epochs": None}
+    values["reporting"] = {"log_every_images": images}
+    values["execution"] = {"device": "cpu", "threads": 1}
+    config = RunConfig.model_validate(values)
+    digits = load_data(DataConfig(source="digits", image_size=config.data.image_size or (32, 32)))
+    stream = np.random.default_rng(0)
+    train = tinted(digits.train, stream, lying)
+    validation, test = (tinted(part, stream, False) for part in (digits.validation, digits.test))
+
+    train_tiny(tmp_path / "run", config, parts=DataParts("tinted", train, validation, test))
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if "event" not in row]
+    assert (rows[-1]["class_accuracy"]["real_held_out"] >= KNOWN) is not lying

@@ -40,7 +40,7 @@ def tinted(part: LabelledImages, generator: np.random.Generator, lying: bool) ->
         ("acgan-mod-colour", 3_200, False),
         ("acgan-mod-colour", 3_200, True),
         ("acgan-cifar10", 4_800, False),
-        ("acgan-folder-64", 1_600, False),
+        ("acgan-folder-64", 2_400, False),
         ("acgan-paper-cifar10", 6_400, False),
     ],
 )

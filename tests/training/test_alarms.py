@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.data.images import DataParts
+from acgan.data.images import DataParts, LabelledImages
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.run_config import RunConfig
 from acgan.training import alarms as alarms_module
@@ -22,6 +23,7 @@ from acgan.training.alarms import (
     class_shares,
     coarse_variance_ratio,
     find_alarms,
+    overfitting,
 )
 from acgan.training.device import Choices
 from acgan.training.meters import Meters
@@ -112,7 +114,9 @@ def test_one_alarm_where_the_class_asked_for_makes_no_difference(
     fakes: list[float], held_out: float, ignored: bool
 ) -> None:
     unknown, read = np.full(3, np.nan), np.full(3, held_out)
-    evidence = alarms_module.Evidence(FAIR, np.array(fakes), read, unknown, unknown)
+    evidence = alarms_module.Evidence(
+        FAIR, np.array(fakes), read, unknown, unknown, overfitting=np.nan
+    )
     alarms = find_alarms(evidence, NAMES)
     assert ("ignored" in alarms) == ignored
     if ignored:
@@ -140,10 +144,62 @@ def test_a_discriminator_that_wins_is_named(
         assert "99.5%" in alarms["source"]
 
 
+class Rememberer(Reader):
+    """Takes for real what it learned from, to the pixel, and nothing else."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        answer = super().forward(images, labels)
+        known = torch.cdist(answer.features, self._known).min(dim=1).values < 0.01
+        return replace(answer, source_logits=torch.where(known, 2.0, -2.0))
+
+    def __init__(self, parts: DataParts) -> None:
+        super().__init__(parts)
+        self._known = (torch.from_numpy(parts.train.images).float() / 127.5 - 1).flatten(1)
+
+
+class Blurrer(Drawer):
+    """Draws what is nearly a training image."""
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        return super().forward(latents, labels) * 0.9
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_discriminator_that_knows_the_images_by_heart_is_named(
+    tiny_parts: DataParts, conditional: bool, held_out: bool
+) -> None:
+    train, validation = tiny_parts.train, tiny_parts.validation
+    unseen = (validation.images[:, None] != train.images[None]).any(axis=(2, 3, 4)).all(axis=1)
+    validation = LabelledImages(
+        validation.images[unseen], validation.labels[unseen], validation.classes
+    )
+    none = LabelledImages(train.images[:0], train.labels[:0], train.classes)
+    parts = DataParts("some", train, validation if held_out else none, tiny_parts.test)
+    generator = Blurrer(parts)
+    generator.conditional = conditional
+    observer = Observer(parts, 2, CHOICES, conditional=conditional)
+    evidence = observer.evidence(generator, Rememberer(parts), FAIR)
+    alarms = find_alarms(evidence, NAMES if conditional else None)
+    assert alarms.keys() == ({"overfitting"} if held_out else set())
+    if held_out:
+        assert evidence.overfitting == 1
+        assert "by heart" in alarms["overfitting"]
+        assert "100%" in alarms["overfitting"]
+
+
+def test_overfitting_by_hand() -> None:
+    spread = np.array([-1.0, 1.0] * 50)
+    assert overfitting(3 + spread, 2 + spread, -1 + spread) == 0.25
+    assert overfitting(3 + spread, 3 + spread, -1 + spread) == 0
+    assert np.isnan(overfitting(3 + spread, 1 + spread, 2.9 + spread)), "D hardly tells them apart"
+    assert np.isnan(overfitting(-3 + spread, 1 + spread, 3 + spread)), "D has it the wrong way"
+
+
 def test_what_is_unknown_gives_no_alarm(tiny_parts: DataParts) -> None:
     """No class head, no interval yet, a class without held-out images."""
     unknown = np.full(3, np.nan)
-    evidence = alarms_module.Evidence({}, unknown, unknown, unknown, unknown)
+    evidence = alarms_module.Evidence({}, unknown, unknown, unknown, unknown, overfitting=np.nan)
     assert find_alarms(evidence, NAMES) == {}
 
 

@@ -32,6 +32,16 @@ ALIKE_RATIO = 0.1
 """Variance of a class's samples over that of its real images, coarse pixels."""
 
 
+KNOWN_BY_HEART = 0.5
+"""D takes held-out real images for samples rather than for training images (`overfitting`).
+
+Measured with small-grey, 100 000 images: .85 with 1 080 images of Fashion-MNIST, .36 with 4 000
+digits, .20 with 5 400 of Fashion-MNIST, -.07 to .12 with 54 000.
+"""
+CLEARLY_APART = 6.0
+"""That is only asked where D's means of training images and samples are so many errors apart."""
+
+
 @final
 @dataclass(frozen=True)
 class Evidence:
@@ -44,6 +54,7 @@ class Evidence:
         held_out_class_accuracy: (K,), likewise on validation images.
         variance_ratio: (K,), see `coarse_variance_ratio`.
         source_logits: (K,), D's mean source logit of samples of each class; NaN where unknown.
+        overfitting: see `overfitting`; NaN where unknown.
     """
 
     source_accuracy: Mapping[str, float]
@@ -51,6 +62,28 @@ class Evidence:
     held_out_class_accuracy: Figures
     variance_ratio: Figures
     source_logits: Figures
+    overfitting: float
+
+
+def overfitting(train: Figures, held_out: Figures, fake: Figures) -> float:
+    """How far D takes held-out real images for samples: 0 as training images, 1 as samples.
+
+    r_v = (E[D_train] - E[D_validation]) / (E[D_train] - E[D_generated]), equation 1 of Karras et
+    al. 2020 (arXiv 2006.06676), where D is the source logit.
+
+    Args:
+        train: source logits of training images, (N,).
+        held_out: of real images that D never learned from, (M,).
+        fake: of samples, (L,).
+
+    Returns:
+        NaN where D hardly places training images above samples: there is no way to be far on then.
+    """
+    way = train.mean() - fake.mean()
+    error = np.sqrt(train.var() / len(train) + fake.var() / len(fake))
+    if way <= CLEARLY_APART * error:
+        return float("nan")
+    return float((train.mean() - held_out.mean()) / way)
 
 
 def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, str]:
@@ -69,6 +102,13 @@ def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, st
             f"the discriminator wins outright: it is right on {source['real']:.1%} of real images "
             f"and {source['fake']:.1%} of fakes, so the generator learns little; try a lower "
             "optimizer.discriminator_rate, dropout, or label smoothing (objective.real_target=0.9)"
+        )
+    if evidence.overfitting >= KNOWN_BY_HEART:
+        alarms["overfitting"] = (
+            "the discriminator knows the training images by heart: real images that it has not "
+            f"seen it places {evidence.overfitting:.0%} of the way from these to samples; show it "
+            'changed ones (-o \'augmentation.policy=["translation","colour"]\'), use an earlier '
+            "checkpoint, or give it more images"
         )
     if names is None:
         ratio = evidence.variance_ratio[0]

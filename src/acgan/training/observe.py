@@ -22,6 +22,7 @@ from acgan.training.alarms import (
     class_means,
     class_shares,
     coarse_variance_ratio,
+    overfitting,
 )
 from acgan.training.device import Choices
 from acgan.training.meters import Meters
@@ -55,6 +56,8 @@ class Observer:
         held_out = parts.validation if len(parts.validation) else parts.labelled
         self._held_out_images, self._held_out_labels = _some(held_out, _HELD_OUT)
         self._real_images, self._real_labels = _some_of_each(held_out, _REAL_PER_CLASS)
+        # without a validation part nothing is held out that D could be asked about
+        self._known = _some(parts.train, _HELD_OUT) if len(parts.validation) else None
         present = np.flatnonzero(parts.labelled.class_counts)
         self._sheet_classes = [int(k) for k in present[:_SHEET_CLASSES]]
         per_class = max(_ALARM_LEAST, min(_ALARM_PER_CLASS, _ALARM_IMAGES // max(1, len(present))))
@@ -99,12 +102,14 @@ class Observer:
     ) -> Evidence:
         """What the alarms look at, from a fixed set of samples and of held-out images."""
         if not self._conditional:
-            return self._evidence_of_all(generator, source_accuracy)
+            return self._evidence_of_all(generator, discriminator, source_accuracy)
         fakes = sample_images(generator, self._alarm_labels.tolist(), self._alarm_seeds)
         classes = len(self._names)
         unknown = np.full(classes, np.nan)
         on_fakes, logits = self._answers(discriminator, fakes, self._alarm_labels)
-        on_real, _ = self._answers(discriminator, self._held_out_images, self._held_out_labels)
+        on_real, real_logits = self._answers(
+            discriminator, self._held_out_images, self._held_out_labels
+        )
         return Evidence(
             source_accuracy=source_accuracy,
             fake_class_accuracy=unknown
@@ -117,9 +122,12 @@ class Observer:
                 fakes, self._alarm_labels, self._real_images, self._real_labels, classes
             ),
             source_logits=class_means(logits, self._alarm_labels, classes),
+            overfitting=self._overfitting(discriminator, real_logits, logits),
         )
 
-    def _evidence_of_all(self, generator: Generator, source_accuracy: dict[str, float]) -> Evidence:
+    def _evidence_of_all(
+        self, generator: Generator, discriminator: Discriminator, source_accuracy: dict[str, float]
+    ) -> Evidence:
         """All samples are one group: nobody asked for a class, so none can be ignored."""
         fakes = sample_images(generator, None, range(_ALARM_IMAGES))
         ratio = coarse_variance_ratio(
@@ -130,7 +138,17 @@ class Observer:
             classes=1,
         )
         unknown = np.full(1, np.nan)
-        return Evidence(source_accuracy, unknown, unknown, ratio, unknown)
+        _, logits = self._answers(discriminator, fakes, np.zeros(len(fakes), np.int64))
+        _, real = self._answers(discriminator, self._held_out_images, self._held_out_labels)
+        known = self._overfitting(discriminator, real, logits)
+        return Evidence(source_accuracy, unknown, unknown, ratio, unknown, known)
+
+    def _overfitting(self, discriminator: Discriminator, held_out: Figures, fake: Figures) -> float:
+        """See `acgan.training.alarms.overfitting`; of logits on held-out images and samples."""
+        if self._known is None:
+            return float("nan")
+        _, train = self._answers(discriminator, *self._known)
+        return overfitting(train, held_out, fake)
 
     @torch.no_grad()
     def _answers(

@@ -352,11 +352,29 @@ def test_an_impossible_size_is_refused_with_sizes_that_work() -> None:
 
 def test_small_sets_are_not_gone_over_without_end() -> None:
     shape = ImageShape(1, 28, 28)
-    budgets = [choose(shape, count).values["training"]["total_images"] for count in (500, 4_000)]
+    budgets = [choose(shape, count).values["training"]["total_images"] for count in (3_000, 4_000)]
     assert budgets == [100_000, 120_000]
     full = load_recipe("small-grey").values["training"]["total_images"]
     assert choose(shape, 54_000).values["training"]["total_images"] == full
     assert np.all(np.diff([*budgets, full]) > 0)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_few_images_are_shown_to_d_shifted_and_may_be_gone_over_often(conditional: bool) -> None:
+    shape, full = ImageShape(1, 28, 28), load_recipe("small-grey").values
+    few = choose(shape, 1_999, conditional=conditional)
+    assert few.values["augmentation"] == {"policy": ["translation"]}
+    assert few.values["training"] == full["training"]
+    assert "few images" in few.summary
+    assert ("without classes" in few.summary) is not conditional
+    assert "augmentation" not in choose(shape, 2_000, conditional=conditional).values
+    assert "augmentation" not in full, "of the recipe by its name nothing has changed"
+
+
+def test_a_recipe_that_changes_images_anyway_keeps_its_ways() -> None:
+    few = choose(ImageShape(3, 32, 32), 500)
+    assert few.values["augmentation"] == load_recipe("small-colour").values["augmentation"]
+    assert few.values["training"]["total_images"] == 100_000
 
 
 def test_an_unknown_recipe_gets_a_hint() -> None:

@@ -101,8 +101,10 @@ def choose(
 ) -> Recipe:
     """The default recipe for data of this shape and size.
 
-    The smallest family member that can build the size; small sets get fewer images to learn from,
-    since going over the same few thousand images again and again wears variety down.
+    The smallest family member that can build the size. Sets of a few thousand get fewer images to
+    learn from, since going over the same ones again and again wears variety down. Of still smaller
+    ones D is shown shifted images, if the recipe does not change them anyway; then it may go over
+    them as often as the recipe wants.
 
     Args:
         shape: of the images.
@@ -132,6 +134,13 @@ def choose(
 
 
 def _for_size(recipe: Recipe, train_images: int) -> Recipe:
+    if train_images < _FEW_IMAGES and "augmentation" not in recipe.values:
+        return replace(
+            recipe,
+            values={**recipe.values, "augmentation": {"policy": ["translation"]}},
+            summary=f"{recipe.summary}; for few images D is shown them shifted (of textures take "
+            "-o augmentation.policy=[])",
+        )
     training = dict(recipe.values["training"])
     training["total_images"] = min(
         training["total_images"], max(_LEAST_IMAGES, _MOST_EPOCHS * train_images)
@@ -165,6 +174,8 @@ def _with_some_labels(recipe: Recipe) -> Recipe:
 
 
 _LEAST_IMAGES, _MOST_EPOCHS = 100_000, 30
+_FEW_IMAGES = 2_000
+"""Below this the default is given DiffAugment's translation (docs/experiments.md, few images)."""
 
 
 def _problem(recipe: Recipe, shape: ImageShape) -> str | None:

@@ -194,3 +194,19 @@ def test_what_colour_means_to_grey_images_is_said(
     display = recording()
     start("augmentation={policy=['colour']}", images=16, display=display, announce=True)
     assert display.says("of grey images, colour is brightness and contrast alone")
+    assert display.says("the discriminator sees is changed by colour")
+    assert not display.says("textures")
+
+
+def test_what_d_is_shown_is_said_and_how_textures_go_without(
+    start: Callable[..., TrainedRun], recording: Any
+) -> None:
+    """The set is small, so that the default shifts; its recipe does not."""
+    chosen, asked, without = recording(), recording(), recording()
+    start(images=16, display=chosen, announce=True)
+    assert chosen.says("changed by translation (textures", "-o augmentation.policy=[])")
+    both = "augmentation={policy=['translation','colour']}"
+    start(both, images=16, display=asked, announce=True)
+    assert asked.says("changed by translation and colour (textures", "policy=[colour])")
+    start("augmentation.policy=[]", images=16, display=without, announce=True)
+    assert not without.says("augmentation:")

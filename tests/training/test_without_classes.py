@@ -19,7 +19,7 @@ from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import UsageError
 from acgan.inspection import opinions
 from acgan.model import load
-from acgan.networks.interface import Discriminator, Generator
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.pictures.sheet import png_bytes, strip
 from acgan.run_config import RunConfig
 from acgan.training.alarms import find_alarms
@@ -160,13 +160,22 @@ class Drawer(Generator):
         return iter(())
 
 
+class Undecided(Discriminator):
+    """Has the same answer to everything, and no class head."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        return DiscriminatorOutput(torch.zeros(len(images)), None, images.flatten(1))
+
+    def head_parameters(self) -> Any:
+        yield from ()
+
+
 @pytest.mark.parametrize("alike", [True, False])
 def test_alarms_look_at_all_samples_and_never_speak_of_classes(
     alike: bool, tiny_parts: DataParts
 ) -> None:
     observer = Observer(tiny_parts, 2, CHOICES, conditional=False)
-    nobody: Any = Discriminator  # is not asked
-    evidence = observer.evidence(Drawer(tiny_parts, alike=alike), nobody, {})
+    evidence = observer.evidence(Drawer(tiny_parts, alike=alike), Undecided(), {})
     alarms = find_alarms(evidence, None)
     assert alarms.keys() == ({"alike"} if alike else set())
     if alike:

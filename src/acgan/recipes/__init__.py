@@ -136,10 +136,7 @@ def choose(
 def _for_size(recipe: Recipe, train_images: int) -> Recipe:
     if train_images < _FEW_IMAGES and "augmentation" not in recipe.values:
         return replace(
-            recipe,
-            values={**recipe.values, "augmentation": {"policy": ["translation"]}},
-            summary=f"{recipe.summary}; for few images D is shown them shifted (of textures take "
-            "-o augmentation.policy=[])",
+            recipe, values={**recipe.values, "augmentation": {"policy": ["translation"]}}
         )
     training = dict(recipe.values["training"])
     training["total_images"] = min(

@@ -148,6 +148,12 @@ def _announce(
     if parts.shape.channels not in recipe.channels:
         meant, given = ("grey", "colour") if parts.shape.channels == 3 else ("colour", "grey")
         display.message(f"  note: {recipe.name} is meant for {meant} images, and these are {given}")
-    if "colour" in config.augmentation.policy and parts.shape.channels == 1:
+    if policy := config.augmentation.policy:
+        changes = f"augmentation: what the discriminator sees is changed by {' and '.join(policy)}"
+        if "translation" in policy:
+            others = ",".join(each for each in policy if each != "translation")
+            changes += f" (textures want none of translation: -o augmentation.policy=[{others}])"
+        display.message(changes)
+    if "colour" in policy and parts.shape.channels == 1:
         display.message("augmentation: of grey images, colour is brightness and contrast alone")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")

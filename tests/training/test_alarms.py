@@ -147,14 +147,14 @@ def test_a_discriminator_that_wins_is_named(
 class Rememberer(Reader):
     """Takes for real what it learned from, to the pixel, and nothing else."""
 
+    def __init__(self, parts: DataParts) -> None:
+        super().__init__(parts)
+        self._known = (torch.from_numpy(parts.train.images).float() / 127.5 - 1).flatten(1)
+
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         answer = super().forward(images, labels)
         known = torch.cdist(answer.features, self._known).min(dim=1).values < 0.01
         return replace(answer, source_logits=torch.where(known, 2.0, -2.0))
-
-    def __init__(self, parts: DataParts) -> None:
-        super().__init__(parts)
-        self._known = (torch.from_numpy(parts.train.images).float() / 127.5 - 1).flatten(1)
 
 
 class Blurrer(Drawer):

@@ -26,11 +26,13 @@ KNOWN = 0.6
 
 
 def tinted(part: LabelledImages, generator: np.random.Generator, lying: bool) -> LabelledImages:
-    """The first three digits, each image in a colour of its own; the labels of some lie."""
+    """The first three digits, each image in a colour of its own; labels shuffled if they lie."""
     few = part.labels < CLASSES
     labels = generator.permutation(part.labels[few]) if lying else part.labels[few]
     tints = generator.uniform(0.3, 1, (len(labels), 3, 1, 1))
-    return LabelledImages((part.images[few] * tints).astype(np.uint8), labels, part.classes[:3])
+    return LabelledImages(
+        (part.images[few] * tints).astype(np.uint8), labels, part.classes[:CLASSES]
+    )
 
 
 @pytest.mark.slow

@@ -30,8 +30,6 @@ ABOVE_CHANCE = 0.1
 """Over all classes D's head is right this far on the way from chance to always, or further."""
 ALIKE_RATIO = 0.1
 """Variance of a class's samples over that of its real images, coarse pixels."""
-
-
 KNOWN_BY_HEART = 0.5
 """D takes held-out real images for samples rather than for training images (`overfitting`).
 

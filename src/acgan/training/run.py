@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +148,19 @@ def _announce(
     if parts.shape.channels not in recipe.channels:
         meant, given = ("grey", "colour") if parts.shape.channels == 3 else ("colour", "grey")
         display.message(f"  note: {recipe.name} is meant for {meant} images, and these are {given}")
-    if policy := config.augmentation.policy:
-        changes = f"augmentation: what the discriminator sees is changed by {' and '.join(policy)}"
-        if "translation" in policy:
-            others = ",".join(each for each in policy if each != "translation")
-            changes += f" (textures want none of translation: -o augmentation.policy=[{others}])"
-        display.message(changes)
-    if "colour" in policy and parts.shape.channels == 1:
-        display.message("augmentation: of grey images, colour is brightness and contrast alone")
+    for note in _augmentation_notes(config.augmentation.policy, parts.shape.channels):
+        display.message(f"augmentation: {note}")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")
+
+
+def _augmentation_notes(policy: tuple[str, ...], channels: int) -> Iterator[str]:
+    """What D is shown in place of the images, and what to know of it."""
+    if not policy:
+        return
+    changes = f"what the discriminator sees is changed by {' and '.join(policy)}"
+    if "translation" in policy:
+        others = ",".join(each for each in policy if each != "translation")
+        changes += f" (textures want none of translation: -o augmentation.policy=[{others}])"
+    yield changes
+    if "colour" in policy and channels == 1:
+        yield "of grey images, colour is brightness and contrast alone"

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from acgan.networks.labelled_norm import ConditionalBatchNorm
 from acgan.networks.layers import (
-    ActivationNoise,
     BatchNormConfig,
     add_spectral_norm,
     flat_maps,
@@ -108,15 +107,6 @@ def test_conditional_batch_norm_keeps_bf16_and_layout(
         result = norm.train(training)(x, torch.tensor([0, 1, 0, 1]), torch.randn(4, 4))
     assert result.dtype == torch.bfloat16
     assert result.stride() == x.stride()
-
-
-def test_activation_noise_has_the_stated_strength_and_rests_in_evaluation() -> None:
-    torch.manual_seed(0)
-    noise = ActivationNoise(0.3)
-    x = torch.zeros(100, 10, 10, 10)
-    assert noise(x).std().item() == pytest.approx(0.3, rel=0.02)
-    assert abs(noise(x).mean().item()) < 0.005
-    assert torch.equal(noise.eval()(x), x)
 
 
 def test_spectral_norm_bounds_every_weight_but_embeddings_and_norms() -> None:

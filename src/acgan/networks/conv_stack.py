@@ -21,7 +21,6 @@ from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.joined_label import beside_channels, joined_inputs
 from acgan.networks.layers import (
-    ActivationNoise,
     BatchNormConfig,
     Initialisation,
     add_spectral_norm,
@@ -31,6 +30,7 @@ from acgan.networks.layers import (
     widened,
 )
 from acgan.networks.pixel_squares import SquaresToChannels
+from acgan.networks.random_layers import ActivationNoise, Dropout
 from acgan.networks.sizes import require_judgeable, require_squares
 from acgan.networks.small_maps import convolve
 
@@ -189,7 +189,7 @@ def _block(
     if config.activation_noise:
         after.append(ActivationNoise(config.activation_noise))
     if config.dropout:
-        unit = nn.Dropout2d if config.dropout_unit == "channels" else nn.Dropout
+        unit = nn.Dropout2d if config.dropout_unit == "channels" else Dropout
         after.append(unit(config.dropout))
     attention: list[nn.Module] = [SelfAttention(layer.width)] if attentive else []
     return _Layer(convolution, *(norm + after if norm_first else after + norm), *attention)

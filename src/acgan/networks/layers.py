@@ -1,4 +1,4 @@
-"""The parts that several architectures share: normalisation, noise, initialisation.
+"""The parts that several architectures share: normalisation, initialisation, the shapes of maps.
 
 Everything here is unconditional; how a label enters a layer is the matter of `conditioning`.
 """
@@ -40,28 +40,6 @@ class BatchNormConfig(Config):
 def batch_norm(channels: int, config: BatchNormConfig, *, affine: bool = True) -> nn.BatchNorm2d:
     """A batch norm over N, H and W of (N, channels, H, W); both settings go by keyword."""
     return nn.BatchNorm2d(channels, eps=config.eps, momentum=config.momentum, affine=affine)
-
-
-@final
-class ActivationNoise(nn.Module):
-    """Adds N(0, std²) to activations of any shape in training, nothing in evaluation.
-
-    The noise comes from torch's global random generator.
-    """
-
-    def __init__(self, std: float) -> None:
-        super().__init__()
-        self.std = std
-
-    def forward(self, activations: Tensor) -> Tensor:
-        """``activations`` plus fresh noise; the same shape, dtype and memory format."""
-        if not self.training:
-            return activations
-        return activations.add(torch.randn_like(activations), alpha=self.std)
-
-    def extra_repr(self) -> str:
-        """The standard deviation, for printed modules."""
-        return f"std={self.std}"
 
 
 @final

@@ -27,7 +27,6 @@ from acgan.networks.joined_label import beside_rows, joined_inputs
 from acgan.networks.label_entry import label_entry
 from acgan.networks.labelled_norm import LabelledNorm, labelled_norms
 from acgan.networks.layers import (
-    ActivationNoise,
     BatchNormConfig,
     Initialisation,
     add_spectral_norm,
@@ -35,6 +34,7 @@ from acgan.networks.layers import (
     initialise,
     widened,
 )
+from acgan.networks.random_layers import ActivationNoise, Dropout
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
 
@@ -200,5 +200,5 @@ def _hidden(before: int, after: int, config: MLPDiscriminatorConfig) -> nn.Seque
     if config.activation_noise:
         layers.append(ActivationNoise(config.activation_noise))
     if config.dropout:
-        layers.append(nn.Dropout(config.dropout))
+        layers.append(Dropout(config.dropout))
     return nn.Sequential(*layers)

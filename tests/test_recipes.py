@@ -55,6 +55,7 @@ SHAPES = {
     "small-colour": ImageShape(3, 32, 32),
     "medium": ImageShape(3, 64, 64),
     "large": ImageShape(3, 128, 128),
+    "texture-128": ImageShape(3, 128, 128),
     **FAMILY,
     "acgan-mod-colour": COLOUR,
     "gan-mnist": ImageShape(1, 28, 28),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -96,6 +97,23 @@ def train_tiny(tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch) -> Callab
         return carry_out(config, parts, RunFolder(folder), shown, start_from=start_from)
 
     return train
+
+
+@final
+class Log:
+    """What ``metrics.jsonl`` of a run says: all rows in order, those of figures, and events."""
+
+    def __init__(self, run: Path) -> None:
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        self.figures = [row for row in self.rows if "event" not in row]
+        self.events = [row for row in self.rows if "event" in row]
+
+
+@pytest.fixture
+def logged() -> type[Log]:
+    """``logged(run)`` reads what a run has logged."""
+    return Log
 
 
 @pytest.fixture

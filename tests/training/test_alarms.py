@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +249,7 @@ def test_alarms_come_while_the_run_goes_on(
     tiny_config: Callable[..., RunConfig],
     train_tiny: Callable[..., Any],
     recording: Any,
+    logged: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run whose G hardly learns while D learns fast: D wins, and all samples are alike."""
@@ -261,11 +261,7 @@ def test_alarms_come_while_the_run_goes_on(
     )
     display = recording()
     train_tiny(tmp_path / "run", config, display)
-    events = [
-        row
-        for row in map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
-        if row.get("event") == "alarm"
-    ]
+    events = logged(tmp_path / "run").events
     about = {event["about"] for event in events}
     assert {"source", "alike/ring"} <= about
     assert all(event["images"] < 320 for event in events)

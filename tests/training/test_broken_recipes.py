@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,17 +28,14 @@ def config(name: str, *, mended: bool) -> RunConfig:
     return RunConfig.model_validate(values)
 
 
-def alarms(folder: Path) -> set[str]:
-    """What the alarms of a run were about."""
-    rows = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    return {row["about"] for row in rows if row.get("event") == "alarm"}
-
-
 @pytest.mark.parametrize("name", BROKEN)
-def test_its_fault_is_named(name: str, tmp_path: Path, train_tiny: Callable[..., Any]) -> None:
+def test_its_fault_is_named(
+    name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any
+) -> None:
     broken = config(name, mended=False)
     train_tiny(tmp_path / "run", broken, parts=load_data(broken.data))
-    assert load_recipe(name).alarm in alarms(tmp_path / "run")
+    about = {event.get("about") for event in logged(tmp_path / "run").events}
+    assert load_recipe(name).alarm in about
 
 
 MENDED = [name for name in BROKEN if name != "broken-double-softmax"]
@@ -56,8 +52,8 @@ def test_two_of_them_are_the_same_run_when_mended() -> None:
 
 @pytest.mark.parametrize("name", MENDED)
 def test_mended_it_gives_no_alarm(
-    name: str, tmp_path: Path, train_tiny: Callable[..., Any]
+    name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any
 ) -> None:
     mended = config(name, mended=True)
     train_tiny(tmp_path / "run", mended, parts=load_data(mended.data))
-    assert alarms(tmp_path / "run") == set()
+    assert logged(tmp_path / "run").events == []

@@ -177,10 +177,6 @@ def test_a_spoiled_update_changes_nothing_at_all(
     assert all(bool(torch.isfinite(tensor.float()).all()) for tensor in after.values())
 
 
-def rows(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 def newest(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     state = CheckpointStore(folder / "checkpoints").newest()
     assert state is not None
@@ -194,13 +190,14 @@ def test_a_skipped_update_is_written_down_and_said(
     tiny_config: Callable[..., RunConfig],
     train_tiny: Train,
     recording: Any,
+    logged: Any,
     poison: Callable[..., None],
 ) -> None:
     term = "source_real" if network == "discriminator" else "class"
     poison(lambda images, retry: images in (32, 112), network, term)
     display = recording()
     train_tiny(tmp_path / "run", tiny_config(), display)
-    events = [row for row in rows(tmp_path / "run") if "event" in row]
+    events = logged(tmp_path / "run").events
     assert [(row["event"], row["images"]) for row in events] == [("skipped", 48), ("skipped", 128)]
     for row in events:
         assert network in row["message"]
@@ -226,6 +223,7 @@ def test_after_several_skips_the_last_good_state_is_restored(
     three_skips: RunConfig,
     train_tiny: Train,
     recording: Any,
+    logged: Any,
     poison: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -240,7 +238,7 @@ def test_after_several_skips_the_last_good_state_is_restored(
     monkeypatch.setattr(Learner, "set_rates", spied)
     display = recording()
     train_tiny(tmp_path / "run", three_skips, display)
-    (event,) = [row for row in rows(tmp_path / "run") if "event" in row]
+    (event,) = logged(tmp_path / "run").events
     # The checkpoint at 96 fell due amid skipped updates, so the one at 48 is the last good one.
     assert (event["event"], event["images"]) == ("restored", 48)
     for words in ("class_real", "at 128 images", "retry 1 of 3", "times 0.5"):
@@ -252,7 +250,7 @@ def test_after_several_skips_the_last_good_state_is_restored(
     tensors, counters = newest(tmp_path / "run")
     assert counters["retry"] == 1
     assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
-    counts = [row["images"] for row in rows(tmp_path / "run")]
+    counts = [row["images"] for row in logged(tmp_path / "run").rows]
     assert counts == [32, 48, 64, 96, 128, 160, 192], "the log tells one story"
 
 
@@ -341,6 +339,7 @@ def test_after_three_retries_it_ends_with_the_term(
     three_skips: RunConfig,
     train_tiny: Train,
     recording: Any,
+    logged: Any,
     poison: Callable[..., None],
 ) -> None:
     poison(lambda images, retry: images >= 80, "generator", "class")
@@ -352,6 +351,6 @@ def test_after_three_retries_it_ends_with_the_term(
         assert caught.value.exit_code == 4
         status = json.loads((tmp_path / "run" / "status.json").read_text())
         assert status["state"] == "diverged"
-    restored = [row for row in rows(tmp_path / "run") if row.get("event") == "restored"]
+    restored = [row for row in logged(tmp_path / "run").events if row["event"] == "restored"]
     assert [f"retry {n} of 3" in row["message"] for n, row in enumerate(restored, 1)] == [True] * 3
     assert newest(tmp_path / "run")[1]["retry"] == 3

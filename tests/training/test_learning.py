@@ -6,7 +6,6 @@ lesson takes too long here, the first thing that they learn.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -90,35 +89,34 @@ def shuffled(parts: DataParts) -> DataParts:
     return DataParts(parts.name, train, parts.validation, parts.test)
 
 
-def learned(
-    folder: Path, start: Path, judge: Judge, parts: DataParts, *, all_classes: bool = True
-) -> bool:
-    """Whether a run learned what it was for.
+Learned = Callable[..., bool]
+
+
+@pytest.fixture
+def learned(judge: Judge, digits: DataParts, logged: Any) -> Learned:
+    """``learned(run, start)``: whether a run learned what it was for.
 
     Asked for classes, its samples are read as these. Asked for none, they are far nearer to
     held-out images than after a single step, in ``start``, and, where ``all_classes``, of all of
     them; and a D that has a class head names held-out images.
     """
-    model = load(folder)
-    if model.conditional:
-        images = model.sample("all", count=PER_CLASS)
-        asked = np.repeat(np.arange(10), PER_CLASS)
-        return class_agreement(judge.answers(images).logits, asked).overall >= WELL_ABOVE_CHANCE
-    real = judge.answers(parts.validation.images).features
-    answers = judge.answers(model.sample(count=10 * PER_CLASS))
-    blank = judge.answers(load(start).sample(count=10 * PER_CLASS))
-    share = frechet_distance(answers.features, real) / frechet_distance(blank.features, real)
-    counts = class_counts(answers.logits)
-    recognised = last_row(folder).get("class_accuracy", {}).get("real_held_out")
-    nearer = share <= NEARER and (not all_classes or counts.min() >= PER_CLASS / 10)
-    return bool(nearer and (recognised is None or recognised >= RECOGNISED))
 
+    def answer(folder: Path, start: Path, *, all_classes: bool = True) -> bool:
+        model = load(folder)
+        if model.conditional:
+            images = model.sample("all", count=PER_CLASS)
+            asked = np.repeat(np.arange(10), PER_CLASS)
+            return class_agreement(judge.answers(images).logits, asked).overall >= WELL_ABOVE_CHANCE
+        real = judge.answers(digits.validation.images).features
+        answers = judge.answers(model.sample(count=10 * PER_CLASS))
+        blank = judge.answers(load(start).sample(count=10 * PER_CLASS))
+        share = frechet_distance(answers.features, real) / frechet_distance(blank.features, real)
+        counts = class_counts(answers.logits)
+        recognised = logged(folder).figures[-1].get("class_accuracy", {}).get("real_held_out")
+        nearer = share <= NEARER and (not all_classes or counts.min() >= PER_CLASS / 10)
+        return bool(nearer and (recognised is None or recognised >= RECOGNISED))
 
-def last_row(folder: Path) -> dict[str, Any]:
-    """The last logged losses and accuracies of a run."""
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return [row for row in rows if "event" not in row][-1]
+    return answer
 
 
 @final
@@ -154,26 +152,26 @@ def test_every_registered_objective_is_among_those_that_learn() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENTRANTS)
 def test_every_objective_learns(
-    digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train, name: str
+    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
     train_tiny(tmp_path / "run", of_objective(name), parts=digits)
     train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
-    assert learned(tmp_path / "run", tmp_path / "start", judge, digits)
+    assert learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 def test_the_semi_supervised_recipe_learns(
-    digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train
+    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train
 ) -> None:
     train_tiny(tmp_path / "run", config("sgan-mnist", IMAGES), parts=digits)
     train_tiny(tmp_path / "start", config("sgan-mnist", 128), parts=digits)
-    assert learned(tmp_path / "run", tmp_path / "start", judge, digits)
+    assert learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "sgan"])
 def test_a_generator_that_matches_features_learns(
-    digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train, name: str
+    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
     """As near as by the source loss (sgan .019), though classes come less evenly."""
     for folder, images in (("run", IMAGES), ("start", 128)):
@@ -186,24 +184,24 @@ def test_a_generator_that_matches_features_learns(
         )
         train_tiny(tmp_path / folder, run, parts=digits)
     run_and_start = (tmp_path / "run", tmp_path / "start")
-    assert learned(*run_and_start, judge, digits, all_classes=False)
+    assert learned(*run_and_start, all_classes=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MISLED)
 def test_with_shuffled_labels_it_does_not(
-    digits: DataParts, judge: Judge, tmp_path: Path, train_tiny: Train, name: str
+    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
     train_tiny(tmp_path / "run", of_objective(name), parts=shuffled(digits))
     train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
-    assert not learned(tmp_path / "run", tmp_path / "start", judge, digits)
+    assert not learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "acgan"])
 def test_a_generator_that_is_paid_for_the_wrong_thing_does_not(
     digits: DataParts,
-    judge: Judge,
+    learned: Learned,
     tmp_path: Path,
     train_tiny: Train,
     name: str,
@@ -212,7 +210,7 @@ def test_a_generator_that_is_paid_for_the_wrong_thing_does_not(
     train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
     monkeypatch.setattr(learner, "build_objective", Backwards)
     train_tiny(tmp_path / "run", of_objective(name), parts=digits)
-    assert not learned(tmp_path / "run", tmp_path / "start", judge, digits)
+    assert not learned(tmp_path / "run", tmp_path / "start")
 
 
 def distance_of_means(folder: Path, parts: DataParts) -> float:
@@ -247,10 +245,10 @@ def test_fully_connected_recipes_first_learn_where_the_ink_is(
 @pytest.mark.parametrize("lying", [False, True])
 @pytest.mark.parametrize("recipe", ["acgan-mnist-32", "acgan-mnist-28"])
 def test_in_the_tutorials_d_learns_classes_before_g_draws_them(
-    digits: DataParts, tmp_path: Path, train_tiny: Train, recipe: str, lying: bool
+    digits: DataParts, tmp_path: Path, train_tiny: Train, logged: Any, recipe: str, lying: bool
 ) -> None:
     run = config(recipe, 6_400)
     parts = load_data(DataConfig(source="digits", image_size=run.data.image_size))
     train_tiny(tmp_path / "run", run, parts=shuffled(parts) if lying else parts)
-    recognised = last_row(tmp_path / "run")["class_accuracy"]["real_held_out"]
+    recognised = logged(tmp_path / "run").figures[-1]["class_accuracy"]["real_held_out"]
     assert (recognised >= 0.6) is not lying

@@ -102,11 +102,15 @@ def test_stopping_and_going_on_changes_nothing(
 
 
 def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
-    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    name: str,
+    config: RunConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    tiny_parts: DataParts,
+    logged: Any,
 ) -> None:
     train_tiny(tmp_path / "run", config, summary=True)  # with the curves and pages of a run's end
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    rows = [row for row in map(json.loads, lines) if "discriminator" in row]
+    rows = logged(tmp_path / "run").figures
     assert rows
     assert 0 < sum("r1" in row["discriminator"] for row in rows) < len(rows), "R1 is lazy"
     for row in rows:

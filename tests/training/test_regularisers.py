@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import typing
 from collections.abc import Callable
@@ -269,7 +268,7 @@ def test_stopping_and_going_on_changes_nothing(
 
 
 def test_what_is_remembered_is_in_the_checkpoint_by_name(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, logged: Any
 ) -> None:
     train_tiny(tmp_path / "run", tiny_config(**WAYS["everything"]))
     state = CheckpointStore(tmp_path / "run" / "checkpoints").newest()
@@ -287,9 +286,7 @@ def test_what_is_remembered_is_in_the_checkpoint_by_name(
         ),
     }
     assert named["regularisers.lecam.mass"] == pytest.approx(1 - 0.9**12, rel=1e-5)
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    figures = [row["augmentation"] for row in rows if "augmentation" in row]
+    figures = [row["augmentation"] for row in logged(tmp_path / "run").figures]
     assert figures[-1]["probability"] == named["augmentation.adaptive.probability"]
     assert figures[-1]["overfitting"] == named["augmentation.adaptive.overfitting"]
     assert len({each["probability"] for each in figures}) > 1

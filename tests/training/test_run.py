@@ -204,9 +204,11 @@ def test_what_d_is_shown_is_said_and_how_textures_go_without(
     """The set is small, so that the default shifts; its recipe does not."""
     chosen, asked, without = recording(), recording(), recording()
     start(images=16, display=chosen, announce=True)
-    assert chosen.says("changed by translation (textures", "-o augmentation.policy=[])")
+    assert chosen.says(
+        "changed by translation (textures", "-o augmentation.policy=[]", "texture-128"
+    )
     both = "augmentation={policy=['translation','colour']}"
     start(both, images=16, display=asked, announce=True)
-    assert asked.says("changed by translation and colour (textures", "policy=[colour])")
+    assert asked.says("changed by translation and colour (textures", "policy=[colour]")
     start("augmentation.policy=[]", images=16, display=without, announce=True)
     assert not without.says("augmentation:")

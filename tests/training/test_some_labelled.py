@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -178,11 +177,11 @@ def test_stopping_and_going_on_changes_nothing(
 
 
 def test_a_run_tells_how_many_labels_it_had(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts, logged: Any
 ) -> None:
     run = train_tiny(tmp_path / "run", tiny_config(**MODES["sgan"]), parts=partly(tiny_parts))
-    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
-    assert {"real_train", "real_held_out"} <= rows[-1]["class_accuracy"].keys()
+    last = logged(tmp_path / "run").figures[-1]
+    assert {"real_train", "real_held_out"} <= last["class_accuracy"].keys()
     split = run.model.split
     assert split["train"]["images"] == 96
     assert split["train"]["labelled"]["per_class"] == [3, 2, 2]

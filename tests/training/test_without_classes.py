@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -79,13 +78,16 @@ def test_no_class_reaches_a_gan(
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_what_a_run_says_and_draws(
-    name: str, tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    name: str,
+    tiny_config: TinyConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    tiny_parts: DataParts,
+    logged: Any,
 ) -> None:
     run = tmp_path / "run"
     train_tiny(run, without(tiny_config, name), summary=True)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    rows = [row for row in rows if "discriminator" in row]
-    for row in rows:
+    for row in logged(run).figures:
         assert row["source_accuracy"].keys() == {"real", "fake"}
         if name == "gan":
             assert "class_accuracy" not in row

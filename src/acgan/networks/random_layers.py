@@ -2,7 +2,7 @@
 
 On a processor, torch takes five times as long for a normal number where maps lie channels-last as
 in the order of memory, and a whole draw to drop one activation where four fit into a word. In the
-networks of the ACGAN paper that was half of a step (`benchmarks/random_layers.py`).
+networks of the ACGAN paper that was three fifths of a step (`benchmarks/random_layers.py`).
 """
 
 from __future__ import annotations

@@ -160,7 +160,8 @@ def _augmentation_notes(policy: tuple[str, ...], channels: int) -> Iterator[str]
     changes = f"what the discriminator sees is changed by {' and '.join(policy)}"
     if "translation" in policy:
         others = ",".join(each for each in policy if each != "translation")
-        changes += f" (textures want none of translation: -o augmentation.policy=[{others}])"
+        changes += f" (textures want none of translation: -o augmentation.policy=[{others}]"
+        changes += ", or of over 96 px --recipe texture-128)"
     yield changes
     if "colour" in policy and channels == 1:
         yield "of grey images, colour is brightness and contrast alone"

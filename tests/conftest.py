@@ -4,9 +4,13 @@ a second or two from start to end.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -46,6 +50,19 @@ def interruptible() -> None:
 def one_thread() -> None:
     """Tests share the machine, and another number of threads gives other last bits."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def load_script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """``load_script("quality")``: that module of ``benchmarks/``, read anew for each test.
+
+    What it imports from its own folder comes along, as where it is run.
+    """
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    for path in folder.glob("*.py"):
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    return importlib.import_module
 
 
 def draw_part(per_class: int, seed: int) -> LabelledImages:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,6 @@ from acgan.classifiers.cache import judge_of
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.judge_config import JudgeConfig
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = JudgeConfig(
     network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
@@ -31,18 +30,11 @@ SMALL = (
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def benchmark(
+    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ModuleType:
     """The script, with a judge that is fitted in a second."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("quality", "classes_per_model_benchmark"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    path = BENCHMARKS / "classes_per_model.py"
-    spec = importlib.util.spec_from_file_location("classes_per_model_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "classes_per_model_benchmark", module)
-    spec.loader.exec_module(module)
+    module = load_script("classes_per_model")
     quality = sys.modules["quality"]
     small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
     monkeypatch.setattr(quality, "judge_of", small)

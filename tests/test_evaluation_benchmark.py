@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,18 +9,10 @@ import pytest
 
 from acgan.errors import UsageError
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "evaluation.py"
-
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("evaluation_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "evaluation_benchmark", module)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("evaluation")
 
 
 def test_a_command_is_timed_with_its_memory_and_its_own_cache(

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,18 +12,10 @@ import pytest
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "ingest.py"
-
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ingest_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "ingest_benchmark", module)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("ingest")
 
 
 def test_three_ways_are_measured(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,6 @@ from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.model import load
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = JudgeConfig(
     network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
@@ -34,19 +33,11 @@ SMALL = (
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def benchmark(
+    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ModuleType:
     """The script, with a judge that is fitted in a second."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    for name in ("quality", "long_tail_result", "long_tail_benchmark"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    spec = importlib.util.spec_from_file_location(
-        "long_tail_benchmark", BENCHMARKS / "long_tail.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "long_tail_benchmark", module)
-    spec.loader.exec_module(module)
+    module = load_script("long_tail")
     quality = sys.modules["quality"]
     small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
     monkeypatch.setattr(quality, "judge_of", small)

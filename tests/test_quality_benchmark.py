@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +24,6 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.run_config import RunConfig
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "quality.py"
 GREY_28 = ImageShape(1, 28, 28)
 TINY = JudgeConfig(
     network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
@@ -43,14 +40,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def quality(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def quality(
+    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ModuleType:
     """The script, with a judge that is fitted in a second and kept in a folder of the test's."""
-    spec = importlib.util.spec_from_file_location("quality_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "quality_benchmark", module)
-    spec.loader.exec_module(module)
+    module = load_script("quality")
     small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
     monkeypatch.setattr(module, "judge_of", small)
     monkeypatch.setattr(module, "judges_folder", lambda: tmp_path / "judges")

@@ -4,7 +4,7 @@ import functools
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,6 @@ from acgan.classifiers.judge_config import JudgeConfig
 from acgan.evaluation.judged import JudgedQuality
 from acgan.training.run import train
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = JudgeConfig(
     network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=3_200, batch_size=32, precision="fp32"),
@@ -36,10 +35,11 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+def benchmark(
+    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ModuleType:
     """The script, with a judge that is fitted in a second and kept in a folder of the test's."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    module = importlib.import_module("quality_over_time")
+    module = load_script("quality_over_time")
     small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
     monkeypatch.setattr(module, "judge_of", small)
     monkeypatch.setattr(module, "judges_folder", lambda: tmp_path / "judges")

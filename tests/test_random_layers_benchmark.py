@@ -1,26 +1,17 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "random_layers.py"
-
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("random_layers_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "random_layers_benchmark", module)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("random_layers")
 
 
 def test_both_sides_of_both_layers_are_measured(

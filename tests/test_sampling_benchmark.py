@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,18 +19,10 @@ from acgan.networks.interface import Heads
 from acgan.run_config import RunConfig
 from acgan.sampling import latents, sample_images
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "sampling.py"
-
 
 @pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sampling_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "sampling_benchmark", module)
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("sampling")
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,18 +16,12 @@ from acgan.data.images import LabelledImages
 from acgan.data.load import load_data
 from acgan.model import load
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "semi_supervised.py"
 FAST = ("-o", "generator.widths=[8, 4]", "-o", "training.batch_size=32")
 
 
 @pytest.fixture
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("semi_supervised_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("semi_supervised")
 
 
 def words(out: Path, *more: str) -> list[str]:

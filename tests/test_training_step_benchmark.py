@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,17 +29,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Imports a module of benchmarks/ by name, as a script there does."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load
-
-
 def images(count: int, side: int = 16, channels: int = 1) -> LabelledImages:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (count, channels, side, side), np.uint8)
@@ -49,8 +36,8 @@ def images(count: int, side: int = 16, channels: int = 1) -> LabelledImages:
     return LabelledImages(pixels, labels, make_classes([str(i) for i in range(10)]))
 
 
-def test_the_scripts_mistakes_are_all_there(module: Any) -> None:
-    script = module("tutorial_script")
+def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
+    script = load_script("tutorial_script")
     tutorial = script.Tutorial(images(150), 16, seed=0)
     rows = [figures for figures, _ in zip(tutorial.train(), range(3), strict=False)]
     assert [row.images_seen for row in rows] == [64, 128, 150], "the last batch is a partial one"
@@ -75,8 +62,8 @@ def test_the_scripts_mistakes_are_all_there(module: Any) -> None:
     assert all(not group["fused"] for group in tutorial._generator_optimizer.param_groups)
 
 
-def test_generators_of_the_script_are_those_of_system_4(module: Any) -> None:
-    tutorial = module("tutorial_script").Tutorial(images(64, side=28), 32, seed=0)
+def test_generators_of_the_script_are_those_of_system_4(load_script: Any) -> None:
+    tutorial = load_script("tutorial_script").Tutorial(images(64, side=28), 32, seed=0)
     # 10·100 + (100·8192 + 8192) + 256 + (128·128·9 + 128) + 256 + (128·64·9 + 64) + 128 + 577
     assert sum(p.numel() for p in tutorial.generator.parameters()) == 1_050_985
     maps = tutorial.discriminator.blocks(torch.zeros(2, 1, 32, 32))
@@ -87,8 +74,8 @@ def test_generators_of_the_script_are_those_of_system_4(module: Any) -> None:
     assert tutorial.generator.training, "the script samples in train mode"
 
 
-def test_the_script_repeats_itself_with_its_seed(module: Any) -> None:
-    script = module("tutorial_script")
+def test_the_script_repeats_itself_with_its_seed(load_script: Any) -> None:
+    script = load_script("tutorial_script")
     first, second, other = (
         next(script.Tutorial(images(64), 16, seed=seed).train()) for seed in (0, 0, 1)
     )
@@ -98,14 +85,14 @@ def test_the_script_repeats_itself_with_its_seed(module: Any) -> None:
 
 @pytest.mark.parametrize(("side", "channels"), [(30, 1), (4, 1), (16, 4)])
 def test_the_script_refuses_sizes_that_its_networks_do_not_take(
-    module: Any, side: int, channels: int
+    load_script: Any, side: int, channels: int
 ) -> None:
     with pytest.raises(DataError, match="divisible by 4"):
-        module("tutorial_script").Tutorial(images(64, channels=channels), side, seed=0)
+        load_script("tutorial_script").Tutorial(images(64, channels=channels), side, seed=0)
 
 
-def test_every_convolution_and_product_of_a_step_is_counted(module: Any) -> None:
-    kernels = module("kernels")
+def test_every_convolution_and_product_of_a_step_is_counted(load_script: Any) -> None:
+    kernels = load_script("kernels")
     first = nn.Conv2d(3, 8, 3, stride=2, padding=1)
     second = nn.Conv2d(8, 16, 3, padding=1, bias=False)
     head = nn.Linear(16 * 4 * 4, 5)
@@ -137,8 +124,8 @@ def test_every_convolution_and_product_of_a_step_is_counted(module: Any) -> None
     ]
 
 
-def test_what_runs_in_bf16_and_channels_last_is_recorded_so(module: Any) -> None:
-    kernels = module("kernels")
+def test_what_runs_in_bf16_and_channels_last_is_recorded_so(load_script: Any) -> None:
+    kernels = load_script("kernels")
     layer = nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1).to(memory_format=torch.channels_last)
     batch = torch.randn(2, 8, 5, 5).to(memory_format=torch.channels_last)
 
@@ -156,9 +143,9 @@ def test_what_runs_in_bf16_and_channels_last_is_recorded_so(module: Any) -> None
     assert kernel.operations == 2 * 2 * 8 * 5 * 5 * 4 * 4 * 4
 
 
-def convolution(module: Any, kind: str, transposed: bool, stride: int = 2) -> Any:
+def convolution(load_script: Any, kind: str, transposed: bool, stride: int = 2) -> Any:
     kernel = 4 if transposed else 3
-    return module("kernels").Convolution(
+    return load_script("kernels").Convolution(
         kind=kind,
         dtype=torch.float32,
         input=(2, 6, 8, 8),
@@ -177,9 +164,9 @@ def convolution(module: Any, kind: str, transposed: bool, stride: int = 2) -> An
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("kind", ["convolution", "input gradient", "weight gradient"])
 def test_every_way_to_compute_gives_as_many_numbers(
-    module: Any, kind: str, transposed: bool
+    load_script: Any, kind: str, transposed: bool
 ) -> None:
-    ways = module("kernel_times").convolution_ways(convolution(module, kind, transposed))
+    ways = load_script("kernel_times").convolution_ways(convolution(load_script, kind, transposed))
     assert set(ways) >= {"contiguous", "channels-last"}
     sizes = {name: size_of(way()) for name, way in ways.items()}
     assert len(set(sizes.values())) == 1, sizes
@@ -195,26 +182,26 @@ def size_of(result: Any) -> int:
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_input_gradient_as_a_convolution_is_the_same(
-    module: Any, transposed: bool, stride: int
+    load_script: Any, transposed: bool, stride: int
 ) -> None:
-    wanted = convolution(module, "input gradient", transposed, stride)
-    operands = module("kernel_times")._Operands(wanted, "contiguous")
+    wanted = convolution(load_script, "input gradient", transposed, stride)
+    operands = load_script("kernel_times")._Operands(wanted, "contiguous")
     ours = operands.input_gradient_as_convolution()
     assert torch.allclose(ours, operands.input_gradient()[0], atol=1e-4)
 
 
-def test_patches_are_what_the_kernel_sees(module: Any) -> None:
-    wanted = convolution(module, "convolution", transposed=False)
+def test_patches_are_what_the_kernel_sees(load_script: Any) -> None:
+    wanted = convolution(load_script, "convolution", transposed=False)
     maps = torch.randn(2, 6, 8, 8)
-    ours = module("kernel_times")._patches(maps.permute(0, 2, 3, 1), wanted, (4, 4))
+    ours = load_script("kernel_times")._patches(maps.permute(0, 2, 3, 1), wanted, (4, 4))
     theirs = F.unfold(maps, 3, padding=1, stride=2).view(2, 6, 9, 16).permute(0, 3, 2, 1)
     assert torch.equal(ours, theirs.reshape(32, 54))
 
 
 def test_the_roofline_adds_up_what_each_costs_alone(
-    module: Any, monkeypatch: pytest.MonkeyPatch
+    load_script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    roofline = module("roofline")
+    roofline = load_script("roofline")
     monkeypatch.setattr(
         roofline, "best_time", lambda kernel, seconds_a_way: (kernel.rows * 1e-3, "a way")
     )
@@ -233,8 +220,8 @@ def test_the_roofline_adds_up_what_each_costs_alone(
     assert json.loads(json.dumps(bounds[0].to_json()))["calls"] == 1
 
 
-def test_a_product_is_timed_in_every_layout(module: Any) -> None:
-    kernels, times = module("kernels"), module("kernel_times")
+def test_a_product_is_timed_in_every_layout(load_script: Any) -> None:
+    kernels, times = load_script("kernels"), load_script("kernel_times")
     for batch, bias in ((None, True), (None, False), (3, True), (3, False)):
         product = kernels.Product(torch.float32, batch, 4, 5, 6, bias, ("contiguous",) * 2)
         ways = times.product_ways(product)

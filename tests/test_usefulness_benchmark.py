@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -16,17 +16,10 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.run_config import RunConfig
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "usefulness.py"
 
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("usefulness_benchmark", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("usefulness")
 
 
 @pytest.fixture

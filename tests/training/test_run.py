@@ -212,3 +212,7 @@ def test_what_d_is_shown_is_said_and_how_textures_go_without(
     assert asked.says("changed by translation and colour (textures", "policy=[colour]")
     start("augmentation.policy=[]", images=16, display=without, announce=True)
     assert not without.says("augmentation:")
+    noisy = recording()
+    start("augmentation={policy=[], noise=0.1}", images=16, display=noisy, announce=True)
+    assert noisy.says("the discriminator sees is changed by noise")
+    assert not noisy.says("textures")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from acgan.augmentation.config import AugmentationConfig
 from acgan.data.images import DataParts
 from acgan.model import Model, load
 from acgan.recipes import Recipe, choose, load_recipe
@@ -148,16 +149,18 @@ def _announce(
     if parts.shape.channels not in recipe.channels:
         meant, given = ("grey", "colour") if parts.shape.channels == 3 else ("colour", "grey")
         display.message(f"  note: {recipe.name} is meant for {meant} images, and these are {given}")
-    for note in _augmentation_notes(config.augmentation.policy, parts.shape.channels):
+    for note in _augmentation_notes(config.augmentation, parts.shape.channels):
         display.message(f"augmentation: {note}")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")
 
 
-def _augmentation_notes(policy: tuple[str, ...], channels: int) -> Iterator[str]:
+def _augmentation_notes(augmentation: AugmentationConfig, channels: int) -> Iterator[str]:
     """What D is shown in place of the images, and what to know of it."""
-    if not policy:
+    policy = augmentation.policy
+    ways = [*policy, *(["noise"] if augmentation.noise else [])]
+    if not ways:
         return
-    changes = f"what the discriminator sees is changed by {' and '.join(policy)}"
+    changes = f"what the discriminator sees is changed by {' and '.join(ways)}"
     if "translation" in policy:
         others = ",".join(each for each in policy if each != "translation")
         changes += f" (textures want none of translation: -o augmentation.policy=[{others}]"

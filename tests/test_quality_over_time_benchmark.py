@@ -4,14 +4,13 @@ import functools
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from acgan.backbones.judge_network import JudgeNetworkConfig
 from acgan.classifiers.cache import judge_of
@@ -24,14 +23,6 @@ TINY = JudgeConfig(
     network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=3_200, batch_size=32, precision="fp32"),
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

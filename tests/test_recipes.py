@@ -328,6 +328,12 @@ def test_what_is_broken_on_purpose_says_so_and_how_to_mend_it(name: str) -> None
         assert RunConfig.model_validate(mended) != RunConfig.model_validate(broken)
 
 
+def test_texture_128_has_larges_networks_and_rates() -> None:
+    texture, large = (load_recipe(name).values for name in ("texture-128", "large"))
+    for section in ("generator", "discriminator", "objective", "optimizer"):
+        assert texture[section] == large[section]
+
+
 @pytest.mark.parametrize(
     ("shape", "name"),
     [

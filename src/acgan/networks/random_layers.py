@@ -33,10 +33,11 @@ class ActivationNoise(nn.Module):
         """``activations`` plus fresh noise; the same shape, dtype and memory format."""
         if not self.training:
             return activations
-        if not _draws_itself(activations):
-            return activations.add(torch.randn_like(activations), alpha=self.std)
-        noise = torch.empty_like(activations)
-        _in_memory(noise).normal_()
+        if _draws_itself(activations):
+            noise = torch.empty_like(activations)
+            _in_memory(noise).normal_()
+        else:
+            noise = torch.randn_like(activations)
         return activations.add(noise, alpha=self.std)
 
     def extra_repr(self) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 from quality import FIGURES, add_judging_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
-from acgan.storage import write_atomic
+from acgan.storage.files import write_atomic
 from acgan.training.display import make_display
 from acgan.training.run import train
 

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from acgan.classifiers.cache import judge_of, judge_path, judges_folder
-from acgan.classifiers.judge_config import judge_config
+from acgan.classifiers.reference_classifier import judge_config
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.load import load_data
-from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError, UsageError
-from acgan.model import load
+from acgan.model.model import load
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def before_disk_calls(action: Any) -> Iterator[None]:
 
 def commit_steps() -> list[str]:
     """The system calls of a checkpoint's commit that makes an older one superfluous."""
-    from acgan.training.checkpoint import CheckpointStore, TrainingState
+    from acgan.runs.checkpoint import CheckpointStore, TrainingState
 
     names: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +76,7 @@ def commit_steps() -> list[str]:
 def child(step: int, arguments: list[str]) -> None:
     """Run the command line; die before the ``step``-th system call of a checkpoint's commit."""
     from acgan.cli.main import run
-    from acgan.training.checkpoint import CheckpointStore
+    from acgan.runs.checkpoint import CheckpointStore
 
     save = CheckpointStore.save
 

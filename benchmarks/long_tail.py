@@ -25,9 +25,11 @@ from long_tail_result import LongTail, Run
 from quality import add_judging_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
-from acgan.storage import disk_errors, make_folder, write_atomic
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder, write_atomic
 from acgan.training.display import make_display
-from acgan.training.run import TrainedRun, prepare, train
+from acgan.training.run import prepare_run, train
+from acgan.training.start import TrainedRun
 
 POLICIES = ("frequency", "uniform", "batch")
 
@@ -61,7 +63,7 @@ def study(arguments: argparse.Namespace) -> LongTail:
         "images": arguments.images,
         "data_options": {"root": arguments.data_root, "long_tail": arguments.ratio},
     }
-    _, _, parts, _ = prepare(arguments.data, options=arguments.option, **settings)
+    _, _, parts, _ = prepare_run(arguments.data, options=arguments.option, **settings)
     result = LongTail(
         data=parts.name,
         ratio=arguments.ratio,

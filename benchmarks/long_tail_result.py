@@ -8,8 +8,7 @@ from statistics import fmean
 from typing import Any, final
 
 from acgan.studies.objectives_result import decimals, mean_and_spread, summary
-from acgan.studies.paired import paired_difference
-from acgan.studies.usefulness_result import rare_classes
+from acgan.studies.usefulness_result import paired_difference, rare_classes
 
 MEASURES = {
     "accuracy": "judge agrees",

@@ -5,7 +5,7 @@ And, of colour images, how much the samples' colours vary within a class, over t
     python benchmarks/quality.py runs/digits --data mnist --data-root ~/data
     python benchmarks/quality.py runs/seed-0 runs/seed-1 runs/seed-2 --data mnist --json out.json
 
-The measures are those of `acgan.evaluation.judged`. The judge is fitted to the real training part
+The measures are those of `acgan.evaluation.reference_quality`. The judge is fitted to the real training part
 of --data (minutes the first time, then read from the cache), at the models' own image size. Models
 of the embedded `digits` are measured with `--data mnist`. Take --part validation while choosing a
 recipe. Add --flip for grey pictures of your own of which a mirrored one is of the same class.
@@ -27,15 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from acgan.classifiers.cache import judge_of, judges_folder
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.data.load import load_data
-from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.evaluation.colour import colour_variance_ratio
-from acgan.evaluation.judged import judge_samples
-from acgan.evaluation.reference import reference
-from acgan.model import Model, load
+from acgan.evaluation.evaluation_data import reference
+from acgan.evaluation.reference_quality import judge_samples
+from acgan.metrics.color import colour_variance_ratio
+from acgan.model.model import Model, load
 
 FIGURES = (  # heading, JSON key
     ("accuracy", "accuracy"),

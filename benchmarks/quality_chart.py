@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from quality_points import Point
 
-from acgan.pictures.paper import COLOURS, paper
+from acgan.plots.charts import COLOURS, paper
 
 _TARGET = "#7F7F7F"
 _TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200)

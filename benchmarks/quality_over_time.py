@@ -35,12 +35,12 @@ from rich.table import Table
 from step_sides import SideError
 
 from acgan.classifiers.cache import judge_of, judges_folder
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
-from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError
-from acgan.evaluation.reference import Reference, reference
-from acgan.storage import write_atomic
+from acgan.evaluation.evaluation_data import Reference, reference
+from acgan.storage.files import write_atomic
 
 Curves = dict[str, list[list[Point]]]
 TUTORIAL, OURS = "the tutorial's way", "acgan"

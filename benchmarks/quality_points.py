@@ -11,11 +11,11 @@ import numpy as np
 
 from acgan.data.images import Images, Labels
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.judged import JudgedQuality, judge_samples
-from acgan.evaluation.reference import Reference
-from acgan.kept_checkpoints import generator_at, kept_checkpoints
-from acgan.model import load
-from acgan.sampling import sample_images
+from acgan.evaluation.evaluation_data import Reference
+from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
+from acgan.model.history import generator_at, kept_checkpoints
+from acgan.model.model import load
+from acgan.sampling.sampler import sample_images
 
 
 @final

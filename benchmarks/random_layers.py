@@ -22,7 +22,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from acgan.networks.random_layers import ActivationNoise, Dropout
+from acgan.kernels.random_layers import ActivationNoise, Dropout
 
 SHAPES = ((100, 32, 64, 64), (100, 512, 16, 16), (64, 128, 8, 8))
 STD, PROBABILITY = 0.1, 0.5

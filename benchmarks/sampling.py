@@ -2,7 +2,7 @@
 
     python benchmarks/sampling.py runs/mnist
 
-Bulk is `acgan.sampling.sample_images`, to uint8 in memory, against the plain loop that anyone would
+Bulk is `acgan.sampling.sampler.sample_images`, to uint8 in memory, against the plain loop that anyone would
 write (the generator in evaluation mode, float32, 64 latents of `torch.randn`, the same conversion):
 by turns in one process that keeps its memory, as `acgan sample` does; the first turn of each is not
 counted. Beside the rates by the clock stand those by processor time, which a busy machine disturbs
@@ -28,11 +28,12 @@ import numpy as np
 import torch
 
 from acgan.errors import AcganError, UsageError
-from acgan.memory import keep_freed_memory
-from acgan.model import load
-from acgan.model_place import find_model
+from acgan.kernels.memory import keep_freed_memory
+from acgan.model.folder import find_model
+from acgan.model.model import load
 from acgan.networks.interface import Generator
-from acgan.sampling import sample_images, to_uint8
+from acgan.sampling.forward import to_uint8
+from acgan.sampling.sampler import sample_images
 
 PLAIN_BATCH = 64
 COLD_IMAGES = 64

@@ -29,12 +29,12 @@ from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.evaluation.class_head import class_head_agreement
-from acgan.model import load
+from acgan.model.model import load
 from acgan.networks.build import build_discriminator
 from acgan.networks.interface import Discriminator, Heads
 from acgan.recipes import load_recipe
-from acgan.run_config import RunConfig
-from acgan.storage import write_atomic
+from acgan.runs.config import RunConfig
+from acgan.storage.files import write_atomic
 
 ARMS = ("sgan", "labelled alone")
 

@@ -23,11 +23,11 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import AcganError
-from acgan.model import load
+from acgan.execution.execution import choose_execution
+from acgan.model.model import load
 from acgan.recipes import Recipe, choose, load_recipe
-from acgan.run_config import RunConfig
-from acgan.training.device import choose as choose_execution
-from acgan.training.throughput import throwaway_loop
+from acgan.runs.config import RunConfig
+from acgan.training.budget import throwaway_loop
 
 _WARM_UP_STEPS = 5
 

@@ -20,17 +20,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.load import load_data
-from acgan.data.mirror import mirror_keeps_class
 from acgan.errors import AcganError
-from acgan.evaluation.section import Picture, Section, Table
-from acgan.model import load
-from acgan.storage import write_atomic
-from acgan.studies.samples import model_samples
+from acgan.model.model import load
+from acgan.report.section import Picture, Section, Table
+from acgan.storage.files import write_atomic
+from acgan.studies.arms import model_samples
 from acgan.studies.usefulness import usefulness
 from acgan.studies.usefulness_config import usefulness_config
-from acgan.studies.usefulness_section import usefulness_section
-from acgan.studies.usefulness_verdict import comparisons
+from acgan.studies.usefulness_findings import comparisons
+from acgan.studies.usefulness_report import usefulness_section
 
 
 def main(words: Sequence[str] | None = None) -> int:

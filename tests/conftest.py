@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.classes import make_classes
-from acgan.data.images import DataParts, LabelledImages
-from acgan.run_config import RunConfig
+from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.runs.config import RunConfig
 
 hypothesis.settings.register_profile("acgan", deadline=None)
 hypothesis.settings.load_profile("acgan")

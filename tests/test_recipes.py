@@ -17,7 +17,7 @@ from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.build import build_objective
 from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 SYSTEMS = (
     "acgan-mnist-32",

@@ -14,15 +14,15 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from acgan.version import __version__
+
 if TYPE_CHECKING:
     from acgan.data.config import DataConfig
     from acgan.data.images import LabelledImages
     from acgan.data.load import load_data
-    from acgan.model import Model, load
-    from acgan.run_config import RunConfig
+    from acgan.model.model import Model, load
+    from acgan.runs.config import RunConfig
     from acgan.training.run import train
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DataConfig",
@@ -38,9 +38,9 @@ __all__ = [
 _HOMES = {
     "DataConfig": "acgan.data.config",
     "LabelledImages": "acgan.data.images",
-    "Model": "acgan.model",
-    "RunConfig": "acgan.run_config",
-    "load": "acgan.model",
+    "Model": "acgan.model.model",
+    "RunConfig": "acgan.runs.config",
+    "load": "acgan.model.model",
     "load_data": "acgan.data.load",
     "train": "acgan.training.run",
 }

@@ -1,6 +1,6 @@
 """What every configuration in this project has in common: frozen, strict, printable, comparable.
 
-Component configurations live beside their components; `acgan.run_config` puts them together.
+Component configurations live beside their components; `acgan.runs.config` puts them together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A registry maps the name a person writes to the thing it names; to register is to be tested."""
+"""Registries: the names that people write, and what they stand for."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, final
 
@@ -17,14 +18,21 @@ class Registry(Generic[T]):
 
     Args:
         kind: what the things are, for messages (``data set``).
+        modules: import paths of the modules that register the built-in things. The first lookup
+            imports them, so that a registry costs nothing until it is used.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, modules: Iterable[str] = ()) -> None:
         self._kind = kind
+        self._modules = tuple(modules)
         self._things: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that enters a thing under ``name``."""
+        """Return a decorator that registers a thing under ``name``.
+
+        Raises:
+            ValueError: the name is taken.
+        """
 
         def enter(thing: T) -> T:
             if name in self._things:
@@ -35,15 +43,22 @@ class Registry(Generic[T]):
         return enter
 
     def __getitem__(self, name: str) -> T:
-        if name in self._things:
-            return self._things[name]
-        raise unknown_name(self._kind, name, self._things)
+        things = self._loaded()
+        if name in things:
+            return things[name]
+        raise unknown_name(self._kind, name, things)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._things
+        return name in self._loaded()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._things)
+        return iter(self._loaded())
+
+    def _loaded(self) -> dict[str, T]:
+        modules, self._modules = self._modules, ()
+        for module in modules:
+            importlib.import_module(module)
+        return self._things
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 
-from acgan.augmentation.adaptive import AdaptiveProbability
+from acgan.augmentation.augmentation import AdaptiveProbability
 
 
 def reference(batches: list[list[float]], start: float, target: float, images: int) -> list[float]:

@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.augmentation.augmentation import FAMILIES, Augmentation, Family
-from acgan.augmentation.config import AugmentationConfig, FamilyName
+from acgan.augmentation.augmentation import (
+    FAMILIES,
+    Augmentation,
+    AugmentationConfig,
+    Family,
+    FamilyName,
+)
 
 N = 4000
 

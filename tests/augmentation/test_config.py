@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from acgan.augmentation.augmentation import FAMILIES
-from acgan.augmentation.config import AugmentationConfig
+from acgan.augmentation.augmentation import FAMILIES, AugmentationConfig
 from acgan.config import validate, with_overrides
 from acgan.errors import UsageError
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 VALUES: dict[str, Any] = {
     "recipe": "tiny",

@@ -4,8 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.backbones.early_judge import EarlyJudge
-from acgan.backbones.judge_network import JudgeNetwork, JudgeNetworkConfig, PooledNetworkConfig
+from acgan.backbones.reference_network import (
+    EarlyJudge,
+    JudgeNetwork,
+    JudgeNetworkConfig,
+    PooledNetworkConfig,
+)
 from acgan.data.images import ImageShape
 
 torch.set_num_threads(1)

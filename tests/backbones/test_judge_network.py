@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from acgan.backbones.judge_network import (
+from acgan.backbones.reference_network import (
     FEATURES,
     JudgeNetwork,
     JudgeNetworkConfig,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.backbones.whitening import Whitening
+from acgan.backbones.layers import Whitening
 from acgan.data.images import ImageShape
 
 

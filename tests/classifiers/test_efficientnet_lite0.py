@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from acgan.classifiers.efficientnet_lite0 import (
     EfficientNetLite0Extractor,
+    imagenet_classes,
     load_efficientnet_lite0,
     read_efficientnet_lite0,
 )
-from acgan.classifiers.imagenet_classes import imagenet_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import Images
 from acgan.data.load import load_data

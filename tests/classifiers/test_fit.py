@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from acgan.classifiers.fit import FitConfig, augment, fit_classifier, one_cycle
-from acgan.data.classes import make_classes
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabelledImages, make_classes
 from acgan.errors import DataError, DivergedError
 
 CLASSES = make_classes(["dark", "bright"])

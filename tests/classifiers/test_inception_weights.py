@@ -8,8 +8,8 @@ from urllib.error import HTTPError, URLError
 import pytest
 import torch
 
-from acgan.classifiers import inception_weights
-from acgan.classifiers.inception_weights import find_inception_weights
+from acgan.classifiers import inception as inception_weights
+from acgan.classifiers.inception import find_inception_weights
 from acgan.errors import DataError
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.backbones.judge_network import JudgeNetworkConfig, PooledNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig, PooledNetworkConfig
 from acgan.classifiers.cache import judge_of, judge_path, kept_answers
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.judge import Judge, fit_judge, load_judge
-from acgan.classifiers.judge_config import JudgeConfig, judge_config
-from acgan.data.classes import make_classes
+from acgan.classifiers.reference_classifier import (
+    Judge,
+    JudgeConfig,
+    fit_judge,
+    judge_config,
+    load_judge,
+)
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DataParts, LabelledImages, make_classes
 from acgan.data.load import load_data
 from acgan.errors import DataError
 

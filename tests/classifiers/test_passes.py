@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.classifiers.extractor import Answers
-from acgan.classifiers.passes import answers_in_passes
+from acgan.classifiers.extractor import Answers, answers_in_passes
 from acgan.data.images import Images
 from acgan.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from acgan.classifiers.weights import hash_weights, load_weights
+from acgan.classifiers.extractor import hash_weights, load_weights
 from acgan.errors import DataError
 
 

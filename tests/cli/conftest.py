@@ -12,14 +12,13 @@ import pytest
 import torch
 
 import acgan as acgan_package
-from acgan.card import model_card
 from acgan.cli.main import execute
-from acgan.data.classes import make_classes
-from acgan.data.images import ImageShape
-from acgan.model import save_model
+from acgan.data.images import ImageShape, make_classes
+from acgan.model.card import model_card
+from acgan.model.folder import save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 PACKAGE = str(Path(acgan_package.__file__).parents[1])
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from acgan.evaluation.report import Report, write_report
-from acgan.evaluation.section import Figure, Section
+from acgan.report.files import write_report
+from acgan.report.report import Report
+from acgan.report.section import Figure, Section
 
 Acgan = Callable[..., Any]
 

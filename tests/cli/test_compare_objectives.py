@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from acgan.studies import objectives as module
-from acgan.studies.objectives_question import Question
-from acgan.studies.objectives_result import ObjectiveComparison, Row
+from acgan.studies.objectives import Question
+from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
         questions.append(question)
         folder.mkdir(exist_ok=True)
         figures = {"accuracy": 0.9, "floors": 3.0, "variance_ratio": None}
-        rows = {name: (Row(name, 0, 100, "m", figures),) for name in ("adc", "tac")}
+        rows = {name: (ObjectiveRow(name, 0, 100, "m", figures),) for name in ("adc", "tac")}
         found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
         told(found)
         return found

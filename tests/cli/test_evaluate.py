@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from acgan.classifiers import cache as cache_module
-from acgan.classifiers.judge_config import JudgeConfig, judge_config
+from acgan.classifiers.reference_classifier import JudgeConfig, judge_config
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, Images, LabelledImages
 from acgan.data.load import load_data

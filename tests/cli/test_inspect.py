@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from acgan.data.images import ImageShape
-from acgan.inspection import opinions, read_pictures
-from acgan.model import load
+from acgan.model.inspection import opinions, read_pictures
+from acgan.model.model import load
 
 Acgan = Callable[..., Any]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.model import load
-from acgan.pictures.sheet import strip
+from acgan.model.model import load
+from acgan.plots.grid import strip
 
 Acgan = Callable[..., Any]
 

@@ -85,7 +85,7 @@ def broken(*_: object) -> None:
 def test_a_fault_of_ours_is_one_sentence(
     acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("acgan.run_list.list_runs", broken)
+    monkeypatch.setattr("acgan.runs.listing.list_runs", broken)
     monkeypatch.delenv("ACGAN_DEBUG", raising=False)
     done = acgan("runs", tmp_path)
     assert done.code == 1
@@ -100,7 +100,7 @@ def test_ctrl_c_is_130(acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("acgan.run_list.list_runs", interrupted)
+    monkeypatch.setattr("acgan.runs.listing.list_runs", interrupted)
     done = acgan("runs", tmp_path)
     assert done.code == 130
     assert "Traceback" not in done.err

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from acgan.cli.plain_text import plain, terminal_width, unmarked
-from acgan.objectives.family import Member, members
+from acgan.objectives.family import FamilyMember, members
 
 WIDTH = 72
 
 
 @pytest.mark.parametrize("one", members(), ids=lambda one: str(one.title))
-def test_every_section_fits(one: Member) -> None:
+def test_every_section_fits(one: FamilyMember) -> None:
     text = plain(one.text, WIDTH)
     assert [line for line in text.splitlines() if len(line) > WIDTH + 8] == []
     assert "**" not in text

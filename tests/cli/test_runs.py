@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from acgan.run_list import summarise
-from acgan.storage import commit_folder
+from acgan.runs.listing import summarise
+from acgan.storage.folders import commit_folder
 
 Acgan = Callable[..., Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.model import load
-from acgan.sample_folder import write_samples
+from acgan.model.model import load
+from acgan.model.sample_folder import write_samples
 
 Acgan = Callable[..., Any]
 
@@ -228,7 +228,7 @@ def test_no_space_left(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("acgan.sample_folder._keep", full)
+    monkeypatch.setattr("acgan.model.sample_folder._keep", full)
     done = acgan("sample", tiny_run, "--out", tmp_path / "x")
     assert done.code == 5
     assert "no space left" in done.err

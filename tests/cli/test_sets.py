@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.judge_config import JudgeConfig
+from acgan.classifiers.reference_classifier import JudgeConfig
 from acgan.data.images import LabelledImages
-from acgan.model import load
-from acgan.studies import usefulness_config as usefulness_module
+from acgan.model.model import load
+from acgan.studies import usefulness as usefulness_module
 from acgan.studies.usefulness_config import UsefulnessConfig
 
 Acgan = Callable[..., Any]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from acgan.cli.settings import settings
+from acgan.cli.output import settings
 from acgan.config import with_overrides
-from acgan.model import load
+from acgan.model.model import load
 from acgan.recipes import load_recipe, recipe_names
 
 Acgan = Callable[..., Any]

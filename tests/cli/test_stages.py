@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from acgan.cli.stages import Stages
+from acgan.cli.output import Stages
 
 
 class Terminal(io.StringIO):
@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr("acgan.cli.stages.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("acgan.cli.output.time.monotonic", lambda: now[0])
     return now
 
 

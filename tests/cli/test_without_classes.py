@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.model import load
+from acgan.model.model import load
 
 Acgan = Callable[..., Any]
 

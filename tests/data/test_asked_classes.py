@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acgan.data.asked_classes import asked_class, asked_classes
-from acgan.data.classes import make_classes
+from acgan.data.class_selection import asked_class, asked_classes
+from acgan.data.images import make_classes
 from acgan.errors import UsageError
 
 CLASSES = make_classes(["cup", "jar", "lid"], [["mug"], [], ["top"]])

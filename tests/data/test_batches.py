@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.data.batches import BatchOrder
-from acgan.data.order import random_order
+from acgan.data.split import random_order
 
 
 @given(count=st.integers(1, 50), seed=st.integers(0, 2**64), epoch=st.integers(0, 10**9))

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.data import cache, take
-from acgan.data.class_groups import class_groups, of_classes
+from acgan.data import cache
+from acgan.data import load as take
+from acgan.data.class_selection import class_groups, of_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data

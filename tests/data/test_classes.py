@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.data.classes import find_class, make_classes
+from acgan.data.images import find_class, make_classes
 from acgan.errors import UsageError
 
 DIGITS = make_classes(["zero", "seven"], [["0"], ["7"]])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from acgan.data import folder as folder_module
-from acgan.data import take as take_module
+from acgan.data import load as take_module
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data

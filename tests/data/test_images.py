@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acgan.data.classes import make_classes
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabelledImages, make_classes
 from acgan.errors import DataError
 
 CLASSES = make_classes(["a", "b"])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from acgan.data.batches import mirror_keeps_class, mirrored_at_random
 from acgan.data.images import ImageShape
-from acgan.data.mirror import mirror_keeps_class, mirrored_at_random
-from acgan.data.sources import NAMED_SETS
+from acgan.data.source import NAMED_SETS
 
 GREY, COLOUR = ImageShape(1, 32, 32), ImageShape(3, 32, 32)
 GLYPHS = ("digits", "mnist", "mnist-pairs", "kmnist", "svhn")

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from acgan.data import mnist_pairs
-from acgan.data.classes import find_class, make_classes
 from acgan.data.config import DataConfig
-from acgan.data.images import ImageShape, LabelledImages
+from acgan.data.images import ImageShape, LabelledImages, find_class, make_classes
 from acgan.data.load import load_data
 from acgan.data.mnist_pairs import PAIRS_OF_EACH, load_mnist_pairs, pairs_from
-from acgan.data.named import DIGIT_NAMES, NAMED_SETS
-from acgan.data.source import Part, Source
+from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Part, Source
 from acgan.errors import DataError
 
 TRAIN_OF_EACH, TEST_OF_EACH = 41, 7

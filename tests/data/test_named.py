@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acgan.data import mnist_family
+from acgan.data import idx as mnist_family
+from acgan.data.idx import find_files, load_idx_set
 from acgan.data.idx_sets import IDX_SETS, IdxSet
-from acgan.data.mnist_family import find_files, load_idx_set
-from acgan.data.named import NAMED_SETS
-from acgan.data.source import Part
-from acgan.data.sources import NAMED_SETS as FILLED
+from acgan.data.source import NAMED_SETS, Part
+from acgan.data.source import NAMED_SETS as FILLED
 from acgan.data.torchvision_sets import TORCHVISION_SETS, load_torchvision_set
 from acgan.errors import DataError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.data.resize import fit_array, fit_image
+from acgan.data.decode import fit_array, fit_image
 
 
 def test_a_checkerboard_becomes_grey_not_black_or_white() -> None:

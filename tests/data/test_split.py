@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.data.classes import make_classes
+from acgan.data.images import make_classes
 from acgan.data.source import Part, PartCodes
 from acgan.data.split import cut_parts
 from acgan.errors import DataError

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.data.classes import make_classes
 from acgan.data.config import DataConfig
-from acgan.data.subset import kept_classes, long_tail_counts, pick, wanted_counts
+from acgan.data.images import make_classes
+from acgan.data.split import kept_classes, long_tail_counts, pick, wanted_counts
 from acgan.errors import DataError, UsageError
 
 CLASSES = make_classes(["one", "two", "three"])

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from acgan.card import model_card
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
-from acgan.model import Model, load, save_model
+from acgan.model.card import model_card
+from acgan.model.folder import save_model
+from acgan.model.model import Model, load
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.objectives.build import build_objective
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 Untrained = Callable[..., Model]
 

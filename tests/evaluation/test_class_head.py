@@ -10,12 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.data.classes import make_classes
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabelledImages, make_classes
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.class_head import class_head_agreement
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.sampling import BATCH
+from acgan.sampling.forward import BATCH
 
 
 @final

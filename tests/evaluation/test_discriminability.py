@@ -8,8 +8,8 @@ import pytest
 from scipy.special import softmax
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
-from acgan.data.classes import make_classes
-from acgan.evaluation.discriminability import Counterparts, class_scores, imagenet_counterparts
+from acgan.data.images import make_classes
+from acgan.evaluation.imagenet import Counterparts, class_scores, imagenet_counterparts
 
 CIFAR10 = [
     "airplane",

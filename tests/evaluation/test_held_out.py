@@ -11,8 +11,8 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import DataError
-from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
-from acgan.model import Model
+from acgan.evaluation.prepare import check_same_split, check_unseen, has_same_split
+from acgan.model.model import Model
 
 Untrained = Callable[..., Model]
 

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.judge import Judge, fit_judge
-from acgan.classifiers.judge_config import JudgeConfig
-from acgan.data.classes import make_classes
-from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.classifiers.reference_classifier import Judge, JudgeConfig, fit_judge
+from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
 from acgan.errors import DataError
-from acgan.evaluation.fidelity import equal_count_distance, frechet_distance
-from acgan.evaluation.judged import JudgedQuality, judge_samples
-from acgan.evaluation.reference import Reference, reference
+from acgan.evaluation.evaluation_data import Reference, reference
+from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
+from acgan.metrics.frechet import equal_count_distance, frechet_distance
 
 CLASSES = make_classes(["left", "right", "both"])
 

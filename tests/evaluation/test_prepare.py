@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.judge_config import JudgeConfig
+from acgan.classifiers.reference_classifier import JudgeConfig
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.load import load_data
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.prepare import Request, prepare
-from acgan.evaluation.stopwatch import Stopwatch
-from acgan.model import Model
+from acgan.evaluation.prepare import Request, prepare_evaluation
+from acgan.execution.progress import Stopwatch
+from acgan.model.model import Model
 
 Untrained = Callable[..., Model]
 SMALL: dict[str, Any] = {"extractors": (), "samples": 20}
@@ -63,7 +63,7 @@ def test_a_model_is_held_against_its_own_split(
     model = untrained(parts, config)
     watch = Stopwatch()
     for path in (tmp_path / "run", tmp_path / "run" / "model"):
-        prepared = prepare(Request(path, **SMALL), watch)
+        prepared = prepare_evaluation(Request(path, **SMALL), watch)
         evidence = prepared.evidence
         assert evidence.held_out is True
         assert prepared.own_training_part
@@ -82,7 +82,7 @@ def test_a_judge_knows_labels_that_were_hidden_from_the_model(
     config = own[0].model_copy(update={"labelled_per_class": 5})
     untrained(load_data(config), config, objective={"name": "acgan"})
     for data in (None, config.source):  # the same split, whether or not labels are hidden in it
-        prepared = prepare(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
+        prepared = prepare_evaluation(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
         assert prepared.evidence.held_out is True
         assert prepared.own_training_part
         assert prepared.evidence.the_judge.record.train_images == len(own[1].train)
@@ -96,9 +96,9 @@ def test_data_that_have_moved_are_named_again(
     untrained(parts, config)
     (tmp_path / "own").rename(tmp_path / "moved")
     with pytest.raises((DataError, UsageError), match="own"):
-        prepare(Request(tmp_path / "run", **SMALL), Stopwatch())
+        prepare_evaluation(Request(tmp_path / "run", **SMALL), Stopwatch())
     request = Request(tmp_path / "run", data=str(tmp_path / "moved"), **SMALL)
-    assert prepare(request, Stopwatch()).evidence.held_out is True
+    assert prepare_evaluation(request, Stopwatch()).evidence.held_out is True
 
 
 def test_other_data_need_a_word(
@@ -108,13 +108,17 @@ def test_other_data_need_a_word(
     untrained(parts, config)
     other = str(pictures(tmp_path / "other", range(100, 160)))
     with pytest.raises(DataError, match=r"no held-out reference.* --other-data"):
-        prepare(Request(tmp_path / "run", data=other, **SMALL), Stopwatch())
-    prepared = prepare(Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch())
+        prepare_evaluation(Request(tmp_path / "run", data=other, **SMALL), Stopwatch())
+    prepared = prepare_evaluation(
+        Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
+    )
     assert prepared.evidence.held_out is True
     assert not prepared.own_training_part
     assert any("Copies of its training images were not looked for" in n for n in prepared.notes)
     (tmp_path / "own").rename(tmp_path / "gone")
-    prepared = prepare(Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch())
+    prepared = prepare_evaluation(
+        Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
+    )
     assert prepared.evidence.held_out is None
     assert any("taken on trust" in note for note in prepared.notes)
 
@@ -123,7 +127,7 @@ def test_of_pictures_from_elsewhere_nothing_is_known(
     own: tuple[DataConfig, DataParts], tmp_path: Path
 ) -> None:
     made = pictures(tmp_path / "made", range(200, 240))
-    prepared = prepare(Request(made, data=own[0].source, **SMALL), Stopwatch())
+    prepared = prepare_evaluation(Request(made, data=own[0].source, **SMALL), Stopwatch())
     assert prepared.evidence.held_out is None
     assert prepared.own_training_part
     assert len(prepared.evidence.subject.samples) == 20
@@ -135,8 +139,11 @@ def test_colour_folders_are_mirrored_unless_one_knows_better(
 ) -> None:
     data = str(pictures(tmp_path / "photos", range(60), mode="RGB"))
     made = pictures(tmp_path / "made", range(200, 220), mode="RGB")
-    assert prepare(Request(made, data=data, **SMALL), Stopwatch()).mirror is True
-    assert prepare(Request(made, data=data, mirror=False, **SMALL), Stopwatch()).mirror is False
+    assert prepare_evaluation(Request(made, data=data, **SMALL), Stopwatch()).mirror is True
+    assert (
+        prepare_evaluation(Request(made, data=data, mirror=False, **SMALL), Stopwatch()).mirror
+        is False
+    )
     assert small_judges == [True, False]
 
 
@@ -160,9 +167,11 @@ def test_mistakes_with_pictures(
     request = Request(made, **given)
     if sentence:
         with pytest.raises((DataError, UsageError), match=sentence):
-            prepare(request, Stopwatch())
+            prepare_evaluation(request, Stopwatch())
     else:
-        assert len(prepare(request, Stopwatch()).evidence.subject.samples) == 2  # one a class
+        assert (
+            len(prepare_evaluation(request, Stopwatch()).evidence.subject.samples) == 2
+        )  # one a class
 
 
 @pytest.mark.parametrize(
@@ -185,13 +194,13 @@ def test_mistakes_with_models(
     config, parts = own
     untrained(parts, config)
     with pytest.raises((DataError, UsageError), match=sentence):
-        prepare(Request(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
+        prepare_evaluation(Request(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
     assert not small_judges  # none is fitted for nothing
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no model at"):
-        prepare(Request(tmp_path / "nothing", **SMALL), Stopwatch())
+        prepare_evaluation(Request(tmp_path / "nothing", **SMALL), Stopwatch())
 
 
 @pytest.mark.parametrize("made_by", ["model", "pictures"])
@@ -216,7 +225,7 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
 
     request = Request(path, data=config.source, **SMALL)
     with pytest.raises(UsageError, match="not with these"):
-        prepare(request, Stopwatch(), check=refuse)
+        prepare_evaluation(request, Stopwatch(), check=refuse)
     [(model, content, asked)] = told
     assert (model is not None, content, asked) == (
         made_by == "model",

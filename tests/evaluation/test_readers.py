@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest
 
 from acgan.classifiers.extractor import Answers, Extractor
-from acgan.evaluation.labels import ClassAgreement, class_agreement
-from acgan.evaluation.readers import Reader, share_beside_real, wilson_interval
+from acgan.evaluation.label_classifiers import Reader, share_beside_real, wilson_interval
+from acgan.metrics.accuracy import ClassAgreement, class_agreement
 
 
 def agreement(confusion: Any) -> ClassAgreement:

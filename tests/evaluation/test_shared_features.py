@@ -5,9 +5,9 @@ from typing import get_args
 
 import pytest
 
-from acgan.evaluation.shared_features import shared_features
-from acgan.networks.trunks import TrunkName
-from acgan.run_config import RunConfig
+from acgan.evaluation.origin import shared_features
+from acgan.networks.feature_network import TrunkName
+from acgan.runs.config import RunConfig
 
 TinyConfig = Callable[..., RunConfig]
 

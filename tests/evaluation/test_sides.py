@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acgan.evaluation.sides import Sides
+from acgan.evaluation.evaluation_data import Sides
 
 
 def sides(samples: int, test: int, validation: int) -> Sides:

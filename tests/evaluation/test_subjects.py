@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.data.classes import make_classes
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DataParts, LabelledImages, make_classes
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.subjects import counts_per_class, drawn_from, pictures_in
-from acgan.model import Model
+from acgan.evaluation.sample_sets import counts_per_class, drawn_from, pictures_in
+from acgan.model.model import Model
 
 Untrained = Callable[..., Model]
 

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.judge_config import JudgeConfig
+from acgan.classifiers.reference_classifier import JudgeConfig
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.load import load_data
+from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluate import evaluate, report_of
-from acgan.evaluation.prepare import Prepared, Request, prepare
-from acgan.evaluation.report import write_report
-from acgan.evaluation.report.json import read_report
-from acgan.evaluation.section import Section
-from acgan.evaluation.sections.diversity import diversity_section
-from acgan.evaluation.stopwatch import Stopwatch
-from acgan.model import Model
+from acgan.evaluation.prepare import Prepared, Request, prepare_evaluation
+from acgan.execution.progress import Stopwatch
+from acgan.model.model import Model
+from acgan.report.files import write_report
+from acgan.report.json import read_report
+from acgan.report.section import Section
 
 Untrained = Callable[..., Model]
 
@@ -62,7 +62,7 @@ def silent() -> Stopwatch:
 
 def examined(model: Model, **options: Any) -> Prepared:
     path = model.record.folder.parent
-    return prepare(Request(path=path, samples=240, extractors=(), **options), silent())
+    return prepare_evaluation(Request(path=path, samples=240, extractors=(), **options), silent())
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_pictures_without_folders_are_samples_without_classes(tmp_path: Path) ->
     folder = tmp_path / "drawn"
     pictures(folder, 30, classes=False)
     request = Request(path=folder, data=data.source, samples=20, extractors=())
-    subject = prepare(request, silent()).evidence.subject
+    subject = prepare_evaluation(request, silent()).evidence.subject
     assert not subject.conditional
     assert len(subject.samples) == 20
     assert subject.model is None

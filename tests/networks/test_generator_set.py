@@ -12,8 +12,8 @@ from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
-from acgan.passes import BATCH
-from acgan.sampling import sample_images
+from acgan.sampling.forward import BATCH
+from acgan.sampling.sampler import sample_images
 
 SHAPE = ImageShape(1, 8, 8)
 

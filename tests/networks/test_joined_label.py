@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.build import DiscriminatorConfig, build_discriminator
+from acgan.networks.conditioning import beside_channels, beside_rows, joined_inputs
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.interface import Heads
-from acgan.networks.joined_label import beside_channels, beside_rows, joined_inputs
 from acgan.networks.mlp import MLPDiscriminatorConfig
 from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from acgan.networks.labelled_norm import ConditionalBatchNorm
+from acgan.networks.conditioning import ConditionalBatchNorm
 from acgan.networks.layers import (
     BatchNormConfig,
     add_spectral_norm,

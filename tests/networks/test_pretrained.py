@@ -9,14 +9,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from acgan.backbones.whitening import Whitening
+from acgan.backbones.layers import Whitening
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.build import build_discriminator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig
+from acgan.networks.feature_network import Trunk, TrunkConfig, map_sides
 from acgan.networks.interface import Heads, SourceHead
 from acgan.networks.pretrained import PretrainedConfig, PretrainedDiscriminator
-from acgan.networks.trunks import Trunk, TrunkConfig, map_sides
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acgan.networks.resampling import PooledConv2d, UpsampledConv2d
+from acgan.networks.layers import PooledConv2d, UpsampledConv2d
 
 torch.set_num_threads(1)
 

@@ -10,11 +10,7 @@ from torch import nn
 
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import (
-    build_discriminator,
-    build_generator,
-    buildable,
-)
+from acgan.networks.build import build_discriminator, build_generator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Heads

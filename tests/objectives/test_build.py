@@ -19,7 +19,7 @@ from acgan.objectives.projection import Projection, ProjectionConfig
 from acgan.objectives.reacgan import ReACGAN, ReACGANConfig
 from acgan.objectives.sgan import SGAN, SGANConfig
 from acgan.objectives.tac import TAC, TACConfig
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 VALUES: dict[str, Any] = {
     "recipe": "tiny",

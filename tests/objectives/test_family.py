@@ -11,7 +11,7 @@ import pytest
 
 from acgan.errors import UsageError
 from acgan.objectives.build import ObjectiveConfig, build_objective
-from acgan.objectives.family import Member, document, find_member, members, symbols
+from acgan.objectives.family import FamilyMember, document, find_member, members, symbols
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = {
@@ -28,7 +28,7 @@ def test_every_objective_is_told_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("one", members(), ids=lambda one: str(one.title))
-def test_all_of_a_member_is_read(one: Member) -> None:
+def test_all_of_a_member_is_read(one: FamilyMember) -> None:
     for part in (one.sees, one.answers, one.goes_wrong):
         assert len(part) > 10
         assert "\n" not in part

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.errors import DiskError, UsageError
-from acgan.storage import disk_errors, human_size
+from acgan.storage.disk import disk_errors, human_size
 
 
 def message(path: Path, error: OSError, need_bytes: int | None = None) -> str:

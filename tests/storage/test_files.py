@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acgan.errors import DiskError
-from acgan.storage import file_sha256, remove_leftovers, write_atomic, write_file
+from acgan.storage.files import file_sha256, remove_leftovers, write_atomic, write_file
 
 
 def test_a_file_is_written_and_replaced_with_its_folders(tmp_path: Path) -> None:

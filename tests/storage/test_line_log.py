@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acgan.errors import DiskError
-from acgan.storage import LineLog
+from acgan.storage.line_log import LineLog
 
 VALUES = st.dictionaries(
     st.text(),

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.data.classes import make_classes
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DataParts, LabelledImages, make_classes
 from acgan.studies.arms import study_arms
 from acgan.studies.usefulness_config import UsefulnessConfig
 from acgan.studies.usefulness_result import ArmResult, Usefulness

@@ -8,8 +8,8 @@ from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
 from acgan.objectives.build import objective_configs
 from acgan.recipes import Recipe, load_recipe, recipe_names
-from acgan.run_config import RunConfig
-from acgan.studies.entrants import Entrant, entrants
+from acgan.runs.config import RunConfig
+from acgan.studies.objectives import Entrant, entrants
 
 GREY = load_recipe("small-grey")
 

@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 
 from acgan.classifiers.cache import judge_of
-from acgan.classifiers.judge_config import judge_config
+from acgan.classifiers.reference_classifier import judge_config
 from acgan.data.images import DataParts
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.judged import judge_samples
-from acgan.evaluation.reference import reference
-from acgan.model import load
+from acgan.evaluation.evaluation_data import reference
+from acgan.evaluation.reference_quality import judge_samples
+from acgan.model.model import load
 from acgan.studies import objectives as module
-from acgan.studies.objectives import compare_objectives, picture_of
-from acgan.studies.objectives_question import Question
+from acgan.studies.objectives import Question, compare_objectives, picture_of
 from acgan.studies.objectives_result import ObjectiveComparison
-from acgan.training.run import prepare
+from acgan.training.run import prepare_run
 
 SMALL = (
     "generator.widths=[8, 4]",
@@ -79,7 +78,7 @@ def test_the_figures_are_those_of_the_models_samples(
     done: tuple[Path, ObjectiveComparison],
 ) -> None:
     folder, found = done
-    _, _, parts, _ = prepare("digits", options=SMALL)
+    _, _, parts, _ = prepare_run("digits", options=SMALL)
     judge = judge_of(parts, config=judge_config(parts.train, flip=False, images=2_000))
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
     asked = np.repeat(np.arange(10), 30)

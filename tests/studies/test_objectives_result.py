@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acgan.studies.objectives_picture import objectives_picture
-from acgan.studies.objectives_result import ObjectiveComparison, Row
+from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow, objectives_picture
 
 FIGURES = {
     "accuracy": 0.9,
@@ -19,8 +18,8 @@ FIGURES = {
 }
 
 
-def row(name: str, seed: int, **figures: float | None) -> Row:
-    return Row(name, seed, 1000, f"{name}{seed}", {**FIGURES, **figures})
+def row(name: str, seed: int, **figures: float | None) -> ObjectiveRow:
+    return ObjectiveRow(name, seed, 1000, f"{name}{seed}", {**FIGURES, **figures})
 
 
 def comparison() -> ObjectiveComparison:
@@ -29,7 +28,7 @@ def comparison() -> ObjectiveComparison:
         classes=("a", "b"),
         rows={
             "adc": (row("adc", 0), row("adc", 1, accuracy=0.8, floors=18.0)),
-            "gan": (Row("gan", 0, 2000, "g", {"floors": 30.0}),),
+            "gan": (ObjectiveRow("gan", 0, 2000, "g", {"floors": 30.0}),),
         },
         floor=0.1,
         judge_accuracy=0.95,
@@ -61,7 +60,7 @@ def test_a_line_has_mean_and_deviation_over_seeds_and_a_dash_for_what_is_not_def
 
 def test_rows_survive_json() -> None:
     for one in comparison().rows["adc"]:
-        assert Row.from_json(json.loads(json.dumps(one.to_json()))) == one
+        assert ObjectiveRow.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
 def test_the_json_is_plain_and_has_means_and_deviations() -> None:

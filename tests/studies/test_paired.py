@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from acgan.studies.paired import in_words, paired_difference
+from acgan.studies.usefulness_result import in_words, paired_difference
 
 
 def test_the_interval_is_that_of_a_paired_t_test() -> None:

@@ -11,8 +11,8 @@ import pytest
 from acgan.data.images import DataParts, LabelledImages
 from acgan.studies.usefulness import usefulness
 from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.studies.usefulness_findings import usefulness_findings
 from acgan.studies.usefulness_result import Usefulness
-from acgan.studies.usefulness_verdict import usefulness_findings
 
 Pictures = Callable[[Sequence[int], int], LabelledImages]
 

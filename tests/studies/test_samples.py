@@ -12,11 +12,12 @@ import torch
 
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError
-from acgan.model import Model, load, save_model
+from acgan.model.folder import save_model
+from acgan.model.model import Model, load
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
-from acgan.run_config import RunConfig
-from acgan.studies.samples import given_samples, model_samples
+from acgan.runs.config import RunConfig
+from acgan.studies.arms import given_samples, model_samples
 
 Pictures = Callable[[Sequence[int], int], LabelledImages]
 ConfigMaker = Callable[..., RunConfig]

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.data.images import DataParts, Images, LabelledImages
 from acgan.errors import DataError, UsageError
 from acgan.studies import usefulness as module
 from acgan.studies.arm_fits import Fitted, fit_arm
-from acgan.studies.arms import Arm
-from acgan.studies.samples import Samples, given_samples
+from acgan.studies.arms import Arm, Samples, given_samples
 from acgan.studies.usefulness import usefulness
 from acgan.studies.usefulness_config import UsefulnessConfig, usefulness_config
 from acgan.studies.usefulness_result import ArmResult, Usefulness

@@ -10,11 +10,11 @@ import pytest
 
 from acgan.data.images import DataParts
 from acgan.errors import DataError, UsageError
-from acgan.model import Model
-from acgan.model_folder import ModelRecord
+from acgan.model.folder import ModelRecord
+from acgan.model.model import Model
 from acgan.networks.build import build_generator
-from acgan.run_config import RunConfig
-from acgan.studies.usefulness_checks import check_maker
+from acgan.runs.config import RunConfig
+from acgan.studies.usefulness import check_maker
 
 
 @pytest.fixture

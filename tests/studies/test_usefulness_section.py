@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from acgan.evaluation.section import Picture, Section, Table
-from acgan.studies.usefulness_chart import accuracy_chart, rare_recall_chart
+from acgan.report.section import Picture, Section, Table
+from acgan.studies.usefulness_report import accuracy_chart, rare_recall_chart, usefulness_section
 from acgan.studies.usefulness_result import Usefulness
-from acgan.studies.usefulness_section import usefulness_section
 
 StudyMaker = Callable[..., Usefulness]
 REAL, ALONE = [0.80, 0.82, 0.81], [0.70, 0.70, 0.73]

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from acgan.evaluation.section import Finding
-from acgan.studies.usefulness_result import Usefulness
-from acgan.studies.usefulness_verdict import (
+from acgan.report.section import Finding
+from acgan.studies.usefulness_findings import (
     caveats,
     compare,
     comparisons,
     headline_arms,
     usefulness_findings,
 )
+from acgan.studies.usefulness_result import Usefulness
 
 StudyMaker = Callable[..., Usefulness]
 REAL = [0.800, 0.804, 0.796]

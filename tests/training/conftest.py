@@ -11,17 +11,16 @@ import pytest
 import torch
 
 from acgan.data.images import DataParts
-from acgan.model import Model
+from acgan.model.model import Model
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.build import build_objective
 from acgan.objectives.interface import Objective, Terms
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 from acgan.training import learner
 from acgan.training.display import Display, Level
-from acgan.training.finish import draw_summary
 from acgan.training.randomness import Streams
-from acgan.training.run_folder import RunFolder
-from acgan.training.start import TrainedRun, carry_out
+from acgan.training.start import TrainedRun, carry_out, draw_summary
 from acgan.training.step import Stepper
 
 TIMES = ("timing.jsonl", "tensorboard", ".lock")

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import DataParts, LabelledImages
+from acgan.execution.execution import Choices
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 from acgan.training import alarms as alarms_module
 from acgan.training.alarms import (
     GRACE_IMAGES,
@@ -24,9 +25,8 @@ from acgan.training.alarms import (
     find_alarms,
     overfitting,
 )
-from acgan.training.device import Choices
-from acgan.training.meters import Meters
-from acgan.training.observe import Observer
+from acgan.training.monitor import Observer
+from acgan.training.run_logger import Meters
 
 NAMES = ("bar", "cross", "ring")
 CHOICES = Choices("cpu", "fp32", 1, channels_last=False)
@@ -113,7 +113,7 @@ def test_one_alarm_where_the_class_asked_for_makes_no_difference(
     fakes: list[float], held_out: float, ignored: bool
 ) -> None:
     unknown, read = np.full(3, np.nan), np.full(3, held_out)
-    evidence = alarms_module.Evidence(
+    evidence = alarms_module.AlarmEvidence(
         FAIR, np.array(fakes), read, unknown, unknown, overfitting=np.nan
     )
     alarms = find_alarms(evidence, NAMES)
@@ -198,7 +198,9 @@ def test_overfitting_by_hand() -> None:
 def test_what_is_unknown_gives_no_alarm(tiny_parts: DataParts) -> None:
     """No class head, no interval yet, a class without held-out images."""
     unknown = np.full(3, np.nan)
-    evidence = alarms_module.Evidence({}, unknown, unknown, unknown, unknown, overfitting=np.nan)
+    evidence = alarms_module.AlarmEvidence(
+        {}, unknown, unknown, unknown, unknown, overfitting=np.nan
+    )
     assert find_alarms(evidence, NAMES) == {}
 
 

@@ -10,14 +10,13 @@ import torch
 from torch import nn
 
 from acgan.data.images import DataParts
+from acgan.execution.execution import choose_execution
 from acgan.networks.interface import Generator
-from acgan.run_config import RunConfig
-from acgan.training.device import choose
-from acgan.training.ema import MovingAverage
-from acgan.training.labels import LabelSource
-from acgan.training.learner import Learner
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource
+from acgan.training.checkpoint_manager import Snapshots
+from acgan.training.learner import Learner, MovingAverage
 from acgan.training.randomness import Streams
-from acgan.training.snapshot import Snapshots
 
 TinyConfig = Callable[..., RunConfig]
 Built = tuple[Learner, Callable[[], Snapshots]]
@@ -26,7 +25,7 @@ Built = tuple[Learner, Callable[[], Snapshots]]
 @pytest.fixture(params=[False, True], ids=["fp32", "everything"])
 def built(request: pytest.FixtureRequest, tiny_config: TinyConfig, tiny_parts: DataParts) -> Built:
     config = tiny_config(everything=request.param)
-    choices = choose(config.execution)
+    choices = choose_execution(config.execution)
     learner = Learner(config, tiny_parts.shape, 3, choices)
     labels = LabelSource("frequency", tiny_parts.train.class_counts)
     return learner, lambda: Snapshots(learner, labels, choices, Streams(config.seed))
@@ -114,7 +113,7 @@ def test_a_snapshots_statistics_are_those_of_the_averaged_weights(
     tiny_config: TinyConfig, tiny_parts: DataParts
 ) -> None:
     config = tiny_config()
-    choices = choose(config.execution)
+    choices = choose_execution(config.execution)
     learner = Learner(config, tiny_parts.shape, 3, choices)
     move(learner.generator, 1)
     learner.average.update(learner.generator, images_seen=160, batch=16)
@@ -163,7 +162,7 @@ def test_statistics_are_measured_once_until_forgotten(
     _, make = built
     measured: list[int] = []
     monkeypatch.setattr(
-        "acgan.training.snapshot.reestimate_statistics", lambda *_: measured.append(1)
+        "acgan.training.checkpoint_manager.reestimate_statistics", lambda *_: measured.append(1)
     )
     snapshots = make()
     for images in (16, 16, 32):

@@ -11,7 +11,7 @@ import pytest
 from acgan.config import with_overrides
 from acgan.data.load import load_data
 from acgan.recipes import load_recipe, recipe_names
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 pytestmark = pytest.mark.slow
 BROKEN = [name for name in recipe_names() if load_recipe(name).alarm is not None]

@@ -13,20 +13,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.environment import describe_environment
 from acgan.errors import UsageError
-from acgan.run_config import ExecutionConfig, OptimizerConfig, RunConfig, TrainingConfig
-from acgan.training import device as device_module
+from acgan.execution import execution as device_module
+from acgan.execution.execution import Choices, ExecutionConfig, check_present, choose_execution
+from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig
+from acgan.runs.environment import describe_environment
+from acgan.runs.folder import RunFolder
 from acgan.training import start as start_module
-from acgan.training.budget import (
-    Rate,
-    measure_images_per_second,
-    measuring_seconds,
-    total_images,
-)
-from acgan.training.device import Choices, check_present, choose
+from acgan.training.budget import Rate, measure_images_per_second, measuring_seconds, total_images
 from acgan.training.learner import schedule_factor
-from acgan.training.run_folder import RunFolder
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
@@ -131,22 +126,25 @@ def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch) ->
     there: set[str] = set()
     monkeypatch.setattr(device_module, "_has", lambda device: device in there)
     monkeypatch.setattr(device_module, "fast_bfloat16", lambda device: device == "cuda")
-    assert choose(ExecutionConfig()).device == "cpu"
+    assert choose_execution(ExecutionConfig()).device == "cpu"
     there.add("mps")
-    assert (choose(ExecutionConfig()).device, choose(ExecutionConfig()).precision) == (
+    assert (
+        choose_execution(ExecutionConfig()).device,
+        choose_execution(ExecutionConfig()).precision,
+    ) == (
         "mps",
         "fp32",
     )
     there.add("cuda")
-    choices = choose(ExecutionConfig())
+    choices = choose_execution(ExecutionConfig())
     assert (choices.device, choices.precision, choices.channels_last) == ("cuda", "bf16", True)
-    assert choose(ExecutionConfig(device="cpu")).device == "cpu"
+    assert choose_execution(ExecutionConfig(device="cpu")).device == "cpu"
 
 
 def test_what_is_asked_for_is_taken() -> None:
     config = ExecutionConfig(device="cpu", precision="bf16", threads=3, memory_format="contiguous")
-    assert choose(config) == Choices("cpu", "bf16", 3, channels_last=False)
-    assert choose(ExecutionConfig(device="cpu")).threads == torch.get_num_threads()
+    assert choose_execution(config) == Choices("cpu", "bf16", 3, channels_last=False)
+    assert choose_execution(ExecutionConfig(device="cpu")).threads == torch.get_num_threads()
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

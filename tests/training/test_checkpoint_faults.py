@@ -24,15 +24,11 @@ import pytest
 import torch
 
 from acgan.errors import DiskError
-from acgan.storage import (
-    LineLog,
-    recover_folder,
-    remove_leftovers,
-    replace_folder,
-    verify_folder,
-    write_atomic,
-)
-from acgan.training.checkpoint import CheckpointStore, TrainingState
+from acgan.runs.checkpoint import CheckpointStore, TrainingState
+from acgan.storage.files import remove_leftovers, write_atomic
+from acgan.storage.folders import recover_folder, replace_folder
+from acgan.storage.line_log import LineLog
+from acgan.storage.manifest import verify_folder
 
 CALLS = ("open", "write", "fsync", "ftruncate", "mkdir", "rename", "replace", "unlink", "rmdir")
 REAL = {name: getattr(os, name) for name in CALLS}

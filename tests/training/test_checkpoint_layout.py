@@ -9,14 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from acgan.errors import UsageError
-from acgan.training.checkpoint import (
-    CheckpointStore,
-    TrainingState,
-    load_module,
-    load_optimizer,
-    module_tensors,
-    optimizer_tensors,
-)
+from acgan.runs.checkpoint import CheckpointStore, TrainingState
+from acgan.runs.state import load_module, load_optimizer, module_tensors, optimizer_tensors
 
 
 class Trainee:

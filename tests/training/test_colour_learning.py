@@ -17,7 +17,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.load import load_data
 from acgan.recipes import load_recipe
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 CLASSES = 3
 KNOWN = 0.6

@@ -11,13 +11,13 @@ import torch
 
 from acgan.data.images import DataParts
 from acgan.errors import UsageError
-from acgan.run_config import ExecutionConfig, RunConfig
-from acgan.training import device as device_module
-from acgan.training.device import Choices, choose
-from acgan.training.labels import LabelSource
+from acgan.execution import execution as device_module
+from acgan.execution.execution import Choices, ExecutionConfig, choose_execution
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.run_logger import Meters
 from acgan.training.step import Stepper
 
 # Dynamo asks every input for its gradient; it hides torch's warning about it, but not an error.
@@ -28,7 +28,7 @@ Values = dict[str, torch.Tensor]
 
 def steps(config: RunConfig, parts: DataParts, count: int) -> Values:
     """All weights, buffers and moments after ``count`` iterations."""
-    choices = choose(config.execution)
+    choices = choose_execution(config.execution)
     learner = Learner(config, parts.shape, len(parts.classes), choices)
     labels = LabelSource("frequency", parts.train.class_counts)
     stepper = Stepper(learner, config.training, choices, labels)
@@ -77,8 +77,8 @@ def test_the_real_compiler_takes_the_same_steps(
 
 
 def test_nothing_is_compiled_unless_asked(tiny_config: Callable[..., RunConfig]) -> None:
-    assert not choose(ExecutionConfig(device="cpu")).compile
-    assert not choose(ExecutionConfig(device="cpu", compile="never")).compile
+    assert not choose_execution(ExecutionConfig(device="cpu")).compile
+    assert not choose_execution(ExecutionConfig(device="cpu", compile="never")).compile
     network = torch.nn.Linear(2, 2)
     assert Choices("cpu", "fp32", 1, channels_last=False).compiled(network) is network
 
@@ -99,7 +99,7 @@ def test_a_missing_compiler_is_said(
     monkeypatch.setattr(device_module, "check_present", lambda device: None)
     sentence = rf"compile=always needs .*{wanted}.*leave\s+execution.compile at auto"
     with pytest.raises(UsageError, match=sentence):
-        choose(ExecutionConfig(device=device, precision="fp32", compile="always"))
+        choose_execution(ExecutionConfig(device=device, precision="fp32", compile="always"))
     with pytest.raises(UsageError, match=sentence):
         Choices(device, "fp32", 1, channels_last=False, compile=True).apply()
-    assert choose(ExecutionConfig(device=device, precision="fp32")).device == device
+    assert choose_execution(ExecutionConfig(device=device, precision="fp32")).device == device

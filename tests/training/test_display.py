@@ -7,9 +7,16 @@ from typing import Any, TextIO
 
 import pytest
 
-from acgan.training.display import Display, PlainDisplay, SilentDisplay, make_display
+from acgan.training.display import (
+    Display,
+    PlainDisplay,
+    Progress,
+    SilentDisplay,
+    duration,
+    figures,
+    make_display,
+)
 from acgan.training.live_display import LiveDisplay
-from acgan.training.progress import Progress, duration, figures
 
 ROW: dict[str, Any] = {
     "images": 12800,

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from acgan.data.images import DataParts
+from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
 from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.interface import Terms
-from acgan.run_config import RunConfig
-from acgan.training.device import choose
-from acgan.training.labels import LabelSource
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.run_logger import Meters
 from acgan.training.step import Stepper
 
 TinyConfig = Callable[..., RunConfig]
@@ -34,7 +34,7 @@ class Asked:
     """One iteration; what D was asked about in it, in order, and with which gradients."""
 
     def __init__(self, config: RunConfig, parts: DataParts, labels: Tensor | None = None) -> None:
-        choices = choose(config.execution)
+        choices = choose_execution(config.execution)
         self.learner = Learner(config, parts.shape, len(parts.classes), choices)
         source = LabelSource(config.training.fake_labels, parts.train.class_counts)
         self.meters = Meters()

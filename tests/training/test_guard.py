@@ -14,14 +14,14 @@ from torch import nn
 
 from acgan.data.images import DataParts
 from acgan.errors import DivergedError
-from acgan.run_config import RunConfig
-from acgan.training.checkpoint import CheckpointStore
-from acgan.training.device import choose
+from acgan.execution.execution import choose_execution
+from acgan.runs.checkpoint import CheckpointStore
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource
 from acgan.training.guard import LARGEST, Guard
-from acgan.training.labels import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.run_logger import Meters
 from acgan.training.signals import InterruptedRunError
 from acgan.training.step import Stepper
 
@@ -108,7 +108,7 @@ def test_fused_adam_obeys_a_flag_on_the_device(stepped: bool) -> None:
 
 
 def stepper(config: RunConfig, parts: DataParts) -> tuple[Learner, Callable[[int], list[str]]]:
-    choices = choose(config.execution)
+    choices = choose_execution(config.execution)
     learner = Learner(config, parts.shape, len(parts.classes), choices)
     labels = LabelSource("frequency", parts.train.class_counts)
     steps = Stepper(learner, config.training, choices, labels)
@@ -309,7 +309,7 @@ def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
     poison(diverging)
     train_tiny(tmp_path / "straight", three_skips)
     with monkeypatch.context() as patch:
-        patch.setattr("acgan.training.recorder.Recorder.rewind", lambda *_: kill())
+        patch.setattr("acgan.training.run_logger.Recorder.rewind", lambda *_: kill())
         with pytest.raises(Killed):
             train_tiny(tmp_path / "killed", three_skips)
     train_tiny(tmp_path / "killed", three_skips)

@@ -13,8 +13,8 @@ from acgan.objectives.adc import ADCConfig
 from acgan.objectives.classification import cross_entropy_of_labelled, double_softmax_of_labelled
 from acgan.objectives.projection import ProjectionConfig
 from acgan.objectives.reacgan import ReACGANConfig
-from acgan.training.known_faults import find_double_softmax, find_overasked, mean_class_loss
-from acgan.training.labels import LabelSource
+from acgan.training.alarms import find_double_softmax, find_overasked, mean_class_loss
+from acgan.training.batches import LabelSource
 
 NAMES = tuple("abcdefghij")
 CLASSES = len(NAMES)

@@ -13,20 +13,20 @@ from typing import Any, final
 import numpy as np
 import pytest
 
-from acgan.classifiers.judge import Judge, fit_judge
+from acgan.classifiers.reference_classifier import Judge, fit_judge
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts, LabelledImages
 from acgan.data.load import load_data
-from acgan.evaluation.coverage import class_counts
-from acgan.evaluation.fidelity import frechet_distance
-from acgan.evaluation.labels import class_agreement
-from acgan.model import load
+from acgan.metrics.accuracy import class_agreement
+from acgan.metrics.class_coverage import class_counts
+from acgan.metrics.frechet import frechet_distance
+from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.build import build_objective, objective_configs
 from acgan.objectives.interface import Objective, Terms
 from acgan.recipes import load_recipe
-from acgan.run_config import RunConfig
-from acgan.studies.entrants import entrants
+from acgan.runs.config import RunConfig
+from acgan.studies.objectives import entrants
 from acgan.training import learner
 
 IMAGES = 20_000

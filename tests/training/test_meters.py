@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.training.counters import Counters
-from acgan.training.meters import Meters
+from acgan.training.run_logger import Meters
 
 VALUES = st.lists(
     st.tuples(st.floats(-1e6, 1e6, width=32), st.integers(1, 100)), min_size=2, max_size=20

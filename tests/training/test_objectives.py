@@ -15,12 +15,12 @@ from torch import Tensor
 
 from acgan.config import canonical_json
 from acgan.data.images import DataParts
-from acgan.inspection import opinions
-from acgan.model import load
+from acgan.model.inspection import opinions
+from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.build import ObjectiveConfig
-from acgan.run_config import RunConfig
-from acgan.sampling import from_uint8
+from acgan.runs.config import RunConfig
+from acgan.sampling.sampler import from_uint8
 from acgan.training.signals import InterruptedRunError
 
 Train = Callable[..., Any]
@@ -171,7 +171,7 @@ def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
     name: str, config: RunConfig, tiny_parts: DataParts
 ) -> None:
     from acgan.errors import UsageError
-    from acgan.training.trainable import check_trainable
+    from acgan.training.run import check_trainable
 
     train = tiny_parts.train.subset(np.flatnonzero(tiny_parts.train.labels == 0))
     alone = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)

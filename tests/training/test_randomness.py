@@ -14,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.training.labels import LabelSource
+from acgan.training.batches import LabelSource
 from acgan.training.randomness import Streams
 
 SEEDS = st.integers(0, 2**63 - 1)

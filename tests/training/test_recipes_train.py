@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from acgan.data.images import ImageShape
+from acgan.execution.execution import choose_execution
 from acgan.recipes import load_recipe, recipe_names
-from acgan.run_config import RunConfig
-from acgan.training.device import choose
-from acgan.training.labels import LabelSource
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.run_logger import Meters
 from acgan.training.step import Stepper
 
 BATCH, CLASSES = 8, 3
@@ -39,7 +39,7 @@ def started(name: str) -> tuple[RunConfig, ImageShape]:
 )
 def test_a_recipe_trains(name: str) -> None:
     config, shape = started(name)
-    choices = choose(config.execution)
+    choices = choose_execution(config.execution)
     learner = Learner(config, shape, CLASSES, choices)
     learner.set_rates(1.0)
     before = {

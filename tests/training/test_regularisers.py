@@ -14,20 +14,19 @@ from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
 from acgan.data.images import DataParts
+from acgan.execution.execution import choose_execution
 from acgan.objectives.build import ObjectiveConfig
-from acgan.run_config import RunConfig
+from acgan.runs.checkpoint import CheckpointStore
+from acgan.runs.config import RunConfig
 from acgan.training import alarms
 from acgan.training import step as step_module
 from acgan.training.alarms import find_augmentation_alarm
-from acgan.training.checkpoint import CheckpointStore
-from acgan.training.device import choose
-from acgan.training.labels import LabelSource
+from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
+from acgan.training.run_logger import Meters
 from acgan.training.signals import InterruptedRunError
-from acgan.training.step import Stepper
-from acgan.training.updates import read_out
+from acgan.training.step import Stepper, read_out
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
@@ -63,7 +62,7 @@ class Bench:
     """A learner that does its iterations on one batch of images."""
 
     def __init__(self, config: RunConfig, parts: DataParts) -> None:
-        choices = choose(config.execution)
+        choices = choose_execution(config.execution)
         self.config = config
         self.learner = Learner(config, parts.shape, len(parts.classes), choices)
         self.learner.set_rates(1.0)

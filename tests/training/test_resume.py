@@ -15,15 +15,14 @@ import torch
 
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import DataError, UsageError
-from acgan.run_config import RunConfig
-from acgan.training import keeper as keeper_module
-from acgan.training.checkpoint import CheckpointStore
+from acgan.runs.checkpoint import CheckpointStore
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
+from acgan.training import checkpoint_manager as keeper_module
 from acgan.training.counters import Counters
 from acgan.training.learner import Learner
 from acgan.training.loop import Loop
-from acgan.training.meters import Meters
-from acgan.training.recorder import Recorder
-from acgan.training.run_folder import RunFolder
+from acgan.training.run_logger import Meters, Recorder
 from acgan.training.signals import InterruptedRunError
 
 Train = Callable[..., Any]

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from acgan.errors import DataError, UsageError
-from acgan.model import load
-from acgan.run_config import RunConfig
-from acgan.training.run_folder import RunFolder
+from acgan.model.model import load
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]

@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.class_groups import of_classes
-from acgan.data.classes import make_classes
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.class_selection import of_classes
+from acgan.data.images import DataParts, LabelledImages, make_classes
 from acgan.errors import DataError, DiskError, DivergedError, UsageError
-from acgan.interpolation import has_way
-from acgan.model import load
-from acgan.run_config import RunConfig
-from acgan.run_list import list_runs
-from acgan.sampling import sample_images
+from acgan.model.model import load
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
+from acgan.runs.listing import list_runs
+from acgan.sampling.interpolation import has_way
+from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import write_manifest
 from acgan.training.run import train
-from acgan.training.run_folder import RunFolder
 from acgan.training.run_set import carry_out_set, plan
 from acgan.training.start import TrainedRun
 
@@ -237,7 +236,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr("acgan.model_set_folder.shutil.copytree", full)
+        broken.setattr("acgan.model.folder.shutil.copytree", full)
         with pytest.raises(DiskError, match=r"set/model: no space left.*run the same command"):
             start(tmp_path / "set", config)
     with pytest.raises(UsageError, match="when all of its members are trained"):

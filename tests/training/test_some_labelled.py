@@ -15,12 +15,11 @@ import torch
 from acgan.data.images import DataParts, Images, LabelledImages, Labels
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
-from acgan.run_config import RunConfig
-from acgan.training.answers import as_they_come
-from acgan.training.labels import LabelSource
+from acgan.runs.config import RunConfig
+from acgan.training.batches import LabelSource, RealBatches
 from acgan.training.randomness import Streams
-from acgan.training.real_batches import RealBatches
 from acgan.training.signals import InterruptedRunError
+from acgan.training.step import as_they_come
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]

@@ -17,18 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import DataParts
+from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELLED
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
+from acgan.runs.state import optimizer_tensors
 from acgan.training import step as step_module
-from acgan.training.answers import right_answers
-from acgan.training.checkpoint import optimizer_tensors
-from acgan.training.device import choose
-from acgan.training.labels import LabelSource
+from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
-from acgan.training.step import Fakes, Stepper
+from acgan.training.run_logger import Meters
+from acgan.training.step import Fakes, Stepper, right_answers
 
 Values = dict[str, Tensor]
 
@@ -53,7 +52,7 @@ class Bench:
     def __init__(self, config: RunConfig, parts: DataParts) -> None:
         self.config = config
         self.parts = parts
-        choices = choose(config.execution)
+        choices = choose_execution(config.execution)
         self.learner = Learner(config, parts.shape, len(parts.classes), choices)
         self.learner.set_rates(1.0)
         labels = LabelSource(config.training.fake_labels, parts.train.class_counts)

@@ -15,13 +15,13 @@ from acgan.classifiers.cache import judge_of
 from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
 from acgan.data.images import DataParts
 from acgan.errors import DataError
-from acgan.model import load
+from acgan.model.model import load
 from acgan.networks.pretrained import PretrainedDiscriminator
-from acgan.run_config import RunConfig
-from acgan.training import trunk as trunk_module
+from acgan.runs.config import RunConfig
+from acgan.training import feature_network as trunk_module
 from acgan.training.display import SilentDisplay
+from acgan.training.feature_network import trained_trunk
 from acgan.training.signals import InterruptedRunError
-from acgan.training.trunk import trained_trunk
 
 torch.set_num_threads(1)
 

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from acgan.data.images import DataParts, LabelledImages
 from acgan.errors import UsageError
-from acgan.inspection import opinions
-from acgan.model import load
+from acgan.execution.execution import Choices
+from acgan.model.inspection import opinions
+from acgan.model.model import load
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
-from acgan.pictures.sheet import png_bytes, strip
-from acgan.run_config import RunConfig
+from acgan.plots.grid import png_bytes, strip
+from acgan.runs.config import RunConfig
 from acgan.training.alarms import find_alarms
-from acgan.training.device import Choices
-from acgan.training.observe import Observer
+from acgan.training.monitor import Observer
 from acgan.training.signals import InterruptedRunError
 
 Train = Callable[..., Any]

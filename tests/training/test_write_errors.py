@@ -23,11 +23,11 @@ import pytest
 
 from acgan.data.images import DataParts
 from acgan.errors import DiskError
-from acgan.run_config import RunConfig
+from acgan.runs.checkpoint import CheckpointStore
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 from acgan.training import tensorboard
-from acgan.training.checkpoint import CheckpointStore
 from acgan.training.display import SilentDisplay
-from acgan.training.run_folder import RunFolder
 from acgan.training.start import carry_out
 
 CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")

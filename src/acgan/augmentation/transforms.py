@@ -8,13 +8,13 @@ and an image whose numbers are neutral comes back bit for bit. The formulas are 
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from acgan.augmentation.config import Border
+Border = Literal["zeros", "reflect"]
 
 
 def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:

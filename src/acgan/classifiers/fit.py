@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from acgan.config import Config
+from acgan.data.batches import mirrored_at_random
 from acgan.data.images import LabelledImages
-from acgan.data.mirror import mirrored_at_random
 from acgan.errors import DataError, DivergedError
-from acgan.processor import fast_bfloat16
+from acgan.execution.execution import fast_bfloat16
 
-Progress = Callable[[int, int, float], None]
+FitProgress = Callable[[int, int, float], None]
 
 
 class FitConfig(Config):
@@ -62,7 +62,7 @@ def fit_classifier(
     config: FitConfig,
     *,
     seed: int,
-    progress: Progress | None = None,
+    progress: FitProgress | None = None,
 ) -> None:
     """Fit ``network`` in place, on the device where its parameters lie; it ends in eval mode.
 

@@ -11,7 +11,7 @@ import typer
 from acgan.cli.output import JsonFlag, result, say, table
 
 if TYPE_CHECKING:
-    from acgan.evaluation.compare import Comparison, Row, SeedGroup
+    from acgan.report.comparison import MetricRow, ReportComparison, SeedGroup
 
 
 def compare(
@@ -33,10 +33,11 @@ def compare(
     Figures that were made in different ways are shown, and it is said why they cannot be
     compared. Runs that differ in nothing but the seed also get their mean and spread.
     """
-    from acgan.evaluation.compare import compare as compare_reports
-    from acgan.evaluation.compare_page import comparison_html, comparison_json
-    from acgan.evaluation.named_reports import load_reports
-    from acgan.storage import disk_errors, write_atomic
+    from acgan.report.comparison import compare as compare_reports
+    from acgan.report.comparison_page import comparison_html, comparison_json
+    from acgan.report.files import load_reports
+    from acgan.storage.disk import disk_errors
+    from acgan.storage.files import write_atomic
 
     comparison = compare_reports(load_reports(runs))
     if out is not None:
@@ -46,7 +47,7 @@ def compare(
     result(comparison_json(comparison), _text(comparison), as_json=as_json)
 
 
-def _text(comparison: Comparison) -> str:
+def _text(comparison: ReportComparison) -> str:
     parts = [_figures(comparison)]
     for group in comparison.groups:
         runs = ", ".join(comparison.reports[i].name for i in group.members)
@@ -56,10 +57,10 @@ def _text(comparison: Comparison) -> str:
     return "\n\n".join(parts)
 
 
-def _figures(comparison: Comparison) -> str:
+def _figures(comparison: ReportComparison) -> str:
     """Figures as rows, runs as columns; below, why some cannot be compared."""
-    from acgan.evaluation.compare_page import common_floor, footnotes
-    from acgan.evaluation.report.numbers import AIMS, number
+    from acgan.report.comparison_page import common_floor, footnotes
+    from acgan.report.report import AIMS, number
 
     if not comparison.rows:
         return "these reports share no figure"
@@ -84,9 +85,9 @@ def _figures(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _spreads(group: SeedGroup, rows: Sequence[Row]) -> str:
+def _spreads(group: SeedGroup, rows: Sequence[MetricRow]) -> str:
     """Mean and standard deviation of each figure over the seeds of a group."""
-    from acgan.evaluation.report.numbers import mean_and_spread
+    from acgan.report.report import mean_and_spread
 
     if not group.spreads:
         return "their figures were not made in the same way: there is no mean to give"

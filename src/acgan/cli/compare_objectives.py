@@ -67,10 +67,10 @@ def compare_objectives(
     """
     import json
 
-    from acgan.memory import keep_freed_memory
-    from acgan.storage import disk_errors, write_atomic
-    from acgan.studies.objectives import compare_objectives, picture_of
-    from acgan.studies.objectives_question import Question
+    from acgan.kernels.memory import keep_freed_memory
+    from acgan.storage.disk import disk_errors
+    from acgan.storage.files import write_atomic
+    from acgan.studies.objectives import Question, compare_objectives, picture_of
     from acgan.training.display import make_display
 
     keep_freed_memory()

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.output import JsonFlag, result
-from acgan.cli.stages import Stages
+from acgan.cli.output import JsonFlag, Stages, result
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
     from acgan.evaluation.prepare import Prepared
-    from acgan.evaluation.section import Section
-    from acgan.evaluation.stopwatch import Stopwatch
+    from acgan.execution.progress import Stopwatch
+    from acgan.report.section import Section
 
 
 def evaluate(
@@ -88,10 +87,10 @@ def evaluate(
     from acgan.data.config import parse_image_size
     from acgan.evaluation.evaluate import evaluate as measure
     from acgan.evaluation.evaluate import report_of
-    from acgan.evaluation.prepare import EXTRACTORS, Request, prepare
-    from acgan.evaluation.report import write_report
-    from acgan.evaluation.report.text import report_text
-    from acgan.evaluation.stopwatch import Stopwatch
+    from acgan.evaluation.prepare import EXTRACTORS, Request, prepare_evaluation
+    from acgan.execution.progress import Stopwatch
+    from acgan.report.files import write_report
+    from acgan.report.report import report_text
 
     folder = out or _folder(path)
     if folder.exists() and not folder.is_dir():
@@ -111,11 +110,11 @@ def evaluate(
         other_data=other_data,
     )
     if usefulness:
-        from acgan.studies.usefulness_checks import check_maker
+        from acgan.studies.usefulness import check_maker
 
-        prepared = prepare(request, watch, check=check_maker)
+        prepared = prepare_evaluation(request, watch, check=check_maker)
     else:
-        prepared = prepare(request, watch)
+        prepared = prepare_evaluation(request, watch)
     sections = measure(prepared, watch)
     if usefulness:
         sections += (watch.timed("usefulness", lambda: _usefulness(prepared, folder, watch)),)
@@ -149,10 +148,10 @@ def _folder(path: Path) -> Path:
 
 def _usefulness(prepared: Prepared, folder: Path, watch: Stopwatch) -> Section:
     from acgan.data.images import LabelledImages
-    from acgan.studies.samples import model_samples
+    from acgan.studies.arms import model_samples
     from acgan.studies.usefulness import usefulness
     from acgan.studies.usefulness_config import usefulness_config
-    from acgan.studies.usefulness_section import usefulness_section
+    from acgan.studies.usefulness_report import usefulness_section
 
     evidence = prepared.evidence
     parts, subject = evidence.parts, evidence.subject

@@ -12,7 +12,7 @@ import typer
 from acgan.cli.output import JsonFlag, result, table
 
 if TYPE_CHECKING:
-    from acgan.objectives.family import Member
+    from acgan.objectives.family import FamilyMember
 
 
 def explain(
@@ -39,7 +39,7 @@ def explain(
     result(values, _text(member, recipes, terminal_width()), as_json=as_json)
 
 
-def starting_with(member: Member) -> list[str]:
+def starting_with(member: FamilyMember) -> list[str]:
     """Names of the recipes that start it."""
     from acgan.recipes import load_recipe, recipe_names
 
@@ -59,13 +59,13 @@ def _title(values: Any) -> str:
     return "acgan-mod" if name == "acgan" and modified else find_member(name).title.casefold()
 
 
-def _list(members: Sequence[Member]) -> str:
+def _list(members: Sequence[FamilyMember]) -> str:
     rows = [(one.title, one.name, one.mends) for one in members]
     listed = table(("", "objective.name", "what it mends, or is"), rows)
     return f"{listed}\n\n`acgan explain NAME` tells what D sees, both losses, and what goes wrong."
 
 
-def _text(member: Member, recipes: Sequence[str], width: int) -> str:
+def _text(member: FamilyMember, recipes: Sequence[str], width: int) -> str:
     from acgan.cli.plain_text import plain, unmarked
     from acgan.objectives.family import symbols
 

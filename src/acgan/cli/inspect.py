@@ -10,8 +10,8 @@ import typer
 from acgan.cli.output import JsonFlag, result, say, table
 
 if TYPE_CHECKING:
-    from acgan.inspection import Opinion
-    from acgan.model import Model
+    from acgan.model.inspection import Opinion
+    from acgan.model.model import Model
 
 _SHOWN = 3
 _WARNING = (
@@ -32,8 +32,8 @@ def inspect(
 
     Pictures are brought to the model's size and channels first; what was changed is said.
     """
-    from acgan.inspection import opinions, read_pictures
-    from acgan.model import load
+    from acgan.model.inspection import opinions, read_pictures
+    from acgan.model.model import load
 
     trained = load(model)
     pixels, notes = read_pictures(images, trained.shape)

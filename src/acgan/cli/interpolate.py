@@ -58,10 +58,11 @@ def interpolate(
     if to_label is None and to_seed is None:
         raise UsageError("say where to go: --to-class NAME, --to-seed N, or both")
 
-    from acgan.model import load
-    from acgan.pictures.animation import animation
-    from acgan.pictures.sheet import png_bytes, strip
-    from acgan.storage import disk_errors, write_atomic
+    from acgan.model.model import load
+    from acgan.plots.animation import animation
+    from acgan.plots.grid import png_bytes, strip
+    from acgan.storage.disk import disk_errors
+    from acgan.storage.files import write_atomic
 
     trained = load(model)
     if trained.conditional and label is None:

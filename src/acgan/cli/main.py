@@ -11,7 +11,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-import acgan
 from acgan.cli.compare import compare
 from acgan.cli.compare_objectives import compare_objectives
 from acgan.cli.evaluate import evaluate
@@ -24,6 +23,7 @@ from acgan.cli.sample import sample
 from acgan.cli.show import show
 from acgan.cli.train import train
 from acgan.errors import AcganError
+from acgan.version import __version__
 
 _EPILOG = """\b
 Exit codes: 0 done · 1 a fault of acgan itself · 2 wrong option, name or
@@ -51,7 +51,7 @@ app.command("compare-objectives")(compare_objectives)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(acgan.__version__)
+        print(__version__)
         raise typer.Exit
 
 

@@ -1,12 +1,19 @@
-"""What commands print: results on stdout, as text or JSON; everything else on stderr."""
+"""What commands print: results on stdout, as text or JSON; everything else on stderr.
+
+A resolved configuration as text: one setting a line, as `-o` takes it.
+
+The display of long work in named stages: how far the current one is, and how long each took.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TextIO, final
 
 import typer
 
@@ -57,3 +64,72 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequenc
         ).rstrip()
         for line in lines
     )
+
+
+_BARE = re.compile(r"[A-Za-z_][\w./:-]*")
+_TAKEN = {"true", "false", "none", "inf", "nan"}  # mean something else without quotes
+
+
+def settings(config: Mapping[str, Any]) -> str:
+    """``section.key=value`` for every leaf, sections in order."""
+    from acgan.config import flatten
+
+    return "\n".join(f"{key}={_outermost(value)}" for key, value in flatten(config))
+
+
+def _outermost(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str) and _BARE.fullmatch(value) and value not in _TAKEN:
+        return value
+    return _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        # TOML has no word for nothing: a key that is left out has its default, which is that
+        inner = (f"{key} = {_toml(each)}" for key, each in value.items() if each is not None)
+        return f"{{ {', '.join(inner)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+_REFRESH_SECONDS = 0.2  # on a terminal, where a line is overwritten
+_LINE_SECONDS = 15.0  # elsewhere, where every line stays
+
+
+@final
+class Stages:
+    """Writes to a stream; on a terminal one line moves, elsewhere now and then a line is added.
+
+    Args:
+        stream: usually stderr.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._moving = stream.isatty()
+        self._told = time.monotonic()
+        self._width = 0
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is; most calls write nothing."""
+        now = time.monotonic()
+        if now - self._told < (_REFRESH_SECONDS if self._moving else _LINE_SECONDS):
+            return
+        self._told = now
+        line = f"  {stage}: {done:,} of {total:,}"
+        if self._moving:
+            self._stream.write(f"\r{line.ljust(self._width)}")
+            self._width = len(line)
+        else:
+            self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def done(self, part: str, seconds: float) -> None:
+        """A part ended, after so many seconds; this line stays."""
+        line = f"  {part}: {seconds:.1f} s"
+        self._stream.write(f"\r{line.ljust(self._width)}\n" if self._moving else f"{line}\n")
+        self._stream.flush()
+        self._width, self._told = 0, time.monotonic()

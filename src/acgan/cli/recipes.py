@@ -31,9 +31,9 @@ def recipes(
         result(values, text, as_json=as_json)
         return
 
-    from acgan.cli.settings import settings
+    from acgan.cli.output import settings
     from acgan.config import validate
-    from acgan.run_config import RunConfig
+    from acgan.runs.config import RunConfig
 
     recipe = load_recipe(name)
     complete = {"recipe": recipe.name, **recipe.values}

@@ -11,7 +11,7 @@ import typer
 from acgan.cli.output import JsonFlag, result, say, table
 
 if TYPE_CHECKING:
-    from acgan.run_list import RunSummary
+    from acgan.runs.listing import RunSummary
 
 
 def runs(
@@ -21,7 +21,7 @@ def runs(
     as_json: JsonFlag = False,
 ) -> None:
     """List runs and how far they have come."""
-    from acgan.run_list import list_runs
+    from acgan.runs.listing import list_runs
 
     found = list_runs(folder)
     for run in found:

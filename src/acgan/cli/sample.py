@@ -65,11 +65,12 @@ def sample(
     elif out is None:
         out = Path("samples") / _run_name(model)
 
-    from acgan.memory import keep_freed_memory
-    from acgan.model import load
-    from acgan.pictures.sheet import png_bytes
-    from acgan.sample_folder import write_samples
-    from acgan.storage import disk_errors, write_atomic
+    from acgan.kernels.memory import keep_freed_memory
+    from acgan.model.model import load
+    from acgan.model.sample_folder import write_samples
+    from acgan.plots.grid import png_bytes
+    from acgan.storage.disk import disk_errors
+    from acgan.storage.files import write_atomic
 
     keep_freed_memory()
     trained = load(model)

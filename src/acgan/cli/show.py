@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from acgan.cli.output import JsonFlag, result
-from acgan.cli.settings import settings
+from acgan.cli.output import JsonFlag, result, settings
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
     from acgan.data.images import ImageShape
     from acgan.recipes import Recipe
-    from acgan.run_config import RunConfig
+    from acgan.runs.config import RunConfig
 
 
 class _Subject(NamedTuple):
@@ -41,7 +40,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show the networks, what they cost, and every setting."""
-    from acgan.data.class_groups import class_groups
+    from acgan.data.class_selection import class_groups
     from acgan.networks.build import build_discriminator, build_generator
     from acgan.networks.describe import describe_networks
     from acgan.objectives.build import build_objective
@@ -77,14 +76,14 @@ def show(
 
 
 def _of_model(subject: str, recipes: tuple[str, ...]) -> _Subject:
-    from acgan.model_folder import read_record
+    from acgan.model.folder import read_model_record
 
     if not Path(subject).exists():
         raise UsageError(
             f"there is no model at {subject} and no recipe of that name; "
             f"the recipes are: {', '.join(recipes)}"
         )
-    record = read_record(subject)
+    record = read_model_record(subject)
     return _Subject(record.config, record.shape, len(record.classes))
 
 
@@ -95,7 +94,7 @@ def _of_recipe(
     from acgan.data.config import DataConfig, parse_image_size
     from acgan.data.images import ImageShape
     from acgan.data.load import load_data
-    from acgan.run_config import RunConfig
+    from acgan.runs.config import RunConfig
 
     config = validate(RunConfig, {"recipe": recipe.name, **recipe.values}, where=recipe.name)
     if data is not None:

@@ -1,4 +1,6 @@
-"""Decoded images on disk: committed whole, checked when read, rebuilt when damaged.
+"""Where data sets and decoded images live on this machine, unless a person says otherwise.
+
+Decoded images on disk: committed whole, checked when read, rebuilt when damaged.
 
 An entry is a folder named by a key that covers everything its pixels depend on, so it never goes
 stale. Small arrays are read into memory, large ones are memory-mapped.
@@ -8,7 +10,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +24,36 @@ from filelock import FileLock
 
 from acgan.data.images import Images
 from acgan.errors import DiskError
-from acgan.storage import (
-    CorruptFolderError,
-    commit_folder,
-    disk_errors,
-    make_folder,
-    remove_folder,
-    remove_leftovers,
-    verify_folder,
-)
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder, remove_leftovers
+from acgan.storage.folders import commit_folder, remove_folder
+from acgan.storage.manifest import CorruptFolderError, verify_folder
+
+
+def data_root(chosen: str | None) -> Path:
+    """Folder of local copies and downloads: the choice, ``ACGAN_DATA``, or the user's cache."""
+    return _first(chosen, os.environ.get("ACGAN_DATA"), "data")
+
+
+def cache_root(chosen: str | None) -> Path:
+    """Folder of decoded images: the choice, ``ACGAN_CACHE``, or the user's cache."""
+    return _first(chosen, os.environ.get("ACGAN_CACHE"), "decoded")
+
+
+def _first(chosen: str | None, environment: str | None, name: str) -> Path:
+    given = chosen or environment
+    return Path(given).expanduser() if given else _user_cache() / name
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "acgan"
+
 
 IN_MEMORY_BYTES = 1 << 30
 _OPTION = "-o data.cache=FOLDER"

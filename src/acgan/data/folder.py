@@ -14,19 +14,16 @@ from typing import Any, final
 import numpy as np
 import PIL
 
-from acgan.data.cache import Recipe, cached
-from acgan.data.classes import make_classes, safe_component
+from acgan.data.cache import Recipe, cache_root, cached
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode_with_header, probe, quiet_decoders
-from acgan.data.images import Images, LabelledImages
+from acgan.data.images import Images, LabelledImages, make_classes, safe_component
 from acgan.data.layout import Entry, arrange
-from acgan.data.places import cache_root
 from acgan.data.source import Source
-from acgan.data.subset import kept_classes
+from acgan.data.split import kept_classes
 from acgan.errors import DataError
-
-Progress = Callable[[str, int, int], None]
+from acgan.execution.progress import StageProgress
 
 _FORMAT = 1  # raise it when decoding or resizing changes, so that old cache entries are not used
 _CHUNK = 512
@@ -35,7 +32,7 @@ _TASK = 32
 _LISTED = 20
 
 
-def load_folder(path: Path, config: DataConfig, progress: Progress) -> Source:
+def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Source:
     """The images of a folder or zip, at ``config.image_size`` or their own common size.
 
     Of ``config.only_class``, if given, and of no other class are files decoded; labels and classes
@@ -105,7 +102,7 @@ class _Scan:
         container: Container,
         entries: Sequence[Entry],
         size: tuple[int, int] | None,
-        progress: Progress,
+        progress: StageProgress,
     ) -> None:
         self._path = path
         self._container = container

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from acgan.data.named import DIGIT_ALIASES, DIGIT_NAMES
+from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES
 
 
 @final

@@ -1,32 +1,71 @@
-"""load_data: from a DataConfig to the three parts that everything else works with."""
+"""Some of the images of a data set as an array: in memory, or mapped from the cache if large.
+
+load_data: from a DataConfig to the three parts that everything else works with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.classes import ClassName
+from acgan.data.cache import IN_MEMORY_BYTES, Recipe, cache_root, cached, data_root
 from acgan.data.config import DataConfig
+from acgan.data.decode import fit_array
 from acgan.data.folder import load_folder
-from acgan.data.images import DataParts, LabelledImages
-from acgan.data.leaks import leak_note
-from acgan.data.places import data_root
-from acgan.data.source import Part, Source
-from acgan.data.sources import NAMED_SETS
-from acgan.data.split import cut_parts
-from acgan.data.subset import kept_classes, pick, wanted_counts
-from acgan.data.take import take
+from acgan.data.images import ClassName, DataParts, Images, LabelledImages
+from acgan.data.source import NAMED_SETS, Part, Source
+from acgan.data.split import cut_parts, kept_classes, leak_note, pick, wanted_counts
 from acgan.errors import UsageError
+from acgan.execution.progress import StageProgress
+from acgan.metrics.arrays import Int64Array
 
-Progress = Callable[[str, int, int], None]
-Indices = npt.NDArray[np.int64]
+_CHUNK = 2048
 
 
-def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataParts:
+def take(
+    everything: LabelledImages,
+    rows: npt.NDArray[np.int64],
+    size: tuple[int, int] | None = None,
+    *,
+    cache: str | None,
+) -> Images:
+    """The images of some rows, brought to a size.
+
+    Args:
+        everything: what to take them from.
+        rows: int64 (n,), in the order wanted.
+        size: height and width; None for as they are.
+        cache: folder for what is too large for memory; None for the usual one.
+
+    Returns:
+        uint8 (n, C, H, W); a read-only memory map above a gigabyte.
+
+    Raises:
+        DiskError: images too many for memory could not be written to the cache.
+    """
+    images = everything.images
+    size = size or everything.shape[1:]
+    shape = (everything.shape.channels, *size)
+    if len(rows) * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
+        return fit_array(images[rows], size)
+
+    def chunks() -> Iterator[Images]:
+        for start in range(0, len(rows), _CHUNK):
+            yield fit_array(images[rows[start : start + _CHUNK]], size)
+
+    digest = hashlib.sha256(everything.content_hash.encode())
+    digest.update(repr(size).encode())
+    digest.update(rows.tobytes())
+    recipe = Recipe(len(rows), shape, chunks, details=list)
+    return cached(cache_root(cache), digest.hexdigest()[:32], lambda: recipe).images
+
+
+def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DataParts:
     """The train, validation and test part of a data set, the same for the same config and data.
 
     Args:
@@ -58,7 +97,7 @@ def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataPa
     wanted = wanted_counts(available, config)
     train = train[pick(labels[train], classes, wanted, seed=config.split_seed)]
 
-    def part(chosen: Indices) -> LabelledImages:
+    def part(chosen: Int64Array) -> LabelledImages:
         images = take(source.everything, rows[chosen], config.image_size, cache=config.cache)
         return LabelledImages(images, labels[chosen], classes)
 
@@ -77,7 +116,7 @@ def load_data(config: DataConfig, *, progress: Progress | None = None) -> DataPa
     return replace(parts, notes=(*source.notes, *_notes(parts, config), *leak_note(parts)))
 
 
-def _find(config: DataConfig, progress: Progress) -> Source:
+def _find(config: DataConfig, progress: StageProgress) -> Source:
     name = config.source
     if name in NAMED_SETS:
         return NAMED_SETS[name](data_root(config.root))
@@ -90,7 +129,9 @@ def _find(config: DataConfig, progress: Progress) -> Source:
     return load_folder(path, config, progress)
 
 
-def _kept(source: Source, config: DataConfig) -> tuple[Indices, Indices, tuple[ClassName, ...]]:
+def _kept(
+    source: Source, config: DataConfig
+) -> tuple[Int64Array, Int64Array, tuple[ClassName, ...]]:
     """Rows of the source to use at all, their labels, and the classes these refer to."""
     everything = source.everything
     if not config.only_class:

@@ -11,23 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from acgan.data.classes import ClassName, make_classes
+from acgan.data.idx import load_idx_set
 from acgan.data.idx_sets import IDX_SETS
-from acgan.data.images import LabelledImages
-from acgan.data.mnist_family import load_idx_set
-from acgan.data.named import DIGIT_NAMES, NAMED_SETS
-from acgan.data.order import random_order
-from acgan.data.source import Part, Source
+from acgan.data.images import ClassName, LabelledImages, make_classes
+from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Part, Source
+from acgan.data.split import random_order
 from acgan.errors import DataError
+from acgan.metrics.arrays import Int64Array
 
 NAME = "mnist-pairs"
 PAIRS_OF_EACH: Mapping[Part, int] = {Part.TRAIN: 540, Part.VALIDATION: 60, Part.TEST: 100}
 """Pairs of each number, in each part: in all as many as MNIST has images."""
 _VALIDATION_SHARE = 0.1
-
-Indices = npt.NDArray[np.int64]
 
 
 @NAMED_SETS.register(NAME)
@@ -72,9 +68,9 @@ def pairs_from(digits: Source) -> Source:
     return Source(NAME, everything, np.concatenate(given), digits.notes)
 
 
-def _members_by_part(digits: Source) -> dict[Part, list[Indices]]:
+def _members_by_part(digits: Source) -> dict[Part, list[Int64Array]]:
     """For each part, the indices of the images of each digit that its pairs are made of."""
-    members: dict[Part, list[Indices]] = {part: [] for part in PAIRS_OF_EACH}
+    members: dict[Part, list[Int64Array]] = {part: [] for part in PAIRS_OF_EACH}
     for digit, name in enumerate(digits.everything.classes):
         of_digit = digits.everything.labels == digit
         train = np.flatnonzero(of_digit & (digits.given == Part.TRAIN))
@@ -92,7 +88,7 @@ def _members_by_part(digits: Source) -> dict[Part, list[Indices]]:
     return members
 
 
-def _pairs(members: list[Indices], of_each: int, part: Part) -> Indices:
+def _pairs(members: list[Int64Array], of_each: int, part: Part) -> Int64Array:
     """The left and the right image of each pair, int64 (100 · ``of_each``, 2).
 
     Each digit stands on either side of ten numbers. Its images are dealt out from one shuffled
@@ -108,7 +104,7 @@ def _pairs(members: list[Indices], of_each: int, part: Part) -> Indices:
     return pairs.transpose(2, 0, 1, 3).reshape(-1, 2)
 
 
-def _dealt(images: Indices, count: int, part: Part, digit: int) -> Indices:
+def _dealt(images: Int64Array, count: int, part: Part, digit: int) -> Int64Array:
     packs = -(-count // len(images))
     orders = [random_order(len(images), NAME, part.name, digit, pack) for pack in range(packs)]
     return np.concatenate([images[order] for order in orders])[:count]

@@ -1,15 +1,24 @@
-"""Source: labelled images as they come, with the parts that they bring, before any cut."""
+"""Source: labelled images as they come, with the parts that they bring, before any cut.
+
+The registry of named data sets: a name, and a function from the data root to a Source.
+
+The modules that register sets are imported here, once; all of them import torchvision only when a
+set needs it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import final
 
 import numpy as np
 import numpy.typing as npt
 
 from acgan.data.images import LabelledImages
+from acgan.registry import Registry
 
 
 @final
@@ -43,3 +52,17 @@ class Source:
     given: PartCodes
     notes: tuple[str, ...] = ()
     set_aside: tuple[tuple[str, str], ...] = ()
+
+
+NAMED_SETS: Registry[Callable[[Path], Source]] = Registry(
+    "data set",
+    (
+        "acgan.data.digits",
+        "acgan.data.idx",
+        "acgan.data.mnist_pairs",
+        "acgan.data.torchvision_sets",
+    ),
+)
+
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_ALIASES = tuple((str(digit),) for digit in range(10))

@@ -9,11 +9,9 @@ from typing import Any, final
 
 import numpy as np
 
-from acgan.data.classes import make_classes
 from acgan.data.download import downloading
-from acgan.data.images import LabelledImages
-from acgan.data.named import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS
-from acgan.data.source import Part, Source
+from acgan.data.images import LabelledImages, make_classes
+from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Part, Source
 
 
 @final

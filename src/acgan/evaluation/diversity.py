@@ -1,109 +1,402 @@
-"""How varied the samples of one class are, beside the real images of that class."""
+"""What a reader of the chapter on variety needs to know of its measures.
+
+The paper's comparison of variety, drawn: MS-SSIM of samples and of real images by class.
+
+A measure of each class on its own, as a figure of the chapter on variety.
+
+The chapter on variety where no class was asked for: all samples are one group.
+
+Its figures have keys of their own: variety within a class and variety of everything are no figures
+to be held against each other.
+
+The chapter on variety: do the samples of one class differ as real images of it do?
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from acgan.evaluation.nearest import NearestSearch
-from acgan.evaluation.ssim import random_pairs
+from acgan.data.images import Images, Labels
+from acgan.evaluation.diversity_findings import Variety, diversity_findings
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.metrics.arrays import Float64Array
+from acgan.metrics.color import brightness_variance_ratio, colour_variance_ratio
+from acgan.metrics.ms_ssim import SsimScales, mean_ms_ssim, ssim_scales
+from acgan.metrics.sharpness import sharpness_ratio
+from acgan.metrics.variance_ratio import (
+    NEAR_IDENTICAL,
+    duplicate_share,
+    typical_distance,
+    variance_ratio,
+)
+from acgan.plots.charts import paper
+from acgan.report.section import Aim, Figure, Picture, Section, defined
 
-Array = npt.NDArray[Any]
-Labels = npt.NDArray[np.integer[Any]]
-Float64s = npt.NDArray[np.float64]
+EXPLANATION = (
+    "A model can draw the right classes sharply and still draw the same picture again and again. "
+    "So the samples of each class are compared with one another, and the real test images of that "
+    "class with one another: the two should differ equally much.",
+    "MS-SSIM (Wang, Simoncelli & Bovik 2003) says how alike two images look over several scales, "
+    "1 for equal ones. Its mean over 100 random pairs of one class is low where a class is "
+    "varied (Odena, Olah & Shlens 2017, §4.2). The share of classes whose mean lies below the "
+    "highest mean of any real class is that paper's figure (84.7 % there, with the maximum .25 of "
+    "ImageNet's training images at 128 pixels); it is a lenient one, so read the classes "
+    "themselves too. The published measure needs 161 pixels a side; smaller images get as many of "
+    "its scales as fit, and the name says how many: figures with different scales do not compare. "
+    "Noise lowers MS-SSIM as variety does.",
+    "The variance ratio is, per class, the summed variance of the judge's features of the samples "
+    "over that of real test images. Near 1 is right, near 0 is a class with one image. Well above "
+    "1 is no variety either: noise, or samples of other classes.",
+    "Near-identical samples are those nearer to another sample of their class than a tenth of what "
+    "two real images of it are typically apart (in pixels). The real images beside them are as "
+    "many, since the share grows with the number.",
+    "Sharpness is the energy of the finest detail (squared Laplacian) of samples over that of real "
+    "images: blur takes it far below 1, grain and checkerboards far above. It sees no shapes: a "
+    "sharp picture of nonsense has 1.",
+    "Brightness and colour: how much the mean level and the mean colour (its tint, brightness left "
+    "out) differ between images of a class, as variances over those of real images. The judge "
+    "hardly looks at colours, so a class may come in one colour scheme while its variance ratio is "
+    "near 1; here it is near 0.",
+    "None of these sees whether the samples cover all that real images of a class show; recall and "
+    "coverage in the chapter on fidelity ask that. And a model that returns its training images is "
+    "as varied as they are: see memorisation.",
+)
 
-NEAR_IDENTICAL = 0.1
-"""Two samples are near-identical below this part of the distance between two real images."""
 
-_PAIRS = 1000  # of real images, for the typical distance between two
+_MOST_NAMED = 60
+_REAL, _SAMPLES, _MAXIMUM = "#0072B2", "#D55E00", "#7F7F7F"
 
 
-def variance_ratio(
-    fake: Array, fake_labels: Labels, real: Array, real_labels: Labels, classes: int
-) -> Float64s:
-    """Per class, the summed variance of the samples' features over that of the real images'.
-
-    About 1 where samples vary as real images do; near 0 where all samples of a class look the
-    same; well above 1 for noise, or where the label is ignored. Unbiased variances, in float64.
+def similarity_chart(
+    measure: str, names: tuple[str, ...], samples: Float64Array, real: Float64Array
+) -> Picture:
+    """A line for each class: MS-SSIM of its real images and of its samples.
 
     Args:
-        fake: features of the samples, (N, F).
-        fake_labels: the classes asked for, (N,).
-        real: features of real images, (M, F).
-        real_labels: their classes, (M,).
-        classes: K.
-
-    Returns:
-        float64 (K,); NaN for a class with fewer than two images on a side, or real images that
-        do not vary at all.
+        measure: name of the measure with its scales.
+        names: of the K classes.
+        samples: (K,), NaN for a class without.
+        real: (K,), likewise; defined with ``samples`` for at least one class.
     """
-    above = class_variance(fake, fake_labels, classes)
-    below = class_variance(real, real_labels, classes)
-    ratio = np.full(classes, np.nan)
-    np.divide(above, below, out=ratio, where=below > 0)
-    return ratio
-
-
-def class_variance(features: Array, labels: Labels, classes: int) -> Float64s:
-    """Variance (N − 1) of each class's features, summed over the features.
-
-    Args:
-        features: (N, F).
-        labels: (N,), each in [0, K).
-        classes: K.
-
-    Returns:
-        float64 (K,); NaN for a class with fewer than two images.
-    """
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ValueError(
-            f"features {features.shape} and labels {labels.shape} must be (N, F), (N,)"
+    known = np.flatnonzero(np.isfinite(samples) & np.isfinite(real))
+    rows = np.arange(len(known))
+    height = 1.5 + 0.28 * min(len(known), _MOST_NAMED)
+    with paper((7, height), dpi=100, font_size=10.5) as (drawing, buffer):
+        axes = drawing.subplots()
+        axes.hlines(rows, real[known], samples[known], color="#C8C8C8", linewidth=2)
+        axes.plot(real[known], rows, "o", color=_REAL, label="real test images")
+        axes.plot(samples[known], rows, "o", color=_SAMPLES, label="samples")
+        highest = real[known].max()
+        axes.axvline(
+            highest, color=_MAXIMUM, linewidth=1, linestyle=(0, (4, 2)), label="real maximum"
         )
-    result = np.full(classes, np.nan)
-    for index in range(classes):
-        members = features[labels == index].astype(np.float64)
-        if len(members) >= 2:
-            result[index] = members.var(axis=0, ddof=1).sum()
-    return result
+        named = len(known) <= _MOST_NAMED
+        axes.set_yticks(
+            rows if named else [],
+            [names[index] for index in known] if named else [],
+            parse_math=False,  # a "$" in a name is no formula
+        )
+        axes.set_ylim(len(known) - 0.5, -0.5)
+        axes.set_xlim(0, 1.05 * max(highest, samples[known].max(), 0.1))
+        axes.set_xlabel(measure)
+        axes.grid(visible=True, axis="x", color="#E4E4E4", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        drawing.legend(loc="outside upper left", ncols=3)
+    return Picture(
+        "How alike two images of a class are",
+        buffer.getvalue(),
+        "A line is a class. Samples at the place of the real images are as varied as they are; far "
+        "to the right of them they are all alike. Left of the dashed line, the highest real class, "
+        "lie the classes that the paper counts.",
+    )
 
 
-def typical_distance(images: Array, *, seed: int) -> float:
-    """Median Euclidean distance over 1 000 random pairs of distinct images of one class.
+Classes = tuple[Images, ...]
+"""Images class by class; none of a class that has too few."""
 
-    Args:
-        images: (N, …), pixels or features.
-        seed: of the pairs.
-
-    Returns:
-        The distance; NaN for fewer than two images.
-    """
-    first, second = random_pairs(len(images), _PAIRS, seed=seed)
-    if not len(first):
-        return float("nan")
-    flat = images.reshape(len(images), -1)
-    squares = [
-        np.square(flat[i].astype(np.float64) - flat[j]).sum()
-        for i, j in zip(first, second, strict=True)
-    ]
-    return float(np.sqrt(np.median(squares)))
+FEWEST = 10
+"""Images of a class on a side below which it has no figure."""
 
 
-def duplicate_share(images: Array, typical: float) -> float:
-    """Share of images that are near-identical to another one of the same set.
+def by_class(images: Images, labels: Labels, count: int) -> Classes:
+    """Images uint8 (N, C, H, W) sorted by labels (N,) in [0, ``count``)."""
+    members = [np.flatnonzero(labels == index) for index in range(count)]
+    return tuple(images[each if len(each) >= FEWEST else each[:0]] for each in members)
 
-    Near-identical: nearer than a tenth of what two real images of the class are typically apart,
-    in which one sees no difference. The share grows with the number of images.
 
-    Args:
-        images: (N, …), of one class.
-        typical: `typical_distance` of real images of that class.
+def class_by_class(measure: Callable[..., float], *sides: Classes) -> Float64Array:
+    """The measure of each class, (K,); NaN where it cannot be given."""
+    return np.array([measure(*images) for images in zip(*sides, strict=True)])
 
-    Returns:
-        The share; NaN for fewer than two images or where ``typical`` is not defined.
-    """
-    if len(images) < 2 or not np.isfinite(typical):
-        return float("nan")
-    nearest = NearestSearch(images).nearest(images, skip=np.arange(len(images)))
-    return float(np.mean(nearest.distance <= NEAR_IDENTICAL * typical))
+
+def figure(key: str, name: str, aim: Aim, per_class: Float64Array, floor: Float64Array) -> Figure:
+    """A figure from values a class, (K,), NaN where there is none; overall: their mean."""
+    value = mean_of_known(per_class)
+    note = f"It takes {FEWEST} samples and {FEWEST} test images of a class."
+    return Figure(
+        key=key,
+        name=name,
+        value=value,
+        aim=aim,
+        protocol=key,
+        floor=mean_of_known(floor),
+        per_class=optional(per_class),
+        per_class_floor=optional(floor),
+        note="The mean over the classes." if value is not None else note,
+    )
+
+
+def mean_of_known(values: Float64Array) -> float | None:
+    """The mean of what is not NaN; None of nothing."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def optional(values: Float64Array) -> tuple[float | None, ...]:
+    """None in the place of NaN."""
+    return tuple(map(defined, values.tolist()))
+
+
+_NAMES = {
+    "ms_ssim": ("mean over pairs of a class", "mean over pairs"),
+    "variance": ("Variance within a class", "Variance"),
+    "duplicates": ("near-identical samples of a class", "near-identical samples"),
+    "sharpness": ("", ""),
+    "brightness": (" within a class", ""),
+    "colour": (" within a class", ""),
+}
+_NOTES = (
+    "No class was asked for: samples are compared with all other samples, and real images with all "
+    "other real images. The texts on the measures speak of classes; read them so.",
+    "The share of classes below the real maximum is left out: it takes asked classes.",
+)
+
+
+def of_all_samples(section: Section) -> Section:
+    """The chapter with figures, made of one group, that say so."""
+    figures = [_of_all(each) for each in section.figures if _measure(each) in _NAMES]
+    return replace(
+        section,
+        title="Variety",
+        figures=tuple(figures),
+        notes=(*_NOTES, *section.notes),
+    )
+
+
+def _measure(figure: Figure) -> str:
+    return figure.key.split(".")[1]
+
+
+def _of_all(figure: Figure) -> Figure:
+    measure = _measure(figure)
+    return replace(
+        figure,
+        key=figure.key.replace(measure, f"{measure}_of_all", 1),
+        name=figure.name.replace(*_NAMES[measure]),
+        per_class=(),
+        per_class_floor=(),
+        note="" if figure.value is not None else figure.note,
+    )
+
+
+_PAIRS = 100  # of images of a class, as in the paper
+_LOOKS: Mapping[str, tuple[Callable[[Images, Images], float], str]] = {
+    "sharpness": (sharpness_ratio, "Sharpness over that of real images"),
+    "brightness": (
+        brightness_variance_ratio,
+        "Variance of brightness within a class over that of real images",
+    ),
+    "colour": (
+        colour_variance_ratio,
+        "Variance of colour within a class over that of real images",
+    ),
+}
+_MOST = 1000  # images of a class among which near-identical ones are looked for
+
+
+def diversity_section(evidence: Evidence) -> Section:
+    """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colours."""
+    subject, parts, seed = evidence.subject, evidence.parts, evidence.seed
+    count = len(evidence.names)
+    samples = by_class(subject.samples, subject.asked, count)
+    real = by_class(parts.test.images, evidence.groups("test"), count)
+    validation = by_class(parts.validation.images, evidence.groups("validation"), count)
+    scales, eye = ssim_scales(*parts.shape[1:]), evidence.eye.name
+
+    def similarity(images: Classes) -> Float64Array:
+        return class_by_class(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
+
+    alike, real_alike = similarity(samples), similarity(real)
+    variance, by_seen, variance_floor = _variances(evidence)
+    duplicates, duplicates_floor = _duplicates(samples, real, seed)
+    looks = {
+        key: (class_by_class(ratio, samples, real), class_by_class(ratio, validation, real))
+        for key, (ratio, _) in _LOOKS.items()
+    }
+    figures = (
+        figure(
+            "diversity.ms_ssim",
+            f"{scales.name}, mean over pairs of a class",
+            "floor",
+            alike,
+            real_alike,
+        ),
+        _share_below(scales, alike, real_alike, similarity(validation)),
+        figure(
+            f"diversity.variance.{eye}",
+            f"Variance within a class over that of real images ({eye})",
+            "one",
+            variance,
+            variance_floor,
+        ),
+        figure(
+            "diversity.duplicates",
+            "Share of near-identical samples of a class",
+            "floor",
+            duplicates,
+            duplicates_floor,
+        ),
+        *(
+            figure(f"diversity.{key}", _LOOKS[key][1], "one", *values)
+            for key, values in looks.items()
+            if key != "colour" or np.isfinite(values[0]).any()  # grey images have none
+        ),
+    )
+    variety = Variety(
+        classes=evidence.names,
+        variance=optional(variance),
+        variance_by_seen_class=mean_of_known(by_seen),
+        duplicates=optional(duplicates),
+        similarity=optional(alike),
+        real_similarity=optional(real_alike),
+        sharpness=mean_of_known(looks["sharpness"][0]),
+        colour=optional(looks["colour"][0]),
+        conditional=subject.conditional,
+    )
+    charted = subject.conditional and np.isfinite(alike + real_alike).any()
+    section = Section(
+        key="diversity",
+        title="Variety inside a class",
+        explanation=EXPLANATION,
+        figures=figures,
+        blocks=(similarity_chart(scales.name, evidence.names, alike, real_alike),)
+        if charted
+        else (),
+        findings=diversity_findings(variety),
+        protocols=_protocols(evidence, scales),
+        notes=_notes(evidence, samples, real, validation),
+    )
+    return section if subject.conditional else of_all_samples(section)
+
+
+def _variances(evidence: Evidence) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """By the class asked for, by the class that the judge sees, and of validation images."""
+    eye, subject, count = evidence.eye, evidence.subject, len(evidence.names)
+    seen = evidence.samples_seen_by(eye)
+    test = evidence.part_seen_by(eye, "test").features
+    validation = evidence.part_seen_by(eye, "validation").features
+    of_test, of_validation = evidence.groups("test"), evidence.groups("validation")
+
+    def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64Array:
+        result = variance_ratio(features, labels, test, of_test, count)
+        few = np.minimum(_counts(labels, count), _counts(of_test, count)) < FEWEST
+        return np.where(few, np.nan, result)
+
+    return (
+        ratio(seen.features, subject.asked),
+        ratio(seen.features, seen.logits.argmax(axis=1))
+        if subject.conditional
+        else np.full(count, np.nan),
+        ratio(validation, of_validation),
+    )
+
+
+def _duplicates(samples: Classes, real: Classes, seed: int) -> tuple[Float64Array, Float64Array]:
+    """Shares of near-identical samples and of near-identical real images, equally many a class."""
+    shares = np.full((2, len(samples)), np.nan)
+    for index, sides in enumerate(zip(samples, real, strict=True)):
+        count = min(_MOST, *map(len, sides))
+        if count:
+            typical = typical_distance(sides[1], seed=seed)
+            shares[:, index] = [
+                duplicate_share(images[_chosen(len(images), count, seed)], typical)
+                for images in sides
+            ]
+    return shares[0], shares[1]
+
+
+def _share_below(
+    scales: SsimScales, samples: Float64Array, real: Float64Array, validation: Float64Array
+) -> Figure:
+    both = np.isfinite(samples) & np.isfinite(real)
+    highest = real[both].max() if both.any() else np.nan
+    of_samples, of_real = samples[both], validation[np.isfinite(validation)]
+    return Figure(
+        key="diversity.ms_ssim_share",
+        name=f"Share of classes below the real maximum ({scales.name})",
+        value=float((of_samples < highest).mean()) if both.any() else None,
+        aim="high",
+        protocol="diversity.ms_ssim",
+        floor=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
+        note=f"The highest mean of a real class is {highest:.3f}."
+        if both.any()
+        else f"It takes {FEWEST} samples and {FEWEST} test images of a class.",
+    )
+
+
+def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, Any]]:
+    pixels = {
+        **evidence.protocol(evidence.eye),
+        "extractor": "pixels",
+        "extractor_weights_hash": None,
+        "resize": f"none: images are compared at {evidence.parts.shape}",
+        "smallest_class": FEWEST,
+    }
+    within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
+    similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
+    return {
+        "diversity.ms_ssim": similarity,
+        f"diversity.variance.{evidence.eye.name}": {
+            **evidence.protocol(evidence.eye, smallest_class=FEWEST),
+            "floor": "validation over test",
+            "floor_images": len(evidence.parts.validation),
+        },
+        "diversity.duplicates": {
+            **pixels,
+            "floor": "the same of as many test images",
+            "most_per_class": _MOST,
+            "near_identical": f"below {NEAR_IDENTICAL} of the median distance of real pairs",
+        },
+        **{
+            f"diversity.{measure}": {**pixels, "floor": "validation over test"}
+            for measure in _LOOKS
+        },
+    }
+
+
+def _notes(evidence: Evidence, *sides: Classes) -> tuple[str, ...]:
+    notes = []
+    for name, images in zip(("samples", "test images", "validation images"), sides, strict=True):
+        few = [each for each, found in zip(evidence.names, images, strict=True) if not len(found)]
+        if few:
+            notes.append(f"Fewer than {FEWEST} {name} of {_listed(few)}: no figures of these.")
+    return tuple(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _chosen(total: int, count: int, seed: int) -> npt.NDArray[np.int64]:
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def _counts(labels: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
+    return np.bincount(labels, minlength=count).astype(np.int64)

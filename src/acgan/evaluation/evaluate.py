@@ -1,4 +1,9 @@
-"""The whole evaluation: every chapter in turn, and the report that they make."""
+"""How long each part of an evaluation takes, told while it runs.
+
+The first picture of a report: samples beside real images, class by class.
+
+The whole evaluation: every chapter in turn, and the report that they make.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,62 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from acgan.classifiers.extractor import Extractor
-from acgan.environment import describe_environment, machine_in_words
-from acgan.evaluation.evidence import Evidence
-from acgan.evaluation.overview import overview
+from acgan.evaluation.class_coverage import coverage_section
+from acgan.evaluation.class_head import with_class_head
+from acgan.evaluation.diversity import diversity_section
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.fidelity import fidelity_section
+from acgan.evaluation.labels import labels_section
+from acgan.evaluation.latent import latent_of_all_section, latent_section
+from acgan.evaluation.memorization import memorisation_section
 from acgan.evaluation.prepare import Prepared
-from acgan.evaluation.report import Report
-from acgan.evaluation.section import Section
-from acgan.evaluation.sections.class_head import with_class_head
-from acgan.evaluation.sections.coverage import coverage_section
-from acgan.evaluation.sections.diversity import diversity_section
-from acgan.evaluation.sections.fidelity import fidelity_section
-from acgan.evaluation.sections.labels import labels_section
-from acgan.evaluation.sections.latent import latent_section
-from acgan.evaluation.sections.latent_of_all import latent_of_all_section
-from acgan.evaluation.sections.memorisation import memorisation_section
-from acgan.evaluation.stopwatch import Stopwatch
+from acgan.execution.progress import Stopwatch
+from acgan.plots.grid import class_sheet, png_bytes, side_by_side, strip
+from acgan.report.report import Report
+from acgan.report.section import Picture, Section
+from acgan.runs.environment import describe_environment, machine_in_words
+
+_COLUMNS = 8
+_MOST_CLASSES = 20
+
+
+def overview(evidence: Evidence) -> Picture:
+    """The first samples of each class, unselected, and beside them the first test images."""
+    if not evidence.subject.conditional:
+        return _of_all(evidence)
+    shown = range(min(len(evidence.names), _MOST_CLASSES))
+    names = [evidence.names[index] for index in shown]
+    test = evidence.parts.test
+    samples = class_sheet([evidence.subject.of_class(index)[:_COLUMNS] for index in shown], names)
+    real = class_sheet(
+        [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)
+    )
+    more = len(evidence.names) - len(names)
+    left_out = f" Of {len(evidence.names)} classes the first {len(names)} are shown." * (more > 0)
+    return Picture(
+        "Samples and real images",
+        png_bytes(side_by_side([samples, real], ["samples", "real test images"])),
+        "On the left the first samples of each class as they came, none chosen; on the right the "
+        f"first real images of the test part.{left_out}",
+    )
+
+
+def _of_all(evidence: Evidence) -> Picture:
+    test, count = evidence.parts.test, _COLUMNS**2
+    chosen = np.random.default_rng(evidence.seed).permutation(len(test))[:count]
+    sheets = [
+        strip(images, columns=_COLUMNS)
+        for images in (evidence.subject.samples[:count], test.images[chosen])
+    ]
+    return Picture(
+        "Samples and real images",
+        png_bytes(side_by_side(sheets, ["samples", "real test images"])),
+        "On the left the first samples as they came, none chosen; on the right real images of the "
+        "test part, chosen by chance.",
+    )
 
 
 def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:

@@ -1,160 +1,281 @@
-"""How far a set of features lies from another: the Fréchet distance between two Gaussians.
+"""The measures of fidelity in one extractor's features, overall and per class, beside the floor.
 
-Which features, of how many images, against which part of the data, is the caller's to choose and
-to state: the distance falls with the number of images, and compares only at equal counts.
+What stands behind every figure on fidelity: enough to measure it again.
+
+The chapter on fidelity: how close the samples come to real images that nobody learned from.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, cast, final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.linalg import lapack
 
-from acgan.errors import DataError
-
-Array = npt.NDArray[Any]
-Float64s = npt.NDArray[np.float64]
-
-SMALLEST_COUNT = 256
-"""Images a side below which no Fréchet distance is given, whatever the features."""
-
-_FLOOR_DRAWS = 5
-_WIDE = 512  # features from which a draw takes a second or more, and two agree to a few percent
-_CONDITION = 1e-10  # of a covariance, from which its Cholesky factor is exact enough
+from acgan.classifiers.extractor import Extractor
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.fidelity_findings import fidelity_findings
+from acgan.evaluation.fidelity_measured import REPLICATES, Beside, Measured, measured
+from acgan.metrics.frechet import floor_draws, smallest_count
+from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT
+from acgan.metrics.kid import SMALLEST_KERNEL_COUNT
+from acgan.metrics.prdc import NEIGHBOURS, SMALLEST_MANIFOLD_COUNT
+from acgan.plots.charts import class_bars
+from acgan.report.section import Figure, Finding, Picture, Section, Table
 
 
-def smallest_count(features: int) -> int:
-    """Images a side below which no Fréchet distance is given: twice the number of features.
+def fidelity_protocols(
+    evidence: Evidence, extractor: Extractor, result: Measured
+) -> dict[str, dict[str, Any]]:
+    """By the keys that the figures of one extractor name."""
+    name, validation = result.extractor, evidence.parts.validation
+    base = {
+        **evidence.protocol(extractor),
+        "floor": "validation against test",
+        "validation_images": len(validation),
+        "validation_hash": validation.content_hash,
+    }
+    return {
+        f"frechet.{name}": {
+            **base,
+            "features": result.features,
+            "covariance": "unbiased (N − 1), float64",
+            "overall": "all samples against all test images",
+            "floor_images_a_side": result.floor_count,
+            "floor_draws": result.floor_draws,
+            "per_class": "random subsets of equal size of samples, test and validation images",
+            "images_a_side_per_class": list(result.class_counts),
+            "draws_per_class": floor_draws(result.features),
+        },
+        f"kid.{name}": {
+            **base,
+            "features": result.features,
+            "kernel": "(x·y / features + 1)³",
+            "estimate": "unbiased, over all pairs of all samples and all test images",
+            "interval": "95 %, bootstrap over images, pairs of copies left out",
+            "replicates": REPLICATES,
+            "floor_images_a_side": result.manifold_count,
+        },
+        f"inception_score.{name}": {
+            **base,
+            "floor": "the score of real test images, at the same count",
+            "splits": 1,
+            "images": result.score_count,
+            "known_classes": result.known_classes,
+        },
+        f"manifold.{name}": {
+            **base,
+            "features": result.features,
+            "k": NEIGHBOURS,
+            "balls": "closed; the point itself is not among its neighbours",
+            "subsets": "random, of equal size of samples, test and validation images",
+            "images_a_side": result.manifold_count,
+            "images_a_side_per_class": list(result.manifold_counts),
+        },
+    }
 
-    A covariance of F features takes more than F images to have full rank, and some more to be
-    worth a comparison; with fewer, the figure is mostly the noise of its own estimate.
-    """
-    return max(SMALLEST_COUNT, 2 * features)
+
+_SHARES_DIFFER = 0.05  # of the images, from which overall figures measure it noticeably
+_MOST_BARS = 40
+
+_EXPLANATION = (
+    "Each network below turns images into numbers, its features, and the figures compare samples "
+    "with the real test images there. The judge learned from the real training images of this data "
+    "set; other networks learned from photographs and see other things. Figures of different "
+    "networks, or of different data, cannot be compared with each other. The floor is the same "
+    "figure with real validation images in place of the samples: what a perfect model would get, "
+    "at the same number of images wherever the number matters.",
+    "The Fréchet distance (Heusel et al. 2017) takes both sides for Gaussian clouds and measures "
+    "how far apart they lie in place and shape. 0 is equal; it falls with the number of images, so "
+    "that even real images have a floor above 0. It is called FID only in Inception's features. "
+    "It is blind to what a mean and a covariance do not hold, and a model that repeats the "
+    "training images has an excellent one.",
+    "The kernel distance (KID; Bińkowski et al. 2018) asks whether images of one side are more "
+    "like each other than like the other side's. It supposes no Gaussian and is right on average "
+    "for any number of images: equal sides give 0, and chance may put it below, as do sides whose "
+    "classes are exactly balanced, which is more even than chance: hence floors a little below 0. "
+    "The 95 % interval says how much is chance of which images were drawn; where it reaches down "
+    "to the floor, this measure cannot tell the samples from real images.",
+    "The score (Salimans et al. 2016) is high when each sample is clearly one class to the network "
+    "and all classes come up; its ceiling is the number of classes that the network knows. It "
+    "never looks at a real image: one clear picture a class is perfect to it, so read it last.",
+    "Precision and recall (Kynkäänniemi et al. 2019) draw a ball around every image that reaches "
+    f"to its {NEIGHBOURS}-th nearest neighbour on its own side. Precision is the share of samples "
+    "in the ball of some real image: are they realistic? Recall is the share of real images in "
+    "the ball of some sample: is the variety there? A few outliers with huge balls may lift both. "
+    "So density (Naeem et al. 2020) counts in how many real balls a sample lies, 1 for real "
+    "images, above 1 where samples crowd around the typical; and coverage is the share of real "
+    "images that have a sample in their own ball.",
+    "Per class, everything is measured among the samples asked for as that class and its real "
+    "images (for the score: how much these samples add). A model that looks good overall and far "
+    "off per class draws good pictures under wrong names.",
+)
 
 
-def floor_draws(features: int) -> int:
-    """Random subsets that a floor is averaged over."""
-    return _FLOOR_DRAWS if features < _WIDE else 2
+def fidelity_section(evidence: Evidence, extractors: Sequence[Extractor]) -> Section:
+    """Fréchet and kernel distance, score, precision, recall, density and coverage.
 
-
-@final
-@dataclass(frozen=True)
-class Floor:
-    """The distance between two real parts: what a perfect model would be measured at.
-
-    Attributes:
-        distance: Fréchet distance at equal counts; NaN where the smaller part is below
-            `smallest_count`.
-        count: images a side.
-        draws: subsets of the larger part over which it is averaged.
-        seed: of these subsets.
-    """
-
-    distance: float
-    count: int
-    draws: int
-    seed: int
-
-
-def frechet_floor(a: Array, b: Array, *, seed: int) -> Floor:
-    """Fréchet distance between the features of two real parts, (N, F) and (M, F)."""
-    count, features = min(len(a), len(b)), a.shape[1]
-    draws = 1 if len(a) == len(b) else floor_draws(features)
-    if count < smallest_count(features):
-        return Floor(math.nan, count, draws, seed)
-    return Floor(equal_count_distance(a, b, draws=draws, seed=seed), count, draws, seed)
-
-
-def frechet_distance(a: Array, b: Array) -> float:
-    """Squared Fréchet distance between the Gaussians of two sets of features.
-
-    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½), with unbiased covariances (N − 1), in float64
-    throughout (Dowson & Landau 1982; Heusel et al. 2017, eq. 6).
-
-    With centred features Qᵢ Rᵢ = Xᵢ / √(Nᵢ − 1), Σᵢ = Rᵢᵀ Rᵢ, and the eigenvalues of Σ₁ Σ₂ are the
-    squared singular values of R₁ R₂ᵀ. So the trace of the root is the sum of those singular
-    values: no root of a rounding error is taken, and the result is as exact for features of
-    deficient rank (fewer images than features, dead features) as for others. torch-fidelity takes
-    eigenvalues of Σ₁ Σ₂ and then their roots, which turns rounding of 1e-16 into 1e-8 for every
-    missing rank; this is why the distance is ours. A well-conditioned covariance's R is its
-    Cholesky factor, four times as fast as QR and as exact there.
+    Overall and per class, each beside its floor, in the features of every extractor.
 
     Args:
-        a: (N, F), N ≥ 2, any real dtype.
-        b: (M, F), M ≥ 2.
-
-    Returns:
-        The distance, in squared units of the features, at least 0.
-
-    Raises:
-        DataError: fewer than two rows, or values that are not finite.
-
-    Example:
-        >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))
-        9.0
+        evidence: samples, real parts and judge.
+        extractors: in whose features to measure, the most telling first.
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise ValueError(f"features must be (N, F) and (M, F), not {a.shape} and {b.shape}")
-    return _between(_gaussian(a), _gaussian(b))
+    results = []
+    for done, extractor in enumerate(extractors):
+        evidence.progress("fidelity", done, len(extractors))
+        results.append(measured(evidence, extractor))
+    evidence.progress("fidelity", len(extractors), len(extractors))
+    figures: list[Figure] = []
+    blocks: list[Table | Picture] = []
+    findings: list[Finding] = []
+    names = evidence.names if evidence.subject.conditional else ()
+    protocols: dict[str, dict[str, Any]] = {}
+    for extractor, result in zip(extractors, results, strict=True):
+        figures += _figures(result)
+        blocks += _blocks(names, result)
+        decisive = extractor is extractors[0] and evidence.instead is None
+        findings += fidelity_findings(names, result, decisive=decisive)
+        protocols.update(fidelity_protocols(evidence, extractor, result))
+    order = ("fault", "warning", "good")
+    return Section(
+        key="fidelity",
+        title="Fidelity: how close do samples come to real images?",
+        explanation=_EXPLANATION,
+        figures=tuple(figures),
+        blocks=tuple(blocks),
+        findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
+        protocols=protocols,
+        notes=tuple(_notes(evidence, results)),
+    )
 
 
-def equal_count_distance(a: Array, b: Array, *, draws: int, seed: int) -> float:
-    """Fréchet distance at equal counts: all of the smaller set against subsets of the larger.
-
-    Between two real parts this is the floor: what a perfect model would be measured at.
-
-    Args:
-        a: (N, F).
-        b: (M, F).
-        draws: subsets over which the distance is averaged (one where N = M).
-        seed: of the subsets, which are drawn without replacement.
-
-    Returns:
-        The mean distance.
-    """
-    small, large = sorted((a, b), key=len)
-    if len(small) == len(large):
-        return frechet_distance(a, b)
-    random = np.random.default_rng(seed)
-    fixed = _gaussian(small)
-    distances = [
-        _between(fixed, _gaussian(large[random.permutation(len(large))[: len(small)]]))
-        for _ in range(draws)
+def _figures(result: Measured) -> list[Figure]:
+    name = result.extractor
+    distance = "FID" if name.startswith("inception") else "Fréchet distance"
+    return [
+        _figure(
+            result.frechet,
+            key=f"fidelity.frechet.{name}",
+            name=f"{distance} ({name})",
+            aim="low",
+            protocol=f"frechet.{name}",
+            least=smallest_count(result.features),
+        ),
+        _figure(
+            result.kernel,
+            key=f"fidelity.kid.{name}",
+            name=f"Kernel distance, KID ({name})",
+            aim="floor",  # which lies at 0 and on either side of it: no unit to count in
+            protocol=f"kid.{name}",
+            least=SMALLEST_KERNEL_COUNT,
+            interval=result.kernel_interval,
+        ),
+        _figure(
+            result.score,
+            key=f"fidelity.inception_score.{name}",
+            name=f"Inception-style score ({name})",
+            aim="high",
+            protocol=f"inception_score.{name}",
+            least=SMALLEST_SCORE_COUNT,
+            note=f"at most {result.known_classes:,}; the floor is the score of real test images",
+        ),
+        *(
+            _figure(
+                getattr(result, measure),
+                key=f"fidelity.{measure}.{name}",
+                name=f"{measure.capitalize()} ({name})",
+                aim="floor" if measure == "density" else "high",
+                protocol=f"manifold.{name}",
+                least=SMALLEST_MANIFOLD_COUNT,
+            )
+            for measure in ("precision", "recall", "density", "coverage")
+        ),
     ]
-    return float(np.mean(distances))
 
 
-def _between(a: tuple[Float64s, Float64s], b: tuple[Float64s, Float64s]) -> float:
-    (mean_a, root_a), (mean_b, root_b) = a, b
-    cross = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
-    spread = np.square(root_a).sum() + np.square(root_b).sum() - 2 * cross
-    distance = np.square(mean_a - mean_b).sum() + spread
-    return max(0.0, float(distance))  # below 0 only by rounding
+def _figure(beside: Beside, *, least: int, note: str = "", **same: Any) -> Figure:
+    values, floors = beside.per_class, beside.per_class_floor
+    missing = []
+    if beside.value is None:
+        missing.append(f"it takes at least {least:,} samples and as many test images")
+    elif beside.floor is None:
+        missing.append(f"the floor takes at least {least:,} validation images")
+    if beside.value is not None and None in values:
+        missing.append(f"per class it takes at least {least:,} samples and as many test images")
+    elif beside.floor is not None and None in floors:
+        missing.append(f"the floor of a class takes at least {least:,} validation images of it")
+    known = any(each is not None for each in values)
+    return Figure(
+        value=beside.value,
+        floor=beside.floor,
+        per_class=values if known else (),
+        per_class_floor=floors if known and any(each is not None for each in floors) else (),
+        note="; ".join([note] * bool(note and beside.value is not None) + missing),
+        **same,
+    )
 
 
-def _gaussian(features: Array) -> tuple[Float64s, Float64s]:
-    """Mean (F,) and a triangular R, (min(N, F), F), with Rᵀ R the unbiased covariance."""
-    if len(features) < 2:
-        raise DataError(f"a Fréchet distance needs at least 2 images a side, not {len(features)}")
-    values = features.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise DataError("a Fréchet distance needs finite features; some are infinite or NaN")
-    mean = values.mean(axis=0)
-    values -= mean
-    values /= np.sqrt(len(values) - 1)
-    return mean, _root(values)
+def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
+    """The Fréchet distance per class: what the figure's table cannot show."""
+    frechet = result.frechet
+    if all(value is None for value in frechet.per_class):
+        return []
+    rows = [
+        (name, value, floor, _in_floors(value, floor), images)
+        for name, value, floor, images in zip(
+            classes, frechet.per_class, frechet.per_class_floor, result.class_counts, strict=True
+        )
+    ]
+    overall = (frechet.value, frechet.floor, _in_floors(frechet.value, frechet.floor))
+    shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
+    chart = class_bars(
+        [classes[index] for index in shown],
+        {"samples": [frechet.per_class[index] for index in shown]},
+        axis=f"Fréchet distance ({result.extractor})",
+        floor=[frechet.per_class_floor[index] for index in shown],
+    )
+    farthest = f" The {_MOST_BARS} farthest classes." if len(classes) > _MOST_BARS else ""
+    title = f"Fréchet distance per class ({result.extractor})"
+    return [
+        Picture(
+            title=title,
+            png=chart,
+            caption="One bar a class: the distance between the samples asked for as this class and "
+            "its real test images; the tick is the same between two sets of its real images. A bar "
+            "that reaches just its tick is as good as it gets; one that stands out is a class that "
+            f"the model has not learned, or draws under another name.{farthest}",
+        ),
+        Table(
+            title=f"{title}, in floors",
+            header=("class", "distance", "floor", "in floors", "images a side"),
+            rows=(("all", *overall, None), *rows),
+            caption="Overall and per class; distances of classes are taken at equal counts, which "
+            "are smaller than overall, so that their floors are higher.",
+        ),
+    ]
 
 
-def _root(values: Float64s) -> Float64s:
-    """A triangular R with Rᵀ R = Xᵀ X."""
-    if len(values) > values.shape[1]:
-        product = values.T @ values
-        factor, failed = lapack.dpotrf(product)
-        # Squaring X halves the digits of its smallest directions, so only where none is small.
-        if not failed and lapack.dpocon(factor, np.abs(product).sum(axis=0).max())[0] > _CONDITION:
-            return np.asarray(factor, dtype=np.float64)
-    return cast(Float64s, np.linalg.qr(values, mode="r"))  # numpy's stubs: only "reduced"
+def _in_floors(value: float | None, floor: float | None) -> float | None:
+    return value / floor if value is not None and floor else None
+
+
+def _notes(evidence: Evidence, results: Sequence[Measured]) -> list[str]:
+    if not evidence.subject.conditional:
+        return ["No class was asked for, so there are no figures per class."]
+    notes = [
+        f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
+        f"features takes {smallest_count(each.features):,} images of the class a side; the kernel "
+        "distance takes few."
+        for each in results
+        if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
+    ]
+    asked = np.bincount(evidence.subject.asked, minlength=len(evidence.names))
+    real = evidence.parts.test.class_counts
+    apart = 0.5 * np.abs(asked / max(asked.sum(), 1) - real / max(real.sum(), 1)).sum()
+    if apart > _SHARES_DIFFER:
+        notes.append(
+            f"The classes' shares differ between samples and test images (by {apart:.0%} of the "
+            "images): overall figures measure that too, figures per class do not."
+        )
+    return notes

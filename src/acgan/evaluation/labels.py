@@ -1,62 +1,191 @@
-"""Whether samples show the class that was asked for, class by class."""
+"""The chapter on labels: whether samples show the class that was asked for, and to whom."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from acgan.errors import DataError
+from acgan.classifiers.extractor import Extractor
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.label_classifiers import (
+    SMALLEST_COUNT,
+    Reader,
+    judge_reader,
+    outside_reader,
+    share_beside_real,
+)
+from acgan.evaluation.label_findings import label_findings
+from acgan.evaluation.resolution import resolution, resolution_table
+from acgan.metrics.accuracy import ClassAgreement
+from acgan.report.section import Figure, Finding, Section, Table
 
-Float64s = npt.NDArray[np.float64]
+View = tuple[ClassAgreement | None, ClassAgreement | None]
+"""What a reader sees in the samples and in the real test images; None of no image."""
+
+_WIDEST_MATRIX = 20  # classes up to which the whole confusion matrix is shown
+_PAIRS = 20
+
+_EXPLANATION = (
+    "The judge is a classifier that learned from the real training images alone; it has never seen "
+    "a sample, and is no part of the model. The share of samples that it reads as the class that "
+    "was asked for says whether the label is obeyed. It errs on real images too, so its share of "
+    "real test images stands beside: near it is as good as it gets. Above it is no triumph: such "
+    "samples are more typical than reality. It says nothing of variety: one good picture a class "
+    "is read right every time.",
+    "The confusion matrix counts what was asked for (rows) and what the judge saw (columns). Right "
+    "samples lie on the diagonal. A strong place elsewhere in a row is a class drawn under another "
+    "name; rows that are all alike are a label that is ignored.",
+    "Discriminability (Odena, Olah & Shlens 2017, §4.1) asks a classifier that has not even seen "
+    "this data set: trained on ImageNet's photographs, it chooses among those of our classes that "
+    "ImageNet has, by a published map (that of CINIC-10, Darlow et al. 2018), and takes the mean "
+    "probability over the ImageNet classes that belong to one of ours (Geirhos et al. 2019). Where "
+    "ImageNet has no such classes, a linear probe (Alain & Bengio 2016), which is a logistic "
+    "regression on that network's features, learns them from real training images. Small images "
+    "are not what that network grew up with: read its share only beside that of the real images.",
+    "The resolution experiment (same paper, figures 2 and 3) takes up to 2 000 samples, shrinks "
+    "them to half and to a quarter of their side, brings them back and asks again. Real images are "
+    "read worse then, since their detail tells something. If samples are not, the model draws no "
+    "detail that means anything. The readers learned from sharp images and may be lost with "
+    "blurred ones: where real images are hardly read either, the comparison decides nothing.",
+)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class ClassAgreement:
-    """What a classifier saw, beside what was asked for.
-
-    Attributes:
-        overall: share of all samples read as the class asked for.
-        per_class: float64 (K,), the same share within each asked class; NaN where none was asked.
-        confusion: int64 (K, K), number of samples by asked class (row) and seen class (column).
-    """
-
-    overall: float
-    per_class: Float64s
-    confusion: npt.NDArray[np.int64]
-
-    @property
-    def worst_class(self) -> int:
-        """Index of the class with the lowest share, the first of several."""
-        return int(np.nanargmin(self.per_class))
-
-
-def class_agreement(
-    logits: npt.NDArray[Any], asked: npt.NDArray[np.integer[Any]]
-) -> ClassAgreement:
-    """Count the samples whose highest logit is that of the asked class.
+def labels_section(evidence: Evidence, imagenet: Extractor | None) -> Section:
+    """Accuracy and confusion by the judge; discriminability or a probe; the resolution experiment.
 
     Args:
-        logits: (N, K), of a classifier that had no part in the training of the model.
-        asked: (N,), each in [0, K).
-
-    Raises:
-        DataError: there is no sample, or a logit is not finite (which argmax would hide).
+        evidence: samples, real parts and judge.
+        imagenet: a classifier with ImageNet's 1000 classes; None to leave out what needs one.
     """
-    if logits.ndim != 2 or asked.shape != logits.shape[:1]:
-        raise ValueError(f"logits {logits.shape} and classes {asked.shape} must be (N, K), (N,)")
-    count, classes = logits.shape
-    if not count:
-        raise DataError("there are no samples to judge; draw at least one")
-    if not np.isfinite(logits).all():
-        raise DataError("the classifier's logits are not all finite; its weights are damaged")
-    if asked.min() < 0 or asked.max() >= classes:
-        raise ValueError(f"the asked classes must lie in 0 to {classes - 1}")
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (asked, logits.argmax(axis=1)), 1)
-    right, total = np.diagonal(confusion), confusion.sum(axis=1)
-    per_class = np.divide(right, total, out=np.full(classes, np.nan), where=total > 0)
-    return ClassAgreement(float(right.sum() / count), per_class, confusion)
+    readers = [judge_reader(evidence)]
+    if imagenet is not None:
+        readers.append(outside_reader(evidence, imagenet))
+    names = evidence.names
+    views = [_view(evidence, reader) for reader in readers]
+    seen, real = views[0]
+    results = [resolution(evidence, reader) for reader in readers]
+    figures = [
+        _figure(evidence, reader, *view) for reader, view in zip(readers, views, strict=True)
+    ]
+    blocks = [resolution_table(results, evidence.parts.shape)]
+    findings: tuple[Finding, ...] = ()
+    if seen is not None and real is not None:
+        blocks.insert(0, _confusion_table(names, seen, real))
+        findings = label_findings(
+            names,
+            seen.confusion,
+            real.confusion,
+            at_half={result.reader.extractor.name: result.at_half for result in results},
+            outsiders={
+                reader.extractor.name: share_beside_real(*view)
+                for reader, view in zip(readers[1:], views[1:], strict=True)
+            },
+        )
+    return Section(
+        key="labels",
+        title="Labels: do samples show the class that was asked for?",
+        explanation=_EXPLANATION,
+        figures=(*figures, *(figure for result in results for figure in result.figures)),
+        blocks=tuple(blocks),
+        findings=findings,
+        protocols={
+            **{
+                _protocol_key(reader): evidence.protocol(reader.extractor, **reader.protocol)
+                for reader in readers
+            },
+            **{result.protocol_key: result.protocol for result in results},
+        },
+        notes=tuple(_notes(evidence, readers)),
+    )
+
+
+def _view(
+    evidence: Evidence, reader: Reader
+) -> tuple[ClassAgreement | None, ClassAgreement | None]:
+    """What a reader sees in the samples and in the real test images."""
+    test = evidence.parts.test
+    return (
+        reader.agreement(evidence.samples_seen_by(reader.extractor), evidence.subject.asked),
+        reader.agreement(evidence.part_seen_by(reader.extractor, "test"), test.labels),
+    )
+
+
+def _figure(
+    evidence: Evidence, reader: Reader, seen: ClassAgreement | None, real: ClassAgreement | None
+) -> Figure:
+    share = share_beside_real(seen, real)
+    without = [name for name, known in zip(evidence.names, reader.known, strict=True) if not known]
+    notes = []
+    if share.value is None:
+        notes.append(f"it takes at least {SMALLEST_COUNT} samples")
+    elif any(
+        one is None and known for one, known in zip(share.per_class, reader.known, strict=True)
+    ):
+        notes.append(f"per class it takes at least {SMALLEST_COUNT} samples")
+    if without:
+        notes.append(f"without {', '.join(without)}, which it does not know")
+    return Figure(
+        key=reader.key,
+        name=reader.name,
+        value=share.value,
+        aim="floor",
+        protocol=_protocol_key(reader),
+        floor=share.floor,
+        interval=share.interval,
+        per_class=share.per_class,
+        per_class_floor=share.per_class_floor,
+        note="; ".join(notes),
+    )
+
+
+def _protocol_key(reader: Reader) -> str:
+    return reader.key.removeprefix("labels.")
+
+
+def _confusion_table(names: Sequence[str], seen: ClassAgreement, real: ClassAgreement) -> Table:
+    """The whole matrix, or of many classes the pairs that are confused most."""
+    if len(names) <= _WIDEST_MATRIX:
+        return Table(
+            title="Asked and seen class (judge)",
+            header=("asked", *names),
+            rows=tuple(
+                (name, *map(int, row)) for name, row in zip(names, seen.confusion, strict=True)
+            ),
+            caption="Samples by the class asked for (row) and the class that the judge sees "
+            "(column); right ones lie on the diagonal.",
+            heat=True,
+        )
+    wrong = seen.confusion - np.diag(np.diagonal(seen.confusion))
+    asked, other = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable"), wrong.shape)
+    rows = [
+        (
+            names[a],
+            names[b],
+            int(wrong[a, b]),
+            int(seen.confusion[a].sum()),
+            int(real.confusion[a, b]),
+        )
+        for a, b in zip(asked[:_PAIRS], other[:_PAIRS], strict=True)
+        if wrong[a, b]
+    ]
+    return Table(
+        title="The pairs confused most (judge)",
+        header=("asked", "seen", "samples", "samples asked for", "real test images"),
+        rows=tuple(rows),
+        caption="Samples asked for as one class and seen as another, and the real test images of "
+        "the one class that the judge takes for the other.",
+    )
+
+
+def _notes(evidence: Evidence, readers: Sequence[Reader]) -> list[str]:
+    counts = np.bincount(evidence.subject.asked, minlength=len(evidence.names))
+    missing = [name for name, count in zip(evidence.names, counts, strict=True) if not count]
+    notes = []
+    if missing:
+        notes.append(f"There are no samples of {', '.join(missing)}; nothing is said of them.")
+    if len(readers) == 1:
+        notes.append(
+            "There is no ImageNet classifier here, so discriminability by one is left out."
+        )
+    return notes

@@ -1,4 +1,7 @@
-"""From what a person names to evidence: subject, data, judge and extractors, each checked first."""
+"""Whether the reference is unseen: figures on images that a model learned from prove nothing.
+
+From what a person names to evidence: subject, data, judge and extractors, each checked first.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,78 @@ from typing import final
 from acgan.classifiers.cache import judge_of, judges_folder
 from acgan.classifiers.extractor import Extractor
 from acgan.classifiers.extractors import build_extractor
-from acgan.classifiers.judge import Judge
+from acgan.classifiers.reference_classifier import Judge
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
-from acgan.data.mirror import mirror_keeps_class
-from acgan.errors import DataError, UsageError
-from acgan.evaluation.evidence import Evidence, Progress, Subject
-from acgan.evaluation.held_out import check_same_split, check_unseen, has_same_split
-from acgan.evaluation.origin_notes import origin_notes
-from acgan.evaluation.stopwatch import Stopwatch
-from acgan.evaluation.subjects import drawn_from, pictures_in
-from acgan.model import Model, load
+from acgan.data.split import image_digests
+from acgan.errors import AcganError, DataError, UsageError
+from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.origin import origin_notes
+from acgan.evaluation.sample_sets import drawn_from, pictures_in
+from acgan.execution.progress import StageProgress, Stopwatch
+from acgan.model.model import Model, load
+
+
+def has_same_split(model: Model, parts: DataParts) -> bool:
+    """Whether a model's record names exactly these three parts, by their content."""
+    mine = parts.split_record()
+    return all(
+        part in model.split and model.split[part]["content_hash"] == mine[part]["content_hash"]
+        for part in mine
+    )
+
+
+def check_same_split(model: Model, parts: DataParts, name: str) -> None:
+    """Refuse data whose test part is not the one that was cut off before the model was trained.
+
+    Raises:
+        DataError: it is another split, or other data.
+    """
+    if has_same_split(model, parts):
+        return
+    raise DataError(
+        f"{name} was trained on another split than that of {parts.name}: its training images may "
+        f"be among these test images, so they are no held-out reference. Give the data it was "
+        f"trained on (it says {model.config.data.source!r}); or, for a set that it has never seen, "
+        "add --other-data"
+    )
+
+
+def check_unseen(model: Model, parts: DataParts, name: str) -> bool | None:
+    """Whether no image of validation and test is among the model's own training images.
+
+    Args:
+        model: trained on other data than ``parts``.
+        parts: what it is to be held against.
+        name: of the model, for the message.
+
+    Returns:
+        True where the model's own data could be read and shares no image; None where they are
+        not to be found, so that nobody knows.
+
+    Raises:
+        DataError: they share images.
+    """
+    try:
+        own = load_data(model.config.data)
+    except AcganError:
+        return None
+    if not has_same_split(model, own):
+        return None
+    seen = set(image_digests(own.train))
+    shared = sum(
+        digest in seen for part in (parts.validation, parts.test) for digest in image_digests(part)
+    )
+    if shared:
+        raise DataError(
+            f"{shared} of the validation and test images of {parts.name} are training images of "
+            f"{name}: they cannot judge it as unseen; take data that share none with "
+            f"{model.config.data.source!r}"
+        )
+    return True
+
 
 EXTRACTORS = ("judge", "efficientnet-lite0")
 """Those that are asked by default: neither needs a download."""
@@ -81,7 +144,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(
+def prepare_evaluation(
     request: Request,
     watch: Stopwatch,
     *,
@@ -201,7 +264,7 @@ def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extract
 
 
 def _subject(
-    request: Request, model: Model | None, parts: DataParts, name: str, progress: Progress
+    request: Request, model: Model | None, parts: DataParts, name: str, progress: StageProgress
 ) -> Subject:
     total, seed = request.samples, request.seed
     if model is None:
@@ -210,7 +273,7 @@ def _subject(
     return drawn_from(model, parts, total=total, seed=seed, name=name, run=run, progress=progress)
 
 
-def _judge(parts: DataParts, mirror: bool, progress: Progress) -> Judge:
+def _judge(parts: DataParts, mirror: bool, progress: StageProgress) -> Judge:
     def told(seen: int, total: int, _loss: float) -> None:
         progress("fitting the judge, kept for the next time", seen, total)
 

@@ -1,12 +1,32 @@
-"""Whether resolution carries information: images reduced and brought back to their size."""
+"""Whether resolution carries information: images reduced and brought back to their size.
+
+The paper's resolution experiment: are samples read worse without their fine detail?
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from acgan.data.images import Images
+from acgan.classifiers.extractor import Answers
+from acgan.data.images import Images, ImageShape, LabelledImages, Labels
+from acgan.data.split import pick
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.label_classifiers import (
+    SMALLEST_COUNT,
+    Reader,
+    Share,
+    real_answers,
+    share_beside_real,
+)
+from acgan.report.section import Figure, Table
 
 RULE = (
     "bilinear with antialiasing to the reduced side (rounded, at least 1 pixel), rounded to 256 "
@@ -40,3 +60,141 @@ def reduced(images: Images, factor: int) -> Images:
             pixels = pixels.round_().clamp_(0, 255)
         result[start : start + _CHUNK] = pixels.numpy().astype(np.uint8)
     return result
+
+
+MOST_IMAGES = 2_000
+_HARDLY = 2.0  # times chance: what real images must exceed for a figure to say anything
+_STEPS = (
+    ("full", "full side", 1),
+    ("half", "half the side", 2),
+    ("quarter", "a quarter of the side", 4),
+)
+
+
+@final
+@dataclass(frozen=True)
+class ResolutionResult:
+    """What one reader reads right at each side.
+
+    Attributes:
+        reader: who.
+        shares: in full, at half and at a quarter of the side.
+        protocol: of its figures.
+    """
+
+    reader: Reader
+    shares: tuple[Share, Share, Share]
+    protocol: dict[str, Any]
+
+    @property
+    def protocol_key(self) -> str:
+        """Under which the section lists the protocol."""
+        return f"resolution.{self.reader.extractor.name}"
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """At half and at a quarter; in full is another figure, of all samples."""
+        name = self.reader.extractor.name
+        return tuple(
+            Figure(
+                key=f"labels.resolution.{step}.{name}",
+                name=f"Read as the class asked for at {words} ({name})",
+                value=share.value,
+                aim="floor",
+                protocol=self.protocol_key,
+                floor=share.floor,
+                interval=share.interval,
+                note=self._note(share),
+            )
+            for (step, words, _), share in zip(_STEPS[1:], self.shares[1:], strict=True)
+        )
+
+    def _note(self, share: Share) -> str:
+        if share.value is None:
+            return f"it takes at least {SMALLEST_COUNT} samples"
+        if share.floor is not None and share.floor < _HARDLY / int(self.reader.known.sum()):
+            return (
+                "real images are hardly read at this side either, by a reader that learned from "
+                "sharp ones: this decides nothing"
+            )
+        return ""
+
+    @property
+    def at_half(self) -> tuple[float, float, float, float] | None:
+        """Samples in full and at half, then real images; None where one is missing."""
+        full, half, _ = self.shares
+        if full.value is None or half.value is None or full.floor is None or half.floor is None:
+            return None
+        return full.value, half.value, full.floor, half.floor
+
+
+def resolution(evidence: Evidence, reader: Reader) -> ResolutionResult:
+    """At most 2 000 samples and 2 000 real test images, of each class as many, by one reader.
+
+    Args:
+        evidence: samples and real parts.
+        reader: asked about the classes that it knows.
+    """
+    subject, test, extractor = evidence.subject, evidence.parts.test, reader.extractor
+    ours = _chosen(evidence, reader, subject.asked)
+    theirs = _chosen(evidence, reader, test.labels)
+    real = test.subset(theirs)
+    shares = []
+    for _, words, factor in _STEPS:
+        if factor == 1:
+            seen = _of(evidence.samples_seen_by(extractor), ours)
+            real_seen = _of(evidence.part_seen_by(extractor, "test"), theirs)
+        else:
+            told = partial(evidence.progress, f"{extractor.name}: images at {words}")
+            less = LabelledImages(reduced(real.images, factor), real.labels, real.classes)
+            seen = extractor.answers(reduced(subject.samples[ours], factor), progress=told)
+            real_seen = real_answers(evidence, extractor, less, told)
+        shares.append(
+            share_beside_real(
+                reader.agreement(seen, subject.asked[ours]),
+                reader.agreement(real_seen, real.labels),
+            )
+        )
+    protocol = evidence.protocol(
+        extractor,
+        **reader.protocol,
+        reduction=RULE,
+        samples_used=len(ours),
+        reference_images_used=len(theirs),
+    )
+    return ResolutionResult(reader, (shares[0], shares[1], shares[2]), protocol)
+
+
+def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> Table:
+    """Every reader's shares at every side, samples beside real images."""
+    header = ["side"]
+    for result in results:
+        name = result.reader.extractor.name
+        header += [f"samples ({name})", f"real test images ({name})"]
+    rows: list[tuple[str | float | None, ...]] = []
+    for index, (_, _, factor) in enumerate(_STEPS):
+        side = f"{max(1, round(shape.height / factor))}×{max(1, round(shape.width / factor))}"
+        cells: list[str | float | None] = [side]
+        for result in results:
+            cells += [result.shares[index].value, result.shares[index].floor]
+        rows.append(tuple(cells))
+    return Table(
+        title="Does resolution carry information?",
+        header=tuple(header),
+        rows=tuple(rows),
+        caption="Share read as the class asked for when images are reduced to this side and "
+        "brought back. Where real images fall and samples do not, the samples' fine detail is "
+        "decoration.",
+    )
+
+
+def _chosen(evidence: Evidence, reader: Reader, labels: Labels) -> npt.NDArray[np.int64]:
+    """Ascending indices of as many images of each known class as there are, up to the limit."""
+    counts = np.bincount(labels, minlength=len(evidence.names))
+    each = -(-MOST_IMAGES // int(reader.known.sum()))
+    wanted = np.where(reader.known, np.minimum(counts, each), 0).astype(np.int64)
+    return pick(labels, evidence.parts.classes, wanted, seed=evidence.seed)
+
+
+def _of(answers: Answers, indices: npt.NDArray[np.int64]) -> Answers:
+    return Answers(answers.logits[indices], answers.features[indices])

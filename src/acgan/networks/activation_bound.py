@@ -8,11 +8,16 @@ import math
 import torch
 from torch import Tensor, nn
 
+from acgan.kernels.space_to_depth import ChannelsToSquares
+from acgan.networks.conditioning import (
+    ConditionalBatchNorm,
+    JoinedEmbedding,
+    MultipliedEmbedding,
+    NoiseAlone,
+    PlainBatchNorm,
+)
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
-from acgan.networks.label_entry import JoinedEmbedding, MultipliedEmbedding, NoiseAlone
-from acgan.networks.labelled_norm import ConditionalBatchNorm, PlainBatchNorm
-from acgan.networks.pixel_squares import ChannelsToSquares
 
 _BOUNDED = {
     *(ConditionalBatchNorm, PlainBatchNorm, nn.BatchNorm2d, nn.Identity),

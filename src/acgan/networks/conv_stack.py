@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.kernels.random_layers import ActivationNoise, Dropout
+from acgan.kernels.small_convolutions import convolve
+from acgan.kernels.space_to_depth import SquaresToChannels
 from acgan.networks.attention import SelfAttention, check_attention
+from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
-from acgan.networks.joined_label import beside_channels, joined_inputs
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
@@ -29,10 +32,7 @@ from acgan.networks.layers import (
     initialise,
     widened,
 )
-from acgan.networks.pixel_squares import SquaresToChannels
-from acgan.networks.random_layers import ActivationNoise, Dropout
 from acgan.networks.sizes import require_judgeable, require_squares
-from acgan.networks.small_maps import convolve
 
 
 @final

@@ -17,12 +17,19 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.kernels.image_convolution import to_image
+from acgan.kernels.relu import relu_
+from acgan.kernels.small_convolutions import convolve
+from acgan.kernels.space_to_depth import ChannelsToSquares
 from acgan.networks.attention import attended, attention_layers, check_attention
-from acgan.networks.conditioning import ConditioningConfig, label_parameters
-from acgan.networks.image_convolution import to_image
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    label_entry,
+    label_parameters,
+    labelled_norms,
+)
 from acgan.networks.interface import Generator
-from acgan.networks.label_entry import label_entry
-from acgan.networks.labelled_norm import LabelledNorm, labelled_norms
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
@@ -30,10 +37,7 @@ from acgan.networks.layers import (
     initialise,
     start_maps,
 )
-from acgan.networks.pixel_squares import ChannelsToSquares
-from acgan.networks.rectifier import relu_
 from acgan.networks.sizes import start_size
-from acgan.networks.small_maps import convolve
 
 
 @final

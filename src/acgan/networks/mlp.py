@@ -20,12 +20,18 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.networks.conditioning import ConditioningConfig, label_parameters
+from acgan.kernels.random_layers import ActivationNoise, Dropout
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    beside_rows,
+    joined_inputs,
+    label_entry,
+    label_parameters,
+    labelled_norms,
+)
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator, Heads
-from acgan.networks.joined_label import beside_rows, joined_inputs
-from acgan.networks.label_entry import label_entry
-from acgan.networks.labelled_norm import LabelledNorm, labelled_norms
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
@@ -34,7 +40,6 @@ from acgan.networks.layers import (
     initialise,
     widened,
 )
-from acgan.networks.random_layers import ActivationNoise, Dropout
 
 Widths = tuple[Annotated[int, Field(ge=1)], ...]
 

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
+from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.conv_stack import ConvLayerConfig
+from acgan.networks.feature_network import Trunk, TrunkConfig, map_sides
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
-from acgan.networks.joined_label import beside_channels, joined_inputs
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
@@ -32,7 +33,6 @@ from acgan.networks.layers import (
     flat_maps,
     initialise,
 )
-from acgan.networks.trunks import Trunk, TrunkConfig, map_sides
 
 
 @final

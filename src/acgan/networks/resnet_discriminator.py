@@ -21,11 +21,16 @@ from torch import Tensor, nn
 from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.networks.attention import attended, attention_layers, check_attention
+from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
-from acgan.networks.joined_label import beside_channels, joined_inputs
-from acgan.networks.layers import Initialisation, add_spectral_norm, initialise, widened
-from acgan.networks.resampling import PooledConv2d
+from acgan.networks.layers import (
+    Initialisation,
+    PooledConv2d,
+    add_spectral_norm,
+    initialise,
+    widened,
+)
 from acgan.networks.sizes import require_judgeable
 
 

@@ -22,21 +22,26 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.kernels.image_convolution import to_image
+from acgan.kernels.relu import relu_
 from acgan.networks.attention import attended, attention_layers, check_attention
-from acgan.networks.conditioning import ConditioningConfig, label_parameters
-from acgan.networks.image_convolution import to_image
+from acgan.networks.conditioning import (
+    ConditioningConfig,
+    LabelledNorm,
+    PlainBatchNorm,
+    label_entry,
+    label_parameters,
+    labelled_norms,
+)
 from acgan.networks.interface import Generator
-from acgan.networks.label_entry import label_entry
-from acgan.networks.labelled_norm import LabelledNorm, PlainBatchNorm, labelled_norms
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialisation,
+    UpsampledConv2d,
     add_spectral_norm,
     initialise,
     start_maps,
 )
-from acgan.networks.rectifier import relu_
-from acgan.networks.resampling import UpsampledConv2d
 from acgan.networks.sizes import start_size
 
 

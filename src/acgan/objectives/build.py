@@ -78,7 +78,7 @@ def build_regulariser(
 
     Args:
         config: which.
-        mirror_keeps_class: of the images that D will see (`acgan.data.mirror`).
+        mirror_keeps_class: of the images that D will see (`acgan.data.batches`).
     """
     match config:
         case R1Config():

@@ -22,7 +22,7 @@ _IN_CHECKOUT = Path(__file__).parents[3] / "docs" / "objective.md"
 
 @final
 @dataclass(frozen=True)
-class Member:
+class FamilyMember:
     """One member of the family; texts are Markdown, as in the document.
 
     Attributes:
@@ -62,7 +62,7 @@ def document() -> str:
 
 
 @cache
-def members() -> tuple[Member, ...]:
+def members() -> tuple[FamilyMember, ...]:
     """All members, in the order of the document."""
     family = document().split("\n## The family\n")[1].split("\n## ")[0]
     table, *sections = family.split("\n### ")
@@ -70,7 +70,7 @@ def members() -> tuple[Member, ...]:
     return tuple(_member(section, mends) for section in sections)
 
 
-def find_member(wanted: str) -> Member:
+def find_member(wanted: str) -> FamilyMember:
     """The member that a person names by its title or by its objective's name, in any case.
 
     Raises:
@@ -99,13 +99,13 @@ def _rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
 
 
-def _member(section: str, mends: Mapping[str, str]) -> Member:
+def _member(section: str, mends: Mapping[str, str]) -> FamilyMember:
     title, _, rest = section.partition("\n")
     source, _, text = rest.strip().partition("\n\n")
     named, where, _code = " ".join(source.split()).split(" · ")
     name = named.split("`")[1]
     alone = named == f"`{name}`"  # else it is that objective with settings
-    return Member(
+    return FamilyMember(
         title=title,
         name=name,
         source=where if alone else f"{named} · {where}",

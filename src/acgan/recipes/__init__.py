@@ -15,7 +15,7 @@ from typing import Any, final
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.registry import unknown_name
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 
 _BROKEN = "broken-"
 DEFAULTS = ("small-colour", "small-grey", "medium", "large")

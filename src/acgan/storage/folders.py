@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from acgan.storage.disk import disk_errors
-from acgan.storage.files import (
-    make_folder,
-    sync_file,
-    sync_folder,
-    temporary_sibling,
-)
+from acgan.storage.files import make_folder, sync_file, sync_folder, temporary_sibling
 from acgan.storage.manifest import write_manifest
 
 _ASIDE = ".old-"

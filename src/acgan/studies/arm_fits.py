@@ -20,16 +20,18 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
-from acgan.backbones.judge_network import JudgeNetwork, JudgeNetworkConfig
-from acgan.classifiers.fit import Progress, fit_classifier
+from acgan.backbones.reference_network import JudgeNetwork, JudgeNetworkConfig
+from acgan.classifiers.fit import FitProgress, fit_classifier
 from acgan.config import canonical_json
 from acgan.data.images import LabelledImages
 from acgan.errors import DataError
-from acgan.evaluation.labels import class_agreement
-from acgan.storage import LineLog, disk_errors, make_folder
+from acgan.metrics.accuracy import class_agreement
+from acgan.metrics.arrays import Int64Array
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder
+from acgan.storage.line_log import LineLog
 from acgan.studies.usefulness_config import UsefulnessConfig
 
-Confusion = npt.NDArray[np.int64]
 LOG_NAME = "fits.jsonl"
 _BATCH = 250  # images in every forward pass of the test
 
@@ -46,7 +48,7 @@ class Fitted:
         seconds: of wall-clock time, the test included.
     """
 
-    confusion: Confusion
+    confusion: Int64Array
     steps: int
     loss: float
     seconds: float
@@ -61,7 +63,7 @@ def fit_arm(
     batch_size: int,
     augmented: bool,
     seed: int,
-    progress: Progress | None = None,
+    progress: FitProgress | None = None,
 ) -> Fitted:
     """Fit a fresh network to an arm and test it once, after the last step.
 

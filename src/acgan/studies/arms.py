@@ -1,4 +1,6 @@
-"""The arms of a usefulness study: training sets that differ in what they hold, and in nothing else.
+"""Where a study's samples come from: a model, a folder of pictures, or any function.
+
+The arms of a usefulness study: training sets that differ in what they hold, and in nothing else.
 
 An arm is a recipe in numbers (how many real images and samples of each class, augmented or not);
 `compose` turns it into images.
@@ -6,18 +8,94 @@ An arm is a recipe in numbers (how many real images and samples of each class, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.data.images import Images, LabelledImages
-from acgan.data.order import random_order
+from acgan.data.split import random_order
+from acgan.errors import DataError
+from acgan.metrics.arrays import Int64Array
+from acgan.model.model import Model
+from acgan.sampling.sampler import SEEDS
 from acgan.studies.usefulness_config import UsefulnessConfig
 
-Counts = npt.NDArray[np.int64]
+_SEEDS_A_CLASS = 2**32  # each class of each study seed has so many image seeds to itself
+
+
+@final
+@dataclass(frozen=True)
+class Samples:
+    """A source of samples, class by class.
+
+    Attributes:
+        draw: ``draw(class index, count, seed)`` gives uint8 (count, C, H, W); the same three
+            give the same images, and a smaller count the first of a larger one's.
+        identity: equal where the draws are equal (a hash of weights or of images); kept results
+            are recognised by it.
+        available: samples of each class where they are finite; None without a limit.
+        learned_from: content hash of the images that the maker of the samples learned from; None
+            where nobody knows.
+        origin: for the protocol: model, data, images seen …
+    """
+
+    draw: Callable[[int, int, int], Images]
+    identity: str
+    available: tuple[int, ...] | None = None
+    learned_from: str | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+def model_samples(model: Model) -> Samples:
+    """Fresh samples of a trained model: other ones for every study seed and every class.
+
+    No latent is used twice. (Samples of one image seed share a style across classes, so classes
+    with the same image seeds would vary less than they look.)
+    """
+
+    def draw(index: int, count: int, seed: int) -> Images:
+        # Stream 0 holds the image seeds from 0 on, which sheets and other measures show.
+        stream = seed * len(model.classes) + index + 1
+        if not 0 <= stream < SEEDS // _SEEDS_A_CLASS:
+            raise ValueError(f"study seed {seed} leaves no image seeds; take one below a million")
+        return model.sample(index, count, stream * _SEEDS_A_CLASS)
+
+    return Samples(
+        draw,
+        identity=f"model {model.record.content_hash}",
+        learned_from=model.split["train"]["content_hash"],
+        origin={
+            "model": model.record.content_hash,
+            "model_recipe": model.config.recipe,
+            "model_seed": model.config.seed,
+            "model_images_seen": model.images_seen,
+        },
+    )
+
+
+def given_samples(samples: LabelledImages) -> Samples:
+    """Samples that somebody drew before, from whatever tool; a study seed takes a random part."""
+    members = [np.flatnonzero(samples.labels == index) for index in range(len(samples.classes))]
+
+    def draw(index: int, count: int, seed: int) -> Images:
+        if count > len(members[index]):
+            raise DataError(
+                f"{count} samples of {samples.classes[index].name} are needed, "
+                f"{len(members[index])} are there; add more"
+            )
+        order = random_order(len(members[index]), "samples", seed, samples.classes[index].name)
+        chosen: Images = samples.images[members[index][order[:count]]]
+        return chosen
+
+    return Samples(
+        draw,
+        identity=f"images {samples.content_hash}",
+        available=tuple(samples.class_counts.tolist()),
+        origin={"images": samples.content_hash},
+    )
+
 
 REAL = "real"
 REAL_AUGMENTED = "real-augmented"
@@ -69,7 +147,7 @@ def mixed_key(ratio: float, *, augmented: bool = False) -> str:
     return f"mixed-{round(100 * ratio)}-percent" + ("-augmented" if augmented else "")
 
 
-def study_arms(train: Counts, config: UsefulnessConfig) -> tuple[Arm, ...]:
+def study_arms(train: Int64Array, config: UsefulnessConfig) -> tuple[Arm, ...]:
     """All arms for a real training part with these class counts, in reading order.
 
     Args:
@@ -106,9 +184,9 @@ def study_arms(train: Counts, config: UsefulnessConfig) -> tuple[Arm, ...]:
     return tuple(arms())
 
 
-def samples_needed(arms: tuple[Arm, ...]) -> Counts:
+def samples_needed(arms: tuple[Arm, ...]) -> Int64Array:
     """The largest number of samples of each class that an arm takes, int64 (K,)."""
-    needed: Counts = np.array([arm.synthetic for arm in arms], np.int64).max(axis=0)
+    needed: Int64Array = np.array([arm.synthetic for arm in arms], np.int64).max(axis=0)
     return needed
 
 
@@ -139,16 +217,18 @@ def compose(
     return LabelledImages(images, np.concatenate([train.labels[indices], labels]), train.classes)
 
 
-def _arm(key: str, title: str, real: Counts, synthetic: Counts, *, augmented: bool = False) -> Arm:
+def _arm(
+    key: str, title: str, real: Int64Array, synthetic: Int64Array, *, augmented: bool = False
+) -> Arm:
     return Arm(key, title, tuple(real.tolist()), tuple(synthetic.tolist()), augmented)
 
 
-def _times(counts: Counts, ratio: float) -> Counts:
-    times: Counts = np.maximum(1, np.rint(counts * ratio)).astype(np.int64)
+def _times(counts: Int64Array, ratio: float) -> Int64Array:
+    times: Int64Array = np.maximum(1, np.rint(counts * ratio)).astype(np.int64)
     return times
 
 
-def _repeated(train: LabelledImages, wanted: tuple[int, ...], seed: int) -> Counts:
+def _repeated(train: LabelledImages, wanted: tuple[int, ...], seed: int) -> Int64Array:
     parts = [np.empty(0, np.int64)]
     for index, count in enumerate(wanted):
         members = np.flatnonzero(train.labels == index)

@@ -1,4 +1,10 @@
-"""Objectives side by side: the same networks, data and budget, several seeds, judged alike.
+"""How fast several configurations train, measured in turns: what else runs hits all alike.
+
+Who takes part in a comparison of objectives, and how each differs from the recipe they share.
+
+What a comparison of objectives asks, and the budgets of its runs, kept in its folder.
+
+Objectives side by side: the same networks, data and budget, several seeds, judged alike.
 
 Everything is kept in one folder: the question, each run, each run's figures. The same call goes on
 where it was killed.
@@ -8,29 +14,239 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, final
 
 import numpy as np
 
 from acgan.classifiers.cache import judge_of, judges_folder
-from acgan.config import validate, with_overrides
+from acgan.config import difference, validate, with_overrides
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.images import DataParts
-from acgan.data.mirror import mirror_keeps_class
-from acgan.errors import DataError
-from acgan.evaluation.fidelity import frechet_distance
-from acgan.evaluation.judged import judge_samples
-from acgan.evaluation.reference import Reference, reference
-from acgan.model import Model, load
-from acgan.run_config import RunConfig
-from acgan.storage import LineLog, disk_errors, make_folder
-from acgan.studies.entrants import Entrant, entrants
-from acgan.studies.objectives_picture import objectives_picture
-from acgan.studies.objectives_question import Question, check_question, kept_budgets
-from acgan.studies.objectives_result import MEASURES, ObjectiveComparison, Row
-from acgan.studies.rates import rates_in_turns
+from acgan.errors import DataError, UsageError
+from acgan.evaluation.evaluation_data import PartName, Reference, reference
+from acgan.evaluation.reference_quality import judge_samples
+from acgan.execution.execution import choose_execution
+from acgan.metrics.frechet import frechet_distance
+from acgan.model.model import Model, load
+from acgan.objectives.build import objective_configs
+from acgan.recipes import Recipe
+from acgan.registry import unknown_name
+from acgan.runs.config import RunConfig
+from acgan.storage.disk import disk_errors
+from acgan.storage.files import make_folder, write_atomic
+from acgan.storage.line_log import LineLog
+from acgan.studies.objectives_result import (
+    MEASURES,
+    ObjectiveComparison,
+    ObjectiveRow,
+    objectives_picture,
+)
+from acgan.training.budget import measure_images_per_second, throwaway_loop
 from acgan.training.display import Display, SilentDisplay
-from acgan.training.run import prepare, train
+from acgan.training.run import prepare_run, train
+
+_TURNS, _SECONDS = 3, 2.0
+
+
+def rates_in_turns(runs: Mapping[str, RunConfig], parts: DataParts) -> dict[str, float]:
+    """Images a second of training alone, by name: the median of three turns.
+
+    Raises:
+        DiskError: the system's folder for temporary files cannot be written.
+    """
+    seen: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(_TURNS):
+        for name, config in runs.items():
+            choices = choose_execution(config.execution)
+            choices.apply()
+            with throwaway_loop(config, parts, choices) as loop:
+
+                def iterate(loop=loop) -> int:  # type: ignore[no-untyped-def]
+                    before = loop.images_seen
+                    loop.train_once()
+                    return int(loop.images_seen - before)
+
+                seen[name].append(measure_images_per_second(iterate, _SECONDS))
+    return {name: median(values) for name, values in seen.items()}
+
+
+@final
+@dataclass(frozen=True)
+class Entrant:
+    """One objective on the networks and rates that all share.
+
+    Attributes:
+        name: of the objective, or of the recipe where it is the recipe's own setting of one.
+        objective: its section of a run.
+        conditional: whether its generator is asked for classes.
+    """
+
+    name: str
+    objective: Mapping[str, Any]
+    conditional: bool
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What distinguishes its runs, as settings of `acgan train -o`."""
+        own = (f"objective={_inline(self.objective)}",)
+        return own if self.conditional else (*own, 'generator.conditioning={mode = "none"}')
+
+
+def entrants(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Entrant, ...]:
+    """The entrants of a comparison.
+
+    An objective enters with its own defaults and the recipe's source loss; the recipe's own section
+    enters under the recipe's name.
+
+    Args:
+        recipe: that they share.
+        names: of objectives, and of the recipe, in the order of the table; none for every
+            objective, and for the recipe if its section is none of these.
+
+    Raises:
+        UsageError: there is no such objective, one is named twice, or only one is named.
+    """
+    known = {name: _by_default(recipe, name) for name in objective_configs()}
+    own = recipe.values["objective"]
+    known[recipe.name] = Entrant(recipe.name, own, objective_configs()[own["name"]].conditional)
+    if not names:
+        as_default = validate(RunConfig, _run(recipe, known[own["name"]].objective), where="")
+        as_recipe = validate(RunConfig, _run(recipe, own), where="")
+        names = [n for n in known if n != recipe.name or as_default != as_recipe]
+    for name in names:
+        if name not in known:
+            raise unknown_name("objective", name, known)
+    if len(set(names)) < max(2, len(names)):
+        raise UsageError("a comparison takes two different objectives at least, each named once")
+    return tuple(known[name] for name in names)
+
+
+def _by_default(recipe: Recipe, name: str) -> Entrant:
+    own = recipe.values["objective"]
+    shared = {key: own[key] for key in ("source_loss",) if key in own}
+    return Entrant(name, {"name": name, **shared}, objective_configs()[name].conditional)
+
+
+def _run(recipe: Recipe, objective: Mapping[str, Any]) -> dict[str, Any]:
+    return {**recipe.values, "recipe": recipe.name, "objective": dict(objective)}
+
+
+def _inline(section: Mapping[str, Any]) -> str:
+    """A section of plain values as an inline table of TOML."""
+    return "{" + ", ".join(f"{key} = {_value(value)}" for key, value in section.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+QUESTION = "comparison.json"
+
+
+@final
+@dataclass(frozen=True)
+class Question:
+    """What is compared; two comparisons of one folder must agree in it.
+
+    Attributes:
+        data: name of a set, or path of a folder or zip.
+        names: of objectives; see `acgan.studies.objectives.entrants`.
+        recipe: whose networks and rates all share; None for the data's default.
+        images: budget of every run in images, or None.
+        minutes: budget of every run in minutes of training, turned into images for each objective
+            by its own speed, which is measured in turns at the first start; or None. Without
+            either, the recipe's own budget in images.
+        seeds: of the runs.
+        per_class: samples a class that are judged.
+        part: the real part that they are held against.
+        data_options: fields of `acgan.data.config.DataConfig`.
+        options: further ``section.key=value`` settings of every run.
+    """
+
+    data: str
+    names: Sequence[str] = ()
+    recipe: str | None = None
+    images: int | None = None
+    minutes: float | None = None
+    seeds: Sequence[int] = (0, 1, 2)
+    per_class: int = 1000
+    part: PartName = "test"
+    data_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Sequence[str] = ()
+
+
+def check_question(question: Question) -> None:
+    """Raise UsageError where the question makes no sense."""
+    if question.images is not None and question.minutes is not None:
+        raise UsageError("give the budget of a run as --images or as --minutes, not both")
+    if question.minutes is not None and question.minutes <= 0:
+        raise UsageError(f"--minutes must be above 0, not {question.minutes:g}")
+    if not question.seeds or len(set(question.seeds)) < len(question.seeds):
+        raise UsageError("name at least one seed, and each once")
+    if question.per_class < 1:
+        raise UsageError("--per-class must be at least 1; quoted figures take 1000")
+
+
+def kept_budgets(
+    question: Question,
+    all_entrants: Sequence[Entrant],
+    folder: Path,
+    speeds: Callable[[Sequence[Entrant]], dict[str, float]],
+) -> dict[str, int | None]:
+    """Images of a run by objective; measured and kept at the first start.
+
+    Args:
+        question: what is compared.
+        all_entrants: its objectives.
+        folder: of the comparison; it must be there.
+        speeds: images a second of each of some objectives, by name.
+
+    Raises:
+        UsageError: the folder holds another comparison.
+        DiskError: they cannot be kept.
+    """
+    asked = {
+        "data": question.data,
+        "recipe": question.recipe,
+        "images": question.images,
+        "minutes": question.minutes,
+        "per_class": question.per_class,
+        "part": question.part,
+        "data_options": dict(question.data_options),
+        "options": list(question.options),
+    }
+    objectives = {each.name: dict(each.objective) for each in all_entrants}
+    path = folder / QUESTION
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if kept is not None:
+        changes = difference(kept["question"], json.loads(json.dumps(asked)))
+        if changes:
+            raise UsageError(
+                f"{folder} holds another comparison ({'; '.join(changes)}); ask the same again, "
+                "or choose another folder with --out"
+            )
+    budgets: dict[str, int | None] = dict(kept["images"]) if kept else {}
+    rates: dict[str, float] = dict(kept["rates"]) if kept else {}
+    new = [each for each in all_entrants if each.name not in budgets]
+    if new and question.minutes is not None:
+        rates |= speeds(new)
+    for each in new:
+        budgets[each.name] = (
+            question.images
+            if question.minutes is None
+            else max(1, int(rates[each.name] * 60 * question.minutes))
+        )
+    values = {"question": asked, "objectives": objectives, "images": budgets, "rates": rates}
+    if new:
+        with disk_errors(path):
+            write_atomic(path, json.dumps(values, indent=2).encode())
+    return budgets
+
 
 FIGURES = "figures.jsonl"
 _PICTURED = 12  # classes, of more the picture shows the first
@@ -62,7 +278,7 @@ def compare_objectives(
     """
     display = display or SilentDisplay()
     check_question(question)
-    recipe, config, parts, _ = prepare(
+    recipe, config, parts, _ = prepare_run(
         question.data,
         recipe=question.recipe,
         images=question.images,
@@ -126,17 +342,17 @@ def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
     return objectives_picture(comparison, samples)
 
 
-def _kept(folder: Path) -> list[Row]:
+def _kept(folder: Path) -> list[ObjectiveRow]:
     path = folder / FIGURES
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [Row.from_json(json.loads(line)) for line in lines if line.endswith("\n")]
+    return [ObjectiveRow.from_json(json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def _judged(
     entrant: Entrant, seed: int, images: int, model: Model, question: Question, against: Reference
-) -> Row:
+) -> ObjectiveRow:
     classes = len(against.real.classes)
     quality: dict[str, Any]
     if model.conditional:
@@ -147,7 +363,7 @@ def _judged(
         samples = model.sample(count=question.per_class * classes)
         distance = frechet_distance(against.judge.answers(samples).features, against.features)
         quality = {"floors": distance / against.floor}
-    return Row(
+    return ObjectiveRow(
         name=entrant.name,
         seed=seed,
         images=images,
@@ -161,7 +377,7 @@ def _judged(
 def _comparison(
     parts: DataParts,
     all_entrants: Sequence[Entrant],
-    known: Mapping[tuple[str, int], Row],
+    known: Mapping[tuple[str, int], ObjectiveRow],
     against: Reference,
     question: Question,
 ) -> ObjectiveComparison:

@@ -1,4 +1,4 @@
-"""What a usefulness study fits, and how; the same for every arm."""
+"""Configuration of a usefulness study: what is fitted and how, the same for every arm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Self, final
 
 from pydantic import Field, model_validator
 
-from acgan.backbones.judge_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import JudgeNetworkConfig
 from acgan.classifiers.fit import FitConfig
 from acgan.config import Config
 from acgan.data.images import LabelledImages

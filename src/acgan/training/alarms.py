@@ -1,6 +1,10 @@
 """The collapse alarm: says while a run goes on that it goes wrong, and what to try.
 
 Pure functions of figures; the loop gathers them at every sample sheet.
+
+Alarms of faults that have one cause each, and leave a mark that nothing else leaves.
+
+Pure functions of figures, as `acgan.training.alarms`, which has those of collapse.
 """
 
 from __future__ import annotations
@@ -10,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
-
-Figures = npt.NDArray[np.float64]
+from acgan.metrics.arrays import Float64Array
+from acgan.objectives.acgan import ACGANConfig
+from acgan.objectives.build import ObjectiveConfig
+from acgan.objectives.classification import double_softmax_floor
+from acgan.objectives.tac import TACConfig
 
 GRACE_IMAGES = 30_000
 """No alarm before: every run begins by looking collapsed."""
@@ -42,7 +48,7 @@ CLEARLY_APART = 6.0
 
 @final
 @dataclass(frozen=True)
-class Evidence:
+class AlarmEvidence:
     """What the alarms look at; of a generator without classes, K is 1 and means all samples.
 
     Attributes:
@@ -56,14 +62,14 @@ class Evidence:
     """
 
     source_accuracy: Mapping[str, float]
-    fake_class_accuracy: Figures
-    held_out_class_accuracy: Figures
-    variance_ratio: Figures
-    source_logits: Figures
+    fake_class_accuracy: Float64Array
+    held_out_class_accuracy: Float64Array
+    variance_ratio: Float64Array
+    source_logits: Float64Array
     overfitting: float
 
 
-def overfitting(train: Figures, held_out: Figures, fake: Figures) -> float:
+def overfitting(train: Float64Array, held_out: Float64Array, fake: Float64Array) -> float:
     """How far D takes held-out real images for samples: 0 as training images, 1 as samples.
 
     r_v = (E[D_train] - E[D_validation]) / (E[D_train] - E[D_generated]), equation 1 of Karras et
@@ -84,7 +90,7 @@ def overfitting(train: Figures, held_out: Figures, fake: Figures) -> float:
     return float((train.mean() - held_out.mean()) / way)
 
 
-def find_alarms(evidence: Evidence, names: Sequence[str] | None) -> dict[str, str]:
+def find_alarms(evidence: AlarmEvidence, names: Sequence[str] | None) -> dict[str, str]:
     """The alarms that the evidence gives: ``{key: sentence}``.
 
     Args:
@@ -147,7 +153,7 @@ def find_augmentation_alarm(probability: float | None) -> dict[str, str]:
     }
 
 
-def _all_ignored(evidence: Evidence) -> str | None:
+def _all_ignored(evidence: AlarmEvidence) -> str | None:
     """The sentence where samples are of the class asked for hardly more often than by chance."""
     known = np.isfinite(evidence.fake_class_accuracy + evidence.held_out_class_accuracy)
     if known.sum() < 2:
@@ -174,11 +180,11 @@ def _alike(which: str, ratio: float, advice: str) -> str:
 
 def coarse_variance_ratio(
     fake: Images, fake_labels: Labels, real: Images, real_labels: Labels, classes: int
-) -> Figures:
+) -> Float64Array:
     """Per class, the summed variance of 8×8-reduced pixels over samples, divided by real images'.
 
     Reduced, because pixel noise would pass for variety. A cheap sign of collapse, not a measure of
-    quality: `acgan.evaluation.diversity` has that.
+    quality: `acgan.metrics.variance_ratio` has that.
 
     Args:
         fake: uint8 (N, C, H, W), labels int64 (N,).
@@ -201,19 +207,19 @@ def coarse_variance_ratio(
     return ratios
 
 
-def class_shares(predicted: Labels, labels: Labels, classes: int) -> Figures:
+def class_shares(predicted: Labels, labels: Labels, classes: int) -> Float64Array:
     """(K,) share of images of each class that are predicted so; NaN without images."""
     right = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
     count = np.bincount(labels, minlength=classes)
-    shares: Figures = np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
+    shares: Float64Array = np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
     return shares
 
 
-def class_means(values: Figures, labels: Labels, classes: int) -> Figures:
+def class_means(values: Float64Array, labels: Labels, classes: int) -> Float64Array:
     """(K,) mean of float64 (N,) values over the images of each class; NaN without images."""
     sums = np.bincount(labels, weights=values, minlength=classes)
     count = np.bincount(labels, minlength=classes)
-    means: Figures = np.divide(sums, count, out=np.full(classes, np.nan), where=count > 0)
+    means: Float64Array = np.divide(sums, count, out=np.full(classes, np.nan), where=count > 0)
     return means
 
 
@@ -252,7 +258,7 @@ class AlarmBell:
         self._counts = dict(state)
 
 
-def _reduce(images: Images) -> Figures:
+def _reduce(images: Images) -> Float64Array:
     """Block means on a grid of at most 8×8 cells, flattened: (N, C·h·w) in [0, 255]."""
     count, channels, height, width = images.shape
     rows = np.linspace(0, height, min(8, height) + 1).astype(int)[:-1]
@@ -261,7 +267,103 @@ def _reduce(images: Images) -> Figures:
     sums = np.add.reduceat(sums, columns, axis=3)
     heights = np.diff([*rows, height])[:, None]
     widths = np.diff([*columns, width])[None, :]
-    result: Figures = (sums / (heights * widths)).reshape(
+    result: Float64Array = (sums / (heights * widths)).reshape(
         count, channels * len(rows) * len(columns)
     )
     return result
+
+
+SURE_ACCURACY = 0.95
+"""D's class head is right on this share of labelled real images, yet …"""
+NEAR_FLOOR = 0.1
+"""… its class loss is this close above the least that softmax twice can give."""
+OFTEN = 3.0
+"""A class is asked for this many times as often as the data has it …"""
+FOLLOWED_SHARE = 0.5
+"""… and D's logit of samples follows at least this share of what that explains."""
+FOLLOWED_CORRELATION = 0.8
+"""Correlation, over classes, of D's logit with what is explained."""
+
+
+def mean_class_loss(objective: ObjectiveConfig, row: Mapping[str, Any]) -> float | None:
+    """D's class loss on real images over an interval, without its weight.
+
+    Args:
+        objective: of the run.
+        row: the interval's row of metrics.
+
+    Returns:
+        None where there is none, or it is another than the cross entropy of K classes.
+    """
+    if not isinstance(objective, ACGANConfig | TACConfig) or not objective.class_weight_real:
+        return None
+    term = row.get("discriminator", {}).get("class_real")
+    return None if term is None else term / objective.class_weight_real
+
+
+def find_double_softmax(loss: float | None, accuracy: float | None, classes: int) -> dict[str, str]:
+    """A class loss that stays at the floor of softmax twice although D knows the classes.
+
+    Cross entropy of a head that is right and sure tends to 0. Given a softmax of the logits it
+    cannot fall below log(1 + (K − 1)/e) (`double_softmax_floor`), and a head that is right comes to
+    lie just there.
+
+    Args:
+        loss: mean over an interval, see `mean_class_loss`.
+        accuracy: of the class head on the same images.
+        classes: K.
+    """
+    if loss is None or accuracy is None or accuracy < SURE_ACCURACY or classes < 2:
+        return {}
+    floor = double_softmax_floor(classes)
+    if not floor <= loss <= floor + NEAR_FLOOR:
+        return {}
+    return {
+        "double-softmax": (
+            f"the discriminator names the class of {accuracy:.1%} of real images, and yet its "
+            f"class loss is {loss:.2f}: of {classes} classes {floor:.2f} is the least that is left "
+            "where a softmax is given to a loss that takes a softmax itself, so class gradients "
+            "are weak, and vanish where a mistake is sure; give the loss logits "
+            "(objective.class_loss=cross-entropy)"
+        )
+    }
+
+
+def find_overasked(
+    source_logits: Float64Array, real: Float64Array, asked: Float64Array, names: Sequence[str]
+) -> dict[str, str]:
+    """Classes that D rejects because they are asked for more often than the data has them.
+
+    Where G is perfect within each class, the best D still answers s = log p(y) / p′(y), p being
+    the data's share of a class and p′ its share among fakes (docs/objective.md, "Which classes
+    fakes are asked for"). So D's mean logit of the samples of each class is held against that.
+
+    Args:
+        source_logits: (K,), D's mean source logit of samples of each class; NaN where unknown.
+        real: (K,), p, shares of the training images.
+        asked: (K,), p′, shares of the fakes that D is trained on.
+        names: of the K classes.
+    """
+    known = np.isfinite(source_logits) & (real > 0) & (asked > 0)
+    if known.sum() < 2:
+        return {}
+    explained = np.log(real[known] / asked[known])
+    often = explained <= -np.log(OFTEN)
+    if not often.any():
+        return {}
+    logits = source_logits[known]
+    spread = explained - explained.mean()
+    followed = float(spread @ (logits - logits.mean()) / (spread @ spread))
+    correlation = float(np.corrcoef(explained, logits)[0, 1])
+    if followed < FOLLOWED_SHARE or correlation < FOLLOWED_CORRELATION:
+        return {}
+    found = [name for name, is_known in zip(names, known, strict=True) if is_known]
+    rare = [name for name, one in zip(found, often, strict=True) if one]
+    return {
+        "overasked": (
+            f"the discriminator rejects samples of {', '.join(rare)} for their class: they are "
+            f"asked for up to {np.exp(-explained.min()):.0f} times as often as the data has them, "
+            "so that the class itself says fake; draw them as often as the data has them "
+            "(training.fake_labels=frequency)"
+        )
+    }

@@ -1,13 +1,25 @@
-"""How many images a run is to see: said in images, epochs or minutes, always counted in images."""
+"""How many images a run is to see: said in images, epochs or minutes, always counted in images.
+
+A training step to measure: the run's own loop in a folder that is thrown away.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, final
 
-from acgan.run_config import TrainingConfig
+from acgan.data.images import DataParts
+from acgan.execution.execution import Choices
+from acgan.runs.config import RunConfig, TrainingConfig
+from acgan.runs.folder import RunFolder
+from acgan.storage.disk import disk_errors
+from acgan.training.display import SilentDisplay
+from acgan.training.loop import Loop
 
 _WARM_UP_STEPS = 12
 _LEAST_SECONDS, _MOST_SECONDS = 2.0, 8.0
@@ -81,3 +93,33 @@ def total_images(config: TrainingConfig, train_images: int) -> int | None:
     if config.total_epochs is not None:
         return config.total_epochs * train_images
     return None
+
+
+@contextmanager
+def throwaway_loop(
+    config: RunConfig, parts: DataParts, choices: Choices, *, beside: Path | None = None
+) -> Iterator[Loop]:
+    """A loop as a run has it, at its first image; what it writes is gone in the end.
+
+    Args:
+        config: the run.
+        parts: its data.
+        choices: device, precision and threads; already applied.
+        beside: folder to write in, where the kind of disk matters; by default the system's own
+            for temporary files.
+
+    Raises:
+        DiskError: nothing can be written there.
+
+    Example:
+        >>> with throwaway_loop(config, parts, choices) as loop:   # doctest: +SKIP
+        ...     loop.train_once()
+    """
+    with disk_errors(beside or Path(tempfile.gettempdir())):
+        scratch = tempfile.TemporaryDirectory(
+            prefix=".tmp-measure-", dir=beside, ignore_cleanup_errors=True
+        )
+    with scratch as path:
+        loop = Loop(config, parts, choices, RunFolder(Path(path)), SilentDisplay(), total_images=0)
+        with closing(loop):
+            yield loop

@@ -10,9 +10,9 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DataParts
 from acgan.data.load import load_data
 from acgan.errors import UsageError
-from acgan.model import Model
+from acgan.model.model import Model
 from acgan.recipes import Recipe
-from acgan.run_config import RunConfig
+from acgan.runs.config import RunConfig
 from acgan.training.display import Display
 
 _MANY_FILES = 2_000  # from here on reading takes so long that silence looks like a fault

@@ -1,4 +1,4 @@
-"""How far a run is: the counters that, with all weights and moments, make up the training state."""
+"""Counters of a run: with weights and moments they are its whole training state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from acgan.training.alarms import AlarmBell
-from acgan.training.meters import Meters
+from acgan.training.run_logger import Meters
 
 
 @final
@@ -20,7 +20,7 @@ class Counters:
         skipped_in_row: iterations with a skipped update since the last one without.
         meters: sums since the last metrics row.
         source_accuracy: D's, over the last whole interval.
-        class_loss: D's on real images over the same interval (`acgan.training.known_faults`).
+        class_loss: D's on real images over the same interval (`acgan.training.alarms`).
         class_accuracy: D's on the same images.
         bell: which alarms have been seen how often.
     """

@@ -20,7 +20,7 @@ gradients, and float32 ends at 3·10³⁸. What is larger counts as infinite."""
 
 @final
 @dataclass(frozen=True)
-class Finding:
+class NonFinite:
     """What an update looks like, before it is made.
 
     Attributes:
@@ -66,7 +66,7 @@ class Guard:
             torch._foreach_copy_(self._kept, self._buffers)
 
     @torch.no_grad()
-    def look(self, terms: Mapping[str, Tensor]) -> Finding:
+    def look(self, terms: Mapping[str, Tensor]) -> NonFinite:
         """Measure loss terms, the gradients that they left, and running statistics."""
         named = [(name, p.grad) for name, p in self._parameters if p.grad is not None]
         named += self._statistics
@@ -75,7 +75,7 @@ class Guard:
         names = (*(f"the loss term {term}" for term in terms), *(name for name, _ in named))
         sizes = torch.cat([torch.stack(list(terms.values())), torch.stack(norms)])
         # So written that what is not a number is found, too.
-        return Finding(names, sizes, ~(sizes.abs() < LARGEST).all())
+        return NonFinite(names, sizes, ~(sizes.abs() < LARGEST).all())
 
     @torch.no_grad()
     def undo(self, spoiled: Tensor) -> None:

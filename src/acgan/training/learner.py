@@ -1,7 +1,11 @@
-"""The learner: both networks, their optimizers and the average, as one state that can be saved."""
+"""Exponential moving average of the generator's weights, with a ramp for short runs.
+
+The learner: both networks, their optimizers and the average, as one state that can be saved.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import final
 
@@ -9,17 +13,53 @@ import torch
 from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
+from acgan.data.batches import mirror_keeps_class
 from acgan.data.images import ImageShape
-from acgan.data.mirror import mirror_keeps_class
+from acgan.execution.execution import Choices
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.objectives.build import build_matching, build_objective, build_regulariser
 from acgan.objectives.interface import Regulariser
-from acgan.run_config import OptimizerConfig, RunConfig
-from acgan.training.checkpoint import load_module, load_optimizer, module_tensors, optimizer_tensors
-from acgan.training.device import Choices
-from acgan.training.ema import MovingAverage
+from acgan.runs.config import OptimizerConfig, RunConfig
+from acgan.runs.state import load_module, load_optimizer, module_tensors, optimizer_tensors
 from acgan.training.randomness import Streams
+
+
+@final
+class MovingAverage:
+    """The averaged generator (Yazıcı et al. 2019), its half-life counted in images.
+
+    Buffers are not averaged: batch-norm statistics belong to the weights that they were measured
+    with, so each snapshot measures its own (`acgan.training.checkpoint_manager`).
+
+    Args:
+        generator: the generator to follow; the average starts at its weights.
+        half_life_images: images after which an old weight counts half; 0 follows without delay.
+        ramp: the half-life is at most this share of the images seen (Karras et al. 2022, app. F).
+    """
+
+    def __init__(
+        self, generator: Generator, *, half_life_images: float, ramp: float | None
+    ) -> None:
+        self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
+        self._half_life = half_life_images
+        self._ramp = ramp
+
+    def decay(self, images_seen: int, batch: int) -> float:
+        """β of this step: ½^(batch / half-life), in [0, 1)."""
+        half_life = self._half_life
+        if self._ramp is not None:
+            half_life = min(half_life, self._ramp * images_seen)
+        return 0.5 ** (batch / half_life) if half_life > 0 else 0.0
+
+    @torch.no_grad()
+    def update(self, generator: Generator, *, images_seen: int, batch: int) -> None:
+        """Move towards ``generator``'s weights: average ← β·average + (1 − β)·weights."""
+        weight = 1.0 - self.decay(images_seen, batch)
+        torch._foreach_lerp_(
+            list(self.generator.parameters()), [p.detach() for p in generator.parameters()], weight
+        )
+
 
 Tensors = dict[str, Tensor]
 

@@ -12,8 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from acgan.training.display import Display, Level, UnbreakableStream
-from acgan.training.progress import Clock, Progress, figures
+from acgan.training.display import Clock, Display, Level, Progress, UnbreakableStream, figures
 
 _BETWEEN_DRAWINGS_SECONDS = 0.5
 _COST_FACTOR = 250  # at least so many times a drawing's own time passes before the next

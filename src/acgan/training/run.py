@@ -1,4 +1,7 @@
-"""`train`: from what a person asks for to a finished run folder; the command line calls this."""
+"""Whether a configuration, its data and the weights that it starts from go together.
+
+`train`: from what a person asks for to a finished run folder; the command line calls this.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,82 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from acgan.augmentation.config import AugmentationConfig
+from acgan.augmentation.augmentation import AugmentationConfig
+from acgan.config import difference
 from acgan.data.images import DataParts
-from acgan.model import Model, load
-from acgan.recipes import Recipe, choose, load_recipe
-from acgan.run_config import RunConfig
+from acgan.errors import UsageError
+from acgan.model.model import Model, load
+from acgan.networks.build import buildable
+from acgan.recipes import Recipe, choose, load_recipe, recipe_names
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 from acgan.training.configure import configure, given_values, load_parts, merged
 from acgan.training.display import Display, SilentDisplay
-from acgan.training.run_folder import RunFolder
 from acgan.training.run_set import carry_out_set
 from acgan.training.start import TrainedRun, carry_out
-from acgan.training.trainable import check_trainable
 
-__all__ = ["TrainedRun", "prepare", "train"]
+
+def check_trainable(config: RunConfig, parts: DataParts, model: Model | None) -> None:
+    """Refuse, before any work, what cannot be trained.
+
+    Args:
+        config: of the run.
+        parts: its data.
+        model: whose weights it is to start from, if from any.
+
+    Raises:
+        UsageError: sizes, classes or networks that do not fit.
+    """
+    present = int((parts.labelled.class_counts > 0).sum())
+    if present < 2 and config.objective.needs_classes and not config.data.only_class:
+        raise UsageError(
+            f"{config.objective.title} needs images of at least two classes (one sub-folder "
+            f"for each); there is only {parts.classes[0].name!r}. A model without classes is "
+            f"trained without --recipe{_or_by_name()}"
+        )
+    if len(parts.train) < config.training.batch_size:
+        raise UsageError(
+            f"there are {len(parts.train)} training images, fewer than a batch of "
+            f"{config.training.batch_size}; add images or set -o training.batch_size="
+            f"{max(2, len(parts.train) // 2)}"
+        )
+    buildable(config.generator, parts.shape)
+    buildable(config.discriminator, parts.shape)
+    if model is not None:
+        _check_start(config, parts, model)
+
+
+def _check_start(config: RunConfig, parts: DataParts, model: Model) -> None:
+    """Whether the run can start from the model's weights."""
+    if config.classes_per_model is not None or model.record.members:
+        raise UsageError(
+            "--init-from takes one model and starts one; a set (classes_per_model) is several: "
+            "leave one of the two out, or start from one of the set's members/"
+        )
+    differences = difference(
+        {
+            "generator": model.config.generator.model_dump(),
+            "discriminator": model.config.discriminator.model_dump(),
+        },
+        {
+            "generator": config.generator.model_dump(),
+            "discriminator": config.discriminator.model_dump(),
+        },
+    )
+    if model.shape != parts.shape:
+        differences.append(f"image size: {model.shape} → {parts.shape}")
+    if [c.name for c in model.classes] != [c.name for c in parts.classes]:
+        differences.append("the classes or their order")
+    if differences:
+        listed = "".join(f"\n  {line}" for line in differences)
+        raise UsageError(f"the weights of --init-from do not fit this run; these differ:{listed}")
+
+
+def _or_by_name() -> str:
+    """The recipes that need no classes, for the end of a sentence."""
+    objectives = {each: load_recipe(each).values["objective"]["name"] for each in recipe_names()}
+    found = [recipe for recipe, objective in objectives.items() if objective == "gan"]
+    return f", or with {' or '.join(found)}" if found else ""
 
 
 def train(
@@ -49,7 +115,7 @@ def train(
         init_from: a run or model folder whose weights to start from.
         classes_per_model: several models of at most so many classes each, used as one.
         data_options: fields of `acgan.data.config.DataConfig`.
-        execution: fields of `acgan.run_config.ExecutionConfig`.
+        execution: fields of `acgan.runs.config.ExecutionConfig`.
         options: further ``section.key=value`` settings.
         display: shows progress; by default nothing is shown.
         announce: say first what will be trained, and how long it will take by a short measurement.
@@ -66,7 +132,7 @@ def train(
         (16, 1, 28, 28)
     """
     display = display or SilentDisplay()
-    chosen, config, parts, model = prepare(
+    chosen, config, parts, model = prepare_run(
         data,
         recipe=recipe,
         images=images,
@@ -88,7 +154,7 @@ def train(
     return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
 
 
-def prepare(
+def prepare_run(
     data: str,
     *,
     recipe: str | None = None,

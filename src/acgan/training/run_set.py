@@ -11,21 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from acgan.card import model_card
 from acgan.config import short_hash, validate
-from acgan.data.class_groups import class_groups, of_classes
+from acgan.data.class_selection import class_groups, of_classes
 from acgan.data.images import DataParts
 from acgan.errors import DivergedError, UsageError
-from acgan.model import load
-from acgan.model_folder import MEMBERS
-from acgan.model_set_folder import save_model_set
-from acgan.pictures.sheet import png_bytes
-from acgan.run_config import RunConfig
-from acgan.storage import recover_folder, remove_leftovers, write_atomic
+from acgan.model.card import model_card
+from acgan.model.folder import MEMBERS, save_model_set
+from acgan.model.model import load
+from acgan.plots.grid import png_bytes
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder, run_lock
+from acgan.storage.files import remove_leftovers, write_atomic
+from acgan.storage.folders import recover_folder
 from acgan.training.budget import total_images
 from acgan.training.display import Display
-from acgan.training.lock import run_lock
-from acgan.training.run_folder import RunFolder
 from acgan.training.start import TrainedRun, carry_out
 
 _FINISHED = "finished.json"
@@ -36,7 +35,7 @@ _MOST_ROWS = 50
 
 @final
 @dataclass(frozen=True)
-class Member:
+class ClassGroupModel:
     """One run of a set.
 
     Attributes:
@@ -50,7 +49,7 @@ class Member:
     config: RunConfig
 
 
-def plan(config: RunConfig, parts: DataParts) -> tuple[Member, ...]:
+def plan(config: RunConfig, parts: DataParts) -> tuple[ClassGroupModel, ...]:
     """The runs that a set consists of, each with its share of the budget.
 
     Images and minutes are divided by the members' numbers of training images, so that every class
@@ -86,7 +85,7 @@ def plan(config: RunConfig, parts: DataParts) -> tuple[Member, ...]:
         ends = (parts.classes[label] for label in (labels[0], labels[-1]))
         called = "-to-".join(each.folder[:_LONGEST].rstrip(".") for each in ends)
         members.append(
-            Member(
+            ClassGroupModel(
                 name=f"{index:0{digits}}-{called}",
                 labels=labels,
                 config=validate(RunConfig, values, where=f"model {index} of the set"),
@@ -175,7 +174,7 @@ def _compose(
     config: RunConfig,
     parts: DataParts,
     folder: RunFolder,
-    members: Sequence[Member],
+    members: Sequence[ClassGroupModel],
     images_seen: int,
 ) -> None:
     """Renew the set's own ``model/`` and its sheet from the members' models."""

@@ -1,37 +1,91 @@
-"""One start of a run: the folder is opened, what is decided once is decided, then it trains."""
+"""What a finished run leaves to look at: curves, first and last sheet, the trajectory.
+
+One start of a run: the folder is opened, what is decided once is decided, then it trains.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from PIL import Image
 from torch import Tensor
 
 from acgan.config import difference
 from acgan.data.images import DataParts
-from acgan.environment import describe_environment
-from acgan.model import Model, load
-from acgan.run_config import RunConfig
-from acgan.storage import recover_folder, remove_leftovers
+from acgan.execution.execution import Choices, check_present, choose_execution
+from acgan.model.model import Model, load
+from acgan.plots.animation import animation
+from acgan.plots.curves import curves
+from acgan.plots.grid import png_bytes, side_by_side
+from acgan.runs.config import RunConfig
+from acgan.runs.environment import describe_environment
+from acgan.runs.folder import RunFolder, run_lock
+from acgan.storage.files import remove_leftovers, write_atomic
+from acgan.storage.folders import recover_folder
 from acgan.training.budget import (
     Rate,
     measure_images_per_second,
     measuring_seconds,
+    throwaway_loop,
     total_images,
 )
-from acgan.training.device import Choices, check_present
-from acgan.training.device import choose as choose_execution
-from acgan.training.display import Display
-from acgan.training.finish import draw_summary
-from acgan.training.lock import run_lock
+from acgan.training.display import Display, duration
+from acgan.training.feature_network import trained_trunk
 from acgan.training.loop import Loop
-from acgan.training.progress import duration
-from acgan.training.run_folder import RunFolder
-from acgan.training.throughput import throwaway_loop
-from acgan.training.trunk import trained_trunk
+
+_MOST_FRAMES = 60
+
+
+def draw_summary(folder: RunFolder) -> dict[str, Path]:
+    """Draw the end-of-run pictures from what the run has written.
+
+    Returns:
+        Paths by what they show: ``last sheet``, ``first and last``, ``curves``, ``trajectory``;
+        without those whose sources a person has removed.
+
+    Raises:
+        DiskError: one could not be written.
+    """
+    sheets = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
+    real = folder.samples / "real.png"
+    pictures: dict[str, Path] = {}
+    if sheets:
+        frames = [Image.open(path) for path in _spread(sheets)]
+        captions = [f"{int(path.stem):,} images" for path in _spread(sheets)]
+        beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
+        if real.exists():
+            beside.append((Image.open(real), "real images"))
+        both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
+        pictures["last sheet"] = sheets[-1]
+        pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
+        pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
+    rows = _rows(folder.metrics)
+    if any("event" not in row for row in rows):
+        pictures["curves"] = _write(folder.path / "curves.png", curves(rows))
+    return pictures
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _spread(paths: list[Path]) -> list[Path]:
+    """At most ``_MOST_FRAMES`` of the paths, evenly spread, the first and the last among them."""
+    if len(paths) <= _MOST_FRAMES:
+        return paths
+    step = (len(paths) - 1) / (_MOST_FRAMES - 1)
+    return [paths[round(index * step)] for index in range(_MOST_FRAMES)]
+
+
+def _write(path: Path, data: bytes) -> Path:
+    write_atomic(path, data)
+    return path
+
 
 _ESTIMATE_SECONDS = 1.5
 

@@ -1,4 +1,8 @@
-"""One iteration of training: D's steps, then G's. Only this file touches an optimizer.
+"""Which of D's answers count in a step: for whose source it is asked, and which were right.
+
+What updates leave on the device, and the one place where it is read out.
+
+One iteration of training: D's steps, then G's. Only this file touches an optimizer.
 
 Contracts, all tested: D's step leaves G's weights, buffers and moments bitwise unchanged and the
 reverse; a step with a loss, gradient or statistic that is not finite changes nothing at all.
@@ -7,26 +11,115 @@ Nothing is read out from the device before the whole iteration has been handed t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from acgan.execution.execution import Choices
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.classification import UNLABELLED
 from acgan.objectives.interface import DiscriminatorStep, Terms
-from acgan.run_config import TrainingConfig
-from acgan.training.answers import as_they_come, right_answers, unlabelled_rows
-from acgan.training.device import Choices
-from acgan.training.guard import Finding, Guard
-from acgan.training.labels import LabelSource
+from acgan.runs.config import TrainingConfig
+from acgan.training.batches import LabelSource
+from acgan.training.guard import Guard, NonFinite
 from acgan.training.learner import Learner
-from acgan.training.meters import Meters
 from acgan.training.randomness import Streams
-from acgan.training.updates import Update, read_out
+from acgan.training.run_logger import Meters
+
+
+def as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOutput:
+    """D's answer, with the source logits of the unlabelled alone, where there are some.
+
+    Where labels are few, a batch holds the labelled more often than they come, for their classes'
+    sake; as examples of what is real they would have G draw them and D know them by heart.
+
+    Args:
+        real: D's answer to N real images.
+        labels: int64 (N,), on the CPU: nothing is read out from the device.
+    """
+    unlabelled = unlabelled_rows(labels)
+    if unlabelled is None:
+        return real
+    chosen = unlabelled.to(real.source_logits.device)
+    return replace(real, source_logits=real.source_logits[chosen])
+
+
+def unlabelled_rows(labels: Tensor) -> Tensor | None:
+    """Where in a batch, on the CPU, the images without a label are; None where all have one."""
+    found = np.flatnonzero(labels.numpy() == UNLABELLED)
+    return torch.from_numpy(found) if len(found) else None
+
+
+@torch.no_grad()
+def right_answers(
+    real: DiscriminatorOutput,
+    real_labels: Tensor,
+    labelled: int,
+    fake: DiscriminatorOutput,
+    asked: Tensor | None,
+) -> dict[str, tuple[Tensor, int]]:
+    """How often D was right in training mode, real and fake apart.
+
+    Of the class it is asked where there is a right answer: for the ``labelled`` of the reals, whose
+    label is not `UNLABELLED`, and for fakes whose classes G was ``asked`` for.
+    """
+    right = {
+        "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
+        "source_accuracy.fake": (fake.source_logits <= 0, len(fake.source_logits)),
+    }
+    if real.class_logits is not None and labelled:
+        answers = real.class_logits.argmax(dim=1) == real_labels
+        right["class_accuracy.real_train"] = (answers, labelled)
+    if fake.class_logits is not None and asked is not None:
+        answers = fake.class_logits.argmax(dim=1) == asked
+        right["class_accuracy.fake"] = (answers, len(asked))
+    return {name: (answers.sum(), count) for name, (answers, count) in right.items()}
+
+
+@final
+@dataclass(frozen=True)
+class Update:
+    """What one update leaves on the device, to be read out at the end of the iteration.
+
+    Attributes:
+        network: ``discriminator`` or ``generator``.
+        terms: names of the loss terms; their values come first in ``finding``.
+        finding: what the guard saw.
+        counts: right answers by what they are answers to, each with the number of questions.
+    """
+
+    network: str
+    terms: tuple[str, ...]
+    finding: NonFinite
+    counts: Mapping[str, tuple[Tensor, int]]
+
+
+def read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
+    """Count the updates that were made, and name what spoiled the others; the one read-out."""
+    figures = [
+        torch.cat([u.finding.sizes, *(total.view(1) for total, _ in u.counts.values())])
+        for u in updates
+    ]
+    values = iter(torch.cat(figures).tolist())
+    skipped = []
+    for update in updates:
+        sizes = list(islice(values, len(update.finding.names)))
+        totals = list(islice(values, len(update.counts)))
+        problem = update.finding.problem(sizes)
+        if problem:
+            skipped.append(f"{update.network}: {problem}")
+            continue
+        for term, value in zip(update.terms, sizes, strict=False):
+            meters.add(f"{update.network}.{term}", value)
+        for (name, (_, count)), total in zip(update.counts.items(), totals, strict=True):
+            meters.add(name, total, count)
+    return skipped
 
 
 @final
@@ -202,7 +295,7 @@ class Stepper:
         return Update("generator", tuple(terms), finding, {})
 
 
-def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> Finding:
+def _update(terms: Terms, guard: Guard, optimizer: torch.optim.Optimizer) -> NonFinite:
     """Backward and step; where something is not finite, nothing is changed.
 
     Fused Adam reads ``found_inf`` on the device and then does nothing, as torch's gradient scaler

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from PIL import Image
 
-from acgan.pictures.sheet import png_bytes
-from acgan.storage import disk_errors
+from acgan.plots.grid import png_bytes
+from acgan.storage.disk import disk_errors
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event

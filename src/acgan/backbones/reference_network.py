@@ -1,0 +1,289 @@
+"""The judge's networks: compact, the same for every size and channel count, 128 features.
+
+The beginning of a judge's network, for those who want maps and not an answer.
+
+Batch norms are there as what they are in evaluation, a gain and a bias for each channel: their
+statistics are those of the real images that the judge learned from, and stay.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from acgan.backbones.layers import Whitening, at_least_float32
+from acgan.config import Config
+from acgan.data.images import Images, ImageShape
+
+FEATURES = 128
+"""Width of the pooled penultimate features, in which distances are measured."""
+
+_BODY_SIDE = 40  # the stem brings larger images to about this side, so that the cost stays bounded
+_SMALLEST_SIDE = 4
+_STATISTICS_IMAGES = 5_000
+
+
+class JudgeNetworkConfig(Config):
+    """Widths of the network for grey images: strided convolutions.
+
+    Attributes:
+        stem: channels at full resolution.
+        stages: channels of each stage; a stage halves the side while more than 4 px are left.
+    """
+
+    stem: int = Field(default=32, gt=0)
+    stages: tuple[int, ...] = Field(default=(64, 128, 256), min_length=1)
+
+
+class PooledNetworkConfig(Config):
+    """Widths of the network for colour pictures: a whitened start, max pooling.
+
+    Its shape is that of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU",
+    arXiv:2404.00498, 2024): nothing but the fixed first layer works at full resolution.
+
+    Attributes:
+        components: of the patches that `acgan.backbones.layers.Whitening` keeps.
+        stages: channels of each stage; a stage halves the side while at least 4 px are left.
+    """
+
+    components: int = Field(default=12, gt=0)
+    stages: tuple[int, ...] = Field(default=(64, 256, 256), min_length=1)
+
+
+@final
+class JudgeNetwork(nn.Module):
+    """uint8 images (N, C, H, W) to logits (N, K), by way of 128 pooled features.
+
+    Args:
+        config: which network, and its widths.
+        shape: of one image.
+        classes: K.
+
+    Attributes:
+        mean: float (C,), subtracted from the pixels; set from the training part.
+        scale: float (C,), by which they are then divided.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        config: JudgeNetworkConfig | PooledNetworkConfig,
+        shape: ImageShape,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.full((shape.channels,), 127.5))
+        self.register_buffer("scale", torch.full((shape.channels,), 127.5))
+        self.stem, self.stages = (
+            _strided(config, shape)
+            if isinstance(config, JudgeNetworkConfig)
+            else _pooled(config, shape)
+        )
+        self.mix = nn.Sequential(
+            nn.Conv2d(config.stages[-1], FEATURES, 1, bias=False),
+            nn.BatchNorm2d(FEATURES),
+            nn.ReLU(inplace=True),
+        )
+        self.head = nn.Linear(FEATURES, classes)
+
+    def learn_statistics(self, images: Images) -> None:
+        """Take the pixels' mean and spread, and the patches' covariance, from real images.
+
+        Args:
+            images: uint8 (N, C, H, W), the training part; some 5 000 of them are looked at.
+        """
+        some = torch.from_numpy(images[:: max(1, len(images) // _STATISTICS_IMAGES)].copy())
+        chunks = torch.split(some, 100)  # so that float64 copies of large images stay small
+        pixels = some.numel() // some.shape[1]
+        sums, squares = torch.zeros(2, some.shape[1], dtype=torch.float64)
+        for chunk in chunks:
+            values = chunk.double()
+            sums += values.sum(dim=(0, 2, 3))
+            squares += values.square().sum(dim=(0, 2, 3))
+        mean = sums / pixels
+        self.mean.copy_(mean)
+        self.scale.copy_((squares / pixels - mean**2).clamp(min=1.0).sqrt())
+        for layer in self.stem:
+            if isinstance(layer, Whitening):
+                layer.learn(self._standardised(chunk) for chunk in chunks)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The features (N, 128), float32, not negative, of uint8 images (N, C, H, W)."""
+        maps: Tensor = self.mix(self.stages(self.stem(self._standardised(images))))
+        return maps.float().mean(dim=(2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits (N, K) of uint8 images (N, C, H, W)."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+    def _standardised(self, images: Tensor) -> Tensor:
+        return (images.float() - self.mean[:, None, None]) / self.scale[:, None, None]
+
+
+def _strided(config: JudgeNetworkConfig, shape: ImageShape) -> tuple[nn.Sequential, nn.Sequential]:
+    reduction = _reduction(shape)
+    stem = nn.Sequential(
+        nn.Conv2d(
+            shape.channels,
+            config.stem,
+            2 * reduction + 1,
+            stride=reduction,
+            padding=reduction,
+            bias=False,
+        ),
+        nn.BatchNorm2d(config.stem),
+        nn.ReLU(inplace=True),
+    )
+    stages: list[nn.Module] = []
+    width, side = config.stem, _side(shape) / reduction
+    for wider in config.stages:
+        stride = 2 if side > _SMALLEST_SIDE else 1
+        stages.append(_StridedStage(width, wider, stride))
+        width, side = wider, side / stride
+    return stem, nn.Sequential(*stages)
+
+
+def _pooled(config: PooledNetworkConfig, shape: ImageShape) -> tuple[nn.Sequential, nn.Sequential]:
+    whitening = Whitening(shape, config.components, _reduction(shape))
+    stages: list[nn.Module] = []
+    width, side = whitening.width, min(whitening.sides)
+    for wider in config.stages:
+        halve = side >= _SMALLEST_SIDE
+        stages.append(_PooledStage(width, wider, halve=halve))
+        width, side = wider, side // 2 if halve else side
+    return nn.Sequential(whitening, nn.ReLU(inplace=True)), nn.Sequential(*stages)
+
+
+def _side(shape: ImageShape) -> float:
+    return math.sqrt(shape.height * shape.width)
+
+
+def _reduction(shape: ImageShape) -> int:
+    return max(1, math.ceil(_side(shape) / _BODY_SIDE))
+
+
+@final
+class _StridedStage(nn.Module):
+    """A strided convolution, then one residual convolution."""
+
+    def __init__(self, channels: int, wider: int, stride: int) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)
+        self.down_norm = nn.BatchNorm2d(wider)
+        self.refine = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
+        self.refine_norm = nn.BatchNorm2d(wider)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = F.relu(self.down_norm(self.down(maps)))
+        return maps + F.relu(self.refine_norm(self.refine(maps)))
+
+
+@final
+class _PooledStage(nn.Module):
+    """A convolution, the largest of each 2×2, then one residual convolution.
+
+    Pooling comes before batch norm and activation, which then have a quarter of the work.
+    """
+
+    def __init__(self, channels: int, wider: int, *, halve: bool) -> None:
+        super().__init__()
+        self.widen = nn.Conv2d(channels, wider, 3, padding=1, bias=False)
+        self.pool = nn.MaxPool2d(2) if halve else nn.Identity()
+        self.widen_norm = nn.BatchNorm2d(wider)
+        self.refine = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
+        self.refine_norm = nn.BatchNorm2d(wider)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = F.relu(self.widen_norm(self.pool(self.widen(maps))))
+        return maps + F.relu(self.refine_norm(self.refine(maps)))
+
+
+@final
+class EarlyJudge(nn.Module):
+    """Images to the maps after some of the judge's stages; gradients flow.
+
+    Args:
+        config: the judge's network.
+        shape: of one image.
+        taps: which stages' maps, ascending, from 1.
+
+    Attributes:
+        mean: float (C,), subtracted from pixels of 0 to 255; the judge's.
+        scale: float (C,), by which they are then divided.
+        widths: channels of the maps at each tap.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        config: JudgeNetworkConfig | PooledNetworkConfig,
+        shape: ImageShape,
+        taps: Sequence[int],
+    ) -> None:
+        super().__init__()
+        whole = JudgeNetwork(config, shape, classes=1)
+        self._taps = frozenset(taps)
+        self.register_buffer("mean", whole.mean)
+        self.register_buffer("scale", whole.scale)
+        self.stem = whole.stem
+        self.stages = whole.stages[: taps[-1]]
+        _fix_norms(self)
+        self.widths = tuple(config.stages[tap - 1] for tap in taps)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
+        pixels = (at_least_float32(images) + 1.0) * 127.5
+        x = self.stem((pixels - self.mean[:, None, None]) / self.scale[:, None, None])
+        maps = []
+        for done, stage in enumerate(self.stages, 1):
+            x = stage(x)
+            if done in self._taps:
+                maps.append(x)
+        return maps
+
+    def weights_of(self, judge: JudgeNetwork) -> dict[str, Tensor]:
+        """The state that this network has as a part of ``judge``, which stays as it is.
+
+        Raises:
+            KeyError: the judge is of another configuration.
+        """
+        fixed = copy.deepcopy(judge)
+        _fix_norms(fixed)
+        theirs = fixed.state_dict()
+        return {name: theirs[name] for name in self.state_dict()}
+
+
+@final
+class FixedNorm(nn.Module):
+    """A batch norm in evaluation: x·g + b with g = γ/√(v + ε), b = β − m·g for each channel."""
+
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        gain = norm.weight * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
+        self.gain = nn.Parameter(gain.detach())
+        self.bias = nn.Parameter((norm.bias - norm.get_buffer("running_mean") * gain).detach())
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W), in the dtype of (N, C, H, W)."""
+        gain, bias = (each.to(maps.dtype)[:, None, None] for each in (self.gain, self.bias))
+        return torch.addcmul(bias, maps, gain)
+
+
+def _fix_norms(network: nn.Module) -> None:
+    for name, layer in network.named_children():
+        if isinstance(layer, nn.BatchNorm2d):
+            setattr(network, name, FixedNorm(layer))
+        else:
+            _fix_norms(layer)

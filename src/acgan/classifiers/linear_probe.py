@@ -1,0 +1,92 @@
+"""A linear probe: how well a straight cut through an extractor's features tells the classes apart.
+
+Alain & Bengio 2016 (arXiv 1610.01644). It stands in for an ImageNet classifier where the classes
+have no counterparts in ImageNet.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.data.images import LabelledImages
+from acgan.data.split import pick
+from acgan.errors import DataError
+from acgan.metrics.arrays import Float64Array
+
+MOST_IMAGES = 5_000
+MOST_PER_CLASS = 500
+INVERSE_PENALTY = 0.01
+"""scikit-learn's C, for standardised features."""
+_STEPS = 200
+_NOWHERE = float(np.finfo(np.float64).min)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearProbe:
+    """A fitted probe; `fit_probe` makes one.
+
+    Attributes:
+        weights: float64 (F, K), for features as they are.
+        bias: float64 (K,); the lowest finite number for a class it saw no image of.
+    """
+
+    weights: Float64Array
+    bias: Float64Array
+
+    def logits(self, features: npt.NDArray[Any]) -> Float64Array:
+        """Unnormalised scores of the K classes, float64 (N, K), of features (N, F)."""
+        return features.astype(np.float64) @ self.weights + self.bias
+
+
+def probe_images(train: LabelledImages, *, seed: int) -> LabelledImages:
+    """What a probe learns from: as many training images of each class as there are, up to a limit.
+
+    At most 500 of a class and about 5 000 in all (at least one of each), drawn without replacement.
+    """
+    each = max(1, min(MOST_PER_CLASS, MOST_IMAGES // len(train.classes)))
+    counts = np.minimum(train.class_counts, each).astype(np.int64)
+    return train.subset(pick(train.labels, train.classes, counts, seed=seed))
+
+
+def fit_probe(
+    features: npt.NDArray[Any], labels: npt.NDArray[np.int64], classes: int
+) -> LinearProbe:
+    """Multinomial logistic regression with an L2 penalty on standardised features.
+
+    Solved by scikit-learn's L-BFGS, to convergence or 200 steps; nothing in it is random.
+
+    Args:
+        features: (N, F), of real training images.
+        labels: (N,), each in [0, K).
+        classes: K.
+
+    Raises:
+        DataError: the images are of fewer than two classes.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise DataError("a probe tells classes apart, so it takes images of at least two of them")
+    values = features.astype(np.float64)
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    scale[scale == 0] = 1.0
+    regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=_STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is then as good as it needs to be
+        regression.fit((values - mean) / scale, labels)
+    slopes, offsets = regression.coef_, regression.intercept_
+    if len(present) == 2:  # scikit-learn keeps the second class's alone
+        slopes, offsets = np.stack([-slopes[0], slopes[0]]), np.array([-offsets[0], offsets[0]])
+    weights = np.zeros((values.shape[1], classes))
+    bias = np.full(classes, _NOWHERE)
+    weights[:, present] = slopes.T / scale[:, None]
+    bias[present] = offsets - (slopes / scale) @ mean
+    return LinearProbe(weights, bias)

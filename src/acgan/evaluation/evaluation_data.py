@@ -1,0 +1,303 @@
+"""Features of samples and of two real parts, and subsets of equal size of all three.
+
+What an evaluation has before it: samples, real parts, and what extractors say of both.
+
+The real side of every comparison: one judge's view of the parts that it has not learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+
+from acgan.classifiers.cache import kept_answers
+from acgan.classifiers.extractor import Answers, Extractor
+from acgan.classifiers.reference_classifier import Judge
+from acgan.data.images import ClassName, DataParts, Images, LabelledImages, Labels
+from acgan.errors import DataError
+from acgan.execution.progress import StageProgress
+from acgan.metrics.accuracy import class_agreement
+from acgan.metrics.arrays import Array, Float32Array
+from acgan.metrics.frechet import frechet_floor
+from acgan.model.model import Model
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is compared: samples with test images, and as the floor validation with test images.
+
+    Attributes:
+        samples: features of the samples, (N, F).
+        test: of the real images that samples are held against, (M, F).
+        validation: of real images that are neither among these nor learned from, (V, F).
+    """
+
+    samples: Array
+    test: Array
+    validation: Array
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Images of samples, test and validation."""
+        return len(self.samples), len(self.test), len(self.validation)
+
+    def enough(self, least: int) -> bool:
+        """Whether samples and test images are that many."""
+        return min(len(self.samples), len(self.test)) >= least
+
+    def equal(self, least: int, *, seed: tuple[int, ...]) -> Sides | None:
+        """Random subsets of one size, as large as the smallest side allows.
+
+        A measure that depends on the number of images may then be held against its floor.
+
+        Args:
+            least: images a side that the measure takes.
+            seed: of the subsets, which are drawn without replacement.
+
+        Returns:
+            The subsets; without validation images where there are fewer than ``least`` (the floor
+            falls away, the measure does not); None where samples or test images are too few.
+        """
+        if not self.enough(least):
+            return None
+        has_floor = len(self.validation) >= least
+        count = min(self.counts if has_floor else self.counts[:2])
+        random = np.random.default_rng(seed)
+        return Sides(
+            _some(self.samples, count, random),
+            _some(self.test, count, random),
+            _some(self.validation, count if has_floor else 0, random),
+        )
+
+
+def _some(features: Array, count: int, random: np.random.Generator) -> Array:
+    if len(features) == count:
+        return features
+    chosen: Array = features[random.permutation(len(features))[:count]]
+    return chosen
+
+
+Part = Literal["train", "validation", "test"]
+EVERYTHING = "all samples"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The samples under examination, wherever they come from.
+
+    Attributes:
+        name: of the run or folder, for headings.
+        samples: uint8 (N, C, H, W), class after class.
+        asked: int64 (N,), the class asked for, in the data's label order; 0 where none was.
+        classes: the K classes, those of the data.
+        model: what drew them; None for a folder of pictures from elsewhere.
+        run: the run's folder, where kept checkpoints lie; None without one.
+        origin: what it takes to have the same samples again: model hash, seed, count, folder.
+        conditional: whether classes were asked for.
+    """
+
+    name: str
+    samples: Images
+    asked: Labels
+    classes: tuple[ClassName, ...]
+    model: Model | None = None
+    run: Path | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    conditional: bool = True
+
+    def of_class(self, index: int) -> Images:
+        """The samples asked for as one class."""
+        chosen: Images = self.samples[self.asked == index]
+        return chosen
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Samples and real parts; each extractor looks at each of them once at most.
+
+    Attributes:
+        subject: the samples.
+        parts: the real images, of the samples' own shape and classes.
+        judge: fitted to ``parts.train`` alone; None of data without classes.
+        held_out: whether the model is known never to have seen validation and test: its record
+            names the same parts. None where nobody knows (a folder of pictures from elsewhere).
+        seed: of every random choice in the measures.
+        folder: where answers to real images are kept; None to compute them each time.
+        progress: told of long stages.
+        instead: looks at the images in the judge's place where there is none.
+    """
+
+    subject: Subject
+    parts: DataParts
+    judge: Judge | None
+    held_out: bool | None
+    seed: int = 0
+    folder: Path | None = None
+    progress: StageProgress = lambda _stage, _done, _total: None
+    instead: Extractor | None = None
+    _of_samples: dict[str, Answers] = field(default_factory=dict, repr=False)
+    _of_parts: dict[tuple[str, Part], Answers] = field(default_factory=dict, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The groups in which samples are held against real images: the classes, in label order.
+
+        Where no class was asked for, all samples are one group.
+        """
+        if not self.subject.conditional:
+            return (EVERYTHING,)
+        return tuple(each.name for each in self.parts.classes)
+
+    @property
+    def eye(self) -> Extractor:
+        """In whose features variety and copies are looked for: the judge's, if there is one."""
+        eye = self.judge or self.instead
+        if eye is None:
+            raise ValueError("an evaluation takes a judge, or an extractor instead")
+        return eye
+
+    @property
+    def the_judge(self) -> Judge:
+        """The judge, for what is not done without one."""
+        if self.judge is None:
+            raise ValueError("there is no judge: the data have no classes")
+        return self.judge
+
+    def groups(self, part: Part) -> Labels:
+        """The group of each image of a real part, int64 (N,)."""
+        labels: Labels = getattr(self.parts, part).labels
+        return labels if self.subject.conditional else np.zeros_like(labels)
+
+    def samples_seen_by(self, extractor: Extractor) -> Answers:
+        """What an extractor says of the samples."""
+        if extractor.name not in self._of_samples:
+            stage = f"{extractor.name}: samples"
+            self._of_samples[extractor.name] = extractor.answers(
+                self.subject.samples,
+                progress=lambda done, total: self.progress(stage, done, total),
+            )
+        return self._of_samples[extractor.name]
+
+    def part_seen_by(self, extractor: Extractor, part: Part) -> Answers:
+        """What an extractor says of a real part."""
+        key = (extractor.name, part)
+        if key not in self._of_parts:
+            data = getattr(self.parts, part)
+
+            def told(done: int, total: int) -> None:
+                self.progress(f"{extractor.name}: {part} images", done, total)
+
+            self._of_parts[key] = (
+                kept_answers(extractor, data, self.folder, progress=told)
+                if self.folder
+                else extractor.answers(data.images, progress=told)
+            )
+        return self._of_parts[key]
+
+    def protocol(self, extractor: Extractor, **more: Any) -> dict[str, Any]:
+        """What every figure made with an extractor states, and ``more``."""
+        test = self.parts.test
+        return {
+            "extractor": extractor.name,
+            "extractor_weights_hash": extractor.weights_hash(),
+            "resize": extractor.resize_rule,
+            "samples": len(self.subject.samples),
+            "samples_per_class": np.bincount(self.subject.asked, minlength=len(self.names)).tolist()
+            if self.subject.conditional
+            else None,
+            "reference": "test",
+            "reference_images": len(test),
+            "reference_hash": test.content_hash,
+            "seed": self.seed,
+            **more,
+        }
+
+
+PartName = Literal["validation", "test"]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The real side of a comparison, computed once for any number of models; `reference` makes it.
+
+    Attributes:
+        judge: who looked.
+        part: name of the real part that samples are held against.
+        real: that part.
+        features: float32 (N, 128), the judge's features of it.
+        floor: Fréchet distance between the two real parts that the judge has not seen, at equal
+            counts; NaN where they are too small.
+        floor_count: images on either side of the floor.
+        floor_draws: subsets of the larger part over which it is averaged.
+        floor_seed: of these subsets.
+        accuracy: the judge's on validation and test.
+    """
+
+    judge: Judge
+    part: PartName
+    real: LabelledImages
+    features: Float32Array
+    floor: float
+    floor_count: int
+    floor_draws: int
+    floor_seed: int
+    accuracy: dict[PartName, float]
+
+
+def reference(
+    judge: Judge,
+    parts: DataParts,
+    *,
+    part: PartName = "test",
+    seed: int = 0,
+    folder: Path | None = None,
+) -> Reference:
+    """Look at the real parts: the reference, and the floor between validation and test.
+
+    Args:
+        judge: fitted to ``parts.train``.
+        parts: of one data set.
+        part: what samples are held against: ``test``, or ``validation`` while choosing a recipe.
+        seed: of the floor's subsets.
+        folder: where the judge's answers to the real parts are kept for the next time; None to
+            compute them.
+
+    Raises:
+        DataError: the judge learned from other images, or a part is empty.
+        DiskError: the answers cannot be written.
+    """
+    if judge.record.train_hash != parts.train.content_hash:
+        raise DataError(
+            f"the judge was fitted to other images than the training part of {parts.name}; what "
+            "it says of held-out images would not be unseen: fit a judge to this data"
+        )
+    if not len(parts.validation) or not len(parts.test):
+        raise DataError(f"{parts.name} lacks a validation or test part; raise its share")
+    real: dict[PartName, LabelledImages] = {"validation": parts.validation, "test": parts.test}
+    seen = {
+        name: kept_answers(judge, data, folder) if folder else judge.answers(data.images)
+        for name, data in real.items()
+    }
+    floor = frechet_floor(seen["validation"].features, seen["test"].features, seed=seed)
+    return Reference(
+        judge=judge,
+        part=part,
+        real=real[part],
+        features=seen[part].features,
+        floor=floor.distance,
+        floor_count=floor.count,
+        floor_draws=floor.draws,
+        floor_seed=floor.seed,
+        accuracy={
+            name: class_agreement(seen[name].logits, data.labels).overall
+            for name, data in real.items()
+        },
+    )

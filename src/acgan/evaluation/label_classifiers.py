@@ -1,0 +1,207 @@
+"""Readers: whoever says which class an image shows, and what share of images they read right.
+
+Who reads the samples: the judge, and a classifier that knows nothing of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.classifiers.cache import kept_answers
+from acgan.classifiers.extractor import Answers, Extractor
+from acgan.classifiers.linear_probe import INVERSE_PENALTY, fit_probe, probe_images
+from acgan.data.images import LabelledImages, Labels
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.imagenet import (
+    IMAGENET_CLASSES,
+    MAP_SOURCE,
+    class_scores,
+    imagenet_counterparts,
+)
+from acgan.execution.progress import Progress
+from acgan.metrics.accuracy import ClassAgreement, class_agreement
+
+SMALLEST_COUNT = 10
+"""Images below which no share of them is given: one image more or less would be a tenth."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """A classifier of the data's classes.
+
+    Attributes:
+        key: of its figure, ``labels.accuracy.judge``.
+        name: of its figure, as a person reads it.
+        extractor: what looks at the images.
+        scores: from its answers to (N, K) scores of the data's classes, the highest being what the
+            reader sees.
+        known: bool (K,), the classes it knows; it never names another, and is asked for no other.
+        protocol: what else it takes to have the same reader again.
+    """
+
+    key: str
+    name: str
+    extractor: Extractor
+    scores: Callable[[Answers], npt.NDArray[Any]]
+    known: npt.NDArray[np.bool_]
+    protocol: dict[str, Any]
+
+    def agreement(self, answers: Answers, asked: Labels) -> ClassAgreement | None:
+        """What it sees beside what was asked for, among the classes it knows; None of no image."""
+        among = self.known[asked]
+        if not among.any():
+            return None
+        return class_agreement(self.scores(answers)[among], asked[among])
+
+
+@final
+@dataclass(frozen=True)
+class Share:
+    """How many of some images are read as the class asked for, beside real images.
+
+    Attributes:
+        value: over all images; None of fewer than ten.
+        interval: Wilson's 95 % interval of it.
+        floor: the share of real images, each class weighing as much as among the images.
+        per_class: by class; None of fewer than ten images.
+        per_class_floor: likewise of real images.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    floor: float | None
+    per_class: tuple[float | None, ...]
+    per_class_floor: tuple[float | None, ...]
+
+
+def share_beside_real(samples: ClassAgreement | None, real: ClassAgreement | None) -> Share:
+    """The shares of both sides, and what is too few images left out."""
+    per_class, floors = _by_class(samples), _by_class(real)
+    if samples is None or samples.confusion.sum() < SMALLEST_COUNT:
+        return Share(None, None, None, per_class, floors)
+    asked = samples.confusion.sum(axis=1)
+    return Share(
+        value=samples.overall,
+        interval=wilson_interval(round(samples.overall * int(asked.sum())), int(asked.sum())),
+        floor=None if real is None else _weighted(real, asked),
+        per_class=per_class,
+        per_class_floor=floors,
+    )
+
+
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), sound for small counts and for 0 and 1.
+
+    Args:
+        right: of how many of the images the statement is true.
+        count: of images, at least 1.
+    """
+    z = 1.959963984540054
+    share = right / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    spread = share * (1 - share) / count + z * z / (4 * count * count)
+    half = z / (1 + z * z / count) * math.sqrt(spread)
+    # at the ends the formula gives the share itself, but for rounding
+    return (middle - half if right else 0.0), (middle + half if right < count else 1.0)
+
+
+def _by_class(agreement: ClassAgreement | None) -> tuple[float | None, ...]:
+    if agreement is None:
+        return ()
+    counts = agreement.confusion.sum(axis=1)
+    return tuple(
+        float(share) if count >= SMALLEST_COUNT else None
+        for share, count in zip(agreement.per_class, counts, strict=True)
+    )
+
+
+def _weighted(real: ClassAgreement, weights: npt.NDArray[np.int64]) -> float | None:
+    """The share of real images, were the classes as frequent among them as ``weights`` says."""
+    both = (weights > 0) & (real.confusion.sum(axis=1) > 0)
+    if not both.any() or real.confusion.sum() < SMALLEST_COUNT:
+        return None
+    return float(np.average(real.per_class[both], weights=weights[both]))
+
+
+def judge_reader(evidence: Evidence) -> Reader:
+    """The judge, by its own logits."""
+    return Reader(
+        key="labels.accuracy.judge",
+        name="Read as the class asked for (judge)",
+        extractor=evidence.the_judge,
+        scores=lambda answers: answers.logits,
+        known=np.ones(len(evidence.names), np.bool_),
+        protocol={
+            "judge_train_hash": evidence.the_judge.record.train_hash,
+            "floor": "real test images, the classes weighted as among the samples",
+        },
+    )
+
+
+def outside_reader(evidence: Evidence, extractor: Extractor) -> Reader:
+    """An ImageNet classifier by its logits where at least two classes have counterparts there.
+
+    Else a linear probe on its features, fitted to real training images.
+
+    Args:
+        evidence: for the classes and the training part.
+        extractor: with ImageNet's 1000 classes.
+    """
+    counterparts = imagenet_counterparts(evidence.parts.classes)
+    if counterparts is None:
+        return _probe(evidence, extractor)
+    return Reader(
+        key=f"labels.discriminability.{extractor.name}",
+        name=f"Discriminability ({extractor.name})",
+        extractor=extractor,
+        scores=lambda answers: class_scores(answers.logits, counterparts),
+        known=counterparts.known,
+        protocol={
+            "map": MAP_SOURCE,
+            "imagenet_indices": {
+                evidence.names[label]: list(indices)
+                for label, indices in counterparts.indices.items()
+            },
+            "decision": "highest mean probability over a class's ImageNet counterparts, among the "
+            f"{len(counterparts.indices)} classes that have any of the {IMAGENET_CLASSES}",
+            "floor": "real test images, the classes weighted as among the samples",
+        },
+    )
+
+
+def _probe(evidence: Evidence, extractor: Extractor) -> Reader:
+    shown = probe_images(evidence.parts.train, seed=evidence.seed)
+    told = partial(evidence.progress, f"{extractor.name}: images for the probe")
+    answers = real_answers(evidence, extractor, shown, told)
+    probe = fit_probe(answers.features, shown.labels, len(evidence.names))
+    return Reader(
+        key=f"labels.probe.{extractor.name}",
+        name=f"Read by a linear probe ({extractor.name})",
+        extractor=extractor,
+        scores=lambda answers: probe.logits(answers.features),
+        known=shown.class_counts > 0,
+        protocol={
+            "probe": "multinomial logistic regression on standardised features, L2 penalty, "
+            f"C = {INVERSE_PENALTY}",
+            "probe_images_per_class": shown.class_counts.tolist(),
+            "probe_images_hash": shown.content_hash,
+            "floor": "real test images, the classes weighted as among the samples",
+        },
+    )
+
+
+def real_answers(
+    evidence: Evidence, extractor: Extractor, real: LabelledImages, progress: Progress
+) -> Answers:
+    """To real images other than a whole part; kept where the parts' are."""
+    if evidence.folder is None:
+        return extractor.answers(real.images, progress=progress)
+    return kept_answers(extractor, real, evidence.folder, progress=progress)

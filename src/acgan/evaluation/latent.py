@@ -1,0 +1,367 @@
+"""Samples over training time, from the checkpoints that a run has kept.
+
+The chapter on latent structure for a model without classes: ways between seeds, and the past.
+
+The chapter on latent structure: ways between images, one seed in all classes, and the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import final
+
+import numpy as np
+
+from acgan.data.images import Images
+from acgan.errors import DataError
+from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.latent_findings import latent_findings
+from acgan.metrics.accuracy import class_agreement
+from acgan.metrics.style import StyleKept, style_kept
+from acgan.model.history import STATISTICS, generator_at, kept_checkpoints
+from acgan.model.model import Model
+from acgan.networks.interface import Generator
+from acgan.plots.grid import class_sheet, png_bytes
+from acgan.report.section import Figure, Picture, Section, Table, defined
+from acgan.sampling.interpolation import has_way, interpolate
+from acgan.sampling.sampler import sample_images
+
+SHOWN_CLASSES = 10
+"""Classes that pictures show at most."""
+JUDGED = 200
+"""Samples that the judge reads of every checkpoint."""
+_MOST_CHECKPOINTS = 8  # besides the model itself
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """The model at one time.
+
+    Attributes:
+        images_seen: by the discriminator.
+        accuracy: the judge's share of samples read as the class asked for.
+        images: uint8 (n, C, H, W), one of each class that is shown, all of one seed.
+    """
+
+    images_seen: int
+    accuracy: float
+    images: Images = field(repr=False)
+
+
+def moments_of(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[Moment]:
+    """The kept checkpoints, oldest first, and the model itself; what is missing goes to notes."""
+    run = evidence.subject.run
+    kept = kept_checkpoints(run, before=model.images_seen) if run is not None else ()
+    if not kept:
+        notes.append(
+            "The past of a set is its members', each of which is a run with checkpoints of its own "
+            "(members/ in the set's run): evaluate one of them to see it."
+            if model.record.members
+            else "No earlier checkpoints lie beside this model, so its past cannot be shown; that "
+            "takes the run's folder, not the model folder alone."
+        )
+        return
+    if len(kept) > _MOST_CHECKPOINTS:
+        kept = tuple(kept[i] for i in spread(len(kept), _MOST_CHECKPOINTS))
+    for done, checkpoint in enumerate(kept):
+        evidence.progress("checkpoints", done, len(kept) + 1)
+        try:
+            generator = generator_at(checkpoint, model)
+        except DataError as error:
+            notes.append(f"{error}; it is left out.")
+            continue
+        yield _moment(evidence, generator, checkpoint.images_seen)
+    yield _moment(evidence, model.generator, model.images_seen)
+    evidence.progress("checkpoints", len(kept) + 1, len(kept) + 1)
+
+
+def _moment(evidence: Evidence, generator: Generator, images_seen: int) -> Moment:
+    classes, seed = len(evidence.names), evidence.seed
+    labels = np.arange(JUDGED, dtype=np.int64) % classes
+    images = sample_images(generator, labels, seed + np.arange(JUDGED) // classes)
+    agreement = class_agreement(evidence.the_judge.answers(images).logits, labels)
+    shown = spread(classes, SHOWN_CLASSES)
+    return Moment(
+        images_seen, agreement.overall, sample_images(generator, shown, [seed] * len(shown))
+    )
+
+
+def past_blocks(evidence: Evidence, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
+    """The same images at every moment, and the accuracies."""
+    shown = [evidence.names[k] for k in spread(len(evidence.names), SHOWN_CLASSES)]
+    yield Picture(
+        "The same seed over training time",
+        png_bytes(
+            class_sheet(
+                [each.images for each in moments],
+                [f"{each.images_seen:,} images" for each in moments],
+            )
+        ),
+        f"Every row is the model after so many real images, the last as it is now; the columns are "
+        f"{', '.join(shown)}, all with one seed.",
+    )
+    yield Table(
+        title="Accuracy over training time (judge)",
+        header=("images seen", f"read as the class asked for, of {JUDGED}"),
+        rows=tuple((each.images_seen, each.accuracy) for each in moments),
+        caption="By the kept checkpoints; the last row is the model itself. Accuracy alone does "
+        "not say which of them is the best: variety may fall while it rises.",
+    )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most ``most`` of ``count`` indices, evenly spaced, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+
+
+_WAYS, _STEPS = 8, 11
+_MOMENTS, _SEEDS = 10, 12
+
+_EXPLANATION = (
+    "A latent is the noise that an image is made from; a seed names one. On the way from one "
+    "latent to another (along the sphere on which they lie, White 2016) a model that has "
+    "understood its data changes the image gradually, and what lies between looks like data too. "
+    "Jumps from one picture to a quite different one point to a model that has learned single "
+    "images by heart (Odena, Olah & Shlens 2017, §4.3). To be seen, not measured.",
+    "The past of the model is drawn from the checkpoints that its run has kept: the same seeds at "
+    "each of them.",
+)
+_LEFT_OUT = (
+    "The model is asked for no class, so that ways between classes, one seed in every class and "
+    "the style kept across classes are left out."
+)
+
+
+def latent_of_all_section(evidence: Evidence) -> Section | None:
+    """Interpolations and samples over training time.
+
+    Returns:
+        None for samples without a model.
+    """
+    model = evidence.subject.model
+    if model is None:
+        return None
+    notes = [_LEFT_OUT]
+    return Section(
+        key="latent",
+        title="Latent structure: from one seed to another",
+        explanation=_EXPLANATION,
+        blocks=(_ways(model, evidence.seed), *_past(evidence, model, notes)),
+        notes=tuple(notes),
+    )
+
+
+def _ways(model: Model, seed: int) -> Picture:
+    ends = [(seed + 2 * n, seed + 2 * n + 1) for n in range(_WAYS)]
+    strips = [interpolate(model.generator, (0, 0), each, _STEPS) for each in ends]
+    return Picture(
+        "From one seed to another",
+        png_bytes(class_sheet(strips, [""] * len(strips))),
+        "Left and right are samples of two seeds, between them the latent moves in equal steps. "
+        "Look for gradual change, and for images between that are as good as the ends.",
+    )
+
+
+def _past(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[Picture]:
+    run = evidence.subject.run
+    kept = kept_checkpoints(run, before=model.images_seen) if run is not None else ()
+    seeds = range(evidence.seed, evidence.seed + _SEEDS)
+    rows, names = [], []
+    for checkpoint in [kept[index] for index in spread(len(kept), _MOMENTS)]:
+        try:
+            rows.append(sample_images(generator_at(checkpoint, model), None, seeds))
+            names.append(f"{checkpoint.images_seen:,} images")
+        except DataError as error:
+            notes.append(f"{error}; it is left out.")
+    if not rows:
+        notes.append(
+            "No earlier checkpoints lie beside this model, so its past cannot be shown; that takes "
+            "the run's folder, not the model folder alone."
+        )
+        return
+    rows.append(sample_images(model.generator, None, seeds))
+    names.append(f"{model.images_seen:,} images")
+    yield Picture(
+        "The same seeds over training time",
+        png_bytes(class_sheet(rows, names)),
+        "Every row is the model after so many real images, the last as it is now; every column is "
+        "one seed.",
+    )
+
+
+_MEASURED_CLASSES = 20  # for the style
+_LATENT_STEPS = 11  # of an interpolation
+_SHOWN_SEEDS = 12
+_STYLE_SEEDS = 100
+
+_LATENT_EXPLANATION = (
+    "A latent is the noise that an image is made from; a seed names one. On the way from one "
+    "latent to another (along the sphere on which they lie, White 2016) or from one class to "
+    "another, a model that has understood its data changes the image gradually, and what lies "
+    "between looks like data too. Jumps from one picture to a quite different one point to a model "
+    "that has learned single images by heart (Odena, Olah & Shlens 2017, §4.3). To be seen, not "
+    "measured.",
+    "One seed drawn in every class shows what the model keeps in the latent and what in the class. "
+    "If the seed decides the style (how bright, how slanted, how warm), the label decides the "
+    "content alone. As a number: simple properties of the image are compared over many seeds "
+    "between every two classes; 1 means that a seed has the same style in all classes, 0 that it "
+    "means nothing across classes. The properties are crude, and a model may be good without "
+    "keeping any: it is a property of the model, not a mark.",
+    "The past of the model is drawn from the checkpoints that its run has kept: the same seed and "
+    "classes at each of them.",
+)
+
+
+def latent_section(evidence: Evidence) -> Section | None:
+    """Interpolations, one seed across classes, and samples over training time.
+
+    Returns:
+        None for samples without a model.
+    """
+    model = evidence.subject.model
+    if model is None:
+        return None
+    style = _style(evidence, model)
+    notes: list[str] = []
+    moments = tuple(moments_of(evidence, model, notes))
+    blocks: list[Picture | Table] = [*_latent_ways(evidence, model), _fixed_seeds(evidence, model)]
+    blocks.append(_style_table(style))
+    if len(moments) > 1:
+        blocks += past_blocks(evidence, moments)
+    return Section(
+        key="latent",
+        title="Latent structure: what the noise decides, and what the class",
+        explanation=_LATENT_EXPLANATION,
+        figures=(_style_figure(style),),
+        blocks=tuple(blocks),
+        findings=latent_findings(
+            style, [(each.images_seen, each.accuracy) for each in moments], JUDGED
+        ),
+        protocols={
+            "style": {
+                "model": model.record.content_hash,
+                "seeds": _STYLE_SEEDS,
+                "first_seed": evidence.seed,
+                "classes": [
+                    evidence.names[k] for k in spread(len(evidence.names), _MEASURED_CLASSES)
+                ],
+                "statistics": list(style.names),
+                "shuffles_seed": evidence.seed,
+            },
+            "past": {
+                "checkpoints": [each.images_seen for each in moments],
+                "samples_each": JUDGED,
+                "first_seed": evidence.seed,
+                "generator": STATISTICS,
+                "last": "the model folder's own generator",
+            },
+        },
+        notes=tuple(notes),
+    )
+
+
+def _latent_ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
+    """Strips between two seeds of one class, and between two classes at one seed."""
+    shown, seed = spread(len(evidence.names), SHOWN_CLASSES), evidence.seed
+    names = [evidence.names[k] for k in shown]
+    strips = [
+        interpolate(model.generator, (k, k), (seed + n, seed + n + 1), _LATENT_STEPS)
+        for n, k in enumerate(shown)
+    ]
+    yield Picture(
+        "From one seed to another, class by class",
+        png_bytes(class_sheet(strips, names)),
+        "Left and right are samples of two seeds, between them the latent moves in equal steps. "
+        "Look for gradual change, and for images between that are as good as the ends.",
+    )
+    if len(shown) < 2:
+        return
+    pairs = _neighbours(model, shown)
+    yield Picture(
+        "From one class to the next, with one seed",
+        png_bytes(
+            class_sheet(
+                [interpolate(model.generator, pair, (seed, seed), _LATENT_STEPS) for pair in pairs],
+                [f"{evidence.names[a]} → {evidence.names[b]}" for a, b in pairs],
+            )
+        ),
+        "The latent stays, the class moves in equal steps. What remains of the image on the way is "
+        "its style. Classes between two classes do not exist in the data, so a jump is no fault "
+        "here.",
+    )
+
+
+def _neighbours(model: Model, shown: list[int]) -> list[tuple[int, int]]:
+    """Each class that is shown and the next; where two networks draw these, the next that one does.
+
+    Members of a set have two classes at least, so one beside it there is.
+    """
+    pairs = []
+    for first, after in pairwise(shown):
+        beside = (after, first + 1, first - 1)
+        ways = (last for last in beside if has_way(model.generator, first, last))
+        pairs.append((first, next(ways)))
+    return pairs
+
+
+def _fixed_seeds(evidence: Evidence, model: Model) -> Picture:
+    shown = spread(len(evidence.names), SHOWN_CLASSES)
+    seeds = range(evidence.seed, evidence.seed + _SHOWN_SEEDS)
+    labels = np.repeat(shown, len(seeds))
+    images = sample_images(model.generator, labels, list(seeds) * len(shown))
+    sheet = class_sheet(
+        images.reshape(len(shown), len(seeds), *images.shape[1:]),
+        [evidence.names[k] for k in shown],
+    )
+    return Picture(
+        "One seed in every class",
+        png_bytes(sheet),
+        "Every column is one seed, every row a class. Look down a column: if the style is kept, "
+        "its images share brightness, slant or colours; other columns have others.",
+    )
+
+
+def _style(evidence: Evidence, model: Model) -> StyleKept:
+    measured = spread(len(evidence.names), _MEASURED_CLASSES)
+    seeds = np.arange(evidence.seed, evidence.seed + _STYLE_SEEDS)
+    evidence.progress("style over classes", 0, 1)
+    # class after class: a set of models draws batches of one member's classes in one pass
+    images = sample_images(
+        model.generator, np.repeat(measured, len(seeds)), np.tile(seeds, len(measured))
+    )
+    by_class = images.reshape(len(measured), len(seeds), *images.shape[1:])
+    kept = style_kept(by_class.swapaxes(0, 1), seed=evidence.seed)
+    evidence.progress("style over classes", 1, 1)
+    return kept
+
+
+def _style_figure(style: StyleKept) -> Figure:
+    value = defined(style.mean)
+    return Figure(
+        key="latent.style_kept",
+        name="Style kept across classes (mean correlation over seeds)",
+        value=value,
+        aim="high",
+        protocol="style",
+        note="the images of fewer than two classes vary" if value is None else "",
+    )
+
+
+def _style_table(style: StyleKept) -> Table:
+    return Table(
+        title="Style kept across classes, property by property",
+        header=("property", "correlation between two classes", "shuffled seeds stay below"),
+        rows=tuple(
+            (name, defined(float(found)), defined(float(chance)))
+            for name, found, chance in zip(
+                style.names, style.correlations, style.shuffled, strict=True
+            )
+        ),
+        caption="Mean correlation over seeds between every two classes. The last column is what 95 "
+        "of 100 shuffles of the seeds stay below: no more than that is chance.",
+    )

@@ -1,0 +1,1 @@
+"""Execution: device, precision, layout, threads and processor features."""

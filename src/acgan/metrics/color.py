@@ -1,0 +1,66 @@
+"""How much images differ in brightness and in colour, beside others.
+
+Features of a classifier hardly see this: a class may come in a single colour scheme while the
+variance of such features is nearly that of real images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from acgan.metrics.arrays import Float64Array, UInt8Array
+from acgan.metrics.variance_ratio import class_variance
+
+NEGLIGIBLE = 0.25
+"""Variance between images, in squared levels of 0 to 255, that rounding alone may give."""
+
+
+def mean_colours(images: UInt8Array) -> Float64Array:
+    """The mean of each channel of each image.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        float64 (N, C), levels of 0 to 255.
+    """
+    colours: Float64Array = images.mean(axis=(2, 3), dtype=np.float64)
+    return colours
+
+
+def brightness_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
+    """Variance of the images' mean levels in ``a`` over that in ``b``.
+
+    Returns:
+        The ratio; NaN where a set has fewer than two images or ``b`` is all of one brightness.
+    """
+    return _ratio(_brightness(a), _brightness(b))
+
+
+def colour_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
+    """Variance of the images' mean colours in ``a`` over that in ``b``, brightness left out.
+
+    A mean colour is the mean of each channel less the mean of all; the variances of the channels
+    are summed, as in `acgan.metrics.variance_ratio.variance_ratio`.
+
+    Returns:
+        The ratio; NaN for images of one channel, where a set has fewer than two images, or where
+        ``b`` is all of one colour, as grey images stored in three channels are.
+    """
+    return _ratio(_tint(a), _tint(b))
+
+
+def _brightness(images: UInt8Array) -> Float64Array:
+    brightness: Float64Array = mean_colours(images).mean(axis=1, keepdims=True)
+    return brightness
+
+
+def _tint(images: UInt8Array) -> Float64Array:
+    colours = mean_colours(images)
+    tint: Float64Array = colours - colours.mean(axis=1, keepdims=True)
+    return tint
+
+
+def _ratio(a: Float64Array, b: Float64Array) -> float:
+    above, below = (class_variance(each, np.zeros(len(each), np.int64), 1)[0] for each in (a, b))
+    return float(above / below) if below > NEGLIGIBLE else float("nan")

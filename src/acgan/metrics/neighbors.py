@@ -1,0 +1,217 @@
+"""Exact nearest neighbours among some ten thousand images, fast enough to be asked every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from acgan.metrics.arrays import Array, Float64Array, Int64Array
+
+_AXES = 192  # principal axes of the bound; what lies outside them counts by its length
+_FITTED_TO = 256, 1024  # rows that axes are fitted to; any orthonormal axes give a true bound
+_QUERIES, _BASE, _GROUP = 256, 4096, 64  # one block of bounds stays in the processor's cache
+_BOUNDS = 1 << 26  # bounds held at a time: 256 MiB
+_CANDIDATES = (8, 64, 512)  # looked at exactly, at first and where those do not suffice
+_SLACK = 1e-4  # of the squared lengths: far above float32's rounding of a bound
+_DIRECT = 1 << 22  # numbers that one exact comparison holds at a time
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest row of the base to each of N queries.
+
+    Attributes:
+        index: int64 (N,), its place in the base; the first of several equally near ones among
+            those compared.
+        distance: float64 (N,), Euclidean.
+    """
+
+    index: Int64Array
+    distance: Float64Array
+
+
+@final
+class NearestSearch:
+    """Finds the nearest of M rows, exactly.
+
+    Rows are reduced to their coordinates p along principal axes and the length ρ of what is left.
+    Since |x − y|² ≥ |p_x − p_y|² + (ρ_x − ρ_y)², distances between these short vectors, one matrix
+    product in float32, never exceed the true ones. The true distance is then taken, in float64,
+    in the order of the bounds, until the next bound exceeds the best found.
+    """
+
+    def __init__(self, base: Array) -> None:
+        """Prepare the search.
+
+        Args:
+            base: (M, …), M ≥ 1, uint8 or floating, flattened to M rows; kept by reference.
+        """
+        self._base = _flat(base)
+        if not len(self._base):
+            raise ValueError("there is nothing to search: the base has no rows")
+        fewest, most = _FITTED_TO
+        fitted = min(most, max(fewest, len(base) // 8))  # a small base is soon searched anyhow
+        some = self._base[:: max(1, len(base) // fitted)][:fitted].astype(np.float64)
+        self._mean = some.mean(axis=0)
+        self._axes = None if some.shape[1] <= _AXES + 1 else _principal_axes(some - self._mean)
+        reduced = self._reduced(self._base)
+        lengths = reduced.square().sum(dim=1)
+        self._longest = float(lengths.max())
+        size = min(_BASE, len(reduced) + -len(reduced) % _GROUP)
+        padding = -len(reduced) % size  # whole blocks; what is added is never near
+        rows = torch.nn.functional.pad(reduced, (0, 0, 0, padding))
+        self._rows = rows.view(-1, size, rows.shape[1])  # (blocks, rows of a block, axes + 1)
+        far = torch.nn.functional.pad(lengths, (0, padding), value=torch.inf)
+        self._lengths = far.view(-1, size)
+
+    def nearest(self, queries: Array, *, skip: Int64Array | None = None) -> Nearest:
+        """The nearest row to each query.
+
+        Args:
+            queries: (N, …), of the base's width when flattened.
+            skip: int64 (N,), one row for each query that does not count: itself, where the
+                queries are rows of the base (which then has at least two).
+
+        Returns:
+            Places and distances; exact but for float64's rounding.
+        """
+        flat = _flat(queries)
+        if flat.shape[1] != self._base.shape[1]:
+            raise ValueError(f"queries of {flat.shape[1]} numbers, rows of {self._base.shape[1]}")
+        if skip is not None and len(self._base) < 2:
+            raise ValueError("with one row skipped there is nothing to search")
+        skipped = np.full(len(flat), -1, np.int64) if skip is None else skip
+        index = np.full(len(flat), -1, np.int64)
+        squared = np.full(len(flat), np.inf)
+        if not len(flat):
+            return Nearest(index, squared)
+        blocks, size = self._lengths.shape
+        step = max(1, min(_QUERIES, len(flat), _BOUNDS // (blocks * size)))
+        bounds = torch.empty(blocks, step, size)
+        for start in range(0, len(flat), step):
+            part = slice(start, start + step)
+            index[part], squared[part] = self._of_block(flat[part], skipped[part], bounds)
+        return Nearest(index, np.sqrt(squared))
+
+    def _of_block(
+        self, queries: Array, skip: Int64Array, bounds: Tensor
+    ) -> tuple[Int64Array, Float64Array]:
+        """Place and squared distance for each of at most ``_QUERIES`` queries.
+
+        Args:
+            queries: (n, F).
+            skip: (n,).
+            bounds: room for (blocks, n, rows of a block) bounds, taken once for all queries.
+        """
+        reduced = self._reduced(queries)
+        lengths = reduced.square().sum(dim=1)
+        bounds = bounds[:, : len(queries)]
+        minima = []
+        for block, rows, their in zip(bounds, self._rows, self._lengths, strict=True):
+            torch.addmm(their, reduced, rows.T, alpha=-2, out=block)
+            minima.append(block.view(len(queries), -1, _GROUP).amin(dim=2))
+        groups = torch.cat(minima, dim=1)
+        slack = _SLACK * (lengths + self._longest)
+        offset = (lengths - slack).double().numpy()
+        index = np.full(len(queries), -1, np.int64)
+        squared = np.full(len(queries), np.inf)
+        open_ = np.arange(len(queries))
+        for wanted in _CANDIDATES:
+            count = min(wanted, len(self._base))
+            places, values = _smallest(bounds, groups, open_, count)
+            values = values + offset[open_, None]
+            done = self._compare(queries, skip, open_, places, values, index, squared)
+            open_ = open_[~done] if count < len(self._base) else open_[:0]
+            if not len(open_):
+                break
+        for row in open_:  # bounds too alike to tell: all of them, exactly
+            exact = self._distances(queries[row])
+            exact[skip[row]] = np.inf if skip[row] >= 0 else exact[skip[row]]
+            index[row] = exact.argmin()
+            squared[row] = exact[index[row]]
+        return index, squared
+
+    def _compare(
+        self,
+        queries: Array,
+        skip: Int64Array,
+        rows: Int64Array,
+        places: Int64Array,
+        bounds: Float64Array,
+        index: Int64Array,
+        squared: Float64Array,
+    ) -> npt.NDArray[np.bool_]:
+        """Look at candidates in the order of their bounds; tell which queries are settled."""
+        done = np.zeros(len(rows), np.bool_)
+        for rank in range(places.shape[1]):
+            done |= bounds[:, rank] > squared[rows]
+            at = np.flatnonzero(~done & (places[:, rank] != skip[rows]))
+            if not len(at):
+                continue
+            query, place = rows[at], places[at, rank]
+            difference = queries[query].astype(np.float64) - self._base[place]
+            exact = np.einsum("nf,nf->n", difference, difference)
+            nearer = exact < squared[query]
+            index[query[nearer]], squared[query[nearer]] = place[nearer], exact[nearer]
+        return done
+
+    def _distances(self, query: Array) -> Float64Array:
+        """Squared distances of one query to every row."""
+        result = np.empty(len(self._base))
+        step = max(1, _DIRECT // max(1, self._base.shape[1]))
+        for start in range(0, len(self._base), step):
+            difference = self._base[start : start + step] - query.astype(np.float64)
+            result[start : start + step] = np.einsum("nf,nf->n", difference, difference)
+        return result
+
+    def _reduced(self, rows: Array) -> Tensor:
+        """float32 (N, axes + 1): coordinates along the axes, and the length of what is left."""
+        if self._axes is None:
+            return self._centred(rows)
+        axes = torch.from_numpy(self._axes)
+        result = torch.empty(len(rows), axes.shape[1] + 1)
+        for start in range(0, len(rows), _BASE):
+            part = slice(start, start + _BASE)
+            centred = self._centred(rows[part])
+            along = torch.mm(centred, axes, out=result[part, :-1])
+            left = centred.square().sum(dim=1) - along.square().sum(dim=1)
+            result[part, -1] = left.clamp_(min=0).sqrt_()
+        return result
+
+    def _centred(self, rows: Array) -> Tensor:
+        precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded once it is small
+        centred = rows.astype(precision) - self._mean.astype(precision)
+        return torch.from_numpy(centred.astype(np.float32, copy=False))
+
+
+def _flat(rows: Array) -> Array:
+    return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
+
+
+def _principal_axes(centred: Float64Array) -> npt.NDArray[np.float32]:
+    """Orthonormal (F, at most ``_AXES``), along which the rows vary most."""
+    _, vectors = np.linalg.eigh(centred @ centred.T)
+    axes, _ = np.linalg.qr(centred.T @ vectors[:, ::-1][:, :_AXES])
+    return np.ascontiguousarray(axes, dtype=np.float32)
+
+
+def _smallest(
+    bounds: Tensor, groups: Tensor, rows: Int64Array, count: int
+) -> tuple[Int64Array, Float64Array]:
+    """Places and values of the smallest bounds of some queries, in rising order.
+
+    They lie in as many groups: those with the smallest minima.
+    """
+    size = bounds.shape[2]
+    chosen = torch.from_numpy(rows)
+    best = groups[chosen].topk(min(count, groups.shape[1]), largest=False).indices
+    members = (best[:, :, None] * _GROUP + torch.arange(_GROUP)).flatten(1)
+    values = bounds[members // size, chosen[:, None], members % size]
+    smallest, order = values.topk(count, largest=False, sorted=True)
+    return members.gather(1, order).numpy(), smallest.double().numpy()

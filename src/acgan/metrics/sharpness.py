@@ -1,0 +1,53 @@
+"""How sharp images are, beside others: the energy of their finest detail."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from acgan.metrics.arrays import Float64Array, UInt8Array
+
+_CHUNK = 1024
+
+
+def laplacian_energy(images: UInt8Array) -> Float64Array:
+    """Mean squared response to the Laplacian (4 neighbours minus 4 times the centre), per image.
+
+    It sees edges and grain and no smooth shading: blur lowers it many times over, noise raises it.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        float64 (N,), in squared grey values of 0 to 255, over all inner pixels and channels; NaN
+        for images with a side below 3 pixels, which have no inner pixel.
+    """
+    count, _, height, width = images.shape
+    if min(height, width) < 3:
+        return np.full(count, np.nan)
+    result = np.empty(count)
+    for start in range(0, count, _CHUNK):
+        x = images[start : start + _CHUNK].astype(np.float32)
+        response = (
+            x[:, :, :-2, 1:-1]
+            + x[:, :, 2:, 1:-1]
+            + x[:, :, 1:-1, :-2]
+            + x[:, :, 1:-1, 2:]
+            - 4 * x[:, :, 1:-1, 1:-1]
+        )  # whole numbers, so exact in float32
+        result[start : start + len(x)] = np.square(response).mean(axis=(1, 2, 3), dtype=np.float64)
+    return result
+
+
+def sharpness_ratio(a: UInt8Array, b: UInt8Array) -> float:
+    """Mean Laplacian energy of ``a`` over that of ``b``: below 1 where ``a`` is the blurrier.
+
+    A Gaussian blur of σ 1 pixel takes handwritten digits to about a tenth; grain and
+    checkerboards take it above 1, also on images that are blurred otherwise.
+
+    Returns:
+        The ratio; NaN where a set is empty, the images are below 3 pixels, or ``b`` is flat.
+    """
+    if not len(a) or not len(b):
+        return float("nan")
+    above, below = laplacian_energy(a).mean(), laplacian_energy(b).mean()
+    return float(above / below) if below > 0 else float("nan")

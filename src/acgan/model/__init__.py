@@ -1,0 +1,1 @@
+"""A trained model: its folder, card, checkpoint history and samples."""

@@ -1,0 +1,224 @@
+"""The model card: README.md of a model folder, for whoever finds the folder without its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from acgan.data.class_selection import class_groups
+from acgan.data.images import ClassName, ImageShape
+from acgan.networks.interface import ClassHead, SourceHead
+from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.runs.config import RunConfig
+from acgan.version import __version__
+
+
+def model_card(
+    *,
+    config: RunConfig,
+    shape: ImageShape,
+    classes: Sequence[ClassName],
+    split: Mapping[str, Mapping[str, Any]],
+    data_name: str,
+    images_seen: int,
+) -> str:
+    """The card as Markdown: what it is, what it learned from, how to draw, what it cannot do.
+
+    Args:
+        config: with every choice resolved.
+        shape: of the images.
+        classes: in label order.
+        split: `DataParts.split_record`.
+        data_name: `DataParts.name`.
+        images_seen: real images that D has seen.
+    """
+    objective = config.objective
+    words = _of_classes(classes) if objective.conditional else _OF_ALL
+    title = f"{words.title} of {shape} pixels, drawn by {objective.title}"
+    return f"""# {title} trained on {data_name}
+
+{words.what} and its discriminator ({objective.reference}), trained by acgan
+{__version__} with the recipe `{config.recipe}` and the seed {config.seed}.
+{_who_saw(config, len(classes))} saw {images_seen:,} real images ({_epochs(images_seen, split)}).
+
+| | |
+| --- | --- |
+| generator | {config.generator.family}, averaged weights (EMA) |
+| discriminator | {config.discriminator.family}, with {_heads(objective)} |
+{_objective_rows(objective)}
+| images | {shape.height} × {shape.width} pixels, {"grey" if shape.channels == 1 else "colour"} |
+
+Everything else that shaped it is in `config.json`.
+
+## Classes
+
+{words.known}
+
+{_class_table(classes)}
+
+## Data
+
+Three disjoint parts of `{data_name}`, cut before training; the networks learned from `train` alone.
+The hash tells whether other images are the same ones.
+
+{_split_table(split)}
+{_labelled(split)}
+## Drawing
+
+```
+acgan sample THIS_FOLDER {words.option}--count 16 --out pictures
+```
+
+```python
+from acgan import load
+
+model = load("THIS_FOLDER")
+images = model.sample({words.argument}count=16, seed=0)  # uint8 (16, {", ".join(map(str, shape))})
+```
+
+{words.same} the same picture, alone or among others. The data set is not needed.
+
+## Limits
+
+- It draws what its training images look like, with their gaps and biases, and nothing else.
+{words.wrong} The discriminator's opinion measures neither; only an independent
+  evaluation on the test part does, and this card carries none.
+- {words.rare}, and single training images may be reproduced.
+- Whoever trains a classifier on these pictures should test it on real ones.
+- Pictures are byte-identical on the same kind of machine with the same versions; elsewhere single
+  grey levels may differ.
+- The licence of the training images applies to what is derived from them, as far as it reaches.
+"""
+
+
+_SOURCE_HEADS: dict[SourceHead, str] = {
+    "plain": "a source head",
+    "projection": "a source head that is given the class (projection)",
+    "joined": "a source head that is given the class (beside the image)",
+}
+_CLASS_HEADS: dict[ClassHead, str] = {
+    "none": "",
+    "plain": " and a class head",
+    "paired": " and a class head that also tells real from fake",
+    "twin": " and two class heads, for real images and for fakes",
+    "open": " which is one more class of its class head",
+    "proxies": " and an embedding with a point for every class",
+}
+
+
+@final
+@dataclass(frozen=True)
+class _Words:
+    """What a card says differently of models that can be asked for classes and of others."""
+
+    title: str
+    what: str
+    known: str
+    option: str
+    argument: str
+    same: str
+    wrong: str
+    rare: str
+
+
+def _of_classes(classes: Sequence[ClassName]) -> _Words:
+    first = classes[0].name
+    return _Words(
+        title=f"{len(classes)} classes",
+        what="A class-conditional generator",
+        known="Each can be asked for by its name, another name, or its index.",
+        option=f"--class {_quoted(first)} ",
+        argument=f"label={first!r}, ",
+        same="The same class and seed give",
+        wrong="""\
+- It can draw a wrong or unreadable picture of the class asked for, and may know fewer varieties of
+  a class than there are.""",
+        rare="A class with few training images is drawn worse",
+    )
+
+
+_OF_ALL = _Words(
+    title="Images",
+    what="A generator without classes",
+    known="Those of its data. The generator was not told of them and cannot be asked for one.",
+    option="",
+    argument="",
+    same="The same seed gives",
+    wrong="""\
+- It can draw unreadable pictures, leave out whole kinds of what its data show, or know few
+  varieties of them.""",
+    rare="What few training images show is drawn worse",
+)
+
+
+def _heads(objective: ObjectiveConfig) -> str:
+    heads = build_objective(objective).heads
+    return _SOURCE_HEADS[heads.source] + _CLASS_HEADS[heads.classes]
+
+
+def _objective_rows(objective: ObjectiveConfig) -> str:
+    """One row for each hyper-parameter."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {value:g} |"
+        if isinstance(value, float)
+        else f"| {name.replace('_', ' ')} | {value} |"
+        for name, value in objective.model_dump(mode="json", exclude={"name"}).items()
+    ]
+    return "\n".join([f"| objective | {objective.name} |", *rows])
+
+
+def _who_saw(config: RunConfig, classes: int) -> str:
+    if config.classes_per_model is None:
+        return "The discriminator"
+    groups = class_groups(classes, config.classes_per_model)
+    sizes = " or ".join(str(size) for size in sorted({len(group) for group in groups}))
+    return (
+        f"It is a set of {len(groups)} models of {sizes} classes each, below `members/`, any of\n"
+        "which can be used alone; their discriminators together"
+    )
+
+
+def _epochs(images_seen: int, split: Mapping[str, Mapping[str, Any]]) -> str:
+    count = int(split["train"]["images"])
+    return f"{images_seen / count:.1f} times each of its {count:,}" if count else "of none"
+
+
+def _class_table(classes: Sequence[ClassName]) -> str:
+    rows = [
+        f"| {index} | {_cell(each.name)} | {_cell(', '.join(each.aliases))} |"
+        for index, each in enumerate(classes)
+    ]
+    return "\n".join(["| index | name | also |", "| --- | --- | --- |", *rows])
+
+
+def _split_table(split: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        f"| {name} | {part['images']:,} | `{part['content_hash']}` |"
+        for name, part in split.items()
+    ]
+    return "\n".join(["| part | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
+
+
+def _labelled(split: Mapping[str, Mapping[str, Any]]) -> str:
+    """A paragraph where not all training images were labelled."""
+    known = split["train"].get("labelled")
+    if known is None:
+        return ""
+    return (
+        f"\nOf the training images {known['images']:,} had a label ({_each(known['per_class'])}); "
+        "the others were\nlearned from without.\n"
+    )
+
+
+def _each(counts: Sequence[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    return f"{most:,} of each class" if fewest == most else f"{fewest:,} to {most:,} of each class"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'

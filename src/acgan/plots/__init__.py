@@ -1,0 +1,1 @@
+"""Images, charts, curves and animations as files."""

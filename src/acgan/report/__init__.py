@@ -1,0 +1,1 @@
+"""Reports: metrics, tables and findings as HTML, JSON and text."""

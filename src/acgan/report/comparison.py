@@ -1,0 +1,208 @@
+"""Reports side by side: shared figures, only held against each other where that means something."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from acgan.report.files import NamedReport
+from acgan.report.report import fact, words
+from acgan.report.section import Aim, Figure
+
+_SHOWN_OF_FACT = 48
+_UNSET = "not stated"
+
+
+@final
+@dataclass(frozen=True)
+class MetricRow:
+    """One figure in all reports.
+
+    Attributes:
+        key: of the figure.
+        name: of the figure.
+        section: title of its chapter.
+        aim: which way is better.
+        figures: one a report, None where the report lacks it.
+        protocols: of these figures, likewise.
+        conflict: why the values cannot be held against each other; empty where they can.
+        clear_best: index of the report whose 95 % interval lies apart from all others on the
+            better side; None where there is none, or where intervals are missing.
+    """
+
+    key: str
+    name: str
+    section: str
+    aim: Aim
+    figures: tuple[Figure | None, ...]
+    protocols: tuple[Mapping[str, Any] | None, ...]
+    conflict: str
+    clear_best: int | None
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        """One a report."""
+        return tuple(each.value if each else None for each in self.figures)
+
+
+@final
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (N − 1) over ``count`` seeds."""
+
+    mean: float
+    standard_deviation: float
+    count: int
+
+
+@final
+@dataclass(frozen=True)
+class SeedGroup:
+    """Runs that differ in nothing but the seed.
+
+    Attributes:
+        name: what they have in common.
+        members: indices of the reports, one for each seed.
+        spreads: by figure's key, where at least two members have a comparable value.
+    """
+
+    name: str
+    members: tuple[int, ...]
+    spreads: Mapping[str, Spread]
+
+
+@final
+@dataclass(frozen=True)
+class ReportComparison:
+    """Reports side by side."""
+
+    reports: tuple[NamedReport, ...]
+    rows: tuple[MetricRow, ...]
+    groups: tuple[SeedGroup, ...]
+
+
+def compare(reports: Sequence[NamedReport]) -> ReportComparison:
+    """Every figure that at least two reports have, in the order of the first that has it."""
+    rows = tuple(_rows(reports))
+    return ReportComparison(tuple(reports), rows, tuple(_groups(reports, rows)))
+
+
+def _rows(reports: Sequence[NamedReport]) -> Iterator[MetricRow]:
+    found: dict[str, dict[int, tuple[Figure, Mapping[str, Any]]]] = {}
+    titles: dict[str, str] = {}
+    for position, report in enumerate(reports):
+        for section in report.record.sections:
+            for figure in section.figures:
+                protocol = section.protocols[figure.protocol]
+                found.setdefault(figure.key, {})[position] = (figure, protocol)
+                titles.setdefault(figure.key, section.title)
+    for key, entries in found.items():
+        if len(entries) < 2:
+            continue
+        first = next(iter(entries.values()))[0]
+        figures, protocols = zip(
+            *(entries.get(position, (None, None)) for position in range(len(reports))), strict=True
+        )
+        conflict = _conflict(figures, protocols)
+        best = None if conflict else _clear_best(figures, first.aim)
+        yield MetricRow(key, first.name, titles[key], first.aim, figures, protocols, conflict, best)
+
+
+def _conflict(
+    figures: Sequence[Figure | None], protocols: Sequence[Mapping[str, Any] | None]
+) -> str:
+    """What differs between the protocols of values, in words; empty where nothing of matter."""
+    stated: list[dict[str, Any]] = [
+        {"measure": figure.name, **{k: v for k, v in protocol.items() if _matters(k)}}
+        for figure, protocol in zip(figures, protocols, strict=True)
+        if figure is not None and protocol is not None and figure.value is not None
+    ]
+    keys = dict.fromkeys(key for protocol in stated for key in protocol)
+    if any(each.get("samples_per_class", ()) is None for each in stated):
+        # one was asked for no class: only figures of all samples at once meet here
+        keys = {key: None for key in keys if not key.endswith("_per_class")}
+    sentences = []
+    for key in keys:
+        different = {
+            json.dumps(each.get(key), sort_keys=True): _short(each.get(key, _UNSET))
+            for each in stated
+        }
+        if len(different) > 1:
+            sentences.append(f"{words(key)} differs ({' / '.join(different.values())})")
+    return "; ".join(sentences)
+
+
+def _matters(key: str) -> bool:
+    """Whether figures with another value under this key of their protocols are others.
+
+    What names the model is what one compares; another seed is another draw of the same measure.
+    """
+    is_model = key == "model" or key.startswith(("model_", "checkpoint"))
+    return not (is_model or key == "seed" or key.endswith("_seed"))
+
+
+def _short(value: Any) -> str:
+    text = fact(value)
+    return text if len(text) <= _SHOWN_OF_FACT else f"{text[: _SHOWN_OF_FACT - 1]}…"
+
+
+def _clear_best(figures: Sequence[Figure | None], aim: Aim) -> int | None:
+    """The one whose interval lies wholly on the better side of all others' intervals."""
+    if aim not in ("low", "high"):
+        return None
+    # With the sign turned where high is better, less is better.
+    ends = [
+        None
+        if each is None or each.value is None or each.interval is None
+        else each.interval
+        if aim == "low"
+        else (-each.interval[1], -each.interval[0])
+        for each in figures
+    ]
+    known = [each for each in ends if each is not None]
+    valued = sum(each is not None and each.value is not None for each in figures)
+    if len(known) < 2 or len(known) < valued:
+        return None
+    best = min(known, key=lambda pair: pair[1])
+    others = list(known)
+    others.remove(best)
+    return ends.index(best) if all(best[1] < low for low, _ in others) else None
+
+
+def _groups(reports: Sequence[NamedReport], rows: Sequence[MetricRow]) -> Iterator[SeedGroup]:
+    seeds: dict[str, dict[Any, int]] = {}
+    for position, report in enumerate(reports):
+        record = report.record
+        if record.config is not None:
+            config = {key: value for key, value in record.config.items() if key != "seed"}
+            common = [config, record.data, record.classes, record.origin.get("images_seen")]
+            of_group = seeds.setdefault(json.dumps(common, sort_keys=True), {})
+            of_group.setdefault(record.config.get("seed"), position)
+    for by_seed in seeds.values():
+        if len(by_seed) >= 2:
+            members = tuple(by_seed.values())
+            yield SeedGroup(_group_name(reports, members), members, _spreads(rows, members))
+
+
+def _group_name(reports: Sequence[NamedReport], members: Sequence[int]) -> str:
+    record = reports[members[0]].record
+    seen = record.origin.get("images_seen")
+    after = f" after {seen:,} images" if isinstance(seen, int) else ""
+    recipe = record.origin.get("recipe")
+    by = f"{recipe} on " if recipe else ""
+    return f"{by}{record.data}{after}, {len(members)} seeds"
+
+
+def _spreads(rows: Sequence[MetricRow], members: Sequence[int]) -> dict[str, Spread]:
+    spreads = {}
+    for row in rows:
+        values = [value for i in members if (value := row.values[i]) is not None]
+        # Others may conflict with these; what counts here is whether these agree.
+        conflict = _conflict([row.figures[i] for i in members], [row.protocols[i] for i in members])
+        if len(values) >= 2 and not conflict:
+            mean, deviation = statistics.fmean(values), statistics.stdev(values)
+            spreads[row.key] = Spread(mean, deviation, len(values))
+    return spreads

@@ -1,0 +1,201 @@
+"""A comparison as plain values for programs, and as one page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from acgan.report.comparison import MetricRow, ReportComparison
+from acgan.report.files import NamedReport
+from acgan.report.html import MARKS, render
+from acgan.report.report import AIMS, column, fact, interval, mean_and_spread, number
+from acgan.report.section import Finding
+
+_FOLD_FROM = 30  # classes from which a table of them is folded away
+
+
+def footnotes(rows: Sequence[MetricRow]) -> dict[str, int]:
+    """The reasons why figures cannot be compared, each with its number, from 1 on."""
+    reasons = dict.fromkeys(row.conflict for row in rows if row.conflict)
+    return {reason: position for position, reason in enumerate(reasons, start=1)}
+
+
+def common_floor(row: MetricRow) -> float | None:
+    """The floor that all values of a row share; None where they do not, or have none."""
+    floors = {each.floor for each in row.figures if each is not None and each.value is not None}
+    return next(iter(floors)) if len(floors) == 1 and not row.conflict else None
+
+
+def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
+    """Everything in a comparison as values that JSON can hold."""
+    return {
+        "runs": [
+            {
+                "name": report.name,
+                "report": str(report.path),
+                "data": report.record.data,
+                "samples": report.record.samples,
+                "held_out": report.record.held_out,
+                "origin": report.record.origin,
+                "verdict": {
+                    "level": report.record.verdict[0],
+                    "words": report.record.verdict[1],
+                },
+                "findings": [
+                    {"key": each.key, "level": each.level, "sentence": each.sentence}
+                    for each in _findings(report)
+                ],
+            }
+            for report in comparison.reports
+        ],
+        "figures": [
+            {
+                "key": row.key,
+                "name": row.name,
+                "aim": row.aim,
+                "values": [
+                    {"value": each.value, "interval": each.interval, "floor": each.floor}
+                    if each
+                    else None
+                    for each in row.figures
+                ],
+                "not_comparable": row.conflict or None,
+                "clear_best": None
+                if row.clear_best is None
+                else comparison.reports[row.clear_best].name,
+            }
+            for row in comparison.rows
+        ],
+        "seeds": [
+            {
+                "name": group.name,
+                "runs": [comparison.reports[i].name for i in group.members],
+                "figures": {
+                    key: {
+                        "mean": spread.mean,
+                        "standard_deviation": spread.standard_deviation,
+                        "seeds": spread.count,
+                    }
+                    for key, spread in group.spreads.items()
+                },
+            }
+            for group in comparison.groups
+        ],
+    }
+
+
+def comparison_html(comparison: ReportComparison) -> str:
+    """The page: runs and verdicts, figures side by side, means over seeds, class by class."""
+    numbers = footnotes(comparison.rows)
+    return render(
+        "comparison.html",
+        names=[report.name for report in comparison.reports],
+        runs=[_run(report) for report in comparison.reports],
+        sections=list(_sections(comparison.rows, numbers)),
+        footnotes=[(position, reason) for reason, position in numbers.items()],
+        has_best=any(row.clear_best is not None for row in comparison.rows),
+        groups=[
+            {
+                "name": group.name,
+                "runs": ", ".join(comparison.reports[i].name for i in group.members),
+                "rows": [
+                    {
+                        "name": row.name,
+                        "aim": AIMS[row.aim],
+                        "spread": mean_and_spread(spread.mean, spread.standard_deviation),
+                        "count": spread.count,
+                    }
+                    for row in comparison.rows
+                    if (spread := group.spreads.get(row.key))
+                ],
+            }
+            for group in comparison.groups
+        ],
+        class_tables=list(_class_tables(comparison, numbers)),
+    )
+
+
+def _run(report: NamedReport) -> dict[str, Any]:
+    record = report.record
+    level, sentence = record.verdict
+    return {
+        "name": report.name,
+        "level": level,
+        "verdict": sentence,
+        "facts": [
+            ("data", record.data),
+            ("samples", number(record.samples)),
+            ("held out", "unknown" if record.held_out is None else fact(record.held_out)),
+            *((label, fact(record.origin[key])) for key, label in _ORIGIN if key in record.origin),
+        ],
+        "findings": [
+            {"level": each.level, "mark": MARKS[each.level], "sentence": each.sentence}
+            for each in _findings(report)
+            if each.level != "good"
+        ],
+    }
+
+
+_ORIGIN = (
+    ("recipe", "recipe"),
+    ("images_seen", "images seen"),
+    ("training_seed", "seed"),
+    ("model", "model"),
+)
+
+
+def _findings(report: NamedReport) -> list[Finding]:
+    found = [each for section in report.record.sections for each in section.findings]
+    return sorted(found, key=lambda each: list(MARKS).index(each.level))
+
+
+def _sections(rows: Sequence[MetricRow], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+    for title in dict.fromkeys(row.section for row in rows):
+        chosen = [row for row in rows if row.section == title]
+        yield {"title": title, "rows": [_figure_row(row, numbers) for row in chosen]}
+
+
+def _figure_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
+    floor = common_floor(row)
+    cells = [
+        {
+            "value": number(each.value if each else None),
+            "interval": interval(each.interval) if each else "",
+            "floor": number(each.floor)
+            if each and floor is None and each.floor is not None
+            else "",
+            "best": position == row.clear_best,
+        }
+        for position, each in enumerate(row.figures)
+    ]
+    return {
+        "name": row.name,
+        "aim": AIMS[row.aim],
+        "footnote": numbers.get(row.conflict),
+        "floor": "" if floor is None else number(floor),
+        "cells": cells,
+    }
+
+
+def _class_tables(
+    comparison: ReportComparison, numbers: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    """For each figure that all reports give class by class: classes as rows, reports as columns."""
+    classes = comparison.reports[0].record.classes
+    if any(report.record.classes != classes for report in comparison.reports):
+        return
+    for row in comparison.rows:
+        values = [each.per_class for each in row.figures if each is not None and each.per_class]
+        if len(values) < len(comparison.reports):
+            continue
+        floors = {each.per_class_floor for each in row.figures if each is not None}
+        shared = next(iter(floors)) if len(floors) == 1 and not row.conflict else ()
+        columns = [column(each) for each in (*values, *([shared] if shared else []))]
+        yield {
+            "title": row.name,
+            "aim": AIMS[row.aim],
+            "footnote": numbers.get(row.conflict),
+            "has_floor": bool(shared),
+            "folded": len(classes) >= _FOLD_FROM,
+            "rows": [(name, cells) for name, *cells in zip(classes, *columns, strict=True)],
+        }

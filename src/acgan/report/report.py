@@ -1,0 +1,310 @@
+"""Numbers as a person reads them: three significant digits, a dash for what is undefined.
+
+Everything that a report tells, as one value.
+
+The few figures at the top of a report; one that was not measured is left out.
+
+The report in a few lines of text, for a terminal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Literal, final
+
+from acgan.report.section import Aim, Figure, Finding, Picture, Section, worst_class
+
+DASH = "–"
+AIMS: dict[Aim, tuple[str, str]] = {
+    "low": ("↓", "lower is better"),
+    "high": ("↑", "higher is better"),
+    "one": ("→ 1", "near 1 is better"),
+    "floor": ("→ floor", "near the floor is better"),
+}
+"""Sign and words for which way is better."""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_HASH = re.compile(r"[0-9a-f]{40,}")
+_SHOWN_OF_HASH = 12
+_MOST_DECIMALS = 5
+
+
+def number(value: float | int | None) -> str:
+    """A number in text.
+
+    Whole numbers in full; others with three significant digits, four decimals from .99 to 1 (an
+    accuracy of .9934 is not .993), powers of ten below .0001; a dash where it is undefined.
+
+    >>> [number(x) for x in (12345, 0.17512, 0.99343, 5.3, 0.0, 1234.5, 4.31e-6, None)]
+    ['12,345', '0.175', '0.9934', '5.30', '0', '1,234', '4.31 × 10⁻⁶', '–']
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    if isinstance(value, int) or value == 0:
+        return f"{int(value):,}"
+    size = abs(value)
+    if size < 1e-4 or size >= 1e9:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return _signed(f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}")
+    return _signed(f"{value:,.{4 if 0.99 <= size < 1 else _decimals(size)}f}")
+
+
+def column(values: Sequence[float | None]) -> list[str]:
+    """Numbers that stand below each other, with as many decimals as the middle one needs.
+
+    >>> column((0.61612, 1.05123, None, 0.0981))
+    ['0.616', '1.051', '–', '0.098']
+    """
+    known = sorted(abs(each) for each in values if each and math.isfinite(each))
+    decimals = min(_decimals(known[len(known) // 2]), _MOST_DECIMALS) if known else 0
+    return [
+        number(each)
+        if not each or not math.isfinite(each) or abs(each) < 10**-decimals
+        else _signed(f"{each:,.{decimals}f}")
+        for each in values
+    ]
+
+
+def _decimals(size: float) -> int:
+    """So many that three digits show."""
+    return max(0, 2 - math.floor(math.log10(size)))
+
+
+def _signed(text: str) -> str:
+    """With a minus sign instead of a hyphen in front."""
+    return f"−{text[1:]}" if text.startswith("-") else text
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """Both ends of an interval; empty where there is none.
+
+    >>> interval((0.1612, 0.1925)), interval(None)
+    ('0.161 to 0.193', '')
+    """
+    return " to ".join(column(ends)) if ends else ""
+
+
+def mean_and_spread(mean: float, deviation: float) -> str:
+    """A mean and its standard deviation: two digits of the latter, as many decimals of the former.
+
+    >>> mean_and_spread(0.17712, 0.00265), mean_and_spread(13.27, 2.31), mean_and_spread(0.5, 0.0)
+    ('0.1771 ± 0.0027', '13.3 ± 2.3', '0.500 ± 0')
+    """
+    if not 1e-6 < deviation < 1e6:
+        return f"{number(mean)} ± {number(deviation)}"
+    decimals = max(0, _decimals(deviation) - 1)
+    return f"{_signed(f'{mean:,.{decimals}f}')} ± {deviation:,.{decimals}f}"
+
+
+def in_floors(value: float | None, floor: float | None) -> str:
+    """How many floors a distance is high; empty where that means nothing.
+
+    >>> in_floors(0.175, 0.031), in_floors(0.2, 0.0)
+    ('5.6 × floor', '')
+    """
+    if value is None or floor is None or floor <= 0 or not math.isfinite(value / floor):
+        return ""
+    times = value / floor
+    return f"{times:,.1f} × floor" if times < 100 else f"{times:,.0f} × floor"
+
+
+def duration(seconds: float) -> str:
+    """A time span.
+
+    >>> duration(0.84), duration(12.3), duration(187)
+    ('0.8 s', '12 s', '3 min 07 s')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
+
+
+def fact(value: Any, *, full: bool = False) -> str:
+    """A fact of a protocol, as text: lists with commas, hashes shortened unless ``full``.
+
+    >>> fact([100, 100]), fact(None), fact(True), fact("ab" * 32)
+    ('100, 100', '–', 'yes', 'abababababab…')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, int | float):
+        return number(value)
+    if isinstance(value, Mapping):
+        parts = (f"{words(str(key))}: {fact(each, full=full)}" for key, each in value.items())
+        return "; ".join(parts)
+    if isinstance(value, list | tuple):
+        if len(value) > 2 and all(each == value[0] for each in value):
+            return f"{len(value)} × {fact(value[0], full=full)}"
+        return ", ".join(fact(each, full=full) for each in value)
+    text = str(value)
+    return f"{text[:_SHOWN_OF_HASH]}…" if _HASH.fullmatch(text) and not full else text
+
+
+def words(key: str) -> str:
+    """A key as words.
+
+    >>> words("reference_images")
+    'reference images'
+    """
+    return key.replace("_", " ")
+
+
+Level = Literal["fault", "warning", "good"]
+LEVELS: tuple[Level, ...] = ("fault", "warning", "good")
+
+
+@final
+@dataclass(frozen=True)
+class Report:
+    """What was evaluated, by whom and how, and what came of it.
+
+    Attributes:
+        name: of the run or folder.
+        data: name of the data that the samples are held against.
+        classes: names of the classes in label order.
+        samples: how many images were examined.
+        origin: what it takes to have the same samples again, as `Subject.origin` tells it:
+            ``model`` (its hash), ``recipe``, ``images_seen``, ``training_seed``, ``sample_seed``.
+        sections: the chapters, in reading order.
+        held_out: whether the model is known never to have seen the reference; None where nobody
+            knows.
+        overview: samples beside real images, the first picture.
+        config: the trajectory's configuration (`RunConfig.trajectory`), by which runs that differ
+            in nothing but the seed are found; None without a model.
+        judge: what is known of the judge: accuracy on test images, weights' hash …
+        notes: sentences about the evaluation as a whole: what is missing and why.
+        seconds: by part of the work, in the order in which they were done.
+        versions: of ``acgan``, ``torch`` and whatever else shapes the figures.
+        machine: in words.
+        command: the command line.
+        date: when it was made, as ISO 8601; empty to leave it out.
+    """
+
+    name: str
+    data: str
+    classes: tuple[str, ...]
+    samples: int
+    origin: Mapping[str, Any]
+    sections: tuple[Section, ...]
+    held_out: bool | None
+    overview: Picture | None = None
+    config: Mapping[str, Any] | None = None
+    judge: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    command: str = ""
+    date: str = ""
+
+    def __post_init__(self) -> None:
+        keys = [figure.key for section in self.sections for figure in section.figures]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"figures must differ in their keys: {sorted(keys)}")
+        for section in self.sections:
+            for figure in section.figures:
+                lengths = {len(figure.per_class), len(figure.per_class_floor)}
+                if not lengths <= {0, len(self.classes)}:
+                    raise ValueError(f"{figure.key} must have a value for every class, or none")
+                if figure.protocol not in section.protocols:
+                    raise ValueError(f"{figure.key} names a protocol that its section lacks")
+
+    def findings(self) -> tuple[tuple[Section, Finding], ...]:
+        """All findings with their sections: faults first, then warnings, then what is good."""
+        found = [(section, each) for section in self.sections for each in section.findings]
+        return tuple(sorted(found, key=lambda pair: LEVELS.index(pair[1].level)))
+
+
+def verdict(levels: frozenset[Level] | set[Level]) -> tuple[Level | None, str]:
+    """The verdict's level and its words; None where no measure could say anything.
+
+    >>> verdict({"good", "warning"})[0]
+    'warning'
+    """
+    if "fault" in levels:
+        return "fault", "Faults found: these samples do not stand in for real images"
+    if "warning" in levels:
+        return "warning", "No fault found; read the warnings before you use these samples"
+    if "good" in levels:
+        return "good", "No fault found by these measures"
+    return None, "No verdict: no measure had enough to say something"
+
+
+@final
+@dataclass(frozen=True)
+class Card:
+    """One figure of the panel: what it is, itself, and what one needs to know beside it."""
+
+    label: str
+    value: str
+    detail: str
+
+
+_ACCURACY = "labels.accuracy.judge"
+_DISTANCE = "fidelity.frechet.judge"
+_CLASS_HEAD = "labels.real.class_head"
+_HEADLINE = {
+    _ACCURACY: "Read as the class asked for",
+    _DISTANCE: "Distance from real images",
+    "labels.shares.judge": "Classes' shares off",
+    "diversity.variance.judge": "Variety within a class",
+    "diversity.variance_of_all.judge": "Variety",
+    "memorisation.near_copies.judge": "Near copies of training images",
+    _CLASS_HEAD: "Real test images read right",
+}
+"""The figures by key, and what a person would call them."""
+
+
+def headline(figures: Iterable[Figure], classes: Sequence[str]) -> tuple[Card, ...]:
+    """The cards of the panel, for the figures that have a value."""
+    by_key = {figure.key: figure for figure in figures if figure.value is not None}
+    return tuple(
+        _card(label, by_key[key], classes) for key, label in _HEADLINE.items() if key in by_key
+    )
+
+
+def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
+    times = in_floors(figure.value, figure.floor) if figure.key == _DISTANCE else ""
+    name = figure.name.removeprefix(label)
+    details = [name if name == figure.name else name.strip(" ()")]
+    if times:
+        details.append(f"{number(figure.value)}, floor {number(figure.floor)}")
+    elif figure.floor is not None:
+        details.append(f"real images {number(figure.floor)}")
+    elif figure.key == _CLASS_HEAD:
+        details.append(figure.note)  # the judge's share and how many labels it took
+    elif figure.interval:
+        details.append(interval(figure.interval))
+    worst = worst_class(figure)
+    if worst is not None:
+        details.append(f"worst class {classes[worst]}: {number(figure.per_class[worst])}")
+    elif figure.key == _ACCURACY:
+        known = [(v, i) for i, v in enumerate(figure.per_class) if v is not None]
+        details += [f"lowest class {classes[i]}: {number(v)}" for v, i in sorted(known)[:1]]
+    return Card(label, times or number(figure.value), "; ".join(details))
+
+
+_WIDTH = 100
+_MARKS = {"fault": "FAULT", "warning": "warning", "good": "good"}
+
+
+def report_text(report: Report) -> str:
+    """The verdict, the figures of the panel, and every finding with its level."""
+    findings = report.findings()
+    _, words = verdict({finding.level for _, finding in findings})
+    figures = chain.from_iterable(section.figures for section in report.sections)
+    cards = [
+        f"{card.label}: {card.value} ({card.detail})" for card in headline(figures, report.classes)
+    ]
+    said = [f"{_MARKS[finding.level]}: {finding.sentence}" for _, finding in findings]
+    return "\n".join([f"{report.name}: {words}.", *map(_wrapped, [*cards, *said])])
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -1,0 +1,142 @@
+"""Figures and tables of a section as rows of text, ready to lay out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from acgan.report.report import AIMS, column, in_floors, interval, number
+from acgan.report.section import Figure, Section, Table, class_ranks, worst_class
+
+_FOLD_FROM = 30  # classes from which a table of them is folded away
+_WIDEST = 6  # figures that one table of classes may have
+_ENDING = re.compile(r" \([^()]*\)$")
+_WORST_NAMED = 5
+_HEAT = 0.7  # opacity of a full cell, at which text is still legible in both colour schemes
+_HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
+
+
+def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
+    """The figure table of a section; ``anchor`` begins the addresses of its protocols."""
+    figures = section.figures
+    return {
+        "has_interval": any(each.interval for each in figures),
+        "has_floor": any(each.floor is not None for each in figures),
+        "rows": [
+            {
+                "name": each.name,
+                "note": each.note,
+                "protocol": f"{anchor}-{list(section.protocols).index(each.protocol)}",
+                "value": None if each.value is None else number(each.value),
+                "interval": interval(each.interval),
+                "floor": "" if each.floor is None else number(each.floor),
+                "in_floors": in_floors(each.value, each.floor) if _in_floors(each) else "",
+                "aim_sign": AIMS[each.aim][0],
+                "aim_words": AIMS[each.aim][1],
+            }
+            for each in figures
+        ],
+    }
+
+
+def _in_floors(figure: Figure) -> bool:
+    """Whether a figure is a distance whose floor is a yardstick.
+
+    That of an unbiased estimate, as KID is, is noise around 0.
+    """
+    return figure.aim == "low" and ".kid." not in figure.key
+
+
+def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Classes as rows, figures as columns; many figures are parted by what their names end with.
+
+    That is the extractor, in brackets.
+    """
+    figures = [figure for figure in section.figures if figure.per_class]
+    groups: dict[str, list[Figure]] = {}
+    for figure in figures:
+        ending = _ENDING.search(figure.name) if len(figures) > _WIDEST else None
+        groups.setdefault(ending[0] if ending else "", []).append(figure)
+    return [_class_table(ending, group, classes) for ending, group in groups.items()]
+
+
+def _class_table(ending: str, figures: Sequence[Figure], classes: Sequence[str]) -> dict[str, Any]:
+    columns = [_class_column(figure) for figure in figures]
+    has_worst = any(worst_class(figure) is not None for figure in figures)
+    return {
+        "title": f"Class by class{ending}",
+        "folded": len(classes) >= _FOLD_FROM,
+        "has_worst": has_worst,
+        "worst": _worst_of_many(figures[0], classes) if len(classes) >= _FOLD_FROM else "",
+        "columns": [
+            {
+                "name": figure.name.removesuffix(ending),
+                "has_floor": bool(figure.per_class_floor),
+                "aim_sign": AIMS[figure.aim][0],
+                "aim_words": AIMS[figure.aim][1],
+            }
+            for figure in figures
+        ],
+        "rows": [
+            {"name": name, "cells": cells} for name, *cells in zip(classes, *columns, strict=True)
+        ],
+    }
+
+
+def _class_column(figure: Figure) -> list[dict[str, Any]]:
+    """The cells of a figure, from the first class to the last."""
+    count, worst = len(figure.per_class), worst_class(figure)
+    floors = figure.per_class_floor
+    texts = column((*figure.per_class, *floors))
+    return [
+        {
+            "value": texts[index],
+            "is_known": _is_finite(figure.per_class[index]),
+            "reason": figure.note or "cannot be given for this class: too few images or no spread",
+            "floor": texts[count + index] if floors else "",
+            "worst": worst == index,
+        }
+        for index in range(count)
+    ]
+
+
+def _worst_of_many(figure: Figure, classes: Sequence[str]) -> str:
+    """A sentence that names the worst classes of a figure."""
+    ranks = class_ranks(figure)
+    worst = sorted(ranks, key=lambda index: (-ranks[index], index))[:_WORST_NAMED]
+    named = ", ".join(f"{classes[index]} ({number(figure.per_class[index])})" for index in worst)
+    return f"{figure.name} is worst for {named}." if named else ""
+
+
+def table_rows(block: Table) -> dict[str, Any]:
+    """A table with every cell as text; heat tables with each number's share of its row."""
+    return {
+        "is_picture": False,
+        "title": block.title,
+        "caption": block.caption,
+        "heat": block.heat,
+        "header": block.header,
+        "rows": [_cells(row, heat=block.heat) for row in block.rows],
+    }
+
+
+def _cells(row: Sequence[str | float | int | None], *, heat: bool) -> list[dict[str, Any]]:
+    total = sum(max(each, 0.0) for each in row if _is_finite(each))
+    return [
+        {
+            "text": cell if isinstance(cell, str) else number(cell),
+            "is_heading": isinstance(cell, str) and position == 0,
+            "is_text": isinstance(cell, str),
+            "is_zero": heat and cell == 0,
+            "share": f"{_HEAT * max(0.0, cell / total) ** _HEAT_POWER:.3f}"
+            if heat and total > 0 and _is_finite(cell)
+            else None,
+        }
+        for position, cell in enumerate(row)
+    ]
+
+
+def _is_finite(cell: str | float | int | None) -> TypeGuard[float]:
+    return cell is not None and not isinstance(cell, str) and math.isfinite(cell)

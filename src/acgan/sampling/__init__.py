@@ -1,0 +1,1 @@
+"""Sampling from a generator: latents, batched forward, interpolation."""

@@ -1,0 +1,199 @@
+"""Forward passes that give an image the same bytes alone or in any batch, on any number of threads.
+
+Every pass has the same batch size, padded where fewer images are asked for, and runs on one thread,
+so that the same kernels run; more threads work on other batches.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from acgan.errors import DataError
+from acgan.execution.execution import fast_bfloat16
+from acgan.kernels.inference_layers import PairedShuffle, WindowedDoubling
+from acgan.networks.activation_bound import activation_bound
+from acgan.networks.conditioning import PlainBatchNorm
+from acgan.networks.interface import Generator
+
+BATCH = 128  # images in every forward pass; a part of the definition of an image, like the seed
+
+_LARGEST_LATENT = 1e6  # far beyond what a normal distribution gives
+_FAR_FROM_OVERFLOW = 1e37  # bfloat16 reaches 3e38; the rest is for its rounding
+
+Precision = Literal["auto", "fp32", "bf16"]
+Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
+
+
+def precision_on(device: str, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
+    """What ``auto`` means there: ``bf16`` (autocast) where that is fast, else ``fp32``.
+
+    A pixel of an image in bf16 differs from that in fp32 by a few of its 256 levels at most.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``mps``.
+        precision: ``fp32`` and ``bf16`` are returned as they are.
+    """
+    if precision == "auto":
+        return "bf16" if fast_bfloat16(device) else "fp32"
+    return precision
+
+
+def drawn(
+    generator: Generator, batches: Iterable[Batch], precision: Precision
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Images of each batch, in order; on a processor, as many batches at once as torch has threads.
+
+    Two passes of one thread each are faster than one of two threads after another, and the number
+    of threads cannot matter to the bytes.
+
+    Args:
+        generator: in any mode, on any device; its state is left as it was.
+        batches: of latents float32 (n, Z), none beyond 10⁶ in size, and labels int64 (n,), n at
+            most `BATCH`.
+        precision: see `precision_on`.
+
+    Yields:
+        uint8 (n, C, H, W), 0 to 255, contiguous.
+
+    Raises:
+        DataError: the generator draws non-finite values, or has such weights.
+        ValueError: a latent lies outside its range.
+    """
+    device = next(generator.parameters()).device
+    low = precision_on(device.type, precision) == "bf16"
+    network = _prepared(generator, low=low)
+    threads = torch.get_num_threads()
+    workers = threads if device.type == "cpu" else 1
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+
+    def forward(noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
+        """One pass, in a thread of its own: no autocast of the caller's reaches there."""
+        count = len(noise)
+        if not bool((noise.abs() <= _LARGEST_LATENT).all()):
+            raise ValueError(f"a latent has an entry beyond {_LARGEST_LATENT:g} or not a number")
+        if count < BATCH:
+            noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
+            labels = torch.cat([labels, labels.new_zeros(BATCH - count)])
+        with torch.inference_mode():
+            with torch.autocast(device.type, torch.bfloat16, enabled=low):
+                images = network(noise.to(device), labels.to(device))
+            return to_uint8(images[:count]).contiguous().cpu().numpy()
+
+    try:
+        coming: deque[Future[npt.NDArray[np.uint8]]] = deque()
+        for batch in batches:
+            coming.append(pool.submit(forward, *batch))
+            if len(coming) > 2 * workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # of threads yet to be born: the workers have set it to 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """[-1, 1] as 0 to 255: round((x + 1) · 127.5), clipped.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    _require_finite(images)
+    if images.dtype == torch.bfloat16 and images.device.type == "cpu":
+        bits = images.detach().view(torch.int16).numpy().view(np.uint16)
+        return torch.from_numpy(_levels_of_bfloat16().take(bits))
+    return _levels(images)
+
+
+def _require_finite(values: Tensor) -> None:
+    # a sum of finite numbers may overflow, but that of others is never finite: one cheap look
+    if not math.isfinite(values.sum()) and not bool(torch.isfinite(values).all()):
+        raise DataError("the generator draws non-finite values; this model cannot be used")
+
+
+def _levels(images: Tensor) -> Tensor:
+    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@functools.cache
+def _levels_of_bfloat16() -> npt.NDArray[np.uint8]:
+    """The level of every bfloat16, by its bits: one look instead of six operations."""
+    bits = torch.arange(2**16, dtype=torch.int32).to(torch.int16)
+    return _levels(bits.view(torch.bfloat16).nan_to_num()).numpy()
+
+
+def _prepared(generator: Generator, *, low: bool) -> Generator:
+    """A copy to draw with: evaluation mode, channels-last, and bf16 weights where autocast is on.
+
+    Autocast would make the same casts in every pass. A batch norm that is the same for all classes
+    becomes part of the convolution before it: the maps are then not gone over again. In bf16 on a
+    processor, some layers are computed in another way, see `acgan.kernels.inference_layers`.
+    """
+    network = copy.deepcopy(generator).eval()
+    for values in network.state_dict().values():
+        _require_finite(values)
+    for layer, norm in network.normalised():
+        if isinstance(norm, PlainBatchNorm) and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
+            _join(layer, norm)
+    here = low and next(network.parameters()).device.type == "cpu"
+    may_overflow = here and activation_bound(network, _LARGEST_LATENT) >= _FAR_FROM_OVERFLOW
+    for module in network.modules() if low else ():
+        # these very classes: others, and spectral norm, first compute with the weights, in float32
+        if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
+            module.to(torch.bfloat16)
+    if here:
+        _compute_otherwise(network)
+    if may_overflow:
+        _watch(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _watch(network: nn.Module) -> None:
+    """Look at what every layer gives, where overflow could not be ruled out before.
+
+    What overflows becomes NaN in a later sum, and a ReLU by bits (`acgan.kernels.relu`) makes
+    0 of it: the pictures alone would not tell.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, WindowedDoubling)):
+            module.register_forward_hook(lambda _module, _maps, result: _require_finite(result))
+
+
+def _compute_otherwise(network: nn.Module) -> None:
+    """Put the layers of `acgan.kernels.inference_layers` in place of those that they replace."""
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.ConvTranspose2d) and WindowedDoubling.replaces(layer):
+                setattr(parent, name, WindowedDoubling(layer))
+            elif PairedShuffle.replaces(layer):
+                setattr(parent, name, PairedShuffle())
+
+
+def _join(layer: nn.Module, norm: PlainBatchNorm) -> None:
+    """Make ``layer`` do what both did, in place: x ↦ gain·(Wx − mean)/√(variance + eps) + bias."""
+    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
+    fixed = norm.batch_norm
+    assert isinstance(fixed, nn.BatchNorm2d)
+    layer.weight, layer.bias = fuse_conv_bn_weights(
+        layer.weight,
+        layer.bias,
+        fixed.get_buffer("running_mean"),
+        fixed.get_buffer("running_var"),
+        fixed.eps,
+        fixed.weight,
+        fixed.bias,
+        transpose=isinstance(layer, nn.ConvTranspose2d),
+    )
+    norm.batch_norm = nn.Identity()

@@ -1,0 +1,218 @@
+"""What the chapter on labels says of D's own class head: its accuracy, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.reference_classifier import Judge, JudgeConfig, fit_judge
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.evaluation.class_head import with_class_head
+from acgan.evaluation.evaluate import evaluate, report_of
+from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.prepare import Prepared
+from acgan.execution.progress import Stopwatch
+from acgan.model.model import Model
+from acgan.networks.interface import Discriminator, DiscriminatorOutput
+from acgan.report.html import report_html
+from acgan.report.json import report_json
+from acgan.report.report import report_text
+from acgan.report.section import Section
+
+Untrained = Callable[..., Model]
+NAMES = ("dark", "mid", "light")
+CHAPTER = Section("labels", "Labels", ("What it is.",), protocols={"judge": {}}, notes=("First.",))
+WITHOUT_CLASSES = {"mode": "none"}
+
+
+@final
+class Planted(Discriminator):
+    """Reads the class off an image's brightness, and takes every ``light`` one for ``mid``."""
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        level = ((images.mean(dim=(1, 2, 3)) + 1) * 127.5 / 60).round().long().clamp(0, 2)
+        seen = level.clamp(max=1)
+        logits = nn.functional.one_hot(seen, 3).float()
+        return DiscriminatorOutput(logits[:, 0], logits, images.flatten(1))
+
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        yield from ()
+
+
+def part(per_class: int, seed: int, names: tuple[str, ...] = NAMES) -> LabelledImages:
+    labels = np.arange(per_class * len(names)) % len(names)
+    noise = np.random.default_rng(seed).integers(0, 9, (len(labels), 1, 8, 8))
+    images = 60 * labels[:, None, None, None] + noise
+    return LabelledImages(images.astype(np.uint8), labels, make_classes(list(names)))
+
+
+@pytest.fixture(scope="module")
+def parts() -> DataParts:
+    return DataParts("grey", part(40, 0), part(20, 1), part(20, 2))
+
+
+@pytest.fixture(scope="module")
+def judge(parts: DataParts) -> Judge:
+    network = JudgeNetworkConfig(stem=4, stages=(8, 8))
+    fit = FitConfig(flip=False, images=640, batch_size=32, precision="fp32")
+    judge = fit_judge(parts.train, config=JudgeConfig(network=network, fit=fit))
+    return judge.measured_on(parts.validation, parts.test)
+
+
+@pytest.fixture
+def evidence(untrained: Untrained, parts: DataParts, judge: Judge) -> Callable[..., Evidence]:
+    """Of an untrained model of some objective, with the planted discriminator in its place."""
+
+    def make(of: DataParts = parts, **changes: Any) -> Evidence:
+        model = untrained(of, DataConfig(source="grey"), **changes)
+        model.__dict__["discriminator"] = Planted()
+        samples = model.sample(count=20)
+        asked = np.repeat(np.arange(3), 20) if model.conditional else np.zeros(20, np.int64)
+        subject = Subject("run", samples, asked, of.classes, model, conditional=model.conditional)
+        return Evidence(subject, parts, judge, True)
+
+    return make
+
+
+def test_its_accuracy_stands_beside_the_judges(
+    evidence: Callable[..., Evidence], judge: Judge, parts: DataParts
+) -> None:
+    given = evidence()
+    section = with_class_head(CHAPTER, given)
+    own, judged = section.figures
+    assert own.key == "labels.real.class_head"
+    assert own.value == pytest.approx(2 / 3)
+    assert list(own.per_class) == [1, 1, 0]
+    assert own.interval is not None
+    assert own.interval[0] < 2 / 3 < own.interval[1]
+    assert own.aim == judged.aim == "high"
+    assert judged.value == judge.accuracy(parts.test)
+    assert len(judged.per_class) == 3
+    assert own.note == (
+        "learned with the labels of all 120 training images; "
+        f"the judge reads {judge.accuracy(parts.test):.1%} right"
+    )
+    assert section.protocols.keys() == {"judge", "real.class_head", "real.judge"}
+    for figure in section.figures:
+        protocol = section.protocols[figure.protocol]
+        assert protocol["reference_hash"] == parts.test.content_hash
+        assert protocol["reference_images"] == 60
+    assert section.notes == CHAPTER.notes
+    assert len(section.explanation) == 2
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"name": "acgan"},
+        {"name": "acgan", "source_head": "projection"},
+        {"name": "sgan"},
+        {"name": "sgan", "class_head": "separate"},
+        {"name": "tac"},
+        {"name": "adc"},
+        {"name": "reacgan"},
+    ],
+    ids=str,
+)
+def test_every_objective_whose_d_has_class_logits_has_the_figure(
+    objective: dict[str, Any], evidence: Callable[..., Evidence], untrained: Untrained
+) -> None:
+    """With the model's own discriminator: its share is what its answers say."""
+    conditioning = WITHOUT_CLASSES if objective["name"] == "sgan" else None
+    given = evidence(objective=objective, conditioning=conditioning)
+    model = given.subject.model
+    assert model is not None
+    del model.__dict__["discriminator"]
+    test = given.parts.test
+    said = model.discriminator(
+        torch.from_numpy(test.images / 127.5 - 1).float(), torch.zeros(60, dtype=torch.int64)
+    ).class_logits
+    assert said is not None
+    own = with_class_head(CHAPTER, given).figures[0]
+    assert own.value == float((said.argmax(1).numpy() == test.labels).mean())
+
+
+@pytest.mark.parametrize(
+    ("objective", "conditioning"),
+    [("gan", WITHOUT_CLASSES), ("cgan", None), ("projection", None)],
+)
+def test_a_discriminator_without_class_head_has_a_sentence(
+    objective: str, conditioning: Any, evidence: Callable[..., Evidence]
+) -> None:
+    given = evidence(objective={"name": objective}, conditioning=conditioning)
+    section = with_class_head(CHAPTER, given)
+    assert section.figures == ()
+    assert section.explanation == CHAPTER.explanation
+    assert section.notes[0] == "First."
+    assert f"objective {objective} has no class head" in section.notes[1]
+
+
+def test_what_else_cannot_be_asked(
+    evidence: Callable[..., Evidence], parts: DataParts, judge: Judge
+) -> None:
+    """A set of models, other classes, one class: a sentence each; pictures: nothing."""
+    given = evidence()
+    model = given.subject.model
+    assert model is not None
+    whole = replace(model, record=replace(model.record, members=(model.record,)))
+    of_set = replace(given, subject=replace(given.subject, model=whole))
+    assert "set" in with_class_head(CHAPTER, of_set).notes[1]
+    renamed = part(20, 2, ("a", "b", "c"))
+    others = replace(given, parts=DataParts("letters", renamed, renamed, renamed))
+    assert "other classes than those of letters" in with_class_head(CHAPTER, others).notes[1]
+    assert "one class alone" in with_class_head(CHAPTER, replace(given, judge=None)).notes[1]
+    pictures = replace(given, subject=replace(given.subject, model=None))
+    assert with_class_head(CHAPTER, pictures) is CHAPTER
+
+
+def test_of_few_test_images_it_says_what_it_takes(
+    evidence: Callable[..., Evidence], parts: DataParts
+) -> None:
+    few = replace(parts, test=parts.test.subset(np.array([0, 1, 2, 3])))
+    own, judged = with_class_head(CHAPTER, replace(evidence(), parts=few)).figures
+    assert own.value is None
+    assert judged.value is None
+    assert "at least 10 test images" in own.note
+    fifteen = replace(parts, test=parts.test.subset(np.arange(15)))
+    own, _ = with_class_head(CHAPTER, replace(evidence(), parts=fifteen)).figures
+    assert own.value == pytest.approx(2 / 3)
+    assert own.per_class == (None, None, None)
+    assert "per class it takes at least 10" in own.note
+
+
+def test_a_report_of_a_model_with_few_labels_tells_their_number(
+    evidence: Callable[..., Evidence], parts: DataParts, tmp_path: Path
+) -> None:
+    """In text, JSON and HTML, of an SGAN, which is asked for no class."""
+    partly = replace(parts, labelled_rows=np.arange(6))
+    given = evidence(partly, objective={"name": "sgan"}, conditioning=WITHOUT_CLASSES)
+    prepared = Prepared(given, (given.eye,), None, False, False, ())
+    sections = evaluate(prepared, Stopwatch(lambda *_told: None, lambda *_told: None))
+    report = report_of(prepared, sections, {})
+    labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
+    figures = {each["key"]: each for each in labels["figures"]}
+    own = figures["labels.real.class_head"]
+    assert own["value"] == pytest.approx(2 / 3)
+    assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
+    assert figures["labels.real.judge"]["value"] == given.the_judge.accuracy(parts.test)
+    assert figures["labels.shares.judge"]["per_class"] == []
+    protocol = labels["protocols"][own["protocol"]]
+    assert protocol["model_labels"] == 6
+    assert protocol["model_training_images"] == 120
+    sentence = "learned with the labels of 6 of 120 training images"
+    text = " ".join(report_text(report).split())
+    assert f"Real test images read right: 0.667 (discriminator's class head; {sentence}" in text
+    assert "worst class light: 0" in text
+    page = report_html(report)
+    assert sentence in page
+    assert "Real test images read right (judge)" in page

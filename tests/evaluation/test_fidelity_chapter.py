@@ -1,0 +1,278 @@
+"""The chapter on fidelity, in the features of a network that reads them off the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast, final
+
+import numpy as np
+import pytest
+
+from acgan.classifiers.extractor import Answers
+from acgan.classifiers.reference_classifier import Judge
+from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
+from acgan.evaluation.evaluation_data import Evidence, Sides, Subject
+from acgan.evaluation.fidelity import fidelity_section
+from acgan.evaluation.fidelity_measured import REPLICATES
+from acgan.execution.progress import Progress
+from acgan.metrics.frechet import equal_count_distance, frechet_distance
+from acgan.metrics.inception_score import classifier_score
+from acgan.metrics.kid import kernel_distance
+from acgan.metrics.prdc import manifold
+from acgan.report.section import Figure, Picture, Section, Table
+
+CLASSES = make_classes(["low", "middle", "high"])
+WIDTH = 12
+MEASURES = ("frechet", "kid", "inception_score", "precision", "recall", "density", "coverage")
+
+
+@final
+@dataclass(frozen=True)
+class Pixels:
+    """Its features are the pixels, repeated ``times`` times with other signs."""
+
+    name: str = "pixels"
+    times: int = 1
+
+    @property
+    def resize_rule(self) -> str:
+        return "none"
+
+    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+        pixels = images.reshape(len(images), -1).astype(np.float32) / 32
+        centres = np.array([2, 4, 6], np.float32)
+        logits = -3 * np.square(pixels.mean(1, keepdims=True) - centres)
+        signs = np.random.default_rng(0).choice([-1, 1], (self.times, pixels.shape[1]))
+        signs[0] = 1
+        features = np.concatenate([pixels * sign for sign in signs], axis=1)
+        return Answers(logits.astype(np.float32), features.astype(np.float32))
+
+    def weights_hash(self) -> str:
+        return f"{self.name} {self.times}"
+
+
+def clouds(per_class: int, seed: int, spread: float = 12.0) -> LabelledImages:
+    """Grey 3×4 images around a brightness of the class's own."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), per_class).astype(np.int64)
+    images = random.normal(size=(len(labels), 1, 3, 4)) * spread
+    images += 64 * (labels[:, None, None, None] + 1)
+    return LabelledImages(images.clip(0, 255).round().astype(np.uint8), labels, CLASSES)
+
+
+PARTS = DataParts("clouds", clouds(10, 0), clouds(260, 1), clouds(500, 2))
+SAMPLES = clouds(400, 3)  # a perfect model: the very process that the data come from
+
+
+def evidence(
+    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, parts: DataParts = PARTS
+) -> Evidence:
+    subject = Subject("samples", images, asked, CLASSES)
+    return Evidence(subject, parts, cast(Judge, None), held_out=True, seed=4)
+
+
+def section(
+    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, parts: DataParts = PARTS
+) -> Section:
+    return fidelity_section(evidence(images, asked, parts), [Pixels()])
+
+
+def figures(of: Section) -> dict[str, Figure]:
+    return {each.key.split(".")[1]: each for each in of.figures}
+
+
+def findings(of: Section) -> dict[str, str]:
+    return {each.key: each.level for each in of.findings}
+
+
+@pytest.fixture(scope="module")
+def perfect() -> Section:
+    return section()
+
+
+def test_a_perfect_model_lies_at_the_floor(perfect: Section) -> None:
+    assert findings(perfect) == {"near-real": "good"}
+    found = figures(perfect)
+    assert tuple(found) == MEASURES
+    for name, figure in found.items():
+        assert figure.key == f"fidelity.{name}.pixels"
+        assert "pixels" in figure.name
+        assert figure.note == "" or name == "inception_score"
+        assert figure.value is not None
+        assert figure.floor is not None
+        assert len(figure.per_class) == len(figure.per_class_floor) == 3
+        assert None not in figure.per_class + figure.per_class_floor
+    assert found["frechet"].value < 2 * found["frechet"].floor  # type: ignore[operator]
+    for name in ("precision", "recall", "density", "coverage", "inception_score"):
+        assert found[name].value == pytest.approx(found[name].floor, abs=0.06)
+        assert found[name].per_class == pytest.approx(found[name].per_class_floor, abs=0.13)
+    low, high = found["kid"].interval or (np.nan, np.nan)
+    assert low < 0 < high
+
+
+def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> None:
+    found, pixels = figures(perfect), Pixels()
+    fake, real, unseen = (
+        pixels.answers(each)
+        for each in (SAMPLES.images, PARTS.test.images, PARTS.validation.images)
+    )
+    whole = Sides(fake.features, real.features, unseen.features)
+    assert found["frechet"].value == frechet_distance(fake.features, real.features)
+    floor = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
+    assert found["frechet"].floor == floor
+    estimate = kernel_distance(fake.features, real.features, replicates=REPLICATES, seed=4)
+    assert (found["kid"].value, found["kid"].interval) == (estimate.value, estimate.interval)
+    equal = whole.equal(100, seed=(4, 0))
+    assert equal is not None
+    assert equal.counts == (780, 780, 780)
+    samples, real_ones = (
+        manifold(each, equal.test, k=5) for each in (equal.samples, equal.validation)
+    )
+    for name in ("precision", "recall", "density", "coverage"):
+        assert found[name].value == getattr(samples, name)
+        assert found[name].floor == getattr(real_ones, name)
+    scored = classifier_score(fake.logits, SAMPLES.labels, 3)
+    assert found["inception_score"].value == pytest.approx(scored.overall)
+    assert found["inception_score"].per_class == pytest.approx(tuple(scored.per_class))
+    for index in range(3):
+        of_class = (
+            fake.features[SAMPLES.labels == index],
+            real.features[PARTS.test.labels == index],
+            unseen.features[PARTS.validation.labels == index],
+        )
+        assert found["kid"].per_class[index] == kernel_distance(*of_class[:2]).value
+        values = []
+        for draw in range(5):
+            some = Sides(*of_class).equal(256, seed=(4, index, draw))
+            assert some is not None
+            assert some.counts == (260, 260, 260)
+            values.append(frechet_distance(some.samples, some.test))
+        assert found["frechet"].per_class[index] == pytest.approx(np.mean(values))
+
+
+def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> None:
+    assert {each.protocol for each in perfect.figures} == set(perfect.protocols)
+    frechet = perfect.protocols["frechet.pixels"]
+    assert frechet["samples_per_class"] == [400, 400, 400]
+    assert frechet["reference_images"] == 1_500
+    assert (frechet["floor_images_a_side"], frechet["floor_draws"]) == (780, 5)
+    assert frechet["images_a_side_per_class"] == [260, 260, 260]
+    assert frechet["extractor_weights_hash"] == "pixels 1"
+    assert frechet["validation_hash"] == PARTS.validation.content_hash
+    assert perfect.protocols["manifold.pixels"]["images_a_side"] == 780
+    assert perfect.protocols["manifold.pixels"]["k"] == 5
+    assert perfect.protocols["inception_score.pixels"]["images"] == 1_200
+
+
+def test_classes_are_drawn_and_listed_beside_their_floors(perfect: Section) -> None:
+    picture, table = perfect.blocks
+    assert isinstance(picture, Picture)
+    assert picture.png.startswith(b"\x89PNG")
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == ["all", "low", "middle", "high"]
+    for _, value, floor, floors, _ in table.rows:
+        assert floors == pytest.approx(float(value or 0) / float(floor or 0))
+
+
+def test_noise_is_far_from_real() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
+    found = section(noise)
+    assert findings(found)["far-from-real"] == "fault"
+    assert findings(found)["samples-unlike-real"] == "warning"
+    assert "near-real" not in findings(found)
+    assert found.findings[0].level == "fault"
+    assert "times the floor" in found.findings[0].sentence
+    assert "farthest off is" in found.findings[0].sentence
+
+
+def test_only_the_first_extractor_calls_a_distance_a_fault() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
+    both = fidelity_section(evidence(noise), [Pixels(), Pixels("other")])
+    levels = [each.level for each in both.findings if each.key == "far-from-real"]
+    assert levels == ["fault", "warning"]
+
+
+def test_permuted_classes_look_real_together_and_far_off_one_by_one() -> None:
+    found = section(asked=(SAMPLES.labels + 1) % 3)
+    assert findings(found) == {"classes-far-from-real": "fault"}
+    assert "3 of 3 classes" in found.findings[0].sentence
+    distance = figures(found)["frechet"]
+    assert distance.value < 2 * distance.floor  # type: ignore[operator]
+    assert min(each or 0 for each in distance.per_class) > 100 * (distance.floor or 0)
+
+
+def test_samples_near_the_mean_are_typical_but_not_varied() -> None:
+    found = section(clouds(400, 3, spread=7.0).images)
+    assert findings(found)["typical-not-varied"] == "warning"
+    measures = figures(found)
+    assert measures["precision"].value >= measures["precision"].floor  # type: ignore[operator]
+    assert measures["density"].value > measures["density"].floor  # type: ignore[operator]
+    assert measures["recall"].value < 0.8 * measures["recall"].floor  # type: ignore[operator]
+
+
+def test_some_way_off_is_a_warning() -> None:
+    found = section((SAMPLES.images + 16).astype(np.uint8))
+    assert findings(found)["some-way-from-real"] == "warning"
+
+
+def test_too_few_images_are_said_instead_of_measured() -> None:
+    few = section(SAMPLES.images[::20], SAMPLES.labels[::20])  # 60
+    for figure in few.figures:
+        assert figure.value is None
+        assert figure.interval is None
+        assert figure.per_class == figure.per_class_floor == ()
+        assert "it takes at least" in figure.note
+    assert few.findings == ()
+    assert few.blocks == ()
+    assert "256 samples" in figures(few)["frechet"].note
+
+
+def test_each_class_takes_enough_images_of_its_own() -> None:
+    some = section(SAMPLES.images[::3], SAMPLES.labels[::3])  # 400, 133 a class
+    frechet, precision = figures(some)["frechet"], figures(some)["precision"]
+    assert frechet.value is not None
+    assert frechet.per_class == ()
+    assert "per class it takes at least 256 samples" in frechet.note
+    assert None not in precision.per_class
+    assert any("No Fréchet distance per class (pixels)" in note for note in some.notes)
+
+
+def test_too_little_validation_costs_the_floor_only() -> None:
+    small = DataParts("clouds", PARTS.train, clouds(20, 1), PARTS.test)
+    found = section(parts=small)
+    for name, figure in figures(found).items():
+        assert figure.value is not None
+        if name != "inception_score":
+            assert figure.floor is None
+            assert "the floor takes at least" in figure.note
+    assert found.findings == ()
+
+
+def test_many_features_take_many_images() -> None:
+    wide = fidelity_section(evidence(), [Pixels("wide", 70)])  # 840 features: 1 680 images
+    frechet = figures(wide)["frechet"]
+    assert frechet.value is None
+    assert "1,680 samples" in frechet.note
+    assert figures(wide)["kid"].value is not None
+
+
+def test_two_extractors_give_two_of_everything() -> None:
+    both = fidelity_section(evidence(), [Pixels(), Pixels("inception-like", 2)])
+    keys = [each.key for each in both.figures]
+    assert len(keys) == len(set(keys)) == 14
+    assert {each.protocol for each in both.figures} == set(both.protocols)
+    names = [each.name for each in both.figures if "frechet" in each.key]
+    assert names == ["Fréchet distance (pixels)", "FID (inception-like)"]
+
+
+def test_other_shares_of_classes_are_said() -> None:
+    kept = np.flatnonzero((SAMPLES.labels != 1) | (np.arange(1_200) % 4 == 0))
+    skewed = section(SAMPLES.images[kept], SAMPLES.labels[kept])
+    assert any("shares differ" in note for note in skewed.notes)
+    assert not any("shares differ" in note for note in section().notes)
+
+
+def test_the_same_evidence_gives_the_same_figures(perfect: Section) -> None:
+    again = section()
+    assert again.figures == perfect.figures
+    assert again.findings == perfect.findings

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from acgan.evaluation.label_classifiers import Share
+from acgan.evaluation.label_findings import label_findings
+from acgan.report.section import Finding
+
+NAMES = ("zero", "one", "two", "three", "four", "five")
+K = len(NAMES)
+
+
+def matrix(right: float = 0.98, count: int = 1000) -> npt.NDArray[np.int64]:
+    """Right by a share, the rest spread evenly over the other classes."""
+    shares = np.full((K, K), (1 - right) / (K - 1))
+    np.fill_diagonal(shares, right)
+    counts: npt.NDArray[np.int64] = np.rint(shares * count).astype(np.int64)
+    return counts
+
+
+REAL = matrix(0.98)
+
+
+def keys(findings: tuple[Finding, ...]) -> list[str]:
+    return [each.key for each in findings]
+
+
+def found(samples: npt.NDArray[np.int64], real: npt.NDArray[np.int64] = REAL, **more: Any) -> Any:
+    return label_findings(NAMES, samples, real, **more)
+
+
+def test_as_good_as_real_is_good() -> None:
+    (only,) = found(matrix(0.985))
+    assert (only.key, only.level) == ("labels-kept", "good")
+    assert "98.5%" in only.sentence
+    assert "98.0%" in only.sentence
+
+
+def test_exchanged_classes_are_named_with_who_is_whom() -> None:
+    samples = matrix(0.97)[:, [0, 1, 2, 5, 4, 3]]
+    (only,) = found(samples)
+    assert (only.key, only.level) == ("classes-permuted", "fault")
+    assert "three is drawn when five is asked" in only.sentence
+    assert "five is drawn when three is asked" in only.sentence
+    assert "two is drawn" not in only.sentence
+
+
+def test_of_a_cycle_each_class_is_named_the_right_way_round() -> None:
+    samples = np.zeros((K, K), np.int64)
+    for asked in range(K):
+        samples[asked, (asked + 1) % K] = 400  # one is drawn when zero is asked
+    (only,) = found(samples)
+    assert only.key == "classes-permuted"
+    assert "one is drawn when zero is asked" in only.sentence
+    assert "zero is drawn when one is asked" not in only.sentence
+    assert "zero is drawn when five is asked" in only.sentence
+
+
+def test_an_ignored_label_is_no_permutation() -> None:
+    samples = np.random.default_rng(0).multinomial(500, [0.4, 0.1, 0.1, 0.2, 0.1, 0.1], K)
+    (only,) = found(samples)
+    assert (only.key, only.level) == ("label-ignored", "fault")
+    assert "most often zero" in only.sentence
+    assert "ignores the label" in only.sentence
+
+
+@pytest.mark.parametrize("count", [4, 20, 100])
+def test_an_ignored_label_is_found_in_few_samples(count: int) -> None:
+    """Few samples look dependent by chance; the correction keeps that from hiding the fault."""
+    samples = np.random.default_rng(1).multinomial(count, np.full(K, 1 / K), K)
+    assert keys(found(samples)) == ["label-ignored"]
+
+
+def test_all_samples_of_one_class_ignore_the_label() -> None:
+    samples = np.zeros((K, K), np.int64)
+    samples[:, 3] = 200
+    assert keys(found(samples)) == ["label-ignored"]
+
+
+def test_a_class_drawn_as_another_is_confused_and_not_permuted() -> None:
+    samples = matrix(0.98)
+    samples[3] = [0, 0, 0, 100, 0, 900]  # and five is five
+    (only,) = found(samples)
+    assert (only.key, only.level) == ("classes-confused", "fault")
+    assert "three (10.0%, real images 98.0%; 90.0% are read as five)" in only.sentence
+
+
+def test_a_class_below_the_real_images_is_a_warning() -> None:
+    samples = matrix(0.98)
+    samples[4] = [0, 300, 0, 0, 700, 0]
+    (only,) = found(samples)
+    assert (only.key, only.level) == ("classes-below-real", "warning")
+    assert "four" in only.sentence
+
+
+def test_what_the_judge_confuses_in_real_images_is_not_held_against_the_samples() -> None:
+    real = matrix(0.98)
+    real[1] = [0, 450, 550, 0, 0, 0]
+    samples = matrix(0.98)
+    samples[1] = [0, 440, 560, 0, 0, 0]
+    assert keys(found(samples, real)) == ["labels-kept"]
+
+
+def test_few_samples_of_a_class_raise_no_alarm() -> None:
+    samples = matrix(0.98)
+    samples[2] = [3, 1, 2, 0, 0, 0]
+    assert keys(found(samples)) == ["labels-kept"]
+    samples[2] = [0, 3, 9, 0, 0, 0]  # nine of twelve: within what chance does
+    assert keys(found(samples)) == ["labels-kept"]
+
+
+def test_better_than_real_is_too_typical() -> None:
+    (only,) = found(matrix(0.985), matrix(0.92))
+    assert (only.key, only.level) == ("too-typical", "warning")
+    assert "98.5%" in only.sentence
+    assert keys(found(matrix(0.99), matrix(0.98))) == ["labels-kept"]
+
+
+def test_skewed_samples_are_held_against_real_classes_weighted_alike() -> None:
+    """Overall 98 % against 79 %, but class by class they are the same."""
+    shares = np.diag([0.6, 0.6, 0.98, 0.98, 0.98, 0.98])
+    shares[:2, 2] = 0.4
+    real = np.rint(shares * np.array([900, 900, 500, 100, 100, 100])[:, None]).astype(np.int64)
+    samples = np.rint(shares * np.array([50, 50, 900, 900, 900, 900])[:, None]).astype(np.int64)
+    assert keys(found(samples, real)) == ["labels-kept"]
+
+
+def test_a_judge_that_reads_nothing_decides_nothing() -> None:
+    assert keys(found(matrix(0.1), matrix(0.3))) == ["judge-blind"]
+
+
+def test_of_a_handful_of_samples_nothing_is_said() -> None:
+    assert found(np.eye(K, dtype=np.int64)) == ()
+
+
+def test_detail_that_says_nothing_is_named() -> None:
+    lazy = found(matrix(0.98), at_half={"judge": (0.98, 0.97, 0.98, 0.7)})
+    assert keys(lazy) == ["resolution-unused"]
+    assert keys(found(matrix(0.98), at_half={"judge": (0.98, 0.75, 0.98, 0.7)})) == ["labels-kept"]
+    assert keys(found(matrix(0.98), at_half={"judge": (0.98, 0.98, 0.98, 0.97)})) == ["labels-kept"]
+
+
+def test_an_outsider_that_knows_the_samples_less_well_is_heard() -> None:
+    far = Share(0.24, (0.2, 0.29), 0.575, (), ())
+    (only,) = found(matrix(0.98), outsiders={"imagenet": far})
+    assert (only.key, only.level) == ("outsider-disagrees", "warning")
+    assert "imagenet reads 24.0%" in only.sentence
+    assert "57.5%" in only.sentence
+    near = Share(0.5, (0.45, 0.55), 0.575, (), ())
+    unknown = Share(None, None, None, (), ())
+    agrees = matrix(0.4)  # the judge sees as little in these samples: nobody disagrees
+    assert "outsider-disagrees" not in keys(found(agrees, outsiders={"imagenet": far}))
+    assert keys(found(matrix(0.98), outsiders={"a": near, "b": unknown})) == ["labels-kept"]

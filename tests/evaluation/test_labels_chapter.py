@@ -1,0 +1,206 @@
+"""The chapter on labels, on real digits with planted faults and on made-up photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast, final
+
+import numpy as np
+import pytest
+
+from acgan.classifiers.extractor import Answers
+from acgan.classifiers.reference_classifier import Judge, fit_judge
+from acgan.data.config import DataConfig
+from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
+from acgan.data.load import load_data
+from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.labels import labels_section
+from acgan.execution.progress import Progress
+from acgan.report.section import Figure, Section, Table
+
+
+@pytest.fixture(scope="module")
+def digits() -> DataParts:
+    return load_data(DataConfig(source="digits"))
+
+
+@pytest.fixture(scope="module")
+def judge(digits: DataParts) -> Judge:
+    return fit_judge(digits.train, images=12_000)
+
+
+def of(parts: DataParts, judge: Judge, samples: Images, asked: Labels) -> Evidence:
+    return Evidence(Subject("samples", samples, asked, parts.classes), parts, judge, None)
+
+
+def figures(section: Section) -> dict[str, Figure]:
+    return {each.key: each for each in section.figures}
+
+
+def test_real_images_as_samples_are_called_good(digits: DataParts, judge: Judge) -> None:
+    val = digits.validation
+    section = labels_section(of(digits, judge, val.images, val.labels), None)
+    (finding,) = section.findings
+    assert finding.level == "good"
+    found = figures(section)
+    accuracy = found["labels.accuracy.judge"]
+    assert accuracy.value == pytest.approx(judge.accuracy(val))
+    assert accuracy.interval is not None
+    assert accuracy.value is not None
+    assert accuracy.interval[0] < accuracy.value < accuracy.interval[1]
+    assert accuracy.floor == pytest.approx(judge.accuracy(digits.test), abs=0.01)
+    assert len(accuracy.per_class) == len(accuracy.per_class_floor) == 10
+    half = found["labels.resolution.half.judge"]
+    assert half.value == pytest.approx(half.floor, abs=0.06)
+    assert all(each.protocol in section.protocols for each in section.figures)
+    assert any("ImageNet" in note for note in section.notes)
+
+
+def test_a_generator_that_permutes_classes_is_named(digits: DataParts, judge: Judge) -> None:
+    val = digits.validation
+    exchanged = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])  # asked for five, it draws three
+    section = labels_section(of(digits, judge, val.images, exchanged[val.labels]), None)
+    first = section.findings[0]
+    assert (first.key, first.level) == ("classes-permuted", "fault")
+    assert "three is drawn when five is asked" in first.sentence
+    assert "five is drawn when three is asked" in first.sentence
+    table = section.blocks[0]
+    assert isinstance(table, Table)
+    assert table.heat
+    assert table.rows[3][0] == "three"
+    assert table.rows[3].index(max(map(int, table.rows[3][1:]))) == 1 + 5  # type: ignore[arg-type]
+
+
+def test_a_generator_that_ignores_the_label_is_named(digits: DataParts, judge: Judge) -> None:
+    val = digits.validation
+    asked = np.random.default_rng(0).permutation(val.labels)
+    (finding,) = labels_section(of(digits, judge, val.images, asked), None).findings
+    assert (finding.key, finding.level) == ("label-ignored", "fault")
+    assert "ignores the label" in finding.sentence
+
+
+def test_of_few_samples_it_says_what_it_takes(digits: DataParts, judge: Judge) -> None:
+    val = digits.validation
+    section = labels_section(of(digits, judge, val.images[:6], val.labels[:6]), None)
+    assert all(each.value is None and "at least 10" in each.note for each in section.figures)
+    assert section.findings == ()
+    seen = {digits.classes[k].name for k in val.labels[:6]}
+    absent = next(name.name for name in digits.classes if name.name not in seen)
+    assert any(absent in note and "no samples" in note for note in section.notes)
+
+
+@final
+class Photographer:
+    """Sees the class in an image's mean brightness, and nothing in images without contrast.
+
+    Args:
+        indices: which of its ``known`` classes it names, from dark to bright.
+    """
+
+    resize_rule = "none"
+
+    def __init__(self, indices: Sequence[int], known: int = 1000, name: str = "fake") -> None:
+        self.name = name
+        self.record = SimpleNamespace(train_hash="none")
+        self._indices, self._known = np.array(indices), known
+        self.blind_below = 0.0
+        self.looked_at = 0
+
+    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+        self.looked_at += len(images)
+        brightness = images.mean(axis=(1, 2, 3))
+        seen = np.clip(np.round(brightness / 8).astype(int) - 1, 0, len(self._indices) - 1)
+        logits = np.zeros((len(images), self._known), np.float32)
+        logits[np.arange(len(images)), self._indices[seen]] = 9
+        blind = images.std(axis=(1, 2, 3)) < self.blind_below
+        logits[blind] = 0
+        logits[blind, self._indices[0]] = 1
+        return Answers(logits, np.stack([brightness, brightness**2], 1).astype(np.float32))
+
+    def weights_hash(self) -> str:
+        return "fake"
+
+
+def flat(names: Sequence[str], count: int, seed: int) -> LabelledImages:
+    """Colour images of a class's brightness, 8 (k + 1), with fine noise on top."""
+    labels = (np.arange(count) % len(names)).astype(np.int64)
+    noise = np.random.default_rng(seed).normal(0, 3, (count, 3, 8, 8))
+    images = 8.0 * (labels + 1)[:, None, None, None] + noise - noise.mean((1, 2, 3), keepdims=True)
+    return LabelledImages(
+        images.round().clip(0, 255).astype(np.uint8), labels, make_classes(list(names))
+    )
+
+
+def bright(
+    names: Sequence[str], samples: Images, asked: Labels, folder: Path | None = None
+) -> Evidence:
+    """Evidence on such images before a judge who sees brightness."""
+    train, validation, test = (flat(names, 8 * len(names), seed) for seed in range(3))
+    parts = DataParts("bright", train, validation, test)
+    judge = cast(Judge, Photographer(range(len(names)), len(names), "judge"))
+    subject = Subject("samples", samples, asked, parts.classes)
+    return Evidence(subject, parts, judge, None, folder=folder)
+
+
+PETS = ("cat", "dog", "deer", "frog")
+
+
+def test_imagenet_judges_the_classes_that_it_knows() -> None:
+    samples = flat(PETS, 200, 9)
+    asked = samples.labels.copy()
+    asked[asked == 1] = 3  # of what was asked for as a frog, half is a dog
+    section = labels_section(bright(PETS, samples.images, asked), Photographer((281, 251, 354, 30)))
+    figure = figures(section)["labels.discriminability.fake"]
+    assert figure.value == pytest.approx(100 / 150)
+    assert figure.per_class == (1.0, None, None, 0.5)
+    assert figure.note.endswith("without deer, which it does not know")
+    assert section.protocols[figure.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
+    assert "labels.probe.fake" not in figures(section)
+    assert "outsider-disagrees" in {each.key for each in section.findings}
+
+
+def test_what_imagenet_does_not_know_a_probe_learns(tmp_path: Path) -> None:
+    names = ("zip", "zap", "zop")
+    samples = flat(names, 90, 5)
+    outsider = Photographer((1, 2, 3))
+    section = labels_section(bright(names, samples.images, samples.labels, tmp_path), outsider)
+    figure = figures(section)["labels.probe.fake"]
+    assert figure.value is not None
+    assert figure.value > 0.95
+    assert figure.floor is not None
+    assert figure.floor > 0.95
+    assert section.protocols[figure.protocol]["probe_images_per_class"] == [8, 8, 8]
+    assert not any("ImageNet" in note for note in section.notes)
+    before = outsider.looked_at
+    again = labels_section(bright(names, samples.images, samples.labels, tmp_path), outsider)
+    assert again.figures == section.figures
+    assert outsider.looked_at - before == 90 * 3  # samples alone: in full, at half, at a quarter
+
+
+def test_detail_that_real_images_need_and_samples_do_not_is_seen() -> None:
+    """The reader is lost without the fine noise of real images; the samples' noise is coarse."""
+    samples = flat(PETS, 80, 4)
+    coarse = np.zeros(samples.images.shape, np.int64)
+    coarse += 8 * (samples.labels[:, None, None, None] + 1)
+    coarse[:, :, :4] -= 4
+    coarse[:, :, 4:] += 4
+    evidence = bright(PETS, coarse.astype(np.uint8), samples.labels)
+    cast(Photographer, evidence.judge).blind_below = 2.0
+    section = labels_section(evidence, None)
+    half = figures(section)["labels.resolution.half.judge"]
+    assert (half.value, half.floor) == (1.0, 0.25)
+    assert "decides nothing" in half.note
+    assert "resolution-unused" in {each.key for each in section.findings}
+
+
+def test_of_many_classes_the_worst_pairs_are_listed() -> None:
+    names = [f"c{k}" for k in range(25)]
+    samples = flat(names, 500, 7)
+    asked = samples.labels.copy()
+    asked[asked == 3] = 7
+    section = labels_section(bright(names, samples.images, asked), None)
+    table = section.blocks[0]
+    assert isinstance(table, Table)
+    assert table.rows == (("c7", "c3", 20, 40, 0),)

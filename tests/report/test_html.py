@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from acgan.report.html import report_html
+from acgan.report.report import Report
+from acgan.report.section import Figure, Finding, Section, Table
+
+MakeReport = Callable[..., Report]
+BLOCKS = {"dt", "dd", "th", "td", "li", "p", "div", "summary", "h1", "h2", "h3", "h4"}
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """A page as its elements, and the text outside of style."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+        self.text += " " * (tag in BLOCKS)
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+def test_the_order_is_verdict_headline_pictures_chapters_making(report: MakeReport) -> None:
+    words = Page(report_html(report())).words
+    parts = [
+        "digits-s0",
+        "Faults found",
+        "Dogs are cats.",
+        "Five floors away.",
+        "Cats are cats.",
+        "Read as the class asked for 0.750",
+        "5.0 × floor",
+        "Held out.",
+        "Beside real images.",
+        "Fidelity: do they look real?",
+        "What it is.",
+        "How to read it.",
+        "0.161 to 0.192",
+        "It takes Inception's weights.",
+        "Class by class",
+        "From left to right.",
+        "A note on fidelity.",
+        "Protocols",
+        "ab" * 32,
+        "Rows are asked for.",
+        "How this was made data digits",
+        "cd" * 32,
+        "0.9930",
+        "two cores",
+        "acgan evaluate runs/digits-s0",
+        "A note on everything.",
+        "12 s in all",
+        "generator.widths",
+    ]
+    places = [words.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_nothing_is_fetched_and_nothing_runs(report: MakeReport) -> None:
+    html = report_html(report())
+    page = Page(html)
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "iframe", "object", "embed", "base", "form"}
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in {"src", "srcset", "href", "action", "poster", "data"}:
+                assert value
+                assert value.startswith(("data:", "#")), (tag, name, value)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert not re.search(r"https?:", html)
+    policies = [
+        each["content"] for each in page.all("meta") if "Content-Security-Policy" in each.values()
+    ]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_links_lead_somewhere_and_no_address_is_given_twice(report: MakeReport) -> None:
+    page = Page(report_html(report()))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for attribute in ("aria-labelledby", "aria-describedby"):
+        used = [a[attribute] for _, a in page.elements if attribute in a]
+        assert used
+        assert set(used) <= set(ids)
+    targets = [str(each["href"]) for each in page.all("a")]
+    assert targets
+    assert {target.removeprefix("#") for target in targets} <= set(ids)
+
+
+def test_it_can_be_read_without_seeing_it(report: MakeReport) -> None:
+    page = Page(report_html(report()))
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    assert all(picture["alt"] for picture in page.all("img"))
+    assert all(picture["width"] == "20" for picture in page.all("img"))
+    assert {heading["scope"] for heading in page.all("th")} == {"col", "row"}
+
+
+def test_names_are_escaped(report: MakeReport) -> None:
+    html = report_html(report(name="<script>alert(1)</script>", command="x 'y' <z>"))
+    assert "<script" not in html
+    assert "<b>dog</b>" not in html
+    page = Page(html)
+    assert "<script>alert(1)</script>" in page.words
+    assert 'T-shirt & "top"' in page.words
+
+
+TEXT = st.text(min_size=1, max_size=12) | st.sampled_from(
+    ["<b>", "&amp;", '"', "'", "{{ 7 * 7 }}", "{% x %}", "</style>", "\x00", "\udc80", "\u202e"]
+)
+VALUE = st.none() | st.floats() | st.sampled_from([0.0, -0.0, math.nan, math.inf, 1e300, 5e-324])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXT, value=VALUE, floor=VALUE, aim=st.sampled_from(["low", "high", "one", "floor"]))
+def test_any_text_and_any_number(
+    report: MakeReport, text: str, value: float | None, floor: float | None, aim: Any
+) -> None:
+    page = Page(report_html(_filled(report, text, value, floor, aim)))
+    plain = Page(report_html(_filled(report, "plain", value, floor, aim)))
+    assert not page.open
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert not re.search(r"\b(nan|inf|None)\b", plain.text)
+
+
+def _filled(
+    report: MakeReport, text: str, value: float | None, floor: float | None, aim: Any
+) -> Report:
+    """A report with this text in every place that can hold text, and these numbers likewise."""
+    figure = Figure(
+        "x.y",
+        text,
+        value,
+        aim,
+        text,
+        floor=floor,
+        per_class=(value, 0.5, floor),
+        per_class_floor=(floor, None, value),
+        note=text,
+    )
+    section = Section(
+        "x",
+        text,
+        (text,),
+        (figure,),
+        (Table(text, (text, text), ((text, value), (text, floor)), text, heat=True),),
+        (Finding("k", "good", text),),
+        {text: {f"a {text}": text, "number": value}},
+        (text,),
+    )
+    return report(name=text, sections=(section,), classes=("a", text, "b"), notes=(text,))
+
+
+def test_what_is_undefined_is_a_dash_with_its_reason(report: MakeReport) -> None:
+    html = report_html(report())
+    assert '<abbr title="It takes Inception&#39;s weights.">–</abbr>' in html
+    assert "too few images or no spread" in html
+
+
+def test_the_worst_class_is_marked_by_its_floor(report: MakeReport) -> None:
+    html = report_html(report())
+    # In floors: cat 5.0, T-shirt 3.0; the largest value is not the worst.
+    marked = re.findall(r'<td class="worst"[^>]*>([^<]*)', html)
+    assert marked == ["0.500", "0.400"]
+
+
+def test_heat_is_a_share_of_the_row(report: MakeReport) -> None:
+    html = report_html(report())
+    shares = [float(each) for each in re.findall(r"--share: ([\d.]+)", html)]
+    assert len(shares) == 5  # the undefined one has none
+    cat_cat, cat_dog, cat_shirt, dog_cat, dog_dog = shares
+    assert cat_cat > dog_cat == dog_dog > cat_dog > cat_shirt == 0
+    assert max(shares) <= 0.7
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        (("good", "fault", "warning"), "Faults found"),
+        (("good", "warning"), "No fault found; read the warnings"),
+        (("good",), "No fault found by these measures"),
+        ((), "No verdict"),
+    ],
+)
+def test_verdicts(report: MakeReport, levels: tuple[Any, ...], words: str) -> None:
+    findings = tuple(Finding(level, level, f"It is {level}.") for level in levels)
+    section = Section("x", "X", ("Why.",), findings=findings)
+    page = Page(report_html(report(sections=(section,))))
+    assert words in page.words
+
+
+@pytest.mark.parametrize(
+    ("held_out", "words"),
+    [(True, "Held out. "), (False, "Not held out."), (None, "Nobody knows")],
+)
+def test_whether_the_reference_is_unseen_is_said(
+    report: MakeReport, held_out: bool | None, words: str
+) -> None:
+    assert words in Page(report_html(report(held_out=held_out))).words
+
+
+def test_least(report: MakeReport) -> None:
+    """A folder of pictures from elsewhere, nothing measured."""
+    nothing = report(
+        sections=(), origin={}, config=None, overview=None, judge={}, notes=(), seconds={}
+    )
+    page = Page(report_html(nothing))
+    assert "digits-s0" in page.words
+    assert not page.all("img")
+
+
+def test_no_number_of_floors_where_the_floor_is_noise(report: MakeReport) -> None:
+    figure = Figure("a.kid.judge", "KID (judge)", 0.01, "low", "p", floor=1e-5)
+    section = Section("a", "A", ("Why.",), (figure,), protocols={"p": {}})
+    assert "× floor" not in Page(report_html(report(sections=(section,)))).words
+    distance = dataclasses.replace(figure, key="a.frechet.judge")
+    section = dataclasses.replace(section, figures=(distance,))
+    assert "1,000 × floor" in Page(report_html(report(sections=(section,)))).words
+
+
+def test_many_classes_are_folded_and_the_worst_named(report: MakeReport) -> None:
+    names = tuple(f"class {index}" for index in range(40))
+    figure = Figure(
+        "a.b", "Accuracy", 0.5, "high", "p", per_class=tuple(index / 40 for index in range(40))
+    )
+    section = Section("a", "A", ("Why.",), (figure,), protocols={"p": {"extractor": "judge"}})
+    page = Page(report_html(report(classes=names, sections=(section,))))
+    assert "Class by class (40 classes)" in page.words
+    assert "Accuracy is worst for class 0 (0), class 1 (0.0250), class 2" in page.words
+
+
+def _columns(report: Report) -> list[str]:
+    """The headings of the tables of classes."""
+    html = report_html(report)
+    tables = re.findall(r'<table class="matrix">\s*<thead>(.*?)</thead>', html, re.DOTALL)
+    return [" ".join(Page(each).words.split()) for each in tables]
+
+
+def test_many_figures_are_parted_by_extractor(report: MakeReport) -> None:
+    figures = tuple(
+        Figure(f"a.{i}.{each}", f"M{i} ({each})", 0.5, "high", "p", per_class=(0.1, 0.2, 0.3))
+        for i in range(4)
+        for each in ("judge", "inception")
+    )
+    protocols = {"p": {"extractor": "judge"}}
+    many = Section("a", "A", ("Why.",), figures, protocols=protocols)
+    assert _columns(report(sections=(many,))) == ["Class M0 ↑ M1 ↑ M2 ↑ M3 ↑"] * 2
+    few = dataclasses.replace(many, figures=figures[:3])
+    assert _columns(report(sections=(few,))) == ["Class M0 (judge) ↑ M0 (inception) ↑ M1 (judge) ↑"]
+
+
+def test_a_report_that_contradicts_itself_is_a_mistake(report: MakeReport) -> None:
+    section = report().sections[0]
+    with pytest.raises(ValueError, match="differ in their keys"):
+        report(sections=(section, section))
+    with pytest.raises(ValueError, match="a value for every class"):
+        report(classes=("a", "b"))
+    with pytest.raises(ValueError, match="names a protocol"):
+        report(sections=(dataclasses.replace(section, protocols={}),))

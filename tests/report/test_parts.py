@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acgan.plots.charts import class_bars
+from acgan.report import report
+from acgan.report import report as numbers
+from acgan.report.html import png_size
+from acgan.report.report import headline, number
+from acgan.report.section import Figure, worst_class
+
+
+@pytest.mark.parametrize("module", [numbers, report])
+def test_examples(module: Any) -> None:
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
+
+
+@given(st.floats(-1e300, 1e300))
+def test_a_number_keeps_its_size_and_sign(value: float) -> None:
+    text = number(value).replace("−", "-").replace(",", "")
+    mantissa, _, power = text.partition(" × 10")
+    digits = power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or "0"
+    assert math.isclose(float(f"{mantissa}e{digits}"), value, rel_tol=6e-3)
+
+
+def figure(aim: Any, values: tuple[float | None, ...], floors: tuple[float | None, ...]) -> Figure:
+    return Figure("k", "K", 0.5, aim, "p", per_class=values, per_class_floor=floors)
+
+
+@pytest.mark.parametrize(
+    ("aim", "values", "floors", "worst"),
+    [
+        ("low", (4.0, 3.0), (4.0, 1.0), 1),  # in floors, not in size
+        ("low", (4.0, 3.0), (), 0),
+        ("high", (0.5, 0.4), (0.9, 0.4), 0),  # missing to the floor
+        ("high", (0.5, 0.4), (), 1),
+        ("one", (0.5, 1.5), (), 0),  # a half is farther from one than one and a half
+        ("one", (0.0, 9.0), (), 0),
+        ("floor", (0.2, 0.9), (0.3, 0.5), None),  # the bad side is not known
+        ("low", (4.0, 3.0), (-0.1, 0.1), 0),  # no number of floors where one is below 0
+        ("low", (4.0, 3.0), (1.5, None), 1),
+        ("low", (math.nan, 3.0, 4.0), (), 2),
+        ("low", (None, 1.0, 2.0), (None, None, None), 2),
+        ("low", (1.0, 1.0), (), None),
+        ("low", (None, 1.0), (), None),
+        ("high", (), (), None),
+    ],
+)
+def test_the_worst_class(aim: Any, values: Any, floors: Any, worst: int | None) -> None:
+    assert worst_class(figure(aim, values, floors)) == worst
+
+
+def test_the_panel_shows_what_was_measured() -> None:
+    figures = (
+        dataclasses.replace(
+            Figure("labels.accuracy.judge", "Accuracy (judge)", 0.991, "high", "p", 0.9967),
+            per_class=(1.0, 0.98),
+        ),
+        Figure("fidelity.frechet.judge", "Fréchet distance (judge)", 0.175, "low", "p", 0.035),
+        Figure("diversity.variance.judge", "Variance ratio (judge)", None, "one", "p"),
+        Figure("something.else", "Else", 1.0, "low", "p"),
+    )
+    accuracy, distance = headline(figures, ("cat", "dog"))
+    assert accuracy.label == "Read as the class asked for"
+    assert accuracy.value == "0.9910"
+    assert accuracy.detail == "Accuracy (judge); real images 0.9967; worst class dog: 0.980"
+    assert distance.value == "5.0 × floor"
+    assert distance.detail == "Fréchet distance (judge); 0.175, floor 0.0350"
+
+
+def test_the_lowest_class_is_named_where_the_aim_is_the_floor() -> None:
+    figure = Figure(
+        "labels.accuracy.judge",
+        "Read as the class asked for (judge)",
+        0.5,
+        "floor",
+        "p",
+        floor=0.9,
+        per_class=(0.6, 0.4, None),
+    )
+    (card,) = headline([figure], ("cat", "dog", "cow"))
+    assert card.detail == "judge; real images 0.900; lowest class dog: 0.400"
+
+
+def test_charts_are_laid_out_at_their_size_in_inches() -> None:
+    chart = class_bars(("a",), {"x": (1.0,)}, axis="share")
+    size = png_size(chart)
+    assert size is not None
+    assert size[0] == pytest.approx(7.2 * 96, abs=1)
+    assert png_size(b"GIF89a") is None
+    assert png_size(chart[:40]) == (1080, int.from_bytes(chart[20:24], "big"))

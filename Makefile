@@ -11,7 +11,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/acgan train digits --seed $(SEED) --run runs/demo-$(SEED)
-	@$(BIN)/acgan sample runs/demo-$(SEED) --class all --count 10 --sheet runs/demo-$(SEED)/digits.png
+	@$(BIN)/acgan sample runs/demo-$(SEED) --class all --count 10 --grid runs/demo-$(SEED)/digits.png
 	@echo
 	@echo "Look at       runs/demo-$(SEED)/digits.png           ten of each digit, drawn by the network"
 	@echo "              runs/demo-$(SEED)/first-and-last.png   before, after, and real ones"

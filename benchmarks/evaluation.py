@@ -24,9 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acgan.classifiers.cache import judge_of, judge_path, judges_folder
-from acgan.classifiers.reference_classifier import judge_config
-from acgan.data.batches import mirror_keeps_class
+from acgan.classifiers.cache import (
+    cached_reference_classifier,
+    reference_classifier_path,
+    reference_classifiers_folder,
+)
+from acgan.classifiers.reference_classifier import reference_classifier_config
+from acgan.data.batches import flip_keeps_class
 from acgan.data.load import load_data
 from acgan.errors import AcganError, UsageError
 from acgan.model.model import load
@@ -37,7 +41,7 @@ class Measured:
     """One run of the command."""
 
     seconds: float
-    parts: dict[str, float]
+    splits: dict[str, float]
     peak_gib: float
 
 
@@ -66,10 +70,15 @@ def measure(run: Path, samples: int, data_root: Path | None) -> tuple[Measured, 
     config = load(run).config.data
     if data_root is not None:
         config = config.model_copy(update={"root": str(data_root)})
-    parts = load_data(config)
-    flip = mirror_keeps_class(config.source, parts.shape)
-    judge_of(parts, flip=flip)
-    kept = judge_path(parts.train, judge_config(parts.train, flip=flip), 0, judges_folder())
+    splits = load_data(config)
+    flip = flip_keeps_class(config.source, splits.shape)
+    cached_reference_classifier(splits, flip=flip)
+    kept = reference_classifier_path(
+        splits.train,
+        reference_classifier_config(splits.train, flip=flip),
+        0,
+        reference_classifiers_folder(),
+    )
     with tempfile.TemporaryDirectory() as place:
         cache = Path(place) / "cache"
         (cache / "judges").mkdir(parents=True)
@@ -102,8 +111,8 @@ def _gib(usage: resource.struct_rusage) -> float:
 
 def _print(first: Measured, second: Measured) -> None:
     print(f"{'part':32} {'first':>8} {'kept':>8}")
-    for part, seconds in first.parts.items():
-        print(f"{part:32} {seconds:7.1f}s {second.parts.get(part, 0.0):7.1f}s")
+    for part, seconds in first.splits.items():
+        print(f"{part:32} {seconds:7.1f}s {second.splits.get(part, 0.0):7.1f}s")
     print(f"{'in all, with start-up':32} {first.seconds:7.1f}s {second.seconds:7.1f}s")
     print(f"first / kept: {first.seconds / second.seconds:.2f}")
     print(f"peak memory: {first.peak_gib:.2f} GiB, {second.peak_gib:.2f} GiB")

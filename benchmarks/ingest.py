@@ -158,7 +158,7 @@ def _arguments(words: Sequence[str] | None) -> Any:
     parser.add_argument("--size", type=int, default=64, help="pixels of the side wanted")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", execution=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(words)
 

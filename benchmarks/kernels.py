@@ -121,10 +121,10 @@ def recorded(run: Callable[[], object]) -> Counter[Kernel]:
 
     Nothing is seen inside code that torch.compile has turned into kernels of its own.
     """
-    recorder = _Recorder()
-    with recorder:
+    run_logger = _Recorder()
+    with run_logger:
         run()
-    return recorder.calls
+    return run_logger.calls
 
 
 @final

@@ -30,9 +30,9 @@ COMMAND = [
     *("-o", "generator.widths=[16, 8]", "-o", "generator.latent_size=16"),
     *("-o", "discriminator.layers=[{width=8, kernel=4, stride=2, norm=false}, {width=16}]"),
     *("-o", "discriminator.dropout=0.25", "-o", "discriminator.activation_noise=0.05"),
-    *("-o", 'regularisers=[{name="r1", interval_steps=4}]', "-o", "training.batch_size=32"),
-    *("-o", "reporting.log_every_images=256", "-o", "reporting.sheet_every_images=1024"),
-    *("-o", "reporting.checkpoint_every_images=512", "-o", "reporting.sheet_columns=2"),
+    *("-o", 'regularizers=[{name="r1", interval_steps=4}]', "-o", "training.batch_size=32"),
+    *("-o", "reporting.log_every_images=256", "-o", "reporting.grid_every_images=1024"),
+    *("-o", "reporting.checkpoint_every_images=512", "-o", "reporting.grid_columns=2"),
 ]
 CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 TIMES = {"timing.jsonl", "tensorboard", ".lock"}

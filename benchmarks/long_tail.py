@@ -63,15 +63,15 @@ def study(arguments: argparse.Namespace) -> LongTail:
         "images": arguments.images,
         "data_options": {"root": arguments.data_root, "long_tail": arguments.ratio},
     }
-    _, _, parts, _ = prepare_run(arguments.data, options=arguments.option, **settings)
+    _, _, splits, _ = prepare_run(arguments.data, options=arguments.option, **settings)
     result = LongTail(
-        data=parts.name,
+        data=splits.name,
         ratio=arguments.ratio,
         part=arguments.part,
         per_class=arguments.per_class,
         training_images={
             each.name: int(count)
-            for each, count in zip(parts.classes, parts.train.class_counts, strict=True)
+            for each, count in zip(splits.classes, splits.train.class_counts, strict=True)
         },
         runs=(),
     )
@@ -130,7 +130,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
     parser.add_argument("--ratio", type=float, default=50, help="largest class over smallest")
     parser.add_argument(
-        "--policies", nargs="+", choices=POLICIES, default=list(POLICIES[:2]), metavar="POLICY"
+        "--policies", nargs="+", execution=POLICIES, default=list(POLICIES[:2]), metavar="POLICY"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--images", type=int, help="that each run sees; else the recipe's")

@@ -1,6 +1,6 @@
 """How good are trained models? Judge's accuracy, Fréchet distance and variance ratio, one row each.
 
-And, of colour images, how much the samples' colours vary within a class, over those of real images.
+And, of color images, how much the samples' colors vary within a class, over those of real images.
 
     python benchmarks/quality.py runs/digits --data mnist --data-root ~/data
     python benchmarks/quality.py runs/seed-0 runs/seed-1 runs/seed-2 --data mnist --json out.json
@@ -8,7 +8,7 @@ And, of colour images, how much the samples' colours vary within a class, over t
 The measures are those of `acgan.evaluation.reference_quality`. The judge is fitted to the real training part
 of --data (minutes the first time, then read from the cache), at the models' own image size. Models
 of the embedded `digits` are measured with `--data mnist`. Take --part validation while choosing a
-recipe. Add --flip for grey pictures of your own of which a mirrored one is of the same class.
+recipe. Add --flip for gray pictures of your own of which a mirrored one is of the same class.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from acgan.classifiers.cache import judge_of, judges_folder
-from acgan.data.batches import mirror_keeps_class
+from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
+from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.load import load_data
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.evaluation.evaluation_data import reference
 from acgan.evaluation.reference_quality import judge_samples
-from acgan.metrics.color import colour_variance_ratio
+from acgan.metrics.color import color_variance_ratio
 from acgan.model.model import Model, load
 
 FIGURES = (  # heading, JSON key
@@ -45,7 +45,7 @@ FIGURES = (  # heading, JSON key
     ("variance", "variance_ratio"),
     ("lowest", "lowest_variance_ratio"),
     ("highest", "highest_variance_ratio"),
-    ("colour", "colour_variance_ratio"),
+    ("color", "color_variance_ratio"),
 )
 
 
@@ -85,7 +85,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         raise UsageError("--per-class must be at least 1; quoted figures take 1000")
     models = {name: load(name) for name in dict.fromkeys(arguments.models)}
     first = next(iter(models.values()))
-    parts = load_data(
+    splits = load_data(
         DataConfig(
             source=arguments.data,
             root=arguments.data_root,
@@ -94,14 +94,16 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         )
     )
     for name, model in models.items():
-        _check_same_kind(name, model, parts)
+        _check_same_kind(name, model, splits)
     started = time.perf_counter()
-    flip = arguments.flip or mirror_keeps_class(arguments.data, parts.shape)
-    judge = judge_of(parts, flip=flip, progress=_progress())
+    flip = arguments.flip or flip_keeps_class(arguments.data, splits.shape)
+    reference_classifier = cached_reference_classifier(splits, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
     part: Literal["test", "validation"] = "test" if arguments.part == "test" else "validation"
-    against = reference(judge, parts, part=part, folder=judges_folder())
-    real = parts.test if part == "test" else parts.validation
+    against = reference(
+        reference_classifier, splits, part=part, folder=reference_classifiers_folder()
+    )
+    real = splits.test if part == "test" else splits.validation
     rows: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
         started = time.perf_counter()
@@ -110,12 +112,12 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         asked = np.repeat(np.arange(len(model.classes), dtype=np.int64), arguments.per_class)
         rows[name] = {
             **judge_samples(samples, asked, against).to_json(),
-            "colour_variance_ratio": _colour(samples, asked, real),
+            "color_variance_ratio": _color(samples, asked, real),
             "sampling_seconds": seconds,
         }
         _say(f"{name}: sampled in {seconds:.0f} s")
     report = {
-        "data": parts.name,
+        "data": splits.name,
         "per_class": arguments.per_class,
         "sample_seed": arguments.seed,
         "models": rows,
@@ -126,27 +128,27 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     return report
 
 
-def _colour(samples: Images, asked: Labels, real: LabelledImages) -> float | None:
-    """The mean over the classes; None where no class has colours."""
+def _color(samples: Images, asked: Labels, real: LabeledImages) -> float | None:
+    """The mean over the classes; None where no class has colors."""
     ratios = [
-        colour_variance_ratio(samples[asked == index], real.images[real.labels == index])
+        color_variance_ratio(samples[asked == index], real.images[real.labels == index])
         for index in np.unique(asked)
     ]
     known = [ratio for ratio in ratios if np.isfinite(ratio)]
     return float(np.mean(known)) if known else None
 
 
-def _check_same_kind(name: str, model: Model, parts: DataParts) -> None:
-    if model.shape != parts.shape:
+def _check_same_kind(name: str, model: Model, splits: DatasetSplits) -> None:
+    if model.shape != splits.shape:
         raise DataError(
-            f"{name} draws images of {model.shape}, {parts.name} at this size has {parts.shape}; "
-            "measure models of other sizes or colours apart"
+            f"{name} draws images of {model.shape}, {splits.name} at this size has {splits.shape}; "
+            "measure models of other sizes or colors apart"
         )
     drawn = [each.name for each in model.classes]
-    real = [each.name for each in parts.classes]
+    real = [each.name for each in splits.classes]
     if drawn != real:
         raise DataError(
-            f"{name} draws the classes {', '.join(drawn)}; {parts.name} has {', '.join(real)}: "
+            f"{name} draws the classes {', '.join(drawn)}; {splits.name} has {', '.join(real)}: "
             "measure it with the data it was trained for"
         )
 
@@ -167,11 +169,11 @@ def _over_models(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float |
 def _print(report: dict[str, Any]) -> None:
     first = next(iter(report["models"].values()))
     protocol, floor = first["protocol"], first["floor"]
-    judge = protocol["judge_accuracy"]
+    reference_classifier = protocol["judge_accuracy"]
     table = Table(
         title=f"{report['data']}: {report['per_class']} samples a class against "
         f"{protocol['reference_images']} {protocol['reference']} images",
-        caption=f"judge: {judge['test']:.2%} on test, "
+        caption=f"judge: {reference_classifier['test']:.2%} on test, "
         f"weights {protocol['judge_weights_hash'][:8]}; floor {_number(floor)} at "
         f"{protocol['floor_images_a_side']} images a side",
     )
@@ -215,7 +217,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     """How models are judged: the options of every benchmark that has its runs judged here."""
     parser.add_argument("--data-root", help="folder of local copies of named sets")
     parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--part", execution=("test", "validation"), default="test")
     parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
 
 

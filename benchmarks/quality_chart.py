@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 from quality_points import Point
 
-from acgan.plots.charts import COLOURS, paper
+from acgan.plots.charts import COLORS, paper
 
 _TARGET = "#7F7F7F"
 _TICKS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200)
@@ -23,7 +23,7 @@ def chart(
     """PNG of two panels: the judge's accuracy, and the Fréchet distance in its features.
 
     Args:
-        sides: by name, the curves of its runs; runs of a side have one colour.
+        sides: by name, the curves of its runs; runs of a side have one color.
         title: above both.
         floor: Fréchet distance between real parts.
         target: accuracy and Fréchet distance that times are taken to.
@@ -32,7 +32,7 @@ def chart(
         figure.suptitle(title, x=0.02, ha="left")
         above, below = figure.subplots(2, 1, sharex=True)
         for index, (name, curves) in enumerate(sides.items()):
-            style = {"marker": "o", "markersize": 4, "linewidth": 1.6, "color": COLOURS[index]}
+            style = {"marker": "o", "markersize": 4, "linewidth": 1.6, "color": COLORS[index]}
             for number, points in enumerate(curves):
                 seconds = [point.seconds for point in points]
                 label = name if number == 0 else None

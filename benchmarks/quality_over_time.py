@@ -34,8 +34,8 @@ from rich.console import Console
 from rich.table import Table
 from step_sides import SideError
 
-from acgan.classifiers.cache import judge_of, judges_folder
-from acgan.data.batches import mirror_keeps_class
+from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
+from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.errors import AcganError
@@ -183,9 +183,13 @@ def _compared(ours: Sequence[Sequence[Point]], target: Target) -> dict[str, Any]
 
 
 def _real_side(arguments: argparse.Namespace) -> Reference:
-    parts = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
-    judge = judge_of(parts, flip=mirror_keeps_class(arguments.data, parts.shape))
-    return reference(judge, parts, part=arguments.part, folder=judges_folder())
+    splits = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
+    reference_classifier = cached_reference_classifier(
+        splits, flip=flip_keeps_class(arguments.data, splits.shape)
+    )
+    return reference(
+        reference_classifier, splits, part=arguments.part, folder=reference_classifiers_folder()
+    )
 
 
 def _told(place: Path, point: Point) -> Point:
@@ -253,7 +257,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--data", default="mnist", help="a named set of square grey or colour images")
+    add("--data", default="mnist", help="a named set of square gray or color images")
     add("--data-root", help="folder of local copies of named sets")
     add("--out", type=Path, required=True, help="folder of the chart, the figures, trainings")
     add("--tutorial", type=Path, nargs="+", help="folders of the script's snapshots")
@@ -267,7 +271,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     add("--rate-seconds", type=float, default=20.0, help="to measure each rate, in three turns")
     add("--per-class", type=int, default=1000, help="samples a class")
     add("--points", type=int, default=24, help="at most so many a curve")
-    add("--part", choices=("test", "validation"), default="test")
+    add("--part", execution=("test", "validation"), default="test")
     arguments = parser.parse_args(words)
     for name in ("tutorial_minutes", "minutes", "checkpoint_every", "rate_seconds", "per_class"):
         if getattr(arguments, name) <= 0:

@@ -13,7 +13,7 @@ from acgan.data.images import Images, Labels
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import Reference
 from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
-from acgan.model.history import generator_at, kept_checkpoints
+from acgan.model.history import generator_at, saved_checkpoints
 from acgan.model.model import load
 from acgan.sampling.sampler import sample_images
 
@@ -86,7 +86,7 @@ class JudgedRun:
         self._labels = np.repeat(np.arange(len(drawn), dtype=np.int64), per_class)
         self._seeds = np.tile(np.arange(per_class), len(drawn))
         self._last = model.record.images_seen
-        kept = kept_checkpoints(run, before=self._last)
+        kept = saved_checkpoints(run, before=self._last)
         self._kept = {each.images_seen: each for each in kept if each.images_seen > 0}
         self.counts = [*sorted(self._kept), self._last]
         """Images seen at everything that can be judged, ascending."""

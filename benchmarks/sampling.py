@@ -103,7 +103,7 @@ def bulk(run: Path, images: int, repeats: int) -> dict[str, Any]:
     return {
         "images": images,
         "threads": torch.get_num_threads(),
-        "precision": model.drawing_precision(),
+        "precision": model.sampling_precision(),
         "images_per_second": statistics.median(rates["ours"][1:]),
         "images_per_thread_second": statistics.median(thread_rates["ours"][1:]),
         "plain_images_per_second": statistics.median(rates["plain"][1:]),

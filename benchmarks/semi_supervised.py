@@ -2,9 +2,9 @@
 
     python benchmarks/semi_supervised.py --data mnist --data-root ~/data --out semi
 
-For every number of labels and every seed: the same few labelled images (chosen by the seed), once
+For every number of labels and every seed: the same few labeled images (chosen by the seed), once
 for an `acgan train --recipe sgan-mnist` that sees all training images, the others without labels,
-and once for a network like its discriminator that learns from the labelled images alone. What
+and once for a network like its discriminator that learns from the labeled images alone. What
 counts is how many images of the test part each classifies rightly, as `acgan evaluate` has it of a
 run. The same command goes on where it was killed. Take --part validation while choosing settings.
 """
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from acgan import train
 from acgan.classifiers.fit import FitConfig, fit_classifier
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.evaluation.class_head import class_head_agreement
@@ -36,7 +36,7 @@ from acgan.recipes import load_recipe
 from acgan.runs.config import RunConfig
 from acgan.storage.files import write_atomic
 
-ARMS = ("sgan", "labelled alone")
+ARMS = ("sgan", "labeled alone")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def study(arguments: argparse.Namespace) -> str:
 
 def table(rows: dict[str, dict[str, list[float]]]) -> str:
     """Mean ± standard deviation (N − 1) over seeds, as Markdown."""
-    lines = ["| labels a class | SGAN | labelled images alone |", "| --- | --- | --- |"]
+    lines = ["| labels a class | SGAN | labeled images alone |", "| --- | --- | --- |"]
     for each, arms in rows.items():
         cells = " | ".join(_cell(arms[arm]) for arm in ARMS)
         lines.append(f"| {each} | {cells} |")
@@ -111,7 +111,7 @@ def _asked(arguments: argparse.Namespace, arm: str) -> dict[str, Any]:
 
 
 def _data_options(arguments: argparse.Namespace, each: int, seed: int) -> dict[str, Any]:
-    return {"root": arguments.data_root, "labelled_per_class": each, "split_seed": seed}
+    return {"root": arguments.data_root, "labeled_per_class": each, "split_seed": seed}
 
 
 def _sgan(arguments: argparse.Namespace, each: int, seed: int) -> float:
@@ -127,20 +127,20 @@ def _sgan(arguments: argparse.Namespace, each: int, seed: int) -> float:
         execution={"threads": arguments.threads},
         options=arguments.option,
     )
-    parts = _parts(arguments, each, seed)
+    splits = _splits(arguments, each, seed)
     head = load(run.folder).discriminator
-    return class_head_agreement(head, getattr(parts, arguments.part)).overall
+    return class_head_agreement(head, getattr(splits, arguments.part)).overall
 
 
 def _alone(arguments: argparse.Namespace, each: int, seed: int) -> float:
-    """Of the same network with a plain class head, fitted to the labelled images."""
-    parts = _parts(arguments, each, seed)
+    """Of the same network with a plain class head, fitted to the labeled images."""
+    splits = _splits(arguments, each, seed)
     config = _config(arguments)
     torch.manual_seed(seed)
     network = build_discriminator(
-        config.discriminator, parts.shape, len(parts.classes), Heads(classes="plain")
+        config.discriminator, splits.shape, len(splits.classes), Heads(classes="plain")
     )
-    size = min(config.training.batch_size, len(parts.labelled))
+    size = min(config.training.batch_size, len(splits.labeled))
     fit = FitConfig(
         flip=False,
         images=arguments.steps * size,
@@ -148,8 +148,8 @@ def _alone(arguments: argparse.Namespace, each: int, seed: int) -> float:
         label_smoothing=0,
         shift_pixels=0,  # the SGAN is shown images as they are, too
     )
-    fit_classifier(_Classifier(network), parts.labelled, fit, seed=seed)
-    return class_head_agreement(network, getattr(parts, arguments.part)).overall
+    fit_classifier(_Classifier(network), splits.labeled, fit, seed=seed)
+    return class_head_agreement(network, getattr(splits, arguments.part)).overall
 
 
 def _config(arguments: argparse.Namespace) -> RunConfig:
@@ -157,7 +157,7 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
     return RunConfig.model_validate({**recipe.values, "recipe": recipe.name})
 
 
-def _parts(arguments: argparse.Namespace, each: int, seed: int) -> DataParts:
+def _splits(arguments: argparse.Namespace, each: int, seed: int) -> DatasetSplits:
     return load_data(DataConfig(source=arguments.data, **_data_options(arguments, each, seed)))
 
 
@@ -189,11 +189,11 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and results")
     parser.add_argument("--labels-per-class", type=int, nargs="+", default=[2, 10, 100])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--recipe", default="sgan-mnist", help="whose objective takes unlabelled")
+    parser.add_argument("--recipe", default="sgan-mnist", help="whose objective takes unlabeled")
     parser.add_argument("--images", type=int, default=60_000, help="that each SGAN sees")
     parser.add_argument("-o", dest="option", action="append", default=[], help="of its runs")
     parser.add_argument("--steps", type=int, default=300, help="of the network without a GAN")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--part", execution=("test", "validation"), default="test")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(words)
 

@@ -20,7 +20,7 @@ from tutorial_script import BATCH, Tutorial
 
 from acgan.config import validate, with_overrides
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.execution.execution import choose_execution
@@ -89,28 +89,28 @@ def _side(asked: dict[str, Any]) -> Iterator[Side]:
     if asked["threads"] is not None:
         torch.set_num_threads(asked["threads"])
     if asked["side"] == "tutorial":
-        parts = load_data(validate(DataConfig, data, where="data"))
-        size = asked["image_size"] or parts.shape.height
-        batches = Tutorial(parts.train, size, asked["seed"]).train()
+        splits = load_data(validate(DataConfig, data, where="data"))
+        size = asked["image_size"] or splits.shape.height
+        batches = Tutorial(splits.train, size, asked["seed"]).train()
         described = {"name": "the tutorial's way", "precision": "fp32", "side": size}
         yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
         return
-    config, parts = _run(asked, data)
-    choices = choose_execution(config.execution)
-    choices.apply()
+    config, splits = _run(asked, data)
+    execution = choose_execution(config.execution)
+    execution.apply()
     training = config.training
     described = {
         "name": f"acgan, {config.recipe}",
-        "precision": choices.precision,
-        "side": parts.shape.height,
-        "threads": choices.threads,
+        "precision": execution.precision,
+        "side": splits.shape.height,
+        "threads": execution.threads,
     }
-    with throwaway_loop(config, parts, choices) as loop:
+    with throwaway_loop(config, splits, execution) as loop:
         batch = training.batch_size * training.discriminator_steps
         yield Side(loop.train_once, batch, described)
 
 
-def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DataParts]:
+def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:
     """The configuration of a run, a recipe completed with the data, or the data's default one."""
     if asked.get("run"):
         config = load(asked["run"]).config
@@ -133,8 +133,8 @@ def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DataPa
 
 
 def _default(data: dict[str, Any]) -> Recipe:
-    parts = load_data(validate(DataConfig, data, where="data"))
-    return choose(parts.shape, len(parts.train))
+    splits = load_data(validate(DataConfig, data, where="data"))
+    return choose(splits.shape, len(splits.train))
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="digits", help="a named set of small grey images")
+    parser.add_argument("--data", default="digits", help="a named set of small gray images")
     parser.add_argument("--data-root", help="folder of local copies of named sets")
     parser.add_argument("--rounds", type=_count, default=5)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each side in a round")

@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> None:
     timing = arguments.out / "timing.jsonl"
     if timing.exists():
         raise UsageError(f"{arguments.out} has a run already; give another --out or remove it")
-    parts = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
-    side = arguments.image_size or parts.shape.height
-    tutorial = Tutorial(parts.train, side, arguments.seed, shortcut=arguments.shortcut)
+    splits = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
+    side = arguments.image_size or splits.shape.height
+    tutorial = Tutorial(splits.train, side, arguments.seed, shortcut=arguments.shortcut)
     seconds = cpu_seconds = 0.0
     batches = tutorial.train()
     kept = 0

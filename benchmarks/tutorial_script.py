@@ -1,10 +1,10 @@
 """The popular MNIST script (system 4), written again as a plain loop with its mistakes left in.
 
 What a benchmark of the tutorial's way must run is what people run. So: softmax before the
-cross-entropy, sigmoid before BCELoss, batch norm with eps .8, an initialisation that passes over
+cross-entropy, sigmoid before BCELoss, batch norm with eps .8, an initialization that passes over
 Linear and Embedding, losses averaged by ½, labels of fakes drawn uniformly, G's backward filling
 D's gradients, a partial batch at the end of a pass; float32, images decoded, resized and
-normalised one by one in a DataLoader without workers, figures of every batch read out. Only its
+normalized one by one in a DataLoader without workers, figures of every batch read out. Only its
 choices are here: no seed of its own, no printing, no pictures.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 from acgan.errors import DataError
 
 LATENT = 100
@@ -48,9 +48,9 @@ class Figures(NamedTuple):
 
 @final
 class Items(Dataset[tuple[Tensor, int]]):
-    """Images one by one as torchvision's MNIST gives them: through PIL, resized and normalised."""
+    """Images one by one as torchvision's MNIST gives them: through PIL, resized and normalized."""
 
-    def __init__(self, data: LabelledImages, side: int) -> None:
+    def __init__(self, data: LabeledImages, side: int) -> None:
         self._images = torch.from_numpy(np.ascontiguousarray(data.images.transpose(0, 2, 3, 1)))
         self._labels = torch.from_numpy(data.labels)
         channels = data.shape.channels
@@ -140,20 +140,20 @@ class Tutorial:
     """
 
     def __init__(
-        self, data: LabelledImages, side: int, seed: int, *, shortcut: bool = False
+        self, data: LabeledImages, side: int, seed: int, *, shortcut: bool = False
     ) -> None:
         shape, self.class_count = data.shape, len(data.classes)
         if side % 4 or side < 8 or shape.height != shape.width or shape.channels not in (1, 3):
             raise DataError(
-                f"the tutorial's networks take square grey or colour images with a side divisible "
+                f"the tutorial's networks take square gray or color images with a side divisible "
                 f"by 4 and at least 8, not {shape} at {side}; give another --image-size or set"
             )
         torch.manual_seed(seed)
         self._random = np.random.RandomState(seed)  # the script: numpy's legacy generator
         self.generator = Generator(self.class_count, shape.channels, side)
         self.discriminator = Discriminator(self.class_count, shape.channels, side)
-        self.generator.apply(_initialise)
-        self.discriminator.apply(_initialise)
+        self.generator.apply(_initialize)
+        self.discriminator.apply(_initialize)
         self._shortcut = shortcut
         if shortcut:
             self.generator.to(memory_format=torch.channels_last)
@@ -215,9 +215,9 @@ class Tutorial:
             self._source_loss(fake_source, fake) + self._class_loss(fake_classes, asked)
         ) / 2
         discriminator_loss = (real_loss + fake_loss) / 2
-        answers = np.concatenate([real_classes.detach().numpy(), fake_classes.detach().numpy()])
+        predictions = np.concatenate([real_classes.detach().numpy(), fake_classes.detach().numpy()])
         truth = np.concatenate([labels.numpy(), asked.numpy()])
-        accuracy = float(np.mean(np.argmax(answers, axis=1) == truth))
+        accuracy = float(np.mean(np.argmax(predictions, axis=1) == truth))
         discriminator_loss.backward()
         self._discriminator_optimizer.step()
         return discriminator_loss.item(), generator_loss.item(), accuracy
@@ -233,7 +233,7 @@ def _noise(random: np.random.RandomState, count: int) -> Tensor:
     return torch.from_numpy(random.normal(0, 1, (count, LATENT))).float()
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     """As the script: Linear and Embedding keep torch's defaults."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)

@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acgan.data.batches import mirror_keeps_class
+from acgan.data.batches import flip_keeps_class
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.model.model import load
@@ -49,12 +49,12 @@ def study(arguments: argparse.Namespace) -> str:
     data = model.config.data
     if arguments.data_root is not None:
         data = data.model_copy(update={"root": arguments.data_root})
-    parts = load_data(data)
-    flip = arguments.flip or mirror_keeps_class(data.source, parts.shape)
+    splits = load_data(data)
+    flip = arguments.flip or flip_keeps_class(data.source, splits.shape)
     result = usefulness(
-        parts,
+        splits,
         model_samples(model),
-        config=usefulness_config(parts.train, flip=flip, images=arguments.images),
+        config=usefulness_config(splits.train, flip=flip, images=arguments.images),
         seeds=tuple(arguments.seeds),
         folder=arguments.out,
         part=arguments.part,
@@ -118,7 +118,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, help="shown in each fit")
     parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
+    parser.add_argument("--part", execution=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="file of all figures, instead of one in --out")
     return parser.parse_args(words)
 

@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
+        self.feature_network = nn.Sequential(
             nn.Conv2d(1, 32, 4, 2, 1), nn.LeakyReLU(0.2),
             nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.LeakyReLU(0.2),
             nn.Conv2d(64, 128, 3, 1, 1, bias=False), nn.BatchNorm2d(128), nn.LeakyReLU(0.2),
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
         self.source, self.digit = nn.Linear(128 * 49, 1), nn.Linear(128 * 49, CLASSES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        features = self.trunk(x)
+        features = self.feature_network(x)
         return self.source(features).squeeze(1), self.digit(features)
 
 
@@ -133,11 +133,11 @@ def draw_sheet(g: nn.Module, path: str) -> None:
     with torch.no_grad():
         pixels = ((g(z, y) + 1) * 127.5).round().byte()  # the range is fixed, not each sheet's own
     rows = pixels.view(CLASSES, 10, 28, 28).transpose(1, 2).reshape(CLASSES * 28, 280)
-    sheet = Image.new("L", (20 + 280, CLASSES * 28))
-    sheet.paste(Image.fromarray(rows.numpy()), (20, 0))
+    grid = Image.new("L", (20 + 280, CLASSES * 28))
+    grid.paste(Image.fromarray(rows.numpy()), (20, 0))
     for label in range(CLASSES):
-        ImageDraw.Draw(sheet).text((7, label * 28 + 9), str(label), fill=255)
-    sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(path)
+        ImageDraw.Draw(grid).text((7, label * 28 + 9), str(label), fill=255)
+    grid.resize((grid.width * 2, grid.height * 2), Image.Resampling.NEAREST).save(path)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.runs.config import RunConfig
 
 hypothesis.settings.register_profile("acgan", deadline=None)
@@ -67,8 +67,8 @@ def load_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Mod
     torch.set_num_threads(threads)
 
 
-def draw_part(per_class: int, seed: int) -> LabelledImages:
-    """Grey 8×8 pictures of a bar, a cross and a ring; place, brightness and noise vary."""
+def make_split(per_class: int, seed: int) -> LabeledImages:
+    """Gray 8×8 pictures of a bar, a cross and a ring; place, brightness and noise vary."""
     random = np.random.default_rng(seed)
     labels = np.tile(np.arange(len(NAMES)), per_class).astype(np.int64)
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -79,13 +79,13 @@ def draw_part(per_class: int, seed: int) -> LabelledImages:
         radius = np.hypot(rows - y, columns - x)
         shape = (down, across | down, np.abs(radius - 2.5) < 0.8)[label]
         image[0] = shape * random.uniform(150, 240) + random.uniform(0, 15, (SIDE, SIDE))
-    return LabelledImages(images.round().astype(np.uint8), labels, make_classes(NAMES))
+    return LabeledImages(images.round().astype(np.uint8), labels, make_classes(NAMES))
 
 
 @pytest.fixture(scope="session")
-def tiny_parts() -> DataParts:
-    """Three classes of 8×8 grey images made by a formula: 96 to train on, 24, and 24."""
-    return DataParts("shapes", draw_part(32, 0), draw_part(8, 1), draw_part(8, 2))
+def tiny_splits() -> DatasetSplits:
+    """Three classes of 8×8 gray images made by a formula: 96 to train on, 24, and 24."""
+    return DatasetSplits("shapes", make_split(32, 0), make_split(8, 1), make_split(8, 2))
 
 
 TINY: dict[str, Any] = {
@@ -111,9 +111,9 @@ TINY: dict[str, Any] = {
     },
     "reporting": {
         "log_every_images": 32,
-        "sheet_every_images": 64,
+        "grid_every_images": 64,
         "checkpoint_every_images": 48,
-        "sheet_columns": 2,
+        "grid_columns": 2,
     },
     "execution": {"device": "cpu", "precision": "fp32", "threads": 1},
 }

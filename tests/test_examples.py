@@ -34,7 +34,7 @@ def draw(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uin
         return np.asarray(picture)
 
 
-def test_the_minimal_example_draws_a_labelled_sheet_and_repeats_it(tmp_path: Path) -> None:
+def test_the_minimal_example_draws_a_labeled_sheet_and_repeats_it(tmp_path: Path) -> None:
     first = draw(tmp_path, "first.png")
     assert first.shape == (560, 600)
     margin, digits = first[:, :40], first[:, 40:]

@@ -31,7 +31,7 @@ def commands() -> list[list[str]]:
 
 
 def photos(folder: Path) -> None:
-    """Two classes of colour pictures of another size than asked for."""
+    """Two classes of color pictures of another size than asked for."""
     random = np.random.default_rng(0)
     for name in ("cats", "dogs"):
         (folder / name).mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_every_command_of_the_readme_works(
             continue  # needs the real files: the test below
         if arguments[0] == "train":
             minutes = "--max-minutes" in arguments
-            arguments += [*SHORT[2:]] if minutes else [*SHORT, "-o", "reporting.sheet_columns=2"]
+            arguments += [*SHORT[2:]] if minutes else [*SHORT, "-o", "reporting.grid_columns=2"]
             if minutes:
                 arguments[arguments.index("--max-minutes") + 1] = "0.05"
         if arguments[0] == "evaluate":

@@ -27,20 +27,20 @@ SYSTEMS = (
     "acgan-paper-cifar10",
     "acgan-paper-128",
 )
-GREY, COLOUR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
+GRAY, COLOR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
 FAMILY = {
-    "adc-grey": GREY,
-    "cgan-grey": GREY,
-    "gan-grey": GREY,
-    "projection-grey": GREY,
-    "reacgan-grey": GREY,
-    "tac-grey": GREY,
-    "adc-colour": COLOUR,
-    "cgan-colour": COLOUR,
-    "gan-colour": COLOUR,
-    "projection-colour": COLOUR,
-    "reacgan-colour": COLOUR,
-    "tac-colour": COLOUR,
+    "adc-gray": GRAY,
+    "cgan-gray": GRAY,
+    "gan-gray": GRAY,
+    "projection-gray": GRAY,
+    "reacgan-gray": GRAY,
+    "tac-gray": GRAY,
+    "adc-color": COLOR,
+    "cgan-color": COLOR,
+    "gan-color": COLOR,
+    "projection-color": COLOR,
+    "reacgan-color": COLOR,
+    "tac-color": COLOR,
 }
 """Another objective on a default's networks, at the default's rates."""
 BROKEN = (
@@ -50,21 +50,21 @@ BROKEN = (
     "broken-uniform-fakes",
 )
 SHAPES = {
-    **dict.fromkeys(BROKEN, GREY),
-    "small-grey": ImageShape(1, 28, 28),
-    "small-colour": ImageShape(3, 32, 32),
+    **dict.fromkeys(BROKEN, GRAY),
+    "small-gray": ImageShape(1, 28, 28),
+    "small-color": ImageShape(3, 32, 32),
     "medium": ImageShape(3, 64, 64),
     "large": ImageShape(3, 128, 128),
     "texture-128": ImageShape(3, 128, 128),
     **FAMILY,
-    "acgan-mod-colour": COLOUR,
+    "acgan-mod-color": COLOR,
     "gan-mnist": ImageShape(1, 28, 28),
     "cgan-mnist": ImageShape(1, 28, 28),
     "sgan-mnist": ImageShape(1, 28, 28),
     "resnet-32": ImageShape(3, 32, 32),
     "resnet-64": ImageShape(3, 64, 64),
     "resnet-128": ImageShape(3, 128, 128),
-    "pretrained-colour": ImageShape(3, 32, 32),
+    "pretrained-color": ImageShape(3, 32, 32),
     "acgan-mnist-32": ImageShape(1, 32, 32),
     "acgan-mnist-28": ImageShape(1, 28, 28),
     "acgan-folder-64": ImageShape(3, 64, 64),
@@ -175,7 +175,7 @@ def test_parameters_counted_by_hand(name: str, generator: int, discriminator: in
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_systems_have_the_recorded_optimizer(name: str) -> None:
     optimizer = config_of(load_recipe(name)).optimizer
-    assert optimizer.generator_rate == optimizer.discriminator_rate == 2e-4
+    assert optimizer.generator_lr == optimizer.discriminator_lr == 2e-4
     assert (optimizer.beta1, optimizer.beta2) == (0.5, 0.999)
     assert optimizer.schedule == "constant"
 
@@ -245,7 +245,7 @@ def test_systems_1_and_2_are_fully_connected_with_soft_targets() -> None:
         assert config.discriminator.dropout > 0
         assert (config.objective.real_target, config.objective.fake_target) == (0.98, 0.02)
         optimizer = config.optimizer
-        assert (optimizer.generator_rate, optimizer.discriminator_rate) == (2e-4, 2e-4)
+        assert (optimizer.generator_lr, optimizer.discriminator_lr) == (2e-4, 2e-4)
         assert (optimizer.beta1, optimizer.beta2) == (0.9, 0.999)
         assert config.training.generator_batch == "fresh"
     assert (gan.objective.name, gan.generator.conditioning.mode) == ("gan", "none")
@@ -301,10 +301,10 @@ def test_a_recipe_of_another_objective_differs_in_the_objective_alone(name: str)
 
 
 def test_acgan_mod_is_the_default_with_hinge_and_spectral_norm() -> None:
-    default, other = load_recipe("small-colour").values, load_recipe("acgan-mod-colour").values
+    default, other = load_recipe("small-color").values, load_recipe("acgan-mod-color").values
     differing = {key for key in default if default[key] != other[key]}
     assert differing == {"objective", "discriminator"}
-    config = config_of(load_recipe("acgan-mod-colour"))
+    config = config_of(load_recipe("acgan-mod-color"))
     assert isinstance(config.objective, ACGANConfig)
     assert (config.objective.source_loss, config.objective.class_weight_fake) == ("hinge", 0)
     discriminator = dict(other["discriminator"])
@@ -337,12 +337,12 @@ def test_texture_128_has_larges_networks_and_rates() -> None:
 @pytest.mark.parametrize(
     ("shape", "name"),
     [
-        (ImageShape(1, 28, 28), "small-grey"),
-        (ImageShape(1, 32, 32), "small-grey"),
-        (ImageShape(1, 28, 56), "small-grey"),  # mnist-pairs: no larger than 40×40
+        (ImageShape(1, 28, 28), "small-gray"),
+        (ImageShape(1, 32, 32), "small-gray"),
+        (ImageShape(1, 28, 56), "small-gray"),  # mnist-pairs: no larger than 40×40
         (ImageShape(1, 32, 64), "medium"),
-        (ImageShape(3, 32, 32), "small-colour"),
-        (ImageShape(3, 28, 28), "small-colour"),
+        (ImageShape(3, 32, 32), "small-color"),
+        (ImageShape(3, 28, 28), "small-color"),
         (ImageShape(3, 48, 64), "medium"),
         (ImageShape(1, 64, 64), "medium"),
         (ImageShape(3, 128, 128), "large"),
@@ -361,14 +361,14 @@ def test_small_sets_are_not_gone_over_without_end() -> None:
     shape = ImageShape(1, 28, 28)
     budgets = [choose(shape, count).values["training"]["total_images"] for count in (3_000, 4_000)]
     assert budgets == [100_000, 120_000]
-    full = load_recipe("small-grey").values["training"]["total_images"]
+    full = load_recipe("small-gray").values["training"]["total_images"]
     assert choose(shape, 54_000).values["training"]["total_images"] == full
     assert np.all(np.diff([*budgets, full]) > 0)
 
 
 @pytest.mark.parametrize("conditional", [True, False])
 def test_few_images_are_shown_to_d_shifted_and_may_be_gone_over_often(conditional: bool) -> None:
-    shape, full = ImageShape(1, 28, 28), load_recipe("small-grey").values
+    shape, full = ImageShape(1, 28, 28), load_recipe("small-gray").values
     few = choose(shape, 1_999, conditional=conditional)
     assert few.values["augmentation"] == {"policy": ["translation"]}
     assert few.values["training"] == full["training"]
@@ -378,13 +378,13 @@ def test_few_images_are_shown_to_d_shifted_and_may_be_gone_over_often(conditiona
 
 def test_a_recipe_that_changes_images_anyway_keeps_its_ways() -> None:
     few = choose(ImageShape(3, 32, 32), 500)
-    assert few.values["augmentation"] == load_recipe("small-colour").values["augmentation"]
+    assert few.values["augmentation"] == load_recipe("small-color").values["augmentation"]
     assert few.values["training"]["total_images"] == 100_000
 
 
 def test_an_unknown_recipe_gets_a_hint() -> None:
-    with pytest.raises(UsageError, match="did you mean 'small-grey'"):
-        load_recipe("smal-grey")
+    with pytest.raises(UsageError, match="did you mean 'small-gray'"):
+        load_recipe("smal-gray")
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64), (3, 128)])
@@ -407,12 +407,12 @@ def test_every_default_has_a_form_without_classes(channels: int, side: int) -> N
 def test_every_default_can_learn_with_part_of_the_labels(channels: int, side: int) -> None:
     """D is then not given the label; whatever else there is stays."""
     shape = ImageShape(channels, side, side)
-    all_of_them, some = (choose(shape, 10_000, all_labelled=each) for each in (True, False))
+    all_of_them, some = (choose(shape, 10_000, all_labeled=each) for each in (True, False))
     usual = config_of(all_of_them)
-    values = {**some.values, "recipe": some.name, "data": {"labelled_per_class": 10}}
+    values = {**some.values, "recipe": some.name, "data": {"labeled_per_class": 10}}
     config = RunConfig.model_validate(values)
-    assert config.objective.takes_unlabelled
+    assert config.objective.takes_unlabeled
     changed = config.model_dump(exclude={"objective", "data"})
     assert changed == usual.model_dump(exclude={"objective", "data"})
-    if usual.objective.takes_unlabelled:
+    if usual.objective.takes_unlabeled:
         assert some == all_of_them

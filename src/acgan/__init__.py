@@ -18,7 +18,7 @@ from acgan.version import __version__
 
 if TYPE_CHECKING:
     from acgan.data.config import DataConfig
-    from acgan.data.images import LabelledImages
+    from acgan.data.images import LabeledImages
     from acgan.data.load import load_data
     from acgan.model.model import Model, load
     from acgan.runs.config import RunConfig
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataConfig",
-    "LabelledImages",
+    "LabeledImages",
     "Model",
     "RunConfig",
     "__version__",
@@ -37,7 +37,7 @@ __all__ = [
 
 _HOMES = {
     "DataConfig": "acgan.data.config",
-    "LabelledImages": "acgan.data.images",
+    "LabeledImages": "acgan.data.images",
     "Model": "acgan.model.model",
     "RunConfig": "acgan.runs.config",
     "load": "acgan.model.model",

@@ -64,8 +64,8 @@ class Registry(Generic[T]):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The refusal of a name that is not among the known ones; it names the closest.
 
-    >>> print(unknown_name("recipe", "smal-grey", ["small-grey"]))
-    there is no recipe 'smal-grey'; did you mean 'small-grey'?
+    >>> print(unknown_name("recipe", "smal-gray", ["small-gray"]))
+    there is no recipe 'smal-gray'; did you mean 'small-gray'?
     """
     folded = {one.casefold(): one for one in known}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)

@@ -14,9 +14,9 @@ def reference(batches: list[list[float]], start: float, target: float, images: i
     """Karras et al. 2020, §3.1: after every fourth batch a step up or down; kept in [0, 1]."""
     p, found = start, []
     for number in range(0, len(batches) - 3, 4):
-        answers = [s for batch in batches[number : number + 4] for s in batch]
-        r_t = sum((s > 0) - (s < 0) for s in answers) / len(answers)
-        p += ((r_t > target) - (r_t < target)) * len(answers) / images
+        predictions = [s for batch in batches[number : number + 4] for s in batch]
+        r_t = sum((s > 0) - (s < 0) for s in predictions) / len(predictions)
+        p += ((r_t > target) - (r_t < target)) * len(predictions) / images
         p = min(1.0, max(0.0, p))
         found.append(p)
     return found

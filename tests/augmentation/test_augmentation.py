@@ -62,21 +62,21 @@ def test_an_image_is_changed_with_the_probability_by_a_coin_of_its_own(name: Fam
 def test_every_family_tosses_its_own_coin() -> None:
     images = torch.zeros(N, 1, 8, 8)
     images[:] = torch.linspace(1, 2, 64).view(8, 8)
-    found = of("colour", "cutout", probability=0.5)(images, seeded())
+    found = of("color", "cutout", probability=0.5)(images, seeded())
     holed = (found == 0).flatten(1).any(1)
-    recoloured = (found.flatten(1) != images.flatten(1)).sum(1) > 20
+    recolored = (found.flatten(1) != images.flatten(1)).sum(1) > 20
     for first in (holed, ~holed):
-        for second in (recoloured, ~recoloured):
+        for second in (recolored, ~recolored):
             assert (first & second).double().mean().item() == pytest.approx(0.25, abs=0.04)
 
 
 def test_all_are_changed_by_default_and_in_one_order(name: FamilyName) -> None:
     assert torch.equal(
-        of("cutout", "colour")(torch.ones(9, 3, 8, 8), seeded()),
-        of("colour", "cutout")(torch.ones(9, 3, 8, 8), seeded()),
+        of("cutout", "color")(torch.ones(9, 3, 8, 8), seeded()),
+        of("color", "cutout")(torch.ones(9, 3, 8, 8), seeded()),
     )
-    # The hole comes last, so it is not recoloured.
-    assert (of("colour", "cutout")(torch.ones(99, 3, 8, 8), seeded()) == 0).any()
+    # The hole comes last, so it is not recolored.
+    assert (of("color", "cutout")(torch.ones(99, 3, 8, 8), seeded()) == 0).any()
 
 
 def test_shifts_reach_an_eighth_and_are_equally_likely() -> None:
@@ -110,11 +110,11 @@ def test_holes_are_half_the_sides_and_lie_anywhere() -> None:
     assert (rows == 4).double().mean().item() == pytest.approx(5 / 9, abs=0.04)
 
 
-def test_colours_change_by_no_more_than_documented() -> None:
+def test_colors_change_by_no_more_than_documented() -> None:
     """A white square on black: its mean tells the brightness, its range the contrast."""
     images = torch.zeros(N, 1, 8, 8)
     images[:, :, 2:6, 2:6] = 1
-    found = of("colour")(images, seeded())
+    found = of("color")(images, seeded())
     brightness = found.mean((1, 2, 3)) - 0.25
     contrast = found.amax((1, 2, 3)) - found.amin((1, 2, 3))
     for values, low, high in ((brightness, -0.5, 0.5), (contrast, 0.5, 1.5)):
@@ -126,7 +126,7 @@ def test_colours_change_by_no_more_than_documented() -> None:
 def test_saturation_goes_from_none_to_twice() -> None:
     images = torch.zeros(N, 3, 4, 4)
     images[:, 0] = 0.75  # the channels differ by 3/4, times contrast times saturation
-    found = of("colour")(images, seeded())
+    found = of("color")(images, seeded())
     spread = (found[:, 0] - found[:, 1])[:, 0, 0] / 0.75
     assert 0 <= spread.min() < 0.01
     assert 2.5 < spread.max() <= 3
@@ -134,7 +134,7 @@ def test_saturation_goes_from_none_to_twice() -> None:
 
 
 def test_it_is_a_pure_function_of_images_and_generator() -> None:
-    images, augmentation = torch.rand(8, 3, 8, 8), of("colour", "translation", noise=0.1)
+    images, augmentation = torch.rand(8, 3, 8, 8), of("color", "translation", noise=0.1)
     torch.manual_seed(1)
     first = augmentation(images, seeded())
     state = torch.get_rng_state()
@@ -162,7 +162,7 @@ def test_gradients_flow_to_the_images_whatever_they_are_computed_in(dtype: torch
 
 
 def test_a_fixed_probability_is_no_state_and_says_nothing() -> None:
-    augmentation = of("colour", probability=0.5)
+    augmentation = of("color", probability=0.5)
     assert not augmentation.state_dict()
     augmentation.observe(torch.ones(3), step=3)
     assert augmentation.figures() == {}
@@ -170,11 +170,11 @@ def test_a_fixed_probability_is_no_state_and_says_nothing() -> None:
 
 def test_an_adaptive_one_starts_where_it_is_told_and_is_obeyed() -> None:
     images = torch.rand(64, 1, 8, 8)
-    augmentation = of("colour", adaptive=True, target=0.0, adjustment_images=4)
+    augmentation = of("color", adaptive=True, target=0.0, adjustment_images=4)
     assert torch.equal(augmentation(images, seeded()), images)
     for step in range(4):
         augmentation.observe(torch.ones(1), step)
     assert augmentation.figures() == {"probability": 1.0, "overfitting": 1.0}
     assert (augmentation(images, seeded()) != images).flatten(1).any(1).all()
-    started = of("colour", adaptive=True, probability=0.25)
+    started = of("color", adaptive=True, probability=0.25)
     assert started.figures()["probability"] == 0.25

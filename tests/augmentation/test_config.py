@@ -28,7 +28,7 @@ def test_it_is_off_by_default() -> None:
     assert not AugmentationConfig().active
 
 
-@pytest.mark.parametrize("policy", [[name] for name in FAMILIES] + [["translation", "colour"]])
+@pytest.mark.parametrize("policy", [[name] for name in FAMILIES] + [["translation", "color"]])
 def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
     written = ", ".join(f'"{name}"' for name in policy)
     augmentation = run(f"augmentation={{policy=[{written}]}}").augmentation
@@ -40,25 +40,25 @@ def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["augmentation.policy=['color']"], "augmentation.policy.0: input should be 'colour', 'tr"),
-        (["augmentation.policy=['colour', 'colour']"], "policy has colour twice; name each once"),
+        (["augmentation.policy=['color']"], "augmentation.policy.0: input should be 'color', 'tr"),
+        (["augmentation.policy=['color', 'color']"], "policy has color twice; name each once"),
         (["augmentation.probability=0.5"], "there is nothing to apply with a probability; name"),
         (["augmentation.adaptive=true"], "there is nothing to apply with a probability; name"),
         (
-            ["augmentation={policy=['colour'], probability=0}"],
+            ["augmentation={policy=['color'], probability=0}"],
             "a probability of 0 applies nothing; leave policy empty",
         ),
-        (["augmentation={policy=['colour'], probability=1.5}"], "less than or equal to 1"),
+        (["augmentation={policy=['color'], probability=1.5}"], "less than or equal to 1"),
         (
-            ["augmentation={policy=['colour'], border='reflect'}"],
+            ["augmentation={policy=['color'], border='reflect'}"],
             "border is for translation, which policy does not name",
         ),
-        (["augmentation.polcy=['colour']"], "unknown key 'augmentation.polcy'; did you mean 'poli"),
-        (["augmentation=colour"], "augmentation is a section, not a value"),
+        (["augmentation.polcy=['color']"], "unknown key 'augmentation.polcy'; did you mean 'poli"),
+        (["augmentation=color"], "augmentation is a section, not a value"),
         (["augmentation.noise=-1"], "augmentation.noise: input should be greater than or equal"),
         (
             [
-                "augmentation={policy=['colour'], adaptive=true}",
+                "augmentation={policy=['color'], adaptive=true}",
                 "objective.source_loss=least-squares",
             ],
             "augmentation.adaptive reads the sign of D's logits, and least-squares",
@@ -73,9 +73,9 @@ def test_a_mistake_gets_its_sentence(overrides: list[str], sentence: str) -> Non
 
 @pytest.mark.parametrize("loss", ["bce", "hinge"])
 def test_signs_mean_the_same_to_the_other_losses(loss: str) -> None:
-    given = ("augmentation={policy=['colour'], adaptive=true}", f"objective.source_loss={loss}")
+    given = ("augmentation={policy=['color'], adaptive=true}", f"objective.source_loss={loss}")
     assert run(*given).augmentation.adaptive
-    fixed = ("augmentation={policy=['colour']}", "objective.source_loss=least-squares")
+    fixed = ("augmentation={policy=['color']}", "objective.source_loss=least-squares")
     assert run(*fixed).augmentation.active
 
 

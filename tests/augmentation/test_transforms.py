@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from acgan.augmentation import transforms
-from acgan.augmentation.transforms import colour, mirrored, shifted, with_hole
+from acgan.augmentation.transforms import color, horizontally_flipped, shifted, with_hole
 
 Array = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ TOP, LEFT = torch.tensor([-2, 0, 4, 6, 1]), torch.tensor([-1, 3, 7, 0, 2])
 HOLE = (3, 4)
 
 
-@pytest.fixture(params=[1, 3], ids=["grey", "colour"])
+@pytest.fixture(params=[1, 3], ids=["gray", "color"])
 def images(request: pytest.FixtureRequest) -> Tensor:
     torch.manual_seed(0)
     return torch.randn(N, request.param, H, W, dtype=torch.float64)
@@ -35,11 +35,11 @@ def numbers() -> tuple[Tensor, Tensor, Tensor]:
     return b - 0.5, 2 * s, c + 0.5
 
 
-def recoloured(image: Array, b: float, s: float, c: float) -> Array:
+def recolored(image: Array, b: float, s: float, c: float) -> Array:
     """The three of DiffAugment, one after the other, as its appendix has them."""
     image = image + b
-    grey = image.mean(axis=0, keepdims=True)
-    image = (image - grey) * s + grey
+    gray = image.mean(axis=0, keepdims=True)
+    image = (image - gray) * s + gray
     mean = float(image.mean())
     return np.asarray((image - mean) * c + mean)
 
@@ -62,29 +62,29 @@ def holed(image: Array, top: int, left: int) -> Array:
     return result
 
 
-def test_colour_is_brightness_then_saturation_then_contrast(
+def test_color_is_brightness_then_saturation_then_contrast(
     images: Tensor, numbers: tuple[Tensor, Tensor, Tensor]
 ) -> None:
     expected = [
-        recoloured(image, *(each[i].item() for each in numbers))
+        recolored(image, *(each[i].item() for each in numbers))
         for i, image in enumerate(images.numpy())
     ]
-    np.testing.assert_allclose(colour(images, *numbers), np.stack(expected), rtol=1e-12)
+    np.testing.assert_allclose(color(images, *numbers), np.stack(expected), rtol=1e-12)
 
 
 def test_the_order_of_the_three_matters_so_the_reference_can_tell() -> None:
-    """Brightness after contrast is no brightness times contrast; saturation is seen in colour."""
+    """Brightness after contrast is no brightness times contrast; saturation is seen in color."""
     image = np.random.default_rng(0).normal(size=(3, H, W))
-    assert not np.allclose(recoloured(image, 0.3, 1, 0.5), recoloured(image, 0.3, 0.2, 0.5))
-    assert not np.allclose(recoloured(image, 0.3, 1, 0.5), recoloured(image, 0.1, 1, 0.5))
+    assert not np.allclose(recolored(image, 0.3, 1, 0.5), recolored(image, 0.3, 0.2, 0.5))
+    assert not np.allclose(recolored(image, 0.3, 1, 0.5), recolored(image, 0.1, 1, 0.5))
 
 
-def test_grey_images_have_nothing_to_saturate(numbers: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_gray_images_have_nothing_to_saturate(numbers: tuple[Tensor, Tensor, Tensor]) -> None:
     b, s, c = numbers
-    grey = torch.randn(N, 1, H, W, dtype=torch.float64)
-    assert torch.equal(colour(grey, b, s, c), colour(grey, b, torch.zeros_like(s), c))
-    in_colour = torch.randn(N, 3, H, W, dtype=torch.float64)
-    assert not torch.equal(colour(in_colour, b, s, c), colour(in_colour, b, torch.zeros_like(s), c))
+    gray = torch.randn(N, 1, H, W, dtype=torch.float64)
+    assert torch.equal(color(gray, b, s, c), color(gray, b, torch.zeros_like(s), c))
+    in_color = torch.randn(N, 3, H, W, dtype=torch.float64)
+    assert not torch.equal(color(in_color, b, s, c), color(in_color, b, torch.zeros_like(s), c))
 
 
 def test_a_shift_moves_whole_pixels_and_the_middle_comes_in(images: Tensor) -> None:
@@ -112,20 +112,20 @@ def test_a_hole_is_cut_off_at_the_border(images: Tensor) -> None:
 
 def test_the_chosen_are_mirrored(images: Tensor) -> None:
     chosen = torch.tensor([True, False, True, True, False])
-    found = mirrored(images, chosen)
+    found = horizontally_flipped(images, chosen)
     for i, image in enumerate(images):
         assert torch.equal(found[i], image[:, :, list(range(W))[::-1]] if chosen[i] else image)
 
 
 CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
-    "colour": lambda x: colour(
+    "color": lambda x: color(
         x,
         *(torch.linspace(a, b, len(x), dtype=x.dtype) for a, b in ((-0.5, 0.5), (0, 2), (0.5, 1))),
     ),
     "shift": lambda x: shifted(x, DOWN, RIGHT, REACH),
     "shift, reflected": lambda x: shifted(x, DOWN, RIGHT, REACH, "reflect"),
     "hole": lambda x: with_hole(x, TOP, LEFT, HOLE),
-    "mirror": lambda x: mirrored(x, torch.arange(len(x)) % 2 == 0),
+    "mirror": lambda x: horizontally_flipped(x, torch.arange(len(x)) % 2 == 0),
 }
 
 

@@ -7,13 +7,13 @@ from torch.nn import functional as F
 
 from acgan.backbones.reference_network import (
     FEATURES,
-    JudgeNetwork,
-    JudgeNetworkConfig,
     PooledNetworkConfig,
+    ReferenceNetwork,
+    ReferenceNetworkConfig,
 )
 from acgan.data.images import Images, ImageShape
 
-STRIDED = JudgeNetworkConfig(stem=4, stages=(6, 8, 8))
+STRIDED = ReferenceNetworkConfig(stem=4, stages=(6, 8, 8))
 POOLED = PooledNetworkConfig(components=5, stages=(6, 8, 8))
 BOTH = pytest.mark.parametrize("config", [STRIDED, POOLED], ids=["strided", "pooled"])
 
@@ -29,7 +29,7 @@ def noise(count: int, shape: ImageShape) -> Images:
 )
 @pytest.mark.parametrize(("channels", "classes"), [(1, 2), (3, 11)])
 def test_every_size_gives_features_logits_and_gradients(
-    config: JudgeNetworkConfig | PooledNetworkConfig,
+    config: ReferenceNetworkConfig | PooledNetworkConfig,
     height: int,
     width: int,
     channels: int,
@@ -37,7 +37,7 @@ def test_every_size_gives_features_logits_and_gradients(
 ) -> None:
     torch.manual_seed(0)
     shape = ImageShape(channels, height, width)
-    network = JudgeNetwork(config, shape, classes)
+    network = ReferenceNetwork(config, shape, classes)
     network.learn_statistics(noise(30, shape))
     images = torch.from_numpy(noise(5, shape))
     features = network.features(images)
@@ -56,10 +56,10 @@ def test_every_size_gives_features_logits_and_gradients(
 
 @BOTH
 def test_the_features_are_the_input_of_the_last_layer(
-    config: JudgeNetworkConfig | PooledNetworkConfig,
+    config: ReferenceNetworkConfig | PooledNetworkConfig,
 ) -> None:
     shape = ImageShape(1, 12, 12)
-    network = JudgeNetwork(config, shape, 3).eval()
+    network = ReferenceNetwork(config, shape, 3).eval()
     network.learn_statistics(noise(30, shape))
     images = torch.from_numpy(noise(4, shape))
     assert torch.equal(network(images), network.head(network.features(images)))
@@ -69,23 +69,23 @@ def test_the_features_are_the_input_of_the_last_layer(
     ("config", "expected"), [(STRIDED, [28, 40, 32, 32]), (POOLED, [27, 39, 31, 31])]
 )
 def test_larger_images_do_not_cost_more_than_a_bounded_body(
-    config: JudgeNetworkConfig | PooledNetworkConfig, expected: list[int]
+    config: ReferenceNetworkConfig | PooledNetworkConfig, expected: list[int]
 ) -> None:
     sides = []
     for side in (28, 40, 64, 128):
-        network = JudgeNetwork(config, ImageShape(1, side, side), 3)
+        network = ReferenceNetwork(config, ImageShape(1, side, side), 3)
         sides.append(network.stem(torch.zeros(2, 1, side, side)).shape[-1])
     assert sides == expected
 
 
 @BOTH
-def test_pixels_are_standardised_by_the_statistics_of_the_images(
-    config: JudgeNetworkConfig | PooledNetworkConfig,
+def test_pixels_are_standardized_by_the_statistics_of_the_images(
+    config: ReferenceNetworkConfig | PooledNetworkConfig,
 ) -> None:
     images = np.zeros((250, 3, 6, 5), np.uint8)
     images[:, 0] = noise(250, ImageShape(1, 6, 5))[:, 0] // 2
     images[:, 2] = 200  # no spread, which is taken as 1
-    network = JudgeNetwork(config, ImageShape(3, 6, 5), 2)
+    network = ReferenceNetwork(config, ImageShape(3, 6, 5), 2)
     network.learn_statistics(images)
     np.testing.assert_allclose(network.mean.numpy(), images.mean(axis=(0, 2, 3)), rtol=1e-6)
     expected = [images[:, 0].std(), 1, 1]

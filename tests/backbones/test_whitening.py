@@ -9,7 +9,7 @@ from acgan.data.images import ImageShape
 
 
 def smooth(channels: int, side: int) -> Tensor:
-    """Images whose neighbouring pixels and channels are alike, of mean 0."""
+    """Images whose neighboring pixels and channels are alike, of mean 0."""
     torch.manual_seed(0)
     coarse = torch.randn(200, 1, side // 2, side // 2)
     images = torch.nn.functional.interpolate(coarse, (side, side), mode="bilinear")
@@ -48,10 +48,10 @@ def test_it_keeps_the_components_of_largest_variance() -> None:
 
 
 def test_directions_without_variance_stay_finite_and_small() -> None:
-    grey = smooth(1, 12).expand(-1, 3, -1, -1)  # eight of twelve directions are empty
-    layer = learned(Whitening(ImageShape(3, 12, 12), 12, 1), grey)
+    gray = smooth(1, 12).expand(-1, 3, -1, -1)  # eight of twelve directions are empty
+    layer = learned(Whitening(ImageShape(3, 12, 12), 12, 1), gray)
     assert layer.weight.isfinite().all()
-    assert layer(grey)[:, :8].abs().max() < 1e-3
+    assert layer(gray)[:, :8].abs().max() < 1e-3
 
 
 def test_it_is_fixed_and_travels_with_the_weights() -> None:

@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
-from acgan.classifiers.cache import judge_of
+from acgan.backbones.reference_network import ReferenceNetworkConfig
+from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 
-TINY = JudgeConfig(
-    network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+TINY = ReferenceClassifierConfig(
+    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
 )
 SMALL = (
     *("-o", "generator.widths=[8, 8]", "-o", "generator.latent_size=6"),
     *("-o", "discriminator.layers=[{width=6, kernel=4, stride=4}]"),
     *("-o", "training.batch_size=16", "-o", "execution.threads=1", "-o", "data.per_class=40"),
-    *("-o", "reporting.sheet_columns=1", "-o", "execution.precision=fp32"),
+    *("-o", "reporting.grid_columns=1", "-o", "execution.precision=fp32"),
 )
 
 
@@ -36,9 +36,9 @@ def benchmark(
     """The script, with a judge that is fitted in a second."""
     module = load_script("classes_per_model")
     quality = sys.modules["quality"]
-    small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(quality, "judge_of", small)
-    monkeypatch.setattr(quality, "judges_folder", lambda: tmp_path / "judges")
+    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
+    monkeypatch.setattr(quality, "cached_reference_classifier", small)
+    monkeypatch.setattr(quality, "reference_classifiers_folder", lambda: tmp_path / "judges")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
     return module

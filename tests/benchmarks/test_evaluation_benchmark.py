@@ -23,7 +23,7 @@ def test_a_command_is_timed_with_its_memory_and_its_own_cache(
         "print(json.dumps({'seconds': {os.environ['ACGAN_CACHE']: 1.5}}))"
     )
     measured = benchmark._one([sys.executable, "-c", script], tmp_path)
-    assert measured.parts == {str(tmp_path): 1.5}
+    assert measured.splits == {str(tmp_path): 1.5}
     assert measured.seconds > 0.1
     assert 0.25 < measured.peak_gib < 2
 

@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
-from acgan.classifiers.cache import judge_of
+from acgan.backbones.reference_network import ReferenceNetworkConfig
+from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.config import DataConfig
-from acgan.data.images import ClassName, ImageShape, LabelledImages, make_classes
+from acgan.data.images import ClassName, ImageShape, LabeledImages, make_classes
 from acgan.data.load import load_data
 from acgan.model.folder import save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 
-GREY_28 = ImageShape(1, 28, 28)
-TINY = JudgeConfig(
-    network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+GRAY_28 = ImageShape(1, 28, 28)
+TINY = ReferenceClassifierConfig(
+    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=3_200, batch_size=32, precision="fp32"),
 )
 
@@ -36,9 +36,9 @@ def quality(
 ) -> ModuleType:
     """The script, with a judge that is fitted in a second and kept in a folder of the test's."""
     module = load_script("quality")
-    small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(module, "judge_of", small)
-    monkeypatch.setattr(module, "judges_folder", lambda: tmp_path / "judges")
+    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
+    monkeypatch.setattr(module, "cached_reference_classifier", small)
+    monkeypatch.setattr(module, "reference_classifiers_folder", lambda: tmp_path / "judges")
     return module
 
 
@@ -46,7 +46,7 @@ def untrained(
     folder: Path,
     seed: int,
     classes: tuple[ClassName, ...],
-    shape: ImageShape = GREY_28,
+    shape: ImageShape = GRAY_28,
 ) -> str:
     config = RunConfig.model_validate(
         {
@@ -106,17 +106,17 @@ def test_a_row_for_each_model_and_the_spread_over_them(
     assert "against 500 test images" in printed
 
 
-def test_colours_are_compared_class_by_class(quality: ModuleType) -> None:
+def test_colors_are_compared_class_by_class(quality: ModuleType) -> None:
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(2), 200)
     images = random.integers(0, 256, (400, 3, 4, 4), dtype=np.uint8)
     classes = make_classes(["a", "b"])
-    real = LabelledImages(images, labels, classes)
-    assert quality._colour(images, labels, real) == pytest.approx(1)
-    of_one = np.broadcast_to(images[labels], images.shape)  # an image a class, of two colours
-    assert quality._colour(of_one, labels, real) == pytest.approx(0, abs=1e-9)
-    grey = LabelledImages(images[:, :1], labels, classes)
-    assert quality._colour(images[:, :1], labels, grey) is None
+    real = LabeledImages(images, labels, classes)
+    assert quality._color(images, labels, real) == pytest.approx(1)
+    of_one = np.broadcast_to(images[labels], images.shape)  # an image a class, of two colors
+    assert quality._color(of_one, labels, real) == pytest.approx(0, abs=1e-9)
+    gray = LabeledImages(images[:, :1], labels, classes)
+    assert quality._color(images[:, :1], labels, gray) is None
 
 
 def test_one_model_has_no_spread_and_too_few_samples_are_said(
@@ -137,12 +137,12 @@ def test_mistakes_get_a_sentence_and_an_exit_code(
 ) -> None:
     good = untrained(tmp_path / "good", 0, digits())
     others = untrained(tmp_path / "others", 0, make_classes([f"shirt {i}" for i in range(10)]))
-    colour = untrained(tmp_path / "colour", 0, digits(), ImageShape(3, 28, 28))
+    color = untrained(tmp_path / "color", 0, digits(), ImageShape(3, 28, 28))
     for words, code, sentence in (
         ([str(tmp_path / "none"), "--data", "digits"], 2, "none"),
         ([good, "--data", "digits", "--per-class", "0"], 2, "--per-class must be at least 1"),
         ([others, "--data", "digits"], 3, "draws the classes shirt 0"),
-        ([good, colour, "--data", "digits"], 3, "draws images of 28×28×3"),
+        ([good, color, "--data", "digits"], 3, "draws images of 28×28×3"),
     ):
         assert quality.main(words) == code
         assert sentence in capsys.readouterr().err

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
-from acgan.classifiers.cache import judge_of
+from acgan.backbones.reference_network import ReferenceNetworkConfig
+from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.evaluation.reference_quality import JudgedQuality
 from acgan.training.run import train
 
-TINY = JudgeConfig(
-    network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+TINY = ReferenceClassifierConfig(
+    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
     fit=FitConfig(flip=False, images=3_200, batch_size=32, precision="fp32"),
 )
 
@@ -31,9 +31,9 @@ def benchmark(
 ) -> ModuleType:
     """The script, with a judge that is fitted in a second and kept in a folder of the test's."""
     module = load_script("quality_over_time")
-    small = functools.partial(judge_of, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(module, "judge_of", small)
-    monkeypatch.setattr(module, "judges_folder", lambda: tmp_path / "judges")
+    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
+    monkeypatch.setattr(module, "cached_reference_classifier", small)
+    monkeypatch.setattr(module, "reference_classifiers_folder", lambda: tmp_path / "judges")
     return module
 
 

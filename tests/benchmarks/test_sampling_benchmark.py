@@ -30,7 +30,7 @@ def tiny_model(tmp_path: Path) -> Path:
     """An untrained model of three classes."""
     config = RunConfig.model_validate(
         {
-            "recipe": "small-grey",
+            "recipe": "small-gray",
             "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
             "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
             "training": {"total_images": 1000},

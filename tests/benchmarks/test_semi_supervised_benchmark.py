@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acgan.data.config import DataConfig
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 from acgan.data.load import load_data
 from acgan.model.model import load
 
@@ -35,10 +35,10 @@ def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_aga
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    taught: list[LabelledImages] = []
+    taught: list[LabeledImages] = []
     fit = script.fit_classifier
 
-    def watched(network: Any, images: LabelledImages, *given: Any, **named: Any) -> None:
+    def watched(network: Any, images: LabeledImages, *given: Any, **named: Any) -> None:
         taught.append(images)
         fit(network, images, *given, **named)
 
@@ -47,12 +47,12 @@ def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_aga
     assert script.main(words(out)) == 0
     printed = capsys.readouterr().out
     figures = json.loads((out / "semi-supervised.json").read_text())["accuracy"]["2"]
-    assert list(figures) == ["sgan", "labelled alone"]
+    assert list(figures) == ["sgan", "labeled alone"]
     assert all(len(values) == 2 and all(0 <= v <= 1 for v in values) for values in figures.values())
     for seed, images in enumerate(taught):
         record = load(out / f"run-2-{seed}").split["train"]
         assert record["images"] == 4000
-        assert record["labelled"]["content_hash"] == images.content_hash
+        assert record["labeled"]["content_hash"] == images.content_hash
         assert images.class_counts.tolist() == [2] * 10
     assert taught[0].content_hash != taught[1].content_hash
     monkeypatch.setattr(script, "train", None)
@@ -74,8 +74,8 @@ def test_accuracy_is_of_the_class_head(script: ModuleType, tmp_path: Path) -> No
 
 def test_the_table(script: ModuleType) -> None:
     rows = {
-        "2": {"sgan": [0.5, 0.7], "labelled alone": [0.25, 0.25]},
-        "10": {"sgan": [0.9], "labelled alone": [0.8]},
+        "2": {"sgan": [0.5, 0.7], "labeled alone": [0.25, 0.25]},
+        "10": {"sgan": [0.9], "labeled alone": [0.8]},
     }
     assert script.table(rows).splitlines()[2:] == [
         "| 2 | 60.00 ± 14.14 % | 25.00 ± 0.00 % |",
@@ -88,7 +88,7 @@ def test_mistakes_end_with_a_sentence_and_their_exit_code(
 ) -> None:
     assert script.main(words(tmp_path, "--data", "digts")) == 2
     assert "semi_supervised: " in capsys.readouterr().err
-    assert script.main(words(tmp_path, "--recipe", "projection-grey")) == 2
+    assert script.main(words(tmp_path, "--recipe", "projection-gray")) == 2
     assert "takes no real image without a label" in capsys.readouterr().err
-    assert script.main(words(tmp_path, "--recipe", "gan-grey")) == 2
+    assert script.main(words(tmp_path, "--recipe", "gan-gray")) == 2
     assert "has no class head" in capsys.readouterr().err

@@ -13,17 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from acgan.data.images import LabelledImages, make_classes
+from acgan.data.images import LabeledImages, make_classes
 from acgan.errors import DataError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def images(count: int, side: int = 16, channels: int = 1) -> LabelledImages:
+def images(count: int, side: int = 16, channels: int = 1) -> LabeledImages:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (count, channels, side, side), np.uint8)
     labels = random.integers(0, 10, count).astype(np.int64)
-    return LabelledImages(pixels, labels, make_classes([str(i) for i in range(10)]))
+    return LabeledImages(pixels, labels, make_classes([str(i) for i in range(10)]))
 
 
 def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
@@ -43,7 +43,7 @@ def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
 
     norms = [m for m in tutorial.generator.modules() if isinstance(m, nn.BatchNorm2d)]
     assert [(norm.eps, norm.momentum) for norm in norms] == [(1e-5, 0.1), (0.8, 0.1), (0.8, 0.1)]
-    # torch's own initialisation of Linear is uniform with this bound, the convolutions' is not
+    # torch's own initialization of Linear is uniform with this bound, the convolutions' is not
     bound = 1 / math.sqrt(script.LATENT)
     fresh = script.Tutorial(images(64), 16, seed=1).generator
     assert fresh.start.weight.abs().max() <= bound
@@ -164,8 +164,8 @@ def test_every_way_to_compute_gives_as_many_numbers(
 
 def size_of(result: Any) -> int:
     """Numbers of the result that was asked for: the larger part, a bias's gradient left out."""
-    parts = result if isinstance(result, tuple) else (result,)
-    sizes: list[int] = [part.numel() for part in parts if part is not None]
+    splits = result if isinstance(result, tuple) else (result,)
+    sizes: list[int] = [part.numel() for part in splits if part is not None]
     return max(sizes)
 
 

@@ -34,18 +34,18 @@ def run(tmp_path: Path) -> Path:
             "training": {"total_images": 1000},
         }
     )
-    parts = load_data(config.data)
+    splits = load_data(config.data)
     torch.manual_seed(0)
     save_model(
         tmp_path / "run" / "model",
         config=config,
-        shape=parts.shape,
-        classes=parts.classes,
-        split=parts.split_record(),
-        data_name=parts.name,
-        generator_state=build_generator(config.generator, parts.shape, 10).state_dict(),
+        shape=splits.shape,
+        classes=splits.classes,
+        split=splits.split_record(),
+        data_name=splits.name,
+        generator_state=build_generator(config.generator, splits.shape, 10).state_dict(),
         discriminator_state=build_discriminator(
-            config.discriminator, parts.shape, 10, Heads()
+            config.discriminator, splits.shape, 10, Heads()
         ).state_dict(),
         images_seen=0,
         card="",

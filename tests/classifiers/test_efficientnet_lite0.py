@@ -51,7 +51,7 @@ def pixels(image: Image.Image) -> Images:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
-def centre(image: Image.Image, side: int) -> Image.Image:
+def center(image: Image.Image, side: int) -> Image.Image:
     short = min(image.size)
     left, top = (image.width - short) / 2, (image.height - short) / 2
     box = (left, top, left + short, top + short)
@@ -67,14 +67,14 @@ HOPPER = ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
 def test_the_port_agrees_with_the_original(
     extractor: EfficientNetLite0Extractor, original: nn.Module, side: int
 ) -> None:
-    """Folding included: the original keeps its batch normalisations apart."""
-    photos = np.stack([pixels(centre(photo(*each), side)) for each in (CHINA, FLOWER, HOPPER)])
+    """Folding included: the original keeps its batch normalizations apart."""
+    photos = np.stack([pixels(center(photo(*each), side)) for each in (CHINA, FLOWER, HOPPER)])
     noise = np.random.default_rng(0).integers(0, 256, (3, 3, side, side))
     both = torch.from_numpy(np.concatenate([photos, noise]).astype(np.float32))
     with torch.inference_mode():
-        normalised = (both - 127) / 128
-        expected = original(normalised)
-        pooled = original.extract_features(normalised).mean((2, 3))  # type: ignore[operator]
+        normalized = (both - 127) / 128
+        expected = original(normalized)
+        pooled = original.extract_features(normalized).mean((2, 3))  # type: ignore[operator]
         features = extractor.network.features(both)
         logits = extractor.network(both)
     assert expected.std() > 1  # a network that says nothing would agree with anything
@@ -93,10 +93,10 @@ def top(logits: Tensor, count: int) -> list[int]:
     return [int(index) for index in logits.topk(count).indices]
 
 
-def test_photographs_are_recognised_at_the_original_size(
+def test_photographs_are_recognized_at_the_original_size(
     extractor: EfficientNetLite0Extractor,
 ) -> None:
-    images = [pixels(centre(photo(*each), 224)) for each in (CHINA, FLOWER, HOPPER)]
+    images = [pixels(center(photo(*each), 224)) for each in (CHINA, FLOWER, HOPPER)]
     with torch.inference_mode():
         logits = extractor.network(torch.from_numpy(np.stack(images).astype(np.float32)))
     china, flower, hopper = (top(each, 5) for each in logits)
@@ -107,12 +107,12 @@ def test_photographs_are_recognised_at_the_original_size(
     assert 834 in hopper  # suit
 
 
-def test_photographs_are_recognised_at_128_pixels(
+def test_photographs_are_recognized_at_128_pixels(
     extractor: EfficientNetLite0Extractor,
 ) -> None:
     """At the extractor's own size and by its own resize rule, which stretches."""
     china, hopper = (
-        top(torch.from_numpy(extractor.answers(pixels(photo(*each))[None]).logits[0]), 5)
+        top(torch.from_numpy(extractor.predict(pixels(photo(*each))[None]).logits[0]), 5)
         for each in (CHINA, HOPPER)
     )
     assert china[0] == 832  # stupa
@@ -123,12 +123,12 @@ def test_photographs_are_recognised_at_128_pixels(
 def test_the_resize_rule_is_pillows(extractor: EfficientNetLite0Extractor) -> None:
     image = photo(*HOPPER)
     by_pillow = pixels(image.resize((128, 128), Image.Resampling.BICUBIC))
-    ours = extractor.answers(pixels(image)[None]).features
-    theirs = extractor.answers(by_pillow[None]).features
+    ours = extractor.predict(pixels(image)[None]).features
+    theirs = extractor.predict(by_pillow[None]).features
     bilinear = pixels(image.resize((128, 128), Image.Resampling.BILINEAR))
-    other = extractor.answers(bilinear[None]).features
+    other = extractor.predict(bilinear[None]).features
     distance = np.linalg.norm(ours - theirs)
-    assert distance < 0.02 * np.linalg.norm(theirs)  # they may round one grey level apart
+    assert distance < 0.02 * np.linalg.norm(theirs)  # they may round one gray level apart
     assert distance < 0.2 * np.linalg.norm(ours - other)
     assert "stretched" in extractor.resize_rule
     assert "128×128" in extractor.resize_rule
@@ -139,33 +139,33 @@ def test_an_answer_depends_on_its_image_alone(
     extractor: EfficientNetLite0Extractor, shape: tuple[int, int, int]
 ) -> None:
     images = np.random.default_rng(1).integers(0, 256, (35, *shape)).astype(np.uint8)
-    together = extractor.answers(images)
+    together = extractor.predict(images)
     order = np.random.default_rng(2).permutation(len(images))
-    shuffled = extractor.answers(images[order])
+    shuffled = extractor.predict(images[order])
     np.testing.assert_array_equal(shuffled.logits, together.logits[order])
     np.testing.assert_array_equal(shuffled.features, together.features[order])
-    alone = extractor.answers(images[33:34])
+    alone = extractor.predict(images[33:34])
     np.testing.assert_array_equal(alone.features, together.features[33:34])
     np.testing.assert_array_equal(alone.logits, together.logits[33:34])
 
 
 def test_answers_have_their_shapes(extractor: EfficientNetLite0Extractor) -> None:
     images = np.stack([np.zeros((3, 9, 7)), np.full((3, 9, 7), 255)]).astype(np.uint8)
-    answers = extractor.answers(images)
-    assert answers.logits.shape == (2, 1000)
-    assert answers.features.shape == (2, 1280)
-    assert answers.logits.dtype == answers.features.dtype == np.dtype(np.float32)
-    assert np.isfinite(answers.logits).all()
-    assert np.isfinite(answers.features).all()
-    assert extractor.answers(images[:0]).features.shape == (0, 1280)
+    predictions = extractor.predict(images)
+    assert predictions.logits.shape == (2, 1000)
+    assert predictions.features.shape == (2, 1280)
+    assert predictions.logits.dtype == predictions.features.dtype == np.dtype(np.float32)
+    assert np.isfinite(predictions.logits).all()
+    assert np.isfinite(predictions.features).all()
+    assert extractor.predict(images[:0]).features.shape == (0, 1280)
     assert extractor.name == "efficientnet-lite0-128px"
 
 
-def test_grey_is_repeated_to_three_channels(extractor: EfficientNetLite0Extractor) -> None:
-    grey = np.random.default_rng(3).integers(0, 256, (2, 1, 28, 28)).astype(np.uint8)
-    repeated = extractor.answers(np.repeat(grey, 3, axis=1))
+def test_gray_is_repeated_to_three_channels(extractor: EfficientNetLite0Extractor) -> None:
+    gray = np.random.default_rng(3).integers(0, 256, (2, 1, 28, 28)).astype(np.uint8)
+    repeated = extractor.predict(np.repeat(gray, 3, axis=1))
     np.testing.assert_allclose(
-        extractor.answers(grey).features, repeated.features, rtol=1e-4, atol=1e-4
+        extractor.predict(gray).features, repeated.features, rtol=1e-4, atol=1e-4
     )
 
 
@@ -219,7 +219,7 @@ IMAGENET_OF_CIFAR = {
 
 
 @pytest.mark.real_data
-def test_small_photographs_are_recognised(extractor: EfficientNetLite0Extractor) -> None:
+def test_small_photographs_are_recognized(extractor: EfficientNetLite0Extractor) -> None:
     """CIFAR-10's 32 pixels, read among nine classes: chance is .11, 600 other images gave .49."""
     path = Path(os.environ["ACGAN_DATA"]) / "cifar10-jpeg.zip"
     if not path.exists():
@@ -229,7 +229,7 @@ def test_small_photographs_are_recognised(extractor: EfficientNetLite0Extractor)
     chosen = np.concatenate(
         [np.flatnonzero(test.labels == labels[name])[:40] for name in IMAGENET_OF_CIFAR]
     )
-    logits = extractor.answers(test.images[chosen]).logits.astype(np.float64)
+    logits = extractor.predict(test.images[chosen]).logits.astype(np.float64)
     probabilities = np.exp(logits - logits.max(1, keepdims=True))
     sums = np.stack([probabilities[:, them].sum(1) for them in IMAGENET_OF_CIFAR.values()], 1)
     asked = np.repeat(np.arange(len(IMAGENET_OF_CIFAR)), 40)

@@ -16,7 +16,7 @@ def test_the_names_a_person_writes() -> None:
 def test_efficientnet_needs_nothing() -> None:
     extractor = build_extractor("efficientnet-lite0")
     assert extractor.name == "efficientnet-lite0-128px"
-    assert extractor.answers(np.zeros((1, 1, 8, 8), np.uint8)).features.shape == (1, 1280)
+    assert extractor.predict(np.zeros((1, 1, 8, 8), np.uint8)).features.shape == (1, 1280)
 
 
 def test_inception_takes_the_file_it_is_given(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from acgan.classifiers.fit import FitConfig, augment, fit_classifier, one_cycle
-from acgan.data.images import LabelledImages, make_classes
+from acgan.data.images import LabeledImages, make_classes
 from acgan.errors import DataError, DivergedError
 
 CLASSES = make_classes(["dark", "bright"])
@@ -31,10 +31,10 @@ class Linear(nn.Module):
         return logits
 
 
-def numbered(count: int) -> LabelledImages:
+def numbered(count: int) -> LabeledImages:
     """Image i is filled with the value i."""
     images = np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], (1, 1, 4, 4))
-    return LabelledImages(images, (np.arange(count) >= count // 2).astype(np.int64), CLASSES)
+    return LabeledImages(images, (np.arange(count) >= count // 2).astype(np.int64), CLASSES)
 
 
 def config(**changes: Any) -> FitConfig:
@@ -115,7 +115,7 @@ def test_it_learns_and_decay_spares_the_biases() -> None:
     frozen.dropout.p = 1.0  # nothing reaches the weights but the decay
     bias = frozen.layer.bias.clone()
     weight = frozen.layer.weight.clone()
-    one_class = LabelledImages(data.images, np.zeros(30, np.int64), CLASSES)
+    one_class = LabeledImages(data.images, np.zeros(30, np.int64), CLASSES)
     fit_classifier(frozen, one_class, config(weight_decay=5.0, optimizer="sgd-nesterov"), seed=0)
     assert frozen.layer.weight.norm() < 0.99 * weight.norm()
     assert frozen.layer.bias[0] > bias[0]
@@ -167,13 +167,13 @@ def test_half_of_the_images_are_mirrored_only_if_asked_for() -> None:
     torch.manual_seed(0)
     before = images()
     after = augment(before, config(flip=True), FILL)
-    mirrored = (after == before.flip(3)).all(dim=(1, 2, 3))
+    horizontally_flipped = (after == before.flip(3)).all(dim=(1, 2, 3))
     same = (after == before).all(dim=(1, 2, 3))
-    assert (mirrored ^ same).all()
-    assert 70 < int(mirrored.sum()) < 130
+    assert (horizontally_flipped ^ same).all()
+    assert 70 < int(horizontally_flipped.sum()) < 130
 
 
-def test_an_erased_square_has_the_fill_colour_and_its_size() -> None:
+def test_an_erased_square_has_the_fill_color_and_its_size() -> None:
     torch.manual_seed(0)
     before = torch.full((200, 3, 6, 5), 255, dtype=torch.uint8)
     after = augment(before, config(erase_pixels=3), FILL)

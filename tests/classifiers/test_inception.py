@@ -43,18 +43,18 @@ def some(count: int, channels: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[
 def test_answers_are_torch_fidelitys(extractor: InceptionExtractor, weights: Path) -> None:
     """Logits without the last layer's bias, as Inception score needs them, included."""
     images = some(2)
-    answers = extractor.answers(images)
-    assert answers.features.shape == (2, 2048)
-    assert answers.logits.shape == (2, 1008)
-    assert answers.logits.dtype == answers.features.dtype == np.dtype(np.float32)
+    predictions = extractor.predict(images)
+    assert predictions.features.shape == (2, 2048)
+    assert predictions.logits.shape == (2, 1008)
+    assert predictions.logits.dtype == predictions.features.dtype == np.dtype(np.float32)
     original = FeatureExtractorInceptionV3(
         "original", ["2048", "logits_unbiased", "logits"], str(weights)
     )
     with torch.inference_mode():
         features, logits, biased = original(torch.from_numpy(images))
     assert features.std() > 1e-3
-    np.testing.assert_allclose(answers.features, features, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(answers.logits, logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(predictions.features, features, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(predictions.logits, logits, rtol=1e-4, atol=1e-4)
     assert (biased - logits).abs().max() > 0.01
 
 
@@ -66,19 +66,19 @@ def test_it_says_what_it_is(extractor: InceptionExtractor) -> None:
 @pytest.mark.slow
 def test_an_answer_depends_on_its_image_alone(extractor: InceptionExtractor) -> None:
     images = some(10)
-    together = extractor.answers(images)
-    alone = extractor.answers(images[9:])
+    together = extractor.predict(images)
+    alone = extractor.predict(images[9:])
     np.testing.assert_array_equal(alone.features, together.features[9:])
     np.testing.assert_array_equal(alone.logits, together.logits[9:])
-    backwards = extractor.answers(images[::-1])
+    backwards = extractor.predict(images[::-1])
     np.testing.assert_array_equal(backwards.features, together.features[::-1])
 
 
 @pytest.mark.slow
-def test_grey_is_repeated_to_three_channels(extractor: InceptionExtractor) -> None:
-    grey = some(1, channels=1)
-    repeated = extractor.answers(np.repeat(grey, 3, axis=1))
-    np.testing.assert_allclose(extractor.answers(grey).features, repeated.features, rtol=1e-5)
+def test_gray_is_repeated_to_three_channels(extractor: InceptionExtractor) -> None:
+    gray = some(1, channels=1)
+    repeated = extractor.predict(np.repeat(gray, 3, axis=1))
+    np.testing.assert_allclose(extractor.predict(gray).features, repeated.features, rtol=1e-5)
 
 
 def test_loading_draws_no_random_numbers_and_gives_equal_hashes(

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import log_softmax
 
 from acgan.classifiers.linear_probe import INVERSE_PENALTY, fit_probe, probe_images
-from acgan.data.images import LabelledImages, make_classes
+from acgan.data.images import LabeledImages, make_classes
 from acgan.errors import DataError
 
 
@@ -30,13 +30,13 @@ def test_it_tells_classes_apart_that_a_plane_separates(classes: int) -> None:
     assert (probe.logits(features).argmax(axis=1) == labels).mean() > 0.97
 
 
-def test_it_minimises_the_penalised_cross_entropy() -> None:
+def test_it_minimises_the_penalized_cross_entropy() -> None:
     features, labels = clouds(300, 4)
     probe = fit_probe(features, labels, 4)
     values = features.astype(np.float64)
     scale = values.std(axis=0)
     scale[5] = 1.0
-    weights = probe.weights * scale[:, None]  # of standardised features
+    weights = probe.weights * scale[:, None]  # of standardized features
     bias = probe.bias + values.mean(axis=0) @ probe.weights
 
     def loss(weights: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]) -> float:
@@ -67,7 +67,7 @@ def test_it_takes_two_classes() -> None:
 def test_what_it_learns_from_is_balanced_and_seeded() -> None:
     labels = np.repeat([0, 1, 2], [900, 700, 40]).astype(np.int64)
     images = np.arange(len(labels), dtype=np.uint32).view(np.uint8).reshape(-1, 1, 2, 2)
-    train = LabelledImages(images, labels, make_classes(["a", "b", "c"]))
+    train = LabeledImages(images, labels, make_classes(["a", "b", "c"]))
     chosen = probe_images(train, seed=3)
     assert chosen.class_counts.tolist() == [500, 500, 40]
     assert chosen.content_hash == probe_images(train, seed=3).content_hash
@@ -77,7 +77,7 @@ def test_what_it_learns_from_is_balanced_and_seeded() -> None:
 
 def test_many_classes_share_five_thousand_images() -> None:
     labels = np.repeat(np.arange(200), 30).astype(np.int64)
-    train = LabelledImages(
+    train = LabeledImages(
         np.zeros((6000, 1, 2, 2), np.uint8), labels, make_classes([f"c{k}" for k in range(200)])
     )
     assert probe_images(train, seed=0).class_counts.tolist() == [25] * 200

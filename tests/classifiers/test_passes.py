@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.classifiers.extractor import Answers, answers_in_passes
+from acgan.classifiers.extractor import Predictions, predict_in_batches
 from acgan.data.images import Images
 from acgan.errors import DataError
 
 
-def ask(images: Images, shapes: list[torch.Size] | None = None) -> Answers:
+def ask(images: Images, shapes: list[torch.Size] | None = None) -> Predictions:
     def forward(batch: Tensor) -> tuple[Tensor, Tensor]:
         assert not torch.is_grad_enabled()
         if shapes is not None:
@@ -18,7 +18,7 @@ def ask(images: Images, shapes: list[torch.Size] | None = None) -> Answers:
         flat = batch.flatten(1).float()
         return flat[:, :3], flat.sum(1, keepdim=True)
 
-    return answers_in_passes(images, forward, batch=4, classes=3, features=1)
+    return predict_in_batches(images, forward, batch=4, classes=3, features=1)
 
 
 def some(count: int, channels: int = 1) -> Images:
@@ -29,11 +29,11 @@ def some(count: int, channels: int = 1) -> Images:
 @pytest.mark.parametrize("count", [0, 1, 4, 9])
 def test_every_image_is_answered_in_its_place(count: int) -> None:
     images = some(count)
-    answers = ask(images)
+    predictions = ask(images)
     flat = images.reshape(count, 15)
-    np.testing.assert_array_equal(answers.logits, flat[:, :3])
-    np.testing.assert_array_equal(answers.features[:, 0], flat.sum(1))
-    assert answers.logits.dtype == answers.features.dtype == np.dtype(np.float32)
+    np.testing.assert_array_equal(predictions.logits, flat[:, :3])
+    np.testing.assert_array_equal(predictions.features[:, 0], flat.sum(1))
+    assert predictions.logits.dtype == predictions.features.dtype == np.dtype(np.float32)
 
 
 def test_all_passes_have_one_shape() -> None:
@@ -48,7 +48,7 @@ def test_progress_counts_images() -> None:
     def forward(batch: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros(4, 1), torch.zeros(4, 1)
 
-    answers_in_passes(
+    predict_in_batches(
         some(9),
         forward,
         batch=4,
@@ -67,6 +67,6 @@ def test_progress_counts_images() -> None:
         np.zeros((2, 3, 5, 3), np.float32),
     ],
 )
-def test_what_is_neither_grey_nor_rgb_is_refused(images: Images) -> None:
+def test_what_is_neither_gray_nor_rgb_is_refused(images: Images) -> None:
     with pytest.raises(DataError, match=r"one channel .* or three"):
         ask(images)

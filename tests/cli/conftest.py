@@ -37,11 +37,11 @@ Acgan = Callable[..., Outcome]
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with an untrained model of three classes of grey 8×12 images; do not change it."""
+    """A run with an untrained model of three classes of gray 8×12 images; do not change it."""
     run = tmp_path_factory.mktemp("runs") / "tiny"
     config = RunConfig.model_validate(
         {
-            "recipe": "small-grey",
+            "recipe": "small-gray",
             "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
             "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
             "training": {"total_images": 1000},

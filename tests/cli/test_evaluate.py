@@ -13,16 +13,19 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from acgan.classifiers import cache as cache_module
-from acgan.classifiers.reference_classifier import JudgeConfig, judge_config
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifierConfig,
+    reference_classifier_config,
+)
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.data.load import load_data
 
 PER_CLASS = 80
 
 
 @pytest.fixture(scope="module")
-def digits() -> DataParts:
+def digits() -> DatasetSplits:
     return load_data(DataConfig(source="digits"))
 
 
@@ -36,50 +39,50 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """The default judge with a third of its budget, which is enough for digits."""
 
-    def config(train: LabelledImages, *, flip: bool) -> JudgeConfig:
-        return judge_config(train, flip=flip, images=25_000)
+    def config(train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
+        return reference_classifier_config(train, flip=flip, images=25_000)
 
     monkeypatch.setenv("ACGAN_CACHE", str(cache))
-    monkeypatch.setattr(cache_module, "judge_config", config)
+    monkeypatch.setattr(cache_module, "reference_classifier_config", config)
 
 
-def of_class(part: LabelledImages, label: int) -> Images:
+def of_class(part: LabeledImages, label: int) -> Images:
     chosen: Images = part.images[part.labels == label]
     return chosen
 
 
-def held_out(digits: DataParts, label: int) -> Images:
+def held_out(digits: DatasetSplits, label: int) -> Images:
     """Real images that are no training images: what a perfect generator would draw."""
     return np.concatenate([of_class(digits.validation, label), of_class(digits.test, label)])
 
 
-def permuted(digits: DataParts, label: int) -> Images:
+def permuted(digits: DatasetSplits, label: int) -> Images:
     return held_out(digits, (label + 1) % 10)
 
 
-def label_ignored(digits: DataParts, label: int) -> Images:
+def label_ignored(digits: DatasetSplits, label: int) -> Images:
     both = np.concatenate([digits.validation.images, digits.test.images])
     drawn: Images = both[np.random.default_rng(label).permutation(len(both))[:PER_CLASS]]
     return drawn
 
 
-def one_image(digits: DataParts, label: int) -> Images:
+def one_image(digits: DatasetSplits, label: int) -> Images:
     same: Images = of_class(digits.test, label)[:1].repeat(PER_CLASS, axis=0)
     return same
 
 
-def training_images(digits: DataParts, label: int) -> Images:
+def training_images(digits: DatasetSplits, label: int) -> Images:
     return of_class(digits.train, label)[:PER_CLASS]
 
 
-def blurred_training_images(digits: DataParts, label: int) -> Images:
+def blurred_training_images(digits: DatasetSplits, label: int) -> Images:
     exact = training_images(digits, label).astype(np.float64)
     soft = gaussian_filter(exact, sigma=(0, 0, 1, 1))
     blurred: Images = np.clip(np.rint(soft), 0, 255).astype(np.uint8)
     return blurred
 
 
-def write(folder: Path, digits: DataParts, generator: Callable[..., Images]) -> Path:
+def write(folder: Path, digits: DatasetSplits, generator: Callable[..., Images]) -> Path:
     for label, name in enumerate(digits.classes):
         place = folder / name.folder
         place.mkdir(parents=True)
@@ -110,7 +113,7 @@ def evaluated(acgan: Any, samples: Path, out: Path) -> Any:
 )
 def test_a_planted_fault_is_named(
     acgan: Any,
-    digits: DataParts,
+    digits: DatasetSplits,
     tmp_path: Path,
     generator: Callable[..., Images],
     key: str,
@@ -127,7 +130,9 @@ def test_a_planted_fault_is_named(
 
 
 @pytest.mark.slow
-def test_real_images_are_accused_of_nothing(acgan: Any, digits: DataParts, tmp_path: Path) -> None:
+def test_real_images_are_accused_of_nothing(
+    acgan: Any, digits: DatasetSplits, tmp_path: Path
+) -> None:
     evaluated(acgan, write(tmp_path / "made", digits, held_out), tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []

@@ -52,13 +52,13 @@ def test_json_has_all_of_it(acgan: Acgan) -> None:
     assert told["name"] == "tac"
     assert told["discriminator"].startswith("ℓ_real(s(x))")
     assert told["code"][0] == "acgan.objectives.tac.TAC"
-    assert "tac-grey" in told["recipes"]
+    assert "tac-gray" in told["recipes"]
 
 
 def test_every_recipe_starts_one_member() -> None:
     started = {one.title: starting_with(one) for one in members()}
     assert sorted(name for names in started.values() for name in names) == sorted(recipe_names())
-    assert "small-grey" in started["ACGAN"]
+    assert "small-gray" in started["ACGAN"]
     for name in started["ACGAN-Mod"]:
         assert load_recipe(name).values["objective"]["source_loss"] == "hinge"
         assert load_recipe(name).values["discriminator"]["spectral_norm"]

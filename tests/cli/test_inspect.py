@@ -19,11 +19,11 @@ Acgan = Callable[..., Any]
 
 @pytest.fixture
 def pictures(tiny_run: Path, tmp_path: Path) -> list[Path]:
-    """A drawn picture of the model's own size, and a colour one of another."""
+    """A drawn picture of the model's own size, and a color one of another."""
     own, other = tmp_path / "own.png", tmp_path / "other.jpg"
     load(tiny_run).pictures("seven")[0].save(own)
-    colours = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
-    Image.fromarray(colours).save(other)
+    colors = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    Image.fromarray(colors).save(other)
     return [own, other]
 
 
@@ -35,7 +35,7 @@ def test_a_table_and_a_warning(acgan_process: Acgan, tiny_run: Path, pictures: l
     assert header.split() == ["image", "source", "real", "class", "class", "class", "changes"]
     assert "own.png" in own
     assert "resized" not in own
-    assert "cut at the centre and resized from 40×50, made grey" in other
+    assert "cut at the center and resized from 40×50, made gray" in other
 
 
 def test_json_has_every_class(acgan: Acgan, tiny_run: Path, pictures: list[Path]) -> None:
@@ -79,7 +79,7 @@ def test_a_picture_of_the_same_proportions_is_not_cut(tmp_path: Path) -> None:
     Image.new("L", (24, 16), 9).save(tmp_path / "a.png")
     pixels, (note,) = read_pictures([tmp_path / "a.png"], ImageShape(3, 8, 12))
     assert pixels.shape == (1, 3, 8, 12)
-    assert note == "resized from 16×24, made colour"
+    assert note == "resized from 16×24, made color"
     assert (pixels == 9).all()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from acgan.runs.listing import summarise
+from acgan.runs.listing import summarize
 from acgan.storage.folders import commit_folder
 
 Acgan = Callable[..., Any]
@@ -44,7 +44,7 @@ def test_a_table(acgan_process: Acgan, runs: Path) -> None:
     assert (done.code, done.err) == (0, "")
     header, *rows, _ = [line.split() for line in done.out.splitlines()]
     assert header == ["run", "data", "recipe", "images", "of", "state", "held-out", "fake"]
-    figures = ["digits", "small-grey", "640", "1,000"]
+    figures = ["digits", "small-gray", "640", "1,000"]
     assert rows == [
         ["done", *figures, "complete", "0.750", "0.125"],
         ["killed", *figures, "resumable", "0.750", "0.125"],
@@ -62,8 +62,8 @@ def test_json_has_the_last_row(acgan: Acgan, runs: Path) -> None:
 
 def test_a_run_at_work(runs: Path) -> None:
     with FileLock(runs / "killed" / ".lock"):
-        assert summarise(runs / "killed").state == "training"
-    assert summarise(runs / "killed").state == "resumable"
+        assert summarize(runs / "killed").state == "training"
+    assert summarize(runs / "killed").state == "resumable"
 
 
 def test_a_run_killed_before_its_first_checkpoint(runs: Path) -> None:
@@ -71,15 +71,15 @@ def test_a_run_killed_before_its_first_checkpoint(runs: Path) -> None:
     for name in ("status.json", "metrics.jsonl"):
         (run / name).unlink()
     shutil.rmtree(run / "model")
-    summary = summarise(run)
+    summary = summarize(run)
     assert (summary.state, summary.images_seen, summary.has_model) == ("resumable", None, False)
     assert summary.last_figures == {}
     for number in (100, 200):
         folder = run / "checkpoints" / f"{number:012d}"
         commit_folder(folder, lambda _: None, {"images_seen": number})
-    assert summarise(run).images_seen == 200
+    assert summarize(run).images_seen == 200
     (run / "checkpoints" / "000000000200" / "manifest.json").write_text("{")
-    assert summarise(run).images_seen == 100
+    assert summarize(run).images_seen == 100
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '{"data": 3}'])

@@ -131,11 +131,11 @@ def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_pat
 
 
 def test_a_sheet(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
-    sheet = tmp_path / "sheet.png"
-    done = acgan("sample", tiny_run, "--count", 4, "--sheet", sheet)
-    assert (done.code, done.out) == (0, f"sheet: {sheet}\n")
-    with Image.open(sheet) as picture:
-        drawn = load(tiny_run).sheet(count=4)
+    grid = tmp_path / "sheet.png"
+    done = acgan("sample", tiny_run, "--count", 4, "--grid", grid)
+    assert (done.code, done.out) == (0, f"sheet: {grid}\n")
+    with Image.open(grid) as picture:
+        drawn = load(tiny_run).grid(count=4)
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(drawn))
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
@@ -152,8 +152,8 @@ def test_precision_is_recorded_and_not_mixed(acgan: Acgan, tiny_run: Path, tmp_p
     other = acgan("sample", tiny_run, "--out", out, "--precision", "bf16")
     assert (other.code, contents(out)) == (2, before)
     assert "samples of another precision" in other.err
-    sheet = acgan("sample", tiny_run, "--sheet", tmp_path / "x.png", "--json")
-    assert json.loads(sheet.out)["precision"] == load(tiny_run).drawing_precision()
+    grid = acgan("sample", tiny_run, "--grid", tmp_path / "x.png", "--json")
+    assert json.loads(grid.out)["precision"] == load(tiny_run).sampling_precision()
     assert acgan("sample", tiny_run, "--precision", "int8").code == 2
 
 
@@ -187,11 +187,11 @@ def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) ->
         ("--out x --seed 9223372036854775808", 2, "the seed must be a whole number from 0"),
         ("--out x --truncation 0", 2, "the truncation must be at least 0.01"),
         ("--out x --truncation nan", 2, "the truncation must be at least 0.01"),
-        ("--sheet x.jpg", 2, "let its name end in .png"),
-        ("--sheet x.png --count 101", 2, "has room for 100 pictures"),
+        ("--grid x.jpg", 2, "let its name end in .png"),
+        ("--grid x.png --count 101", 2, "has room for 100 pictures"),
         ("--out file", 2, "file is a file; name a folder"),
         ("--out file/x", 5, "a file or folder of that name is in the way"),
-        ("--sheet file/x.png", 5, "in the way"),
+        ("--grid file/x.png", 5, "in the way"),
     ],
 )
 def test_mistakes_get_their_sentence(

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
-from acgan.data.images import LabelledImages
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
+from acgan.data.images import LabeledImages
 from acgan.model.model import load
 from acgan.studies import usefulness as usefulness_module
 from acgan.studies.usefulness_config import UsefulnessConfig
@@ -24,7 +24,7 @@ Acgan = Callable[..., Any]
 NAMES = ("bar", "cup", "jar", "lid", "pot")
 MEMBERS = {"00-bar-to-jar": NAMES[:3], "01-lid-to-pot": NAMES[3:]}
 PER_CLASS = 40  # of which 8 to train on
-SMALL_NETWORK = JudgeNetworkConfig(stem=4, stages=(8, 8))
+SMALL_NETWORK = ReferenceNetworkConfig(stem=4, stages=(8, 8))
 SMALL_FIT = FitConfig(flip=False, images=320, batch_size=32, precision="fp32")
 TINY = (
     *("-o", "generator.widths=[8,8]", "-o", "generator.latent_size=8"),
@@ -53,15 +53,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small judges and studies; nothing is synced to the disk, no end-of-run pictures."""
 
-    def small_judge(_train: LabelledImages, *, flip: bool) -> JudgeConfig:
-        return JudgeConfig(network=SMALL_NETWORK, fit=SMALL_FIT)
+    def small_judge(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
+        return ReferenceClassifierConfig(network=SMALL_NETWORK, fit=SMALL_FIT)
 
-    def small_study(_train: LabelledImages, *, flip: bool) -> UsefulnessConfig:
+    def small_study(_train: LabeledImages, *, flip: bool) -> UsefulnessConfig:
         return UsefulnessConfig(fit=SMALL_FIT, network=SMALL_NETWORK, ratios=(1.0,))
 
     monkeypatch.setenv("ACGAN_CACHE", str(place / "cache"))
     monkeypatch.chdir(place)
-    monkeypatch.setattr(cache_module, "judge_config", small_judge)
+    monkeypatch.setattr(cache_module, "reference_classifier_config", small_judge)
     monkeypatch.setattr(usefulness_module, "usefulness_config", small_study)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
@@ -139,9 +139,9 @@ def test_show_and_runs_speak_of_the_whole(acgan: Acgan, trained: Path) -> None:
     [
         (("--classes-per-model", 1), "greater than or equal to 2"),
         (("--classes-per-model", 3, "--init-from", "set"), "--init-from takes one model"),
-        (("--classes-per-model", 3, "--recipe", "gan-grey"), "leave classes_per_model out"),
+        (("--classes-per-model", 3, "--recipe", "gan-gray"), "leave classes_per_model out"),
         (
-            ("--classes-per-model", 2, "-o", "data.labelled_per_class=2"),
+            ("--classes-per-model", 2, "-o", "data.labeled_per_class=2"),
             "divides training images by their class",
         ),
         (("--classes-per-model", 2, "-o", "training.batch_size=20"), "fewer than a batch of 20"),
@@ -165,13 +165,13 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     report = json.loads((trained / "evaluation" / "report.json").read_text("utf-8"))
     sections = {each["key"]: each for each in report["sections"]}
     assert sections.keys() == {
-        *("fidelity", "labels", "diversity", "memorisation", "latent", "usefulness")
+        *("fidelity", "labels", "diversity", "memorization", "latent", "usefulness")
     }
     figures = {each["key"]: each for section in sections.values() for each in section["figures"]}
     for key in ("labels.accuracy.judge", "diversity.variance.judge", "latent.style_kept"):
         assert figures[key]["value"] is not None, key
     assert len(figures["labels.accuracy.judge"]["per_class"]) == len(NAMES)
-    assert figures["memorisation.near_copies.pixels"]["value"] is not None
+    assert figures["memorization.near_copies.pixels"]["value"] is not None
     assert report["config"]["classes_per_model"] == 3
     notes = " ".join(sections["latent"]["notes"])
     assert "The past of a set is its members'" in notes

@@ -32,28 +32,28 @@ def test_the_settings_of_a_model_can_be_given_back(acgan: Acgan, tiny_run: Path)
 
 def test_a_recipe_at_a_size(acgan: Acgan) -> None:
     values = json.loads(
-        acgan("show", "small-grey", "--size", 28, "--channels", 1, "--classes", 4, "--json").out
+        acgan("show", "small-gray", "--size", 28, "--channels", 1, "--classes", 4, "--json").out
     )
     assert values["shape"] == [1, 28, 28]
     assert values["networks"]["generator"]["rows"][-1]["output_shape"] == [1, 28, 28]
-    assert values["config"]["recipe"] == "small-grey"
+    assert values["config"]["recipe"] == "small-gray"
     assert values["networks"]["training_flops"] > 0
 
 
 def test_a_recipe_for_data(acgan: Acgan) -> None:
-    values = json.loads(acgan("show", "small-grey", "--data", "digits", "--json").out)
+    values = json.loads(acgan("show", "small-gray", "--data", "digits", "--json").out)
     assert (values["shape"], values["classes"]) == ([1, 28, 28], 10)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("smal-grey", "there is no model at smal-grey and no recipe of that name"),
-        ("small-grey --size 30", "cannot be built"),
-        ("small-grey --size big", "neither a number (64) nor height x width"),
-        ("small-grey --data nowhere", "nowhere"),
-        ("small-grey --channels 7", "invalid value for '--channels'"),
-        ("small-grey --classes 0", "invalid value for '--classes'"),
+        ("smal-gray", "there is no model at smal-gray and no recipe of that name"),
+        ("small-gray --size 30", "cannot be built"),
+        ("small-gray --size big", "neither a number (64) nor height x width"),
+        ("small-gray --data nowhere", "nowhere"),
+        ("small-gray --channels 7", "invalid value for '--channels'"),
+        ("small-gray --classes 0", "invalid value for '--classes'"),
     ],
 )
 def test_mistakes_get_their_sentence(acgan: Acgan, arguments: str, sentence: str) -> None:
@@ -71,7 +71,7 @@ def test_sizes_are_for_recipes(acgan: Acgan, tiny_run: Path) -> None:
 def test_the_list_of_recipes(acgan: Acgan) -> None:
     done = acgan("recipes")
     assert done.code == 0
-    assert load_recipe("small-grey").summary in done.out
+    assert load_recipe("small-gray").summary in done.out
     values = json.loads(acgan("recipes", "--json").out)
     assert [value["name"] for value in values] == list(recipe_names())
     assert [value["summary"] for value in values] == [
@@ -80,18 +80,18 @@ def test_the_list_of_recipes(acgan: Acgan) -> None:
 
 
 def test_one_recipe(acgan: Acgan) -> None:
-    recipe = load_recipe("small-grey")
-    done = acgan("recipes", "small-grey")
+    recipe = load_recipe("small-gray")
+    done = acgan("recipes", "small-gray")
     assert done.code == 0
     assert done.out.startswith(recipe.header)
     assert "optimizer.conditioning_multiplier=5.0" in done.out
-    values = json.loads(acgan("recipes", "small-grey", "--json").out)
+    values = json.loads(acgan("recipes", "small-gray", "--json").out)
     assert values["expectation"] == recipe.expectation
 
 
 def test_what_is_broken_on_purpose_stands_apart(acgan: Acgan) -> None:
     sound, broken = acgan("recipes").out.split("broken on purpose")
-    assert "small-grey" in sound
+    assert "small-gray" in sound
     assert "broken-" not in sound
     assert broken.count("\nbroken-") == 4
     values = json.loads(acgan("recipes", "--json").out)
@@ -101,9 +101,9 @@ def test_what_is_broken_on_purpose_stands_apart(acgan: Acgan) -> None:
 
 
 def test_an_unknown_recipe(acgan: Acgan) -> None:
-    done = acgan("recipes", "smal-grey")
+    done = acgan("recipes", "smal-gray")
     assert done.code == 2
-    assert "did you mean 'small-grey'?" in done.err
+    assert "did you mean 'small-gray'?" in done.err
 
 
 def test_settings_that_a_bare_word_would_not_mean(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ TINY = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two classes of twelve grey 8×8 images each."""
+    """Two classes of twelve gray 8×8 images each."""
     random = np.random.default_rng(0)
     for name, mean in (("dark", 40), ("light", 200)):
         (tmp_path / "images" / name).mkdir(parents=True)
@@ -44,7 +44,7 @@ def test_a_folder_is_trained_resumed_and_drawn(acgan: Acgan, folder: Path) -> No
     result = json.loads(done.out)
     run = Path(result["run"])
     assert run.parent == Path("runs")
-    assert run.name.startswith("images-small-grey-")
+    assert run.name.startswith("images-small-gray-")
     assert len(run.name.rsplit("-", 1)[1]) == 8
     assert (result["resumed_at"], result["images_seen"]) == (0, 64)
     for picture in result["pictures"].values():
@@ -86,7 +86,7 @@ def test_another_configuration_in_the_same_run_is_refused(acgan: Acgan, folder: 
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (("--recipe", "smal-grey"), 2, "did you mean 'small-grey'"),
+        (("--recipe", "smal-gray"), 2, "did you mean 'small-gray'"),
         (("-o", "training.batch_sise=8"), 2, "did you mean 'batch_size'"),
         (("-o", "training.batch_size"), 2, "section.key=value"),
         (("--images", 0), 2, "--images"),
@@ -125,7 +125,7 @@ def test_data_that_cannot_be_used_gets_its_sentence(
     bad = acgan("train", folder, "--images", 16, *TINY)
     assert bad.code == 3
     assert "notes.png" in bad.err
-    aside = acgan("train", folder, "--images", 16, "--bad-files", "set-aside", *TINY)
+    aside = acgan("train", folder, "--images", 16, "--bad-files", "skip", *TINY)
     assert aside.code == 0, aside.err
 
     for image in (folder / "light").iterdir():
@@ -140,7 +140,7 @@ def test_one_class_is_refused_for_an_acgan_and_trained_without(acgan: Acgan, fol
     for image in (folder / "light").iterdir():
         image.unlink()
     (folder / "light").rmdir()
-    done = acgan("train", folder, "--recipe", "small-grey", "--images", 16, *TINY)
+    done = acgan("train", folder, "--recipe", "small-gray", "--images", 16, *TINY)
     assert done.code in (2, 3)
     assert "two classes" in done.err
     default = acgan("train", folder, "--images", 16, *TINY)

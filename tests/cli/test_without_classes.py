@@ -26,7 +26,7 @@ TINY = (
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """24 grey 8×8 images; caches and runs beside them."""
+    """24 gray 8×8 images; caches and runs beside them."""
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def run(acgan: Acgan, folder: Path) -> Path:
     done = acgan("train", folder, "--images", 16, "--run", "run", *TINY)
     assert done.code == 0, done.err
     assert "data: images, images of 8×8×1" in done.err
-    assert "recipe: small-grey, small-grey without classes" in done.err
+    assert "recipe: small-gray, small-gray without classes" in done.err
     assert "acgan sample run --count 16 --out samples" in done.out
     return Path("run")
 
@@ -82,7 +82,7 @@ def test_samples_lie_in_no_class_folder(acgan: Acgan, run: Path) -> None:
     ("arguments", "sentence"),
     [
         (("sample", "run", "--class", "image"), "leave the class out"),
-        (("sample", "run", "--class", "0", "--sheet", "s.png"), "leave the class out"),
+        (("sample", "run", "--class", "0", "--grid", "s.png"), "leave the class out"),
         (("interpolate", "run", "--to-seed", 1, "--class", "image", "--out", "w.png"), "leave"),
         (("interpolate", "run", "--to-class", "image", "--out", "w.png"), "leave the class out"),
     ],
@@ -99,8 +99,8 @@ def test_asking_for_a_class_is_refused(
 
 
 def test_sheets_ways_tables_and_opinions(acgan: Acgan, run: Path, folder: Path) -> None:
-    sheet = acgan("sample", run, "--count", 9, "--sheet", "sheet.png")
-    assert sheet.code == 0, sheet.err
+    grid = acgan("sample", run, "--count", 9, "--grid", "sheet.png")
+    assert grid.code == 0, grid.err
     way = acgan("interpolate", run, "--seed", 1, "--to-seed", 2, "--out", "way.png")
     assert way.code == 0, way.err
     for picture in ("sheet.png", "way.png"):
@@ -119,7 +119,7 @@ def test_a_study_of_usefulness_is_refused_before_anything_is_drawn(
         raise AssertionError("work for nothing")
 
     monkeypatch.setattr("acgan.evaluation.prepare.drawn_from", never)
-    monkeypatch.setattr("acgan.evaluation.prepare.judge_of", never)
+    monkeypatch.setattr("acgan.evaluation.prepare.cached_reference_classifier", never)
     alone = tmp_path / "alone"  # pictures from elsewhere
     alone.mkdir()
     for index in range(2):
@@ -131,7 +131,7 @@ def test_a_study_of_usefulness_is_refused_before_anything_is_drawn(
 
 
 def test_a_recipe_with_classes_is_refused_with_what_to_do(acgan: Acgan, folder: Path) -> None:
-    done = acgan("train", folder, "--recipe", "small-grey", "--images", 16, *TINY)
+    done = acgan("train", folder, "--recipe", "small-gray", "--images", 16, *TINY)
     assert done.code == 2
     assert "needs images of at least two classes" in done.err
     assert "trained without --recipe" in done.err

@@ -15,7 +15,7 @@ from acgan.data import cache
 from acgan.data import load as take
 from acgan.data.class_selection import class_groups, of_classes
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError
 
@@ -67,19 +67,19 @@ def test_the_parts_of_a_long_tail_are_the_wholes() -> None:
 
 
 def test_what_is_too_large_for_memory_is_mapped(
-    tiny_parts: DataParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_splits: DatasetSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = of_classes(tiny_parts, (2, 0), cache=None)
+    small = of_classes(tiny_splits, (2, 0), cache=None)
     assert set(small.train.labels.tolist()) == {0, 1}
-    assert small.classes == (tiny_parts.classes[2], tiny_parts.classes[0])
+    assert small.classes == (tiny_splits.classes[2], tiny_splits.classes[0])
     for module in (cache, take):
         monkeypatch.setattr(module, "IN_MEMORY_BYTES", 100)
-    large = of_classes(tiny_parts, (2, 0), cache=str(tmp_path))
+    large = of_classes(tiny_splits, (2, 0), cache=str(tmp_path))
     assert isinstance(large.train.images, np.memmap)
     assert large.split_record() == small.split_record()
 
 
 def test_images_without_a_label_belong_to_no_group() -> None:
-    parts = load_data(DataConfig(labelled_per_class=3))
+    splits = load_data(DataConfig(labeled_per_class=3))
     with pytest.raises(ValueError, match="cannot be divided by class"):
-        of_classes(parts, [0, 1], cache=None)
+        of_classes(splits, [0, 1], cache=None)

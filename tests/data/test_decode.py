@@ -13,8 +13,8 @@ from acgan.data import decode as decoding
 from acgan.data.containers import UnusableFileError
 from acgan.data.decode import decode, probe, quiet_decoders
 
-GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
-COLOUR = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+COLOR = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -24,20 +24,20 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "GIF"])
-def test_lossless_grey_comes_back_exactly(kind: str) -> None:
-    data = encoded(Image.fromarray(GREY), kind)
+def test_lossless_gray_comes_back_exactly(kind: str) -> None:
+    data = encoded(Image.fromarray(GRAY), kind)
     assert probe(data)[:2] == (3, 4)
-    np.testing.assert_array_equal(decode(data, 1, None), GREY[None])
+    np.testing.assert_array_equal(decode(data, 1, None), GRAY[None])
 
 
 @pytest.mark.parametrize(
     ("kind", "options"),
     [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("PPM", {}), ("WEBP", {"lossless": True})],
 )
-def test_lossless_colour_comes_back_exactly(kind: str, options: dict[str, Any]) -> None:
-    data = encoded(Image.fromarray(COLOUR), kind, **options)
+def test_lossless_color_comes_back_exactly(kind: str, options: dict[str, Any]) -> None:
+    data = encoded(Image.fromarray(COLOR), kind, **options)
     assert probe(data) == (3, 4, False)
-    np.testing.assert_array_equal(decode(data, 3, None), COLOUR.transpose(2, 0, 1))
+    np.testing.assert_array_equal(decode(data, 3, None), COLOR.transpose(2, 0, 1))
 
 
 def test_jpeg_is_read() -> None:
@@ -48,16 +48,16 @@ def test_jpeg_is_read() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
-    wide = (GREY.astype(np.uint16) * 257).reshape(3, 4)
+    wide = (GRAY.astype(np.uint16) * 257).reshape(3, 4)
     data = encoded(Image.fromarray(wide), kind)
-    assert probe(data).grey
-    np.testing.assert_array_equal(decode(data, 1, None), GREY[None])
+    assert probe(data).gray
+    np.testing.assert_array_equal(decode(data, 1, None), GRAY[None])
 
 
 def test_black_and_white_become_0_and_255() -> None:
-    data = encoded(Image.fromarray(GREY > 100), "PNG")
-    assert probe(data).grey
-    np.testing.assert_array_equal(decode(data, 1, None), (GREY > 100)[None] * np.uint8(255))
+    data = encoded(Image.fromarray(GRAY > 100), "PNG")
+    assert probe(data).gray
+    np.testing.assert_array_equal(decode(data, 1, None), (GRAY > 100)[None] * np.uint8(255))
 
 
 def test_transparent_pixels_are_white() -> None:
@@ -65,10 +65,10 @@ def test_transparent_pixels_are_white() -> None:
     pixels[0, :, 3] = 0, 128, 255
     result = decode(encoded(Image.fromarray(pixels), "PNG"), 3, None)
     assert result[0, 0].tolist() == [255, 127, 0]
-    grey = Image.fromarray(pixels[..., 2:])
-    assert grey.mode == "LA"
-    assert probe(encoded(grey, "PNG")).grey
-    assert decode(encoded(grey, "PNG"), 1, None)[0, 0].tolist() == [255, 127, 0]
+    gray = Image.fromarray(pixels[..., 2:])
+    assert gray.mode == "LA"
+    assert probe(encoded(gray, "PNG")).gray
+    assert decode(encoded(gray, "PNG"), 1, None)[0, 0].tolist() == [255, 127, 0]
 
 
 def test_a_palette_with_a_transparent_entry_is_laid_over_white() -> None:
@@ -76,13 +76,13 @@ def test_a_palette_with_a_transparent_entry_is_laid_over_white() -> None:
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
     data = encoded(image, "PNG", transparency=1)
-    assert not probe(data).grey
+    assert not probe(data).gray
     assert decode(data, 3, None)[:, 0].T.tolist() == [[10, 20, 30], [255, 255, 255]]
 
 
-def test_grey_becomes_colour_where_the_set_is_in_colour() -> None:
-    pixels = decode(encoded(Image.fromarray(GREY), "PNG"), 3, None)
-    np.testing.assert_array_equal(pixels, np.stack([GREY] * 3))
+def test_gray_becomes_color_where_the_set_is_in_color() -> None:
+    pixels = decode(encoded(Image.fromarray(GRAY), "PNG"), 3, None)
+    np.testing.assert_array_equal(pixels, np.stack([GRAY] * 3))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
@@ -113,11 +113,11 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
 
 
 def test_the_wanted_size_is_reached() -> None:
-    assert decode(encoded(Image.fromarray(COLOUR), "PNG"), 3, (8, 5)).shape == (3, 8, 5)
+    assert decode(encoded(Image.fromarray(COLOR), "PNG"), 3, (8, 5)).shape == (3, 8, 5)
 
 
 PNG = encoded(Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)), "PNG")
-JPEG = encoded(Image.fromarray(COLOUR).resize((64, 64)), "JPEG")
+JPEG = encoded(Image.fromarray(COLOR).resize((64, 64)), "JPEG")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ JPEG = encoded(Image.fromarray(COLOUR).resize((64, 64)), "JPEG")
         (PNG[: len(PNG) // 2], "damaged or cut off"),
         (JPEG[: len(JPEG) // 2], "damaged or cut off"),
         (PNG[:60] + b"\0" * 40 + PNG[100:], "damaged or cut off"),
-        (encoded(Image.fromarray(COLOUR), "ICO"), "not an image"),
-        (encoded(Image.fromarray(GREY.astype(np.float32)), "TIFF"), "no fixed range"),
-        (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "no fixed range"),
+        (encoded(Image.fromarray(COLOR), "ICO"), "not an image"),
+        (encoded(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "no fixed range"),
+        (encoded(Image.fromarray(GRAY.astype(np.int32)), "TIFF"), "no fixed range"),
     ],
 )
 def test_what_cannot_be_used_has_a_reason(data: bytes, reason: str) -> None:

@@ -14,21 +14,21 @@ from PIL import Image
 from acgan.data import folder as folder_module
 from acgan.data import load as take_module
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import DataError
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three classes of 20 images of 8×6 pixels, each with noise of its own."""
     random = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         (tmp_path / "set" / name).mkdir(parents=True)
         for number in range(20):
-            pixels = np.clip(random.integers(-20, 20, (8, 6, 3)) + colour, 0, 255)
+            pixels = np.clip(random.integers(-20, 20, (8, 6, 3)) + color, 0, 255)
             save(pixels.astype(np.uint8), tmp_path / "set" / name / f"{number}.png")
     return tmp_path / "set"
 
@@ -46,24 +46,24 @@ def unzipped(root: Path) -> Path:
     return root
 
 
-def load(source: Path, **options: object) -> DataParts:
+def load(source: Path, **options: object) -> DatasetSplits:
     cache = str(source.parent / "cache")
     return load_data(DataConfig.model_validate({"source": str(source), "cache": cache, **options}))
 
 
-def part_list(parts: DataParts) -> list[int]:
-    return [len(parts.train), len(parts.validation), len(parts.test)]
+def part_list(splits: DatasetSplits) -> list[int]:
+    return [len(splits.train), len(splits.validation), len(splits.test)]
 
 
 @pytest.mark.parametrize("pack", [unzipped, zipped])
 def test_labels_and_pixels_belong_together(root: Path, pack: Callable[[Path], Path]) -> None:
-    parts = load(pack(root))
-    assert parts.name == "set"
-    assert [c.name for c in parts.classes] == ["blue", "green", "red"]
-    assert part_list(parts) == [48, 6, 6]
-    assert parts.shape == (3, 8, 6)
-    assert parts.notes == ()
-    for part in (parts.train, parts.validation, parts.test):
+    splits = load(pack(root))
+    assert splits.name == "set"
+    assert [c.name for c in splits.classes] == ["blue", "green", "red"]
+    assert part_list(splits) == [48, 6, 6]
+    assert splits.shape == (3, 8, 6)
+    assert splits.notes == ()
+    for part in (splits.train, splits.validation, splits.test):
         strongest = part.images.mean((2, 3)).argmax(1)
         np.testing.assert_array_equal(strongest, 2 - part.labels)
 
@@ -85,7 +85,7 @@ def test_a_changed_pixel_is_seen(root: Path) -> None:
 
 
 def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
-    for name in COLOURS:
+    for name in COLORS:
         for part, numbers in (
             ("train", range(10)),
             ("val", range(10, 14)),
@@ -111,7 +111,7 @@ def test_a_wrong_guess_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPat
     first = root / "blue" / "0.png"  # of the first class, in label order
     save(np.full((8, 6), 7, np.uint8), first)
     spoil(root)
-    options: dict[str, Any] = {"bad_files": "set-aside", "image_size": (5, 4)}
+    options: dict[str, Any] = {"bad_files": "skip", "image_size": (5, 4)}
     stages: dict[int, list[str]] = {}
     loaded = {}
     for count in (1, 64):
@@ -122,11 +122,11 @@ def test_a_wrong_guess_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPat
     assert ("checking" in stages[1], "checking" in stages[64]) == (True, False)
     assert loaded[1].split_record() == loaded[64].split_record()
     assert loaded[1].shape == (3, 5, 4)
-    assert loaded[1].set_aside == loaded[64].set_aside
-    assert len(loaded[1].set_aside) == len(BAD) + 1
+    assert loaded[1].skipped == loaded[64].skipped
+    assert len(loaded[1].skipped) == len(BAD) + 1
 
 
-def test_grey_images_stay_grey_until_one_is_in_colour(tmp_path: Path, guess: None) -> None:
+def test_gray_images_stay_gray_until_one_is_in_color(tmp_path: Path, guess: None) -> None:
     for number in range(8):
         save(np.full((4, 4), number, np.uint8), tmp_path / "set" / "a" / f"{number}.png")
         save(np.full((4, 4), 100 + number, np.uint8), tmp_path / "set" / "b" / f"{number}.png")
@@ -159,7 +159,7 @@ def test_bad_files_are_refused_with_path_and_reason(
         with pytest.raises(DataError, match="4 files of") as caught:
             load(source)
         message = str(caught.value)
-        assert "--bad-files set-aside" in message
+        assert "--bad-files skip" in message
         for name, (_, reason) in BAD.items():
             assert any(name in line and reason in line for line in message.splitlines())
         assert "green/cut.png: damaged or cut off" in message
@@ -169,10 +169,10 @@ def test_bad_files_are_set_aside_when_wanted(root: Path) -> None:
     clean = load(root).split_record()
     spoil(root)
     for _ in range(2):
-        parts = load(root, bad_files="set-aside")
-        assert parts.split_record() == clean
-        assert any("4 files" in note and "left out" in note for note in parts.notes)
-        assert sorted(path for path, _ in parts.set_aside) == sorted([*BAD, "green/cut.png"])
+        splits = load(root, bad_files="skip")
+        assert splits.split_record() == clean
+        assert any("4 files" in note and "left out" in note for note in splits.notes)
+        assert sorted(path for path, _ in splits.skipped) == sorted([*BAD, "green/cut.png"])
 
 
 def test_many_bad_files_are_counted_and_the_first_listed(root: Path) -> None:
@@ -201,14 +201,14 @@ def test_a_class_with_only_bad_files_is_refused(root: Path) -> None:
     (root / "violet").mkdir()
     (root / "violet" / "1.png").write_bytes(b"x")
     with pytest.raises(DataError, match="'violet' can be used"):
-        load(root, bad_files="set-aside")
+        load(root, bad_files="skip")
 
 
 def test_nothing_but_bad_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set" / "a").mkdir(parents=True)
     (tmp_path / "set" / "a" / "1.png").write_bytes(b"x")
     with pytest.raises(DataError, match="1 file of"):
-        load(tmp_path / "set", bad_files="set-aside")
+        load(tmp_path / "set", bad_files="skip")
 
 
 def test_one_image_in_a_class_is_refused_unless_the_class_is_left_out(root: Path) -> None:
@@ -249,19 +249,19 @@ def flat(root: Path, tmp_path: Path) -> Path:
 
 
 def test_images_without_folders_are_data_of_one_class(flat: Path) -> None:
-    parts = load(flat)
-    assert [each.name for each in parts.classes] == ["image"]
-    assert sum(part_list(parts)) == 60
-    assert min(part_list(parts)) > 0
+    splits = load(flat)
+    assert [each.name for each in splits.classes] == ["image"]
+    assert sum(part_list(splits)) == 60
+    assert min(part_list(splits)) > 0
     archive = Path(shutil.make_archive(str(flat), "zip", flat))  # without a folder around them
-    assert load(archive).split_record() == parts.split_record()
+    assert load(archive).split_record() == splits.split_record()
 
 
 def test_bad_files_among_images_without_folders_are_refused_by_name(flat: Path) -> None:
     (flat / "notes.txt").write_text("not an image")
     with pytest.raises(DataError, match=r"1 file of .*cannot be used[^$]*notes\.txt"):
         load(flat)
-    assert sum(part_list(load(flat, bad_files="set-aside"))) == 60
+    assert sum(part_list(load(flat, bad_files="skip"))) == 60
 
 
 def test_copies_across_parts_are_said(root: Path) -> None:

@@ -1,19 +1,19 @@
-"""LabelledImages refuses what does not fit, and its hash is one of content."""
+"""LabeledImages refuses what does not fit, and its hash is one of content."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from acgan.data.images import LabelledImages, make_classes
+from acgan.data.images import LabeledImages, make_classes
 from acgan.errors import DataError
 
 CLASSES = make_classes(["a", "b"])
 
 
-def images(labels: list[int], *, seed: int = 0) -> LabelledImages:
+def images(labels: list[int], *, seed: int = 0) -> LabeledImages:
     pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), 1, 2, 3), np.uint8)
-    return LabelledImages(pixels, np.array(labels, np.int64), CLASSES)
+    return LabeledImages(pixels, np.array(labels, np.int64), CLASSES)
 
 
 def test_counts_shape_and_subset() -> None:
@@ -29,8 +29,8 @@ def test_the_hash_follows_pixels_labels_names_and_shape() -> None:
     others = [
         images([0, 1, 1], seed=1),
         images([0, 1, 0]),
-        LabelledImages(some.images, some.labels, make_classes(["a", "c"])),
-        LabelledImages(some.images.reshape(3, 1, 3, 2), some.labels, CLASSES),
+        LabeledImages(some.images, some.labels, make_classes(["a", "c"])),
+        LabeledImages(some.images.reshape(3, 1, 3, 2), some.labels, CLASSES),
     ]
     assert len({some.content_hash, *(other.content_hash for other in others)}) == 5
 
@@ -38,8 +38,8 @@ def test_the_hash_follows_pixels_labels_names_and_shape() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     labels = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="uint8"):
-        LabelledImages(np.zeros((2, 1, 2, 2), np.float32), labels, CLASSES)
+        LabeledImages(np.zeros((2, 1, 2, 2), np.float32), labels, CLASSES)
     with pytest.raises(ValueError, match="int64"):
-        LabelledImages(np.zeros((3, 1, 2, 2), np.uint8), labels, CLASSES)
+        LabeledImages(np.zeros((3, 1, 2, 2), np.uint8), labels, CLASSES)
     with pytest.raises(DataError, match="0 to 1"):
-        LabelledImages(np.zeros((2, 1, 2, 2), np.uint8), labels + 2, CLASSES)
+        LabeledImages(np.zeros((2, 1, 2, 2), np.uint8), labels + 2, CLASSES)

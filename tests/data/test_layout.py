@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from acgan.data.layout import Layout, arrange
-from acgan.data.source import Part
+from acgan.data.source import Split
 from acgan.errors import DataError
 
 
@@ -21,16 +21,16 @@ def layout(*files: str, empty: tuple[str, ...] = ()) -> Layout:
     return arrange(sorted(files), sorted(folders))
 
 
-def found(result: Layout) -> list[tuple[str, str, Part]]:
+def found(result: Layout) -> list[tuple[str, str, Split]]:
     return [(e.path, result.classes[e.label], e.part) for e in result.entries]
 
 
 def test_each_folder_is_a_class_with_all_that_lies_below_it() -> None:
     result = layout("dog/1.png", "cat/deep/er/2.png", "cat/1.png")
     assert found(result) == [
-        ("cat/1.png", "cat", Part.TRAIN),
-        ("cat/deep/er/2.png", "cat", Part.TRAIN),
-        ("dog/1.png", "dog", Part.TRAIN),
+        ("cat/1.png", "cat", Split.TRAIN),
+        ("cat/deep/er/2.png", "cat", Split.TRAIN),
+        ("dog/1.png", "dog", Split.TRAIN),
     ]
 
 
@@ -43,10 +43,10 @@ def test_parts_above_the_classes_are_known(validation: str) -> None:
     result = layout("train/a/1.png", "train/b/1.png", f"{validation}/a/2.png", "TEST/b/3.png")
     assert result.classes == ("a", "b")
     assert {(path, part) for path, _, part in found(result)} == {
-        ("train/a/1.png", Part.TRAIN),
-        ("train/b/1.png", Part.TRAIN),
-        (f"{validation}/a/2.png", Part.VALIDATION),
-        ("TEST/b/3.png", Part.TEST),
+        ("train/a/1.png", Split.TRAIN),
+        ("train/b/1.png", Split.TRAIN),
+        (f"{validation}/a/2.png", Split.VALIDATION),
+        ("TEST/b/3.png", Split.TEST),
     }
 
 
@@ -69,7 +69,7 @@ def test_a_class_may_be_called_train() -> None:
 
 def test_images_without_any_folder_are_of_one_class() -> None:
     result = layout("10.png", "9.jpg", "a.txt")
-    assert found(result) == [(path, "image", Part.TRAIN) for path in ("9.jpg", "10.png", "a.txt")]
+    assert found(result) == [(path, "image", Split.TRAIN) for path in ("9.jpg", "10.png", "a.txt")]
     assert result.outside == 0
     beside = layout("1.png", "cat/1.png", "dog/1.png")
     assert beside.classes == ("cat", "dog")

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError
 
 
-def load(**options: Any) -> DataParts:
+def load(**options: Any) -> DatasetSplits:
     return load_data(DataConfig.model_validate(options))
 
 
 @pytest.fixture(scope="module")
-def digits() -> DataParts:
+def digits() -> DatasetSplits:
     return load()
 
 
-def test_the_embedded_digits_are_there(digits: DataParts) -> None:
+def test_the_embedded_digits_are_there(digits: DatasetSplits) -> None:
     assert digits.name == "digits"
     assert digits.shape == (1, 28, 28)
     for part, count in ((digits.train, 400), (digits.validation, 50), (digits.test, 50)):
@@ -35,13 +35,13 @@ def test_the_embedded_digits_are_there(digits: DataParts) -> None:
     assert digits.train.images.max() == 255
 
 
-def test_the_parts_are_disjoint(digits: DataParts) -> None:
-    parts = (digits.train, digits.validation, digits.test)
-    pictures = {image.tobytes() for part in parts for image in part.images}
+def test_the_parts_are_disjoint(digits: DatasetSplits) -> None:
+    splits = (digits.train, digits.validation, digits.test)
+    pictures = {image.tobytes() for part in splits for image in part.images}
     assert len(pictures) == 5000
 
 
-def test_the_same_config_gives_the_same_parts(digits: DataParts) -> None:
+def test_the_same_config_gives_the_same_parts(digits: DatasetSplits) -> None:
     assert load().split_record() == digits.split_record()
     other = load(split_seed=1).split_record()
     assert all(other[name] != record for name, record in digits.split_record().items())
@@ -56,22 +56,22 @@ def test_the_same_config_gives_the_same_parts(digits: DataParts) -> None:
     ],
 )
 def test_subsets_concern_training_alone(
-    digits: DataParts, options: dict[str, Any], counts: list[int]
+    digits: DatasetSplits, options: dict[str, Any], counts: list[int]
 ) -> None:
-    parts = load(**options)
-    assert parts.train.class_counts.tolist() == counts
-    whole, record = digits.split_record(), parts.split_record()
+    splits = load(**options)
+    assert splits.train.class_counts.tolist() == counts
+    whole, record = digits.split_record(), splits.split_record()
     assert record["test"] == whole["test"]
     assert record["validation"] == whole["validation"]
     assert record["train"] != whole["train"]
     everything = {image.tobytes() for image in digits.train.images}
-    assert {image.tobytes() for image in parts.train.images} <= everything
+    assert {image.tobytes() for image in splits.train.images} <= everything
 
 
-def test_one_class_keeps_its_name_and_its_images(digits: DataParts) -> None:
-    parts = load(only_class=["7", "three"])
-    assert [c.name for c in parts.classes] == ["three", "seven"]
-    for part, whole in ((parts.train, digits.train), (parts.test, digits.test)):
+def test_one_class_keeps_its_name_and_its_images(digits: DatasetSplits) -> None:
+    splits = load(only_class=["7", "three"])
+    assert [c.name for c in splits.classes] == ["three", "seven"]
+    for part, whole in ((splits.train, digits.train), (splits.test, digits.test)):
         for new, old in ((0, 3), (1, 7)):
             np.testing.assert_array_equal(
                 part.images[part.labels == new], whole.images[whole.labels == old]
@@ -79,36 +79,36 @@ def test_one_class_keeps_its_name_and_its_images(digits: DataParts) -> None:
     assert len(load(only_class=["seven"]).classes) == 1
 
 
-def test_named_sets_are_resized_too(digits: DataParts) -> None:
-    parts = load(image_size=(32, 16), per_class=2)
-    assert parts.shape == (1, 32, 16)
-    assert parts.train.class_counts.tolist() == [2] * 10
+def test_named_sets_are_resized_too(digits: DatasetSplits) -> None:
+    splits = load(image_size=(32, 16), per_class=2)
+    assert splits.shape == (1, 32, 16)
+    assert splits.train.class_counts.tolist() == [2] * 10
 
 
-def test_few_labels_are_those_of_the_subset_of_as_many_images(digits: DataParts) -> None:
+def test_few_labels_are_those_of_the_subset_of_as_many_images(digits: DatasetSplits) -> None:
     """All images stay, and all labels do, for an evaluation; training is told of some alone."""
-    parts, subset = load(labelled_per_class=3), load(per_class=3)
-    assert parts.train.content_hash == digits.train.content_hash
-    assert parts.labelled.content_hash == subset.train.content_hash
-    record = parts.split_record()
-    assert record["train"].pop("labelled") == subset.split_record()["train"]
+    splits, subset = load(labeled_per_class=3), load(per_class=3)
+    assert splits.train.content_hash == digits.train.content_hash
+    assert splits.labeled.content_hash == subset.train.content_hash
+    record = splits.split_record()
+    assert record["train"].pop("labeled") == subset.split_record()["train"]
     assert record == digits.split_record()
-    assert digits.labelled is digits.train
-    more = load(labelled_per_class=5)
-    assert parts.labelled_rows is not None
-    assert more.labelled_rows is not None
-    assert set(parts.labelled_rows.tolist()) < set(more.labelled_rows.tolist())
-    other = load(labelled_per_class=3, split_seed=1)
-    assert other.labelled.content_hash != parts.labelled.content_hash
+    assert digits.labeled is digits.train
+    more = load(labeled_per_class=5)
+    assert splits.labeled_rows is not None
+    assert more.labeled_rows is not None
+    assert set(splits.labeled_rows.tolist()) < set(more.labeled_rows.tolist())
+    other = load(labeled_per_class=3, split_seed=1)
+    assert other.labeled.content_hash != splits.labeled.content_hash
 
 
 def test_labels_of_a_subset() -> None:
-    parts = load(long_tail=50, labelled_per_class=10)
-    assert parts.labelled.class_counts.tolist() == [10] * 9 + [8]
+    splits = load(long_tail=50, labeled_per_class=10)
+    assert splits.labeled.class_counts.tolist() == [10] * 9 + [8]
     assert any(
-        note == "fewer than 10 labelled images: all there are of nine" for note in parts.notes
+        note == "fewer than 10 labeled images: all there are of nine" for note in splits.notes
     )
-    assert load(per_class=3, labelled_per_class=3).labelled_rows is None
+    assert load(per_class=3, labeled_per_class=3).labeled_rows is None
 
 
 def test_too_large_a_per_class_is_said() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from acgan.data import mnist_pairs
 from acgan.data.config import DataConfig
-from acgan.data.images import ImageShape, LabelledImages, find_class, make_classes
+from acgan.data.images import ImageShape, LabeledImages, find_class, make_classes
 from acgan.data.load import load_data
 from acgan.data.mnist_pairs import PAIRS_OF_EACH, load_mnist_pairs, pairs_from
-from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Part, Source
+from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Source, Split
 from acgan.errors import DataError
 
 TRAIN_OF_EACH, TEST_OF_EACH = 41, 7
@@ -29,7 +29,7 @@ def digits() -> Source:
 def numbered(train: int, test: int) -> Source:
     rows = [
         (digit, part, number)
-        for part, count in ((Part.TRAIN, train), (Part.TEST, test))
+        for part, count in ((Split.TRAIN, train), (Split.TEST, test))
         for number in range(count)
         for digit in range(10)
     ]
@@ -37,7 +37,7 @@ def numbered(train: int, test: int) -> Source:
     images[:, 0, 0, :], images[:, 0, 1, 0] = np.array(rows)[:, :2], np.array(rows)[:, 2]
     labels = np.array([digit for digit, _, _ in rows], np.int64)
     given = np.array([part for _, part, _ in rows], np.int8)
-    return Source("mnist", LabelledImages(images, labels, make_classes(DIGIT_NAMES)), given, ("!",))
+    return Source("mnist", LabeledImages(images, labels, make_classes(DIGIT_NAMES)), given, ("!",))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def halves(pairs: Source) -> tuple[list[tuple[int, int, int]], list[tuple[int, i
 
 def test_every_number_is_there_equally_often(pairs: Source) -> None:
     assert pairs.everything.shape == ImageShape(1, HEIGHT, 2 * WIDTH)
-    assert PAIRS_OF_EACH == {Part.TRAIN: 540, Part.VALIDATION: 60, Part.TEST: 100}
+    assert PAIRS_OF_EACH == {Split.TRAIN: 540, Split.VALIDATION: 60, Split.TEST: 100}
     for part, count in PAIRS_OF_EACH.items():
         labels = pairs.everything.labels[pairs.given == part]
         assert np.bincount(labels, minlength=100).tolist() == [count] * 100
@@ -70,14 +70,14 @@ def test_no_digit_is_in_two_parts_and_test_digits_are_tests_own(pairs: Source) -
     left, right = halves(pairs)
     used = {
         part: {d for i in np.flatnonzero(pairs.given == part) for d in (left[i], right[i])}
-        for part in Part
+        for part in Split
     }
-    assert {part for _, part, _ in used[Part.TEST]} == {Part.TEST}
-    assert {part for _, part, _ in used[Part.TRAIN] | used[Part.VALIDATION]} == {Part.TRAIN}
-    assert not used[Part.TRAIN] & used[Part.VALIDATION]
-    assert len(used[Part.TRAIN] | used[Part.VALIDATION]) == 10 * TRAIN_OF_EACH
-    assert len(used[Part.VALIDATION]) == 10 * 4
-    assert len(used[Part.TEST]) == 10 * TEST_OF_EACH
+    assert {part for _, part, _ in used[Split.TEST]} == {Split.TEST}
+    assert {part for _, part, _ in used[Split.TRAIN] | used[Split.VALIDATION]} == {Split.TRAIN}
+    assert not used[Split.TRAIN] & used[Split.VALIDATION]
+    assert len(used[Split.TRAIN] | used[Split.VALIDATION]) == 10 * TRAIN_OF_EACH
+    assert len(used[Split.VALIDATION]) == 10 * 4
+    assert len(used[Split.TEST]) == 10 * TEST_OF_EACH
 
 
 def test_every_digit_is_used_equally_often(pairs: Source) -> None:
@@ -94,7 +94,7 @@ def test_every_digit_is_used_equally_often(pairs: Source) -> None:
 
 def test_pairs_are_mixed(pairs: Source) -> None:
     left, right = halves(pairs)
-    train = np.flatnonzero((pairs.given == Part.TRAIN) & (pairs.everything.labels == 42))
+    train = np.flatnonzero((pairs.given == Split.TRAIN) & (pairs.everything.labels == 42))
     assert len({(left[i], right[i]) for i in train}) > 400  # of 540, with 37 × 37 to choose from
 
 
@@ -132,9 +132,9 @@ def test_it_is_read_as_mnist_is_and_its_faults_are_mnists(
         return digits
 
     monkeypatch.setattr(mnist_pairs, "load_idx_set", read)
-    parts = load_data(DataConfig(source="mnist-pairs", root=str(tmp_path)))
+    splits = load_data(DataConfig(source="mnist-pairs", root=str(tmp_path)))
     assert asked == [("mnist", tmp_path)]
-    assert [len(parts.train), len(parts.validation), len(parts.test)] == [54_000, 6_000, 10_000]
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [54_000, 6_000, 10_000]
     assert NAMED_SETS["mnist-pairs"] is load_mnist_pairs
 
     def fail(*_: object) -> Source:

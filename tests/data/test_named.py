@@ -17,7 +17,7 @@ import pytest
 from acgan.data import idx as mnist_family
 from acgan.data.idx import find_files, load_idx_set
 from acgan.data.idx_sets import IDX_SETS, IdxSet
-from acgan.data.source import NAMED_SETS, Part
+from acgan.data.source import NAMED_SETS, Split
 from acgan.data.source import NAMED_SETS as FILLED
 from acgan.data.torchvision_sets import TORCHVISION_SETS, load_torchvision_set
 from acgan.errors import DataError
@@ -76,7 +76,7 @@ def test_local_copies_are_found_wherever_they_lie(
     write(tmp_path / folder, contents(PLAIN), packed=packed)
     source = load_idx_set(PLAIN, tmp_path)
     assert source.everything.shape == (1, 28, 28)
-    assert source.given.tolist() == [Part.TRAIN] * 20 + [Part.TEST] * 10
+    assert source.given.tolist() == [Split.TRAIN] * 20 + [Split.TEST] * 10
     assert source.everything.labels.tolist() == [*range(10)] * 3
     assert len(source.notes) == 4  # nothing vouches for these files
 

@@ -30,10 +30,10 @@ def root() -> Path:
 
 def test_mnist_comes_from_its_gz_files(root: Path) -> None:
     existing(root / "mnist" / "train-images-idx3-ubyte.gz")
-    parts = load_data(DataConfig(source="mnist", root=str(root)))
-    assert [len(parts.train), len(parts.validation), len(parts.test)] == [54_001, 5_999, 10_000]
-    assert parts.notes == ()
-    assert parts.test.class_counts.tolist() == [
+    splits = load_data(DataConfig(source="mnist", root=str(root)))
+    assert [len(splits.train), len(splits.validation), len(splits.test)] == [54_001, 5_999, 10_000]
+    assert splits.notes == ()
+    assert splits.test.class_counts.tolist() == [
         980,
         1135,
         1032,
@@ -49,20 +49,20 @@ def test_mnist_comes_from_its_gz_files(root: Path) -> None:
 
 def test_pairs_are_made_of_mnists_own_parts(root: Path) -> None:
     existing(root / "mnist" / "train-images-idx3-ubyte.gz")
-    parts = load_data(DataConfig(source="mnist-pairs", root=str(root)))
-    assert parts.shape == (1, 28, 56)
-    for part, count in ((parts.train, 540), (parts.validation, 60), (parts.test, 100)):
+    splits = load_data(DataConfig(source="mnist-pairs", root=str(root)))
+    assert splits.shape == (1, 28, 56)
+    for part, count in ((splits.train, 540), (splits.validation, 60), (splits.test, 100)):
         assert part.class_counts.tolist() == [count] * 100
-    assert parts.notes == ()
+    assert splits.notes == ()
 
 
 def test_fashion_mnist_comes_from_debians_folder(tmp_path: Path) -> None:
     existing(Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"))
-    parts = load_data(DataConfig(source="fashion-mnist", root=str(tmp_path)))
-    assert parts.train.class_counts.tolist() == [5400] * 10
-    assert parts.test.class_counts.tolist() == [1000] * 10
-    assert parts.notes == ()
-    assert parts.classes[0].folder == "T-shirt-top"
+    splits = load_data(DataConfig(source="fashion-mnist", root=str(tmp_path)))
+    assert splits.train.class_counts.tolist() == [5400] * 10
+    assert splits.test.class_counts.tolist() == [1000] * 10
+    assert splits.notes == ()
+    assert splits.classes[0].folder == "T-shirt-top"
 
 
 @pytest.mark.slow

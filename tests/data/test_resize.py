@@ -1,4 +1,4 @@
-"""Scaling: antialiased, nothing stretched, the centre kept."""
+"""Scaling: antialiased, nothing stretched, the center kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from acgan.data.decode import fit_array, fit_image
 
 
-def test_a_checkerboard_becomes_grey_not_black_or_white() -> None:
+def test_a_checkerboard_becomes_gray_not_black_or_white() -> None:
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
     small = fit_array(board[None, None], (8, 8))
     assert np.abs(small.astype(int) - 127).max() <= 8
@@ -22,7 +22,7 @@ def test_the_same_size_is_the_same_array() -> None:
 
 @pytest.mark.parametrize("size", [(10, 10), (20, 10), (7, 13)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shape_and_colours_are_kept(size: tuple[int, int], channels: int) -> None:
+def test_shape_and_colors_are_kept(size: tuple[int, int], channels: int) -> None:
     images = np.empty((2, channels, 16, 24), np.uint8)
     images[:] = np.arange(1, channels + 1).reshape(1, -1, 1, 1) * 50
     result = fit_array(images, size)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.data.images import make_classes
-from acgan.data.source import Part, PartCodes
-from acgan.data.split import cut_parts
+from acgan.data.source import Split, SplitCodes
+from acgan.data.split import split_dataset
 from acgan.errors import DataError
 
 SIZES = st.lists(st.integers(3, 80), min_size=1, max_size=6)
@@ -25,11 +25,11 @@ def cut(
     *,
     seed: int = 0,
     share: float = 0.1,
-) -> PartCodes:
-    parts = given_parts if given_parts is not None else [Part.TRAIN] * len(labels)
-    return cut_parts(
+) -> SplitCodes:
+    splits = given_parts if given_parts is not None else [Split.TRAIN] * len(labels)
+    return split_dataset(
         np.array(labels, np.int64),
-        np.array(parts, np.int8),
+        np.array(splits, np.int8),
         make_classes([f"class {index}" for index in range(max(labels) + 1)]),
         validation_share=share,
         test_share=share,
@@ -48,13 +48,13 @@ def test_every_class_is_in_every_part_in_proportion(
     sizes: list[int], seed: int, share: float
 ) -> None:
     labels = labels_of(sizes)
-    parts = cut(labels, seed=seed, share=share)
-    assert set(parts.tolist()) == {0, 1, 2}
+    splits = cut(labels, seed=seed, share=share)
+    assert set(splits.tolist()) == {0, 1, 2}
     for index, size in enumerate(sizes):
-        counts = np.bincount(parts[np.array(labels) == index], minlength=3)
+        counts = np.bincount(splits[np.array(labels) == index], minlength=3)
         assert counts.min() >= 1
         assert counts.sum() == size
-        for part in (Part.VALIDATION, Part.TEST):
+        for part in (Split.VALIDATION, Split.TEST):
             assert abs(counts[part] - size * share) <= 1
 
 
@@ -78,17 +78,17 @@ def test_the_cut_of_a_class_does_not_depend_on_the_others() -> None:
 
 def test_parts_that_the_source_brings_stay_as_they_are() -> None:
     labels = [0, 1] * 30
-    brought = [Part.TRAIN] * 40 + [Part.TEST] * 20
-    parts = cut(labels, [int(part) for part in brought])
-    np.testing.assert_array_equal(parts[40:], np.full(20, Part.TEST))
-    assert np.bincount(parts[:40]).tolist() == [36, 4]  # a tenth of 20 for each of two classes
+    brought = [Split.TRAIN] * 40 + [Split.TEST] * 20
+    splits = cut(labels, [int(part) for part in brought])
+    np.testing.assert_array_equal(splits[40:], np.full(20, Split.TEST))
+    assert np.bincount(splits[:40]).tolist() == [36, 4]  # a tenth of 20 for each of two classes
 
 
 def test_test_is_cut_from_train_where_only_validation_is_brought() -> None:
     labels = [0] * 30
-    parts = cut(labels, [Part.TRAIN] * 20 + [Part.VALIDATION] * 10)
-    assert np.bincount(parts[:20], minlength=3).tolist() == [18, 0, 2]
-    assert (parts[20:] == Part.VALIDATION).all()
+    splits = cut(labels, [Split.TRAIN] * 20 + [Split.VALIDATION] * 10)
+    assert np.bincount(splits[:20], minlength=3).tolist() == [18, 0, 2]
+    assert (splits[20:] == Split.VALIDATION).all()
 
 
 def test_nothing_is_cut_where_all_parts_are_brought() -> None:

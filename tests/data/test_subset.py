@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from acgan.data.config import DataConfig
 from acgan.data.images import make_classes
-from acgan.data.split import kept_classes, long_tail_counts, pick, wanted_counts
+from acgan.data.split import long_tail_counts, pick, selected_classes, wanted_counts
 from acgan.errors import DataError, UsageError
 
 CLASSES = make_classes(["one", "two", "three"])
@@ -82,6 +82,6 @@ def test_seeds_draw_differently() -> None:
 
 
 def test_kept_classes_are_found_by_name_and_stay_in_label_order() -> None:
-    assert kept_classes(CLASSES, ["three", "one", "three"]) == [0, 2]
+    assert selected_classes(CLASSES, ["three", "one", "three"]) == [0, 2]
     with pytest.raises(UsageError, match="did you mean 'three'"):
-        kept_classes(CLASSES, ["thre"])
+        selected_classes(CLASSES, ["thre"])

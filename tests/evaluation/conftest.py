@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.model.card import model_card
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
@@ -26,7 +26,7 @@ def untrained(tmp_path: Path) -> Untrained:
     """Makes a model whose record says that it learned from some data."""
 
     def make(
-        parts: DataParts,
+        splits: DatasetSplits,
         data: DataConfig,
         name: str = "run",
         *,
@@ -48,23 +48,23 @@ def untrained(tmp_path: Path) -> Untrained:
                 "training": {"total_images": 1000},
             }
         )
-        classes = len(parts.classes)
+        classes = len(splits.classes)
         torch.manual_seed(0)
         about: dict[str, Any] = {
             "config": config,
-            "shape": parts.shape,
-            "classes": parts.classes,
-            "split": parts.split_record(),
-            "data_name": parts.name,
+            "shape": splits.shape,
+            "classes": splits.classes,
+            "split": splits.split_record(),
+            "data_name": splits.name,
             "images_seen": 640,
         }
         save_model(
             tmp_path / name / "model",
             **about,
-            generator_state=build_generator(config.generator, parts.shape, classes).state_dict(),
+            generator_state=build_generator(config.generator, splits.shape, classes).state_dict(),
             discriminator_state=build_discriminator(
                 config.discriminator,
-                parts.shape,
+                splits.shape,
                 classes,
                 build_objective(config.objective).heads,
             ).state_dict(),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.data.images import LabelledImages, make_classes
+from acgan.data.images import LabeledImages, make_classes
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.class_head import class_head_agreement
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
@@ -37,11 +37,11 @@ class Planted(Discriminator):
         yield from ()
 
 
-def levels(counts: tuple[int, ...], size: int = 4) -> LabelledImages:
-    """Grey images, those of class k of brightness 50 k, in a shuffled order."""
+def levels(counts: tuple[int, ...], size: int = 4) -> LabeledImages:
+    """Gray images, those of class k of brightness 50 k, in a shuffled order."""
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(4), counts))
     images = np.broadcast_to((50 * labels)[:, None, None, None], (len(labels), 1, size, size))
-    return LabelledImages(images.astype(np.uint8), labels, make_classes(list("abcd")))
+    return LabeledImages(images.astype(np.uint8), labels, make_classes(list("abcd")))
 
 
 def test_the_accuracy_of_a_planted_head_is_found_class_by_class() -> None:

@@ -12,14 +12,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import Judge, JudgeConfig, fit_judge
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifier,
+    ReferenceClassifierConfig,
+    fit_reference_classifier,
+)
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.evaluation.class_head import with_class_head
 from acgan.evaluation.evaluate import evaluate, report_of
-from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.prepare import Prepared
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
@@ -49,43 +53,51 @@ class Planted(Discriminator):
         yield from ()
 
 
-def part(per_class: int, seed: int, names: tuple[str, ...] = NAMES) -> LabelledImages:
+def part(per_class: int, seed: int, names: tuple[str, ...] = NAMES) -> LabeledImages:
     labels = np.arange(per_class * len(names)) % len(names)
     noise = np.random.default_rng(seed).integers(0, 9, (len(labels), 1, 8, 8))
     images = 60 * labels[:, None, None, None] + noise
-    return LabelledImages(images.astype(np.uint8), labels, make_classes(list(names)))
+    return LabeledImages(images.astype(np.uint8), labels, make_classes(list(names)))
 
 
 @pytest.fixture(scope="module")
-def parts() -> DataParts:
-    return DataParts("grey", part(40, 0), part(20, 1), part(20, 2))
+def splits() -> DatasetSplits:
+    return DatasetSplits("gray", part(40, 0), part(20, 1), part(20, 2))
 
 
 @pytest.fixture(scope="module")
-def judge(parts: DataParts) -> Judge:
-    network = JudgeNetworkConfig(stem=4, stages=(8, 8))
+def reference_classifier(splits: DatasetSplits) -> ReferenceClassifier:
+    network = ReferenceNetworkConfig(stem=4, stages=(8, 8))
     fit = FitConfig(flip=False, images=640, batch_size=32, precision="fp32")
-    judge = fit_judge(parts.train, config=JudgeConfig(network=network, fit=fit))
-    return judge.measured_on(parts.validation, parts.test)
+    reference_classifier = fit_reference_classifier(
+        splits.train, config=ReferenceClassifierConfig(network=network, fit=fit)
+    )
+    return reference_classifier.measured_on(splits.validation, splits.test)
 
 
 @pytest.fixture
-def evidence(untrained: Untrained, parts: DataParts, judge: Judge) -> Callable[..., Evidence]:
+def evidence(
+    untrained: Untrained, splits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> Callable[..., EvaluationData]:
     """Of an untrained model of some objective, with the planted discriminator in its place."""
 
-    def make(of: DataParts = parts, **changes: Any) -> Evidence:
-        model = untrained(of, DataConfig(source="grey"), **changes)
+    def make(of: DatasetSplits = splits, **changes: Any) -> EvaluationData:
+        model = untrained(of, DataConfig(source="gray"), **changes)
         model.__dict__["discriminator"] = Planted()
         samples = model.sample(count=20)
         asked = np.repeat(np.arange(3), 20) if model.conditional else np.zeros(20, np.int64)
-        subject = Subject("run", samples, asked, of.classes, model, conditional=model.conditional)
-        return Evidence(subject, parts, judge, True)
+        sample_set = SampleSet(
+            "run", samples, asked, of.classes, model, conditional=model.conditional
+        )
+        return EvaluationData(sample_set, splits, reference_classifier, True)
 
     return make
 
 
 def test_its_accuracy_stands_beside_the_judges(
-    evidence: Callable[..., Evidence], judge: Judge, parts: DataParts
+    evidence: Callable[..., EvaluationData],
+    reference_classifier: ReferenceClassifier,
+    splits: DatasetSplits,
 ) -> None:
     given = evidence()
     section = with_class_head(CHAPTER, given)
@@ -96,16 +108,16 @@ def test_its_accuracy_stands_beside_the_judges(
     assert own.interval is not None
     assert own.interval[0] < 2 / 3 < own.interval[1]
     assert own.aim == judged.aim == "high"
-    assert judged.value == judge.accuracy(parts.test)
+    assert judged.value == reference_classifier.accuracy(splits.test)
     assert len(judged.per_class) == 3
     assert own.note == (
         "learned with the labels of all 120 training images; "
-        f"the judge reads {judge.accuracy(parts.test):.1%} right"
+        f"the judge reads {reference_classifier.accuracy(splits.test):.1%} right"
     )
     assert section.protocols.keys() == {"judge", "real.class_head", "real.judge"}
     for figure in section.figures:
         protocol = section.protocols[figure.protocol]
-        assert protocol["reference_hash"] == parts.test.content_hash
+        assert protocol["reference_hash"] == splits.test.content_hash
         assert protocol["reference_images"] == 60
     assert section.notes == CHAPTER.notes
     assert len(section.explanation) == 2
@@ -125,15 +137,15 @@ def test_its_accuracy_stands_beside_the_judges(
     ids=str,
 )
 def test_every_objective_whose_d_has_class_logits_has_the_figure(
-    objective: dict[str, Any], evidence: Callable[..., Evidence], untrained: Untrained
+    objective: dict[str, Any], evidence: Callable[..., EvaluationData], untrained: Untrained
 ) -> None:
     """With the model's own discriminator: its share is what its answers say."""
     conditioning = WITHOUT_CLASSES if objective["name"] == "sgan" else None
     given = evidence(objective=objective, conditioning=conditioning)
-    model = given.subject.model
+    model = given.sample_set.model
     assert model is not None
     del model.__dict__["discriminator"]
-    test = given.parts.test
+    test = given.splits.test
     said = model.discriminator(
         torch.from_numpy(test.images / 127.5 - 1).float(), torch.zeros(60, dtype=torch.int64)
     ).class_logits
@@ -147,7 +159,7 @@ def test_every_objective_whose_d_has_class_logits_has_the_figure(
     [("gan", WITHOUT_CLASSES), ("cgan", None), ("projection", None)],
 )
 def test_a_discriminator_without_class_head_has_a_sentence(
-    objective: str, conditioning: Any, evidence: Callable[..., Evidence]
+    objective: str, conditioning: Any, evidence: Callable[..., EvaluationData]
 ) -> None:
     given = evidence(objective={"name": objective}, conditioning=conditioning)
     section = with_class_head(CHAPTER, given)
@@ -158,45 +170,50 @@ def test_a_discriminator_without_class_head_has_a_sentence(
 
 
 def test_what_else_cannot_be_asked(
-    evidence: Callable[..., Evidence], parts: DataParts, judge: Judge
+    evidence: Callable[..., EvaluationData],
+    splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
 ) -> None:
     """A set of models, other classes, one class: a sentence each; pictures: nothing."""
     given = evidence()
-    model = given.subject.model
+    model = given.sample_set.model
     assert model is not None
     whole = replace(model, record=replace(model.record, members=(model.record,)))
-    of_set = replace(given, subject=replace(given.subject, model=whole))
+    of_set = replace(given, sample_set=replace(given.sample_set, model=whole))
     assert "set" in with_class_head(CHAPTER, of_set).notes[1]
     renamed = part(20, 2, ("a", "b", "c"))
-    others = replace(given, parts=DataParts("letters", renamed, renamed, renamed))
+    others = replace(given, splits=DatasetSplits("letters", renamed, renamed, renamed))
     assert "other classes than those of letters" in with_class_head(CHAPTER, others).notes[1]
-    assert "one class alone" in with_class_head(CHAPTER, replace(given, judge=None)).notes[1]
-    pictures = replace(given, subject=replace(given.subject, model=None))
+    assert (
+        "one class alone"
+        in with_class_head(CHAPTER, replace(given, reference_classifier=None)).notes[1]
+    )
+    pictures = replace(given, sample_set=replace(given.sample_set, model=None))
     assert with_class_head(CHAPTER, pictures) is CHAPTER
 
 
 def test_of_few_test_images_it_says_what_it_takes(
-    evidence: Callable[..., Evidence], parts: DataParts
+    evidence: Callable[..., EvaluationData], splits: DatasetSplits
 ) -> None:
-    few = replace(parts, test=parts.test.subset(np.array([0, 1, 2, 3])))
-    own, judged = with_class_head(CHAPTER, replace(evidence(), parts=few)).figures
+    few = replace(splits, test=splits.test.subset(np.array([0, 1, 2, 3])))
+    own, judged = with_class_head(CHAPTER, replace(evidence(), splits=few)).figures
     assert own.value is None
     assert judged.value is None
     assert "at least 10 test images" in own.note
-    fifteen = replace(parts, test=parts.test.subset(np.arange(15)))
-    own, _ = with_class_head(CHAPTER, replace(evidence(), parts=fifteen)).figures
+    fifteen = replace(splits, test=splits.test.subset(np.arange(15)))
+    own, _ = with_class_head(CHAPTER, replace(evidence(), splits=fifteen)).figures
     assert own.value == pytest.approx(2 / 3)
     assert own.per_class == (None, None, None)
     assert "per class it takes at least 10" in own.note
 
 
 def test_a_report_of_a_model_with_few_labels_tells_their_number(
-    evidence: Callable[..., Evidence], parts: DataParts, tmp_path: Path
+    evidence: Callable[..., EvaluationData], splits: DatasetSplits, tmp_path: Path
 ) -> None:
     """In text, JSON and HTML, of an SGAN, which is asked for no class."""
-    partly = replace(parts, labelled_rows=np.arange(6))
+    partly = replace(splits, labeled_rows=np.arange(6))
     given = evidence(partly, objective={"name": "sgan"}, conditioning=WITHOUT_CLASSES)
-    prepared = Prepared(given, (given.eye,), None, False, False, ())
+    prepared = Prepared(given, (given.extractor,), None, False, False, ())
     sections = evaluate(prepared, Stopwatch(lambda *_told: None, lambda *_told: None))
     report = report_of(prepared, sections, {})
     labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
@@ -204,7 +221,7 @@ def test_a_report_of_a_model_with_few_labels_tells_their_number(
     own = figures["labels.real.class_head"]
     assert own["value"] == pytest.approx(2 / 3)
     assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
-    assert figures["labels.real.judge"]["value"] == given.the_judge.accuracy(parts.test)
+    assert figures["labels.real.judge"]["value"] == given.the_judge.accuracy(splits.test)
     assert figures["labels.shares.judge"]["per_class"] == []
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6

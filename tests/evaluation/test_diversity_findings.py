@@ -14,7 +14,7 @@ GOOD = Variety(
     similarity=(0.2, 0.3, 0.4),
     real_similarity=(0.2, 0.3, 0.4),
     sharpness=1.0,
-    colour=(0.9, 1.0, 1.1),
+    color=(0.9, 1.0, 1.1),
 )
 
 
@@ -43,9 +43,9 @@ def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() ->
         (replace(GOOD, duplicates=(0.0, 0.3, 0.0)), [("duplicate-samples", "warning")]),
         (replace(GOOD, duplicates=(1.0, 1.0, 1.0)), [("duplicate-samples", "fault")]),
         (replace(GOOD, sharpness=0.4), [("blurry", "warning")]),
-        (replace(GOOD, colour=(0.02, 0.3, 0.9)), [("few-colours", "warning")]),
-        (replace(GOOD, colour=(0.02, 0.7, 0.9)), [("good", "good")]),
-        (replace(GOOD, colour=(None, None, None)), [("good", "good")]),
+        (replace(GOOD, color=(0.02, 0.3, 0.9)), [("few-colors", "warning")]),
+        (replace(GOOD, color=(0.02, 0.7, 0.9)), [("good", "good")]),
+        (replace(GOOD, color=(None, None, None)), [("good", "good")]),
         (replace(GOOD, sharpness=9.0), [("noise", "fault")]),
         (
             replace(GOOD, variance=(4.0, 5.0, 6.0), variance_by_seen_class=3.0),
@@ -78,11 +78,11 @@ def test_without_figures_nothing_is_said() -> None:
     assert diversity_findings(Variety(GOOD.classes, none, None, none, none, none, None, none)) == ()
 
 
-def test_classes_of_one_colour_are_named() -> None:
-    (finding,) = diversity_findings(replace(GOOD, colour=(0.02, 0.3, 0.9)))
+def test_classes_of_one_color_are_named() -> None:
+    (finding,) = diversity_findings(replace(GOOD, color=(0.02, 0.3, 0.9)))
     assert "vary 0.41 as much" in finding.sentence
     assert finding.sentence.endswith("hardly at all in a.")
-    of_all = replace(GOOD, classes=("",), variance=(1.0,), duplicates=(0.0,), colour=(0.01,))
+    of_all = replace(GOOD, classes=("",), variance=(1.0,), duplicates=(0.0,), color=(0.01,))
     of_all = replace(of_all, similarity=(0.2,), real_similarity=(0.2,), conditional=False)
     (finding,) = diversity_findings(of_all)
     assert finding.sentence.endswith("vary 0.01 as much as those of real images.")

@@ -8,10 +8,10 @@ from typing import cast, final
 import numpy as np
 import pytest
 
-from acgan.classifiers.extractor import Answers
-from acgan.classifiers.reference_classifier import Judge
-from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
-from acgan.evaluation.evaluation_data import Evidence, Sides, Subject
+from acgan.classifiers.extractor import Predictions
+from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
+from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets, SampleSet
 from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.fidelity_measured import REPLICATES
 from acgan.execution.progress import Progress
@@ -38,43 +38,45 @@ class Pixels:
     def resize_rule(self) -> str:
         return "none"
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         pixels = images.reshape(len(images), -1).astype(np.float32) / 32
-        centres = np.array([2, 4, 6], np.float32)
-        logits = -3 * np.square(pixels.mean(1, keepdims=True) - centres)
+        centers = np.array([2, 4, 6], np.float32)
+        logits = -3 * np.square(pixels.mean(1, keepdims=True) - centers)
         signs = np.random.default_rng(0).choice([-1, 1], (self.times, pixels.shape[1]))
         signs[0] = 1
         features = np.concatenate([pixels * sign for sign in signs], axis=1)
-        return Answers(logits.astype(np.float32), features.astype(np.float32))
+        return Predictions(logits.astype(np.float32), features.astype(np.float32))
 
     def weights_hash(self) -> str:
         return f"{self.name} {self.times}"
 
 
-def clouds(per_class: int, seed: int, spread: float = 12.0) -> LabelledImages:
-    """Grey 3×4 images around a brightness of the class's own."""
+def clouds(per_class: int, seed: int, spread: float = 12.0) -> LabeledImages:
+    """Gray 3×4 images around a brightness of the class's own."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), per_class).astype(np.int64)
     images = random.normal(size=(len(labels), 1, 3, 4)) * spread
     images += 64 * (labels[:, None, None, None] + 1)
-    return LabelledImages(images.clip(0, 255).round().astype(np.uint8), labels, CLASSES)
+    return LabeledImages(images.clip(0, 255).round().astype(np.uint8), labels, CLASSES)
 
 
-PARTS = DataParts("clouds", clouds(10, 0), clouds(260, 1), clouds(500, 2))
+PARTS = DatasetSplits("clouds", clouds(10, 0), clouds(260, 1), clouds(500, 2))
 SAMPLES = clouds(400, 3)  # a perfect model: the very process that the data come from
 
 
 def evidence(
-    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, parts: DataParts = PARTS
-) -> Evidence:
-    subject = Subject("samples", images, asked, CLASSES)
-    return Evidence(subject, parts, cast(Judge, None), held_out=True, seed=4)
+    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, splits: DatasetSplits = PARTS
+) -> EvaluationData:
+    sample_set = SampleSet("samples", images, asked, CLASSES)
+    return EvaluationData(
+        sample_set, splits, cast(ReferenceClassifier, None), held_out=True, seed=4
+    )
 
 
 def section(
-    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, parts: DataParts = PARTS
+    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, splits: DatasetSplits = PARTS
 ) -> Section:
-    return fidelity_section(evidence(images, asked, parts), [Pixels()])
+    return fidelity_section(evidence(images, asked, splits), [Pixels()])
 
 
 def figures(of: Section) -> dict[str, Figure]:
@@ -113,10 +115,10 @@ def test_a_perfect_model_lies_at_the_floor(perfect: Section) -> None:
 def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> None:
     found, pixels = figures(perfect), Pixels()
     fake, real, unseen = (
-        pixels.answers(each)
+        pixels.predict(each)
         for each in (SAMPLES.images, PARTS.test.images, PARTS.validation.images)
     )
-    whole = Sides(fake.features, real.features, unseen.features)
+    whole = FeatureSets(fake.features, real.features, unseen.features)
     assert found["frechet"].value == frechet_distance(fake.features, real.features)
     floor = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
     assert found["frechet"].floor == floor
@@ -143,7 +145,7 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
         assert found["kid"].per_class[index] == kernel_distance(*of_class[:2]).value
         values = []
         for draw in range(5):
-            some = Sides(*of_class).equal(256, seed=(4, index, draw))
+            some = FeatureSets(*of_class).equal(256, seed=(4, index, draw))
             assert some is not None
             assert some.counts == (260, 260, 260)
             values.append(frechet_distance(some.samples, some.test))
@@ -238,8 +240,8 @@ def test_each_class_takes_enough_images_of_its_own() -> None:
 
 
 def test_too_little_validation_costs_the_floor_only() -> None:
-    small = DataParts("clouds", PARTS.train, clouds(20, 1), PARTS.test)
-    found = section(parts=small)
+    small = DatasetSplits("clouds", PARTS.train, clouds(20, 1), PARTS.test)
+    found = section(splits=small)
     for name, figure in figures(found).items():
         assert figure.value is not None
         if name != "inception_score":

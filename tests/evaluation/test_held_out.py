@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import DataError
 from acgan.evaluation.prepare import check_same_split, check_unseen, has_same_split
@@ -28,73 +28,73 @@ def pictures(folder: Path, seeds: range) -> DataConfig:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> tuple[DataConfig, DataParts]:
+def own(tmp_path: Path) -> tuple[DataConfig, DatasetSplits]:
     config = pictures(tmp_path / "own", range(40))
     return config, load_data(config)
 
 
 def test_the_models_own_split_is_held_out(
-    own: tuple[DataConfig, DataParts], untrained: Untrained
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained
 ) -> None:
-    config, parts = own
-    model = untrained(parts, config)
-    assert has_same_split(model, parts)
-    check_same_split(model, parts, "run")
+    config, splits = own
+    model = untrained(splits, config)
+    assert has_same_split(model, splits)
+    check_same_split(model, splits, "run")
 
 
 def test_another_cut_of_the_same_data_is_refused(
-    own: tuple[DataConfig, DataParts], untrained: Untrained
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained
 ) -> None:
-    config, parts = own
+    config, splits = own
     other = load_data(config.model_copy(update={"split_seed": 1}))
     with pytest.raises(DataError, match=r"another split .* --other-data"):
-        check_same_split(untrained(parts, config), other, "run")
+        check_same_split(untrained(splits, config), other, "run")
     with pytest.raises(DataError, match="are training images of run"):
-        check_unseen(untrained(parts, config), other, "run")
+        check_unseen(untrained(splits, config), other, "run")
 
 
 def test_a_swap_of_train_and_test_is_refused(
-    own: tuple[DataConfig, DataParts], untrained: Untrained
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained
 ) -> None:
-    config, parts = own
-    swapped = DataParts(parts.name, parts.test, parts.validation, parts.train)
+    config, splits = own
+    swapped = DatasetSplits(splits.name, splits.test, splits.validation, splits.train)
     with pytest.raises(DataError, match="another split"):
-        check_same_split(untrained(parts, config), swapped, "run")
+        check_same_split(untrained(splits, config), swapped, "run")
 
 
 def test_other_pictures_are_found_to_be_unseen(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
+    config, splits = own
     other = load_data(pictures(tmp_path / "other", range(100, 140)))
-    assert check_unseen(untrained(parts, config), other, "run") is True
+    assert check_unseen(untrained(splits, config), other, "run") is True
 
 
 def test_one_shared_picture_is_enough_to_refuse(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
+    config, splits = own
     other = load_data(pictures(tmp_path / "other", range(100, 140)))
     images = other.test.images.copy()
-    images[0] = parts.train.images[3]
-    spoiled = DataParts(
+    images[0] = splits.train.images[3]
+    spoiled = DatasetSplits(
         other.name,
         other.train,
         other.validation,
         type(other.test)(images, other.test.labels, other.classes),
     )
     with pytest.raises(DataError, match=r"^1 of the validation and test images"):
-        check_unseen(untrained(parts, config), spoiled, "run")
+        check_unseen(untrained(splits, config), spoiled, "run")
 
 
 def test_where_the_models_data_are_gone_nobody_knows(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
+    config, splits = own
     other = load_data(pictures(tmp_path / "other", range(100, 140)))
-    gone = untrained(parts, config.model_copy(update={"source": str(tmp_path / "gone")}))
+    gone = untrained(splits, config.model_copy(update={"source": str(tmp_path / "gone")}))
     assert check_unseen(gone, other, "run") is None
-    changed = untrained(parts, config.model_copy(update={"split_seed": 7}), name="changed")
+    changed = untrained(splits, config.model_copy(update={"split_seed": 7}), name="changed")
     assert check_unseen(changed, other, "run") is None
 
 

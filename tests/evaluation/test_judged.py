@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import Judge, JudgeConfig, fit_judge
-from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifier,
+    ReferenceClassifierConfig,
+    fit_reference_classifier,
+)
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
 from acgan.errors import DataError
 from acgan.evaluation.evaluation_data import Reference, reference
 from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
@@ -21,7 +25,7 @@ from acgan.metrics.frechet import equal_count_distance, frechet_distance
 CLASSES = make_classes(["left", "right", "both"])
 
 
-def halves(count: int, seed: int) -> LabelledImages:
+def halves(count: int, seed: int) -> LabeledImages:
     """9×8 noise, brighter by some amount on the left, on the right or on both sides."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 3
@@ -31,10 +35,10 @@ def halves(count: int, seed: int) -> LabelledImages:
     left[..., :4], right[..., 4:] = 1, 1
     images[labels != 1] += (bright * left)[labels != 1]
     images[labels != 0] += (bright * right)[labels != 0]
-    return LabelledImages(images.astype(np.uint8), labels.astype(np.int64), CLASSES)
+    return LabeledImages(images.astype(np.uint8), labels.astype(np.int64), CLASSES)
 
 
-PARTS = DataParts("halves", halves(300, 0), halves(300, 1), halves(600, 2))
+PARTS = DatasetSplits("halves", halves(300, 0), halves(300, 1), halves(600, 2))
 SAMPLES = halves(900, 3)  # a perfect model: the very process that the data come from
 
 
@@ -47,9 +51,9 @@ def one_thread() -> Any:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
-    config = JudgeConfig(
-        network=JudgeNetworkConfig(stem=4, stages=(8,)),
+def reference_classifier() -> ReferenceClassifier:
+    config = ReferenceClassifierConfig(
+        network=ReferenceNetworkConfig(stem=4, stages=(8,)),
         fit=FitConfig(
             flip=False,
             images=1_600,
@@ -59,12 +63,12 @@ def judge() -> Judge:
             precision="fp32",
         ),
     )
-    return fit_judge(PARTS.train, config=config)
+    return fit_reference_classifier(PARTS.train, config=config)
 
 
 @pytest.fixture(scope="module")
-def against(judge: Judge) -> Reference:
-    return reference(judge, PARTS)
+def against(reference_classifier: ReferenceClassifier) -> Reference:
+    return reference(reference_classifier, PARTS)
 
 
 def quality(against: Reference, images: Images, asked: Labels = SAMPLES.labels) -> JudgedQuality:
@@ -82,11 +86,14 @@ def test_a_perfect_model_is_called_good(against: Reference) -> None:
 
 
 def test_every_figure_is_the_formulas_on_the_judges_features(
-    judge: Judge, against: Reference
+    reference_classifier: ReferenceClassifier, against: Reference
 ) -> None:
     got = quality(against, SAMPLES.images)
-    fake, real = judge.answers(SAMPLES.images), judge.answers(PARTS.test.images)
-    unseen = judge.answers(PARTS.validation.images)
+    fake, real = (
+        reference_classifier.predict(SAMPLES.images),
+        reference_classifier.predict(PARTS.test.images),
+    )
+    unseen = reference_classifier.predict(PARTS.validation.images)
     assert got.frechet == frechet_distance(fake.features, real.features)
     assert got.floor == equal_count_distance(unseen.features, real.features, draws=5, seed=0)
     assert got.floors == got.frechet / got.floor
@@ -127,29 +134,37 @@ def test_noise_is_far_away(against: Reference) -> None:
     assert quality(against, noise).floors > 10
 
 
-def test_while_choosing_a_recipe_the_reference_is_the_validation_part(judge: Judge) -> None:
-    against = reference(judge, PARTS, part="validation")
+def test_while_choosing_a_recipe_the_reference_is_the_validation_part(
+    reference_classifier: ReferenceClassifier,
+) -> None:
+    against = reference(reference_classifier, PARTS, part="validation")
     got = quality(against, SAMPLES.images)
-    real = judge.answers(PARTS.validation.images)
-    assert got.frechet == frechet_distance(judge.answers(SAMPLES.images).features, real.features)
+    real = reference_classifier.predict(PARTS.validation.images)
+    assert got.frechet == frechet_distance(
+        reference_classifier.predict(SAMPLES.images).features, real.features
+    )
     assert got.protocol["reference"] == "validation"
     assert got.protocol["reference_hash"] == PARTS.validation.content_hash
 
 
-def test_the_protocol_says_what_stands_behind_the_figures(judge: Judge, against: Reference) -> None:
+def test_the_protocol_says_what_stands_behind_the_figures(
+    reference_classifier: ReferenceClassifier, against: Reference
+) -> None:
     protocol = quality(against, SAMPLES.images).protocol
     assert protocol["samples_per_class"] == [300, 300, 300]
     assert (protocol["reference"], protocol["reference_images"]) == ("test", 600)
     assert protocol["floor_images_a_side"] == 300
     assert protocol["floor_draws"] == 5
-    assert protocol["judge_weights_hash"] == judge.weights_hash()
+    assert protocol["judge_weights_hash"] == reference_classifier.weights_hash()
     assert protocol["judge_accuracy"] == {
-        "validation": judge.accuracy(PARTS.validation),
-        "test": judge.accuracy(PARTS.test),
+        "validation": reference_classifier.accuracy(PARTS.validation),
+        "test": reference_classifier.accuracy(PARTS.test),
     }
 
 
-def test_too_few_images_are_said_instead_of_measured(judge: Judge, against: Reference) -> None:
+def test_too_few_images_are_said_instead_of_measured(
+    reference_classifier: ReferenceClassifier, against: Reference
+) -> None:
     few = quality(against, SAMPLES.images[:4], SAMPLES.labels[:4])
     plain = json.loads(json.dumps(few.to_json(), allow_nan=False))
     assert plain["frechet"] is None
@@ -161,29 +176,33 @@ def test_too_few_images_are_said_instead_of_measured(judge: Judge, against: Refe
     ]
     assert "no Fréchet distance: 4 images" in few.notes[0]
     assert "fewer than two images of right, both" in few.notes[1]
-    small = DataParts("halves", PARTS.train, halves(30, 1), halves(40, 2))
-    without = judge_samples(SAMPLES.images, SAMPLES.labels, reference(judge, small))
+    small = DatasetSplits("halves", PARTS.train, halves(30, 1), halves(40, 2))
+    without = judge_samples(SAMPLES.images, SAMPLES.labels, reference(reference_classifier, small))
     assert without.to_json()["floor"] is None
     assert any("no floor: 30 images" in note for note in without.notes)
 
 
-def test_equal_parts_need_one_draw(judge: Judge) -> None:
-    equal = DataParts("halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300)))
-    assert reference(judge, equal).floor_draws == 1
+def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) -> None:
+    equal = DatasetSplits(
+        "halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300))
+    )
+    assert reference(reference_classifier, equal).floor_draws == 1
 
 
-def test_kept_answers_change_no_figure(judge: Judge, against: Reference, tmp_path: Path) -> None:
+def test_kept_answers_change_no_figure(
+    reference_classifier: ReferenceClassifier, against: Reference, tmp_path: Path
+) -> None:
     for _ in range(2):
-        kept = reference(judge, PARTS, folder=tmp_path)
+        kept = reference(reference_classifier, PARTS, folder=tmp_path)
         assert kept.floor == against.floor
         assert np.array_equal(kept.features, against.features)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_judge_of_other_images_is_refused(judge: Judge) -> None:
+def test_a_judge_of_other_images_is_refused(reference_classifier: ReferenceClassifier) -> None:
     other = dataclasses.replace(PARTS, train=halves(300, 9))
     with pytest.raises(DataError, match="fitted to other images"):
-        reference(judge, other)
+        reference(reference_classifier, other)
 
 
 def test_samples_of_another_size_or_none_are_refused(against: Reference) -> None:

@@ -10,47 +10,53 @@ from typing import cast, final
 import numpy as np
 import pytest
 
-from acgan.classifiers.extractor import Answers
-from acgan.classifiers.reference_classifier import Judge, fit_judge
+from acgan.classifiers.extractor import Predictions
+from acgan.classifiers.reference_classifier import ReferenceClassifier, fit_reference_classifier
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, Images, LabelledImages, Labels, make_classes
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
 from acgan.data.load import load_data
-from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.labels import labels_section
 from acgan.execution.progress import Progress
 from acgan.report.section import Figure, Section, Table
 
 
 @pytest.fixture(scope="module")
-def digits() -> DataParts:
+def digits() -> DatasetSplits:
     return load_data(DataConfig(source="digits"))
 
 
 @pytest.fixture(scope="module")
-def judge(digits: DataParts) -> Judge:
-    return fit_judge(digits.train, images=12_000)
+def reference_classifier(digits: DatasetSplits) -> ReferenceClassifier:
+    return fit_reference_classifier(digits.train, images=12_000)
 
 
-def of(parts: DataParts, judge: Judge, samples: Images, asked: Labels) -> Evidence:
-    return Evidence(Subject("samples", samples, asked, parts.classes), parts, judge, None)
+def of(
+    splits: DatasetSplits, reference_classifier: ReferenceClassifier, samples: Images, asked: Labels
+) -> EvaluationData:
+    return EvaluationData(
+        SampleSet("samples", samples, asked, splits.classes), splits, reference_classifier, None
+    )
 
 
 def figures(section: Section) -> dict[str, Figure]:
     return {each.key: each for each in section.figures}
 
 
-def test_real_images_as_samples_are_called_good(digits: DataParts, judge: Judge) -> None:
+def test_real_images_as_samples_are_called_good(
+    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> None:
     val = digits.validation
-    section = labels_section(of(digits, judge, val.images, val.labels), None)
+    section = labels_section(of(digits, reference_classifier, val.images, val.labels), None)
     (finding,) = section.findings
     assert finding.level == "good"
     found = figures(section)
     accuracy = found["labels.accuracy.judge"]
-    assert accuracy.value == pytest.approx(judge.accuracy(val))
+    assert accuracy.value == pytest.approx(reference_classifier.accuracy(val))
     assert accuracy.interval is not None
     assert accuracy.value is not None
     assert accuracy.interval[0] < accuracy.value < accuracy.interval[1]
-    assert accuracy.floor == pytest.approx(judge.accuracy(digits.test), abs=0.01)
+    assert accuracy.floor == pytest.approx(reference_classifier.accuracy(digits.test), abs=0.01)
     assert len(accuracy.per_class) == len(accuracy.per_class_floor) == 10
     half = found["labels.resolution.half.judge"]
     assert half.value == pytest.approx(half.floor, abs=0.06)
@@ -58,10 +64,14 @@ def test_real_images_as_samples_are_called_good(digits: DataParts, judge: Judge)
     assert any("ImageNet" in note for note in section.notes)
 
 
-def test_a_generator_that_permutes_classes_is_named(digits: DataParts, judge: Judge) -> None:
+def test_a_generator_that_permutes_classes_is_named(
+    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> None:
     val = digits.validation
     exchanged = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])  # asked for five, it draws three
-    section = labels_section(of(digits, judge, val.images, exchanged[val.labels]), None)
+    section = labels_section(
+        of(digits, reference_classifier, val.images, exchanged[val.labels]), None
+    )
     first = section.findings[0]
     assert (first.key, first.level) == ("classes-permuted", "fault")
     assert "three is drawn when five is asked" in first.sentence
@@ -73,17 +83,21 @@ def test_a_generator_that_permutes_classes_is_named(digits: DataParts, judge: Ju
     assert table.rows[3].index(max(map(int, table.rows[3][1:]))) == 1 + 5  # type: ignore[arg-type]
 
 
-def test_a_generator_that_ignores_the_label_is_named(digits: DataParts, judge: Judge) -> None:
+def test_a_generator_that_ignores_the_label_is_named(
+    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> None:
     val = digits.validation
     asked = np.random.default_rng(0).permutation(val.labels)
-    (finding,) = labels_section(of(digits, judge, val.images, asked), None).findings
+    (finding,) = labels_section(of(digits, reference_classifier, val.images, asked), None).findings
     assert (finding.key, finding.level) == ("label-ignored", "fault")
     assert "ignores the label" in finding.sentence
 
 
-def test_of_few_samples_it_says_what_it_takes(digits: DataParts, judge: Judge) -> None:
+def test_of_few_samples_it_says_what_it_takes(
+    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> None:
     val = digits.validation
-    section = labels_section(of(digits, judge, val.images[:6], val.labels[:6]), None)
+    section = labels_section(of(digits, reference_classifier, val.images[:6], val.labels[:6]), None)
     assert all(each.value is None and "at least 10" in each.note for each in section.figures)
     assert section.findings == ()
     seen = {digits.classes[k].name for k in val.labels[:6]}
@@ -108,7 +122,7 @@ class Photographer:
         self.blind_below = 0.0
         self.looked_at = 0
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         self.looked_at += len(images)
         brightness = images.mean(axis=(1, 2, 3))
         seen = np.clip(np.round(brightness / 8).astype(int) - 1, 0, len(self._indices) - 1)
@@ -117,31 +131,33 @@ class Photographer:
         blind = images.std(axis=(1, 2, 3)) < self.blind_below
         logits[blind] = 0
         logits[blind, self._indices[0]] = 1
-        return Answers(logits, np.stack([brightness, brightness**2], 1).astype(np.float32))
+        return Predictions(logits, np.stack([brightness, brightness**2], 1).astype(np.float32))
 
     def weights_hash(self) -> str:
         return "fake"
 
 
-def flat(names: Sequence[str], count: int, seed: int) -> LabelledImages:
-    """Colour images of a class's brightness, 8 (k + 1), with fine noise on top."""
+def flat(names: Sequence[str], count: int, seed: int) -> LabeledImages:
+    """Color images of a class's brightness, 8 (k + 1), with fine noise on top."""
     labels = (np.arange(count) % len(names)).astype(np.int64)
     noise = np.random.default_rng(seed).normal(0, 3, (count, 3, 8, 8))
     images = 8.0 * (labels + 1)[:, None, None, None] + noise - noise.mean((1, 2, 3), keepdims=True)
-    return LabelledImages(
+    return LabeledImages(
         images.round().clip(0, 255).astype(np.uint8), labels, make_classes(list(names))
     )
 
 
 def bright(
     names: Sequence[str], samples: Images, asked: Labels, folder: Path | None = None
-) -> Evidence:
+) -> EvaluationData:
     """Evidence on such images before a judge who sees brightness."""
     train, validation, test = (flat(names, 8 * len(names), seed) for seed in range(3))
-    parts = DataParts("bright", train, validation, test)
-    judge = cast(Judge, Photographer(range(len(names)), len(names), "judge"))
-    subject = Subject("samples", samples, asked, parts.classes)
-    return Evidence(subject, parts, judge, None, folder=folder)
+    splits = DatasetSplits("bright", train, validation, test)
+    reference_classifier = cast(
+        ReferenceClassifier, Photographer(range(len(names)), len(names), "judge")
+    )
+    sample_set = SampleSet("samples", samples, asked, splits.classes)
+    return EvaluationData(sample_set, splits, reference_classifier, None, folder=folder)
 
 
 PETS = ("cat", "dog", "deer", "frog")
@@ -187,7 +203,7 @@ def test_detail_that_real_images_need_and_samples_do_not_is_seen() -> None:
     coarse[:, :, :4] -= 4
     coarse[:, :, 4:] += 4
     evidence = bright(PETS, coarse.astype(np.uint8), samples.labels)
-    cast(Photographer, evidence.judge).blind_below = 2.0
+    cast(Photographer, evidence.reference_classifier).blind_below = 2.0
     section = labels_section(evidence, None)
     half = figures(section)["labels.resolution.half.judge"]
     assert (half.value, half.floor) == (1.0, 0.25)

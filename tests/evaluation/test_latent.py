@@ -11,35 +11,39 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import Judge, JudgeConfig, fit_judge
-from acgan.data.images import DataParts
-from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifier,
+    ReferenceClassifierConfig,
+    fit_reference_classifier,
+)
+from acgan.data.images import DatasetSplits
+from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.latent import latent_section
 from acgan.model.model import load
 from acgan.report.section import Picture, Section, Table
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training.display import SilentDisplay
-from acgan.training.start import carry_out
+from acgan.training.start import run_training
 
 
 @pytest.fixture(scope="module")
-def judge(tiny_parts: DataParts) -> Judge:
-    config = JudgeConfig(
-        network=JudgeNetworkConfig(stem=4, stages=(8,)),
+def reference_classifier(tiny_splits: DatasetSplits) -> ReferenceClassifier:
+    config = ReferenceClassifierConfig(
+        network=ReferenceNetworkConfig(stem=4, stages=(8,)),
         fit=FitConfig(
             flip=False, images=400, batch_size=16, peak_rate=0.02, shift_pixels=1, precision="fp32"
         ),
     )
-    return fit_judge(tiny_parts.train, config=config)
+    return fit_reference_classifier(tiny_splits.train, config=config)
 
 
 @pytest.fixture
 def run(
     tmp_path: Path,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tiny_config: Callable[..., RunConfig],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], Path]:
@@ -48,17 +52,19 @@ def run(
 
     def make(mode: str) -> Path:
         config = tiny_config(generator={"conditioning": {"mode": mode}})
-        carry_out(config, tiny_parts, RunFolder(tmp_path / "run"), SilentDisplay())
+        run_training(config, tiny_splits, RunFolder(tmp_path / "run"), SilentDisplay())
         return tmp_path / "run"
 
     return make
 
 
-def chapter(folder: Path, parts: DataParts, judge: Judge, run: Path | None) -> Section:
+def chapter(
+    folder: Path, splits: DatasetSplits, reference_classifier: ReferenceClassifier, run: Path | None
+) -> Section:
     model = load(folder)
     samples, asked = model.sample(count=4), np.repeat(np.arange(3), 4)
-    subject = Subject("tiny", samples, asked.astype(np.int64), parts.classes, model, run)
-    section = latent_section(Evidence(subject, parts, judge, True))
+    sample_set = SampleSet("tiny", samples, asked.astype(np.int64), splits.classes, model, run)
+    section = latent_section(EvaluationData(sample_set, splits, reference_classifier, True))
     assert section is not None
     return section
 
@@ -70,10 +76,13 @@ def pictures(section: Section) -> dict[str, Image.Image]:
 
 @pytest.mark.parametrize("mode", ["batchnorm", "one-hot", "multiply"])
 def test_a_run_shows_its_past(
-    run: Callable[[str], Path], tiny_parts: DataParts, judge: Judge, mode: str
+    run: Callable[[str], Path],
+    tiny_splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
+    mode: str,
 ) -> None:
     folder = run(mode)
-    section = chapter(folder, tiny_parts, judge, folder)
+    section = chapter(folder, tiny_splits, reference_classifier, folder)
     table = section.blocks[-1]
     assert isinstance(table, Table)
     assert table.rows[0][0] == 0
@@ -89,47 +98,67 @@ def test_a_run_shows_its_past(
 
 
 def test_the_last_row_is_the_model_itself(
-    run: Callable[[str], Path], tiny_parts: DataParts, judge: Judge
+    run: Callable[[str], Path],
+    tiny_splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
 ) -> None:
     folder = run("batchnorm")
-    sheet = pictures(chapter(folder, tiny_parts, judge, folder))["The same seed over training time"]
+    grid = pictures(chapter(folder, tiny_splits, reference_classifier, folder))[
+        "The same seed over training time"
+    ]
     image = load(folder).sample(label=2, count=1, seed=0)[0, 0]
     large = image.repeat(7, axis=0).repeat(7, axis=1)  # 8 px are enlarged to 56
-    last = np.asarray(sheet)[-10 - 56 : -10, -10 - 56 : -10]
+    last = np.asarray(grid)[-10 - 56 : -10, -10 - 56 : -10]
     np.testing.assert_array_equal(last, large)
 
 
 def test_a_model_folder_alone_has_no_past(
-    run: Callable[[str], Path], tiny_parts: DataParts, judge: Judge
+    run: Callable[[str], Path],
+    tiny_splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
 ) -> None:
-    section = chapter(run("batchnorm") / "model", tiny_parts, judge, None)
+    section = chapter(run("batchnorm") / "model", tiny_splits, reference_classifier, None)
     assert any("past" in note for note in section.notes)
     assert len(pictures(section)) == 3
     assert section.protocols["past"]["checkpoints"] == []
 
 
 def test_a_damaged_checkpoint_is_left_out_with_a_note(
-    run: Callable[[str], Path], tiny_parts: DataParts, judge: Judge
+    run: Callable[[str], Path],
+    tiny_splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
 ) -> None:
     folder = run("batchnorm")
-    whole = chapter(folder, tiny_parts, judge, folder).protocols["past"]["checkpoints"]
+    whole = chapter(folder, tiny_splits, reference_classifier, folder).protocols["past"][
+        "checkpoints"
+    ]
     damaged = sorted((folder / "checkpoints").iterdir())[1]
     (damaged / "tensors.safetensors").write_bytes(b"nothing")
-    section = chapter(folder, tiny_parts, judge, folder)
+    section = chapter(folder, tiny_splits, reference_classifier, folder)
     assert any(damaged.name in note for note in section.notes)
     assert section.protocols["past"]["checkpoints"] == [whole[0], *whole[2:]]
     shutil.rmtree(folder / "checkpoints")
-    assert any("past" in note for note in chapter(folder, tiny_parts, judge, folder).notes)
+    assert any(
+        "past" in note for note in chapter(folder, tiny_splits, reference_classifier, folder).notes
+    )
 
 
 def test_the_same_evidence_gives_the_same_chapter(
-    run: Callable[[str], Path], tiny_parts: DataParts, judge: Judge
+    run: Callable[[str], Path],
+    tiny_splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
 ) -> None:
     folder = run("concatenate")
-    assert chapter(folder, tiny_parts, judge, folder) == chapter(folder, tiny_parts, judge, folder)
+    assert chapter(folder, tiny_splits, reference_classifier, folder) == chapter(
+        folder, tiny_splits, reference_classifier, folder
+    )
 
 
-def test_samples_without_a_model_have_no_such_chapter(tiny_parts: DataParts, judge: Judge) -> None:
-    test = tiny_parts.test
-    subject = Subject("folder", test.images, test.labels, tiny_parts.classes)
-    assert latent_section(Evidence(subject, tiny_parts, judge, None)) is None
+def test_samples_without_a_model_have_no_such_chapter(
+    tiny_splits: DatasetSplits, reference_classifier: ReferenceClassifier
+) -> None:
+    test = tiny_splits.test
+    sample_set = SampleSet("folder", test.images, test.labels, tiny_splits.classes)
+    assert (
+        latent_section(EvaluationData(sample_set, tiny_splits, reference_classifier, None)) is None
+    )

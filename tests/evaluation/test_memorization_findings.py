@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from acgan.evaluation.memorization_findings import NearCopies, memorisation_findings
+from acgan.evaluation.memorization_findings import NearCopies, memorization_findings
 from acgan.report.section import Finding
 
 
@@ -15,7 +15,7 @@ def finding(
     samples: int = 10_000,
 ) -> Finding:
     copies = (NearCopies("in pixels", *pixels), NearCopies("without detail", *blurred))
-    (only,) = memorisation_findings(
+    (only,) = memorization_findings(
         copies,
         samples=samples,
         held_out=samples,
@@ -64,7 +64,7 @@ def test_says_the_shares_it_rests_on() -> None:
 
 
 def test_without_figures_nothing_is_said() -> None:
-    nothing = memorisation_findings(
+    nothing = memorization_findings(
         (), samples=0, held_out=0, copy_sharpness=None, nearest_ratio=None
     )
     assert nothing == ()

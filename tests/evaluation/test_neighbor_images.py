@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from acgan.evaluation.diversity import similarity_chart
-from acgan.evaluation.neighbor_images import distance_chart, neighbour_sheet
+from acgan.evaluation.neighbor_images import distance_chart, neighbor_grid
 
 RANDOM = np.random.default_rng(0)
 
@@ -21,9 +21,9 @@ def test_every_image_is_on_the_sheet_with_its_own_pixels(channels: int) -> None:
     shape = (channels, 28, 28)
     samples = [RANDOM.integers(0, 256, (count, *shape), dtype=np.uint8) for count in (2, 1)]
     found = [each // 2 for each in samples]
-    sheet = opened(neighbour_sheet(["a", "long name"], samples, [("pixels", found)]))
-    assert sheet.mode == ("L" if channels == 1 else "RGB")
-    pixels = np.asarray(sheet).reshape(sheet.height, sheet.width, -1)
+    grid = opened(neighbor_grid(["a", "long name"], samples, [("pixels", found)]))
+    assert grid.mode == ("L" if channels == 1 else "RGB")
+    pixels = np.asarray(grid).reshape(grid.height, grid.width, -1)
     for image in (*samples[0], *samples[1], *found[0], *found[1]):
         tile = np.moveaxis(image, 0, -1).repeat(2, axis=0).repeat(2, axis=1)
         places = np.lib.stride_tricks.sliding_window_view(

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.prepare import Request, prepare_evaluation
@@ -30,14 +30,14 @@ def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
     asked: list[bool] = []
 
-    def config(_train: LabelledImages, *, flip: bool) -> JudgeConfig:
+    def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
         asked.append(flip)
-        return JudgeConfig(
-            network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+        return ReferenceClassifierConfig(
+            network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
             fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
         )
 
-    monkeypatch.setattr(cache_module, "judge_config", config)
+    monkeypatch.setattr(cache_module, "reference_classifier_config", config)
     return asked
 
 
@@ -51,49 +51,49 @@ def pictures(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> P
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> tuple[DataConfig, DataParts]:
+def own(tmp_path: Path) -> tuple[DataConfig, DatasetSplits]:
     config = DataConfig(source=str(pictures(tmp_path / "own", range(60))))
     return config, load_data(config)
 
 
 def test_a_model_is_held_against_its_own_split(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
-    model = untrained(parts, config)
+    config, splits = own
+    model = untrained(splits, config)
     watch = Stopwatch()
     for path in (tmp_path / "run", tmp_path / "run" / "model"):
         prepared = prepare_evaluation(Request(path, **SMALL), watch)
         evidence = prepared.evidence
         assert evidence.held_out is True
-        assert prepared.own_training_part
-        assert evidence.parts.split_record() == parts.split_record()
-        assert np.array_equal(evidence.subject.samples, model.sample(count=10))
-        assert evidence.subject.run == tmp_path / "run"
-        assert evidence.subject.name == "run"
-        assert evidence.the_judge.record.train_hash == parts.train.content_hash
+        assert prepared.own_training_split
+        assert evidence.splits.split_record() == splits.split_record()
+        assert np.array_equal(evidence.sample_set.samples, model.sample(count=10))
+        assert evidence.sample_set.run == tmp_path / "run"
+        assert evidence.sample_set.name == "run"
+        assert evidence.the_judge.record.train_hash == splits.train.content_hash
         assert "is right on" in prepared.notes[0]
     assert list(watch.seconds) == ["data", "samples", "judge"]
 
 
 def test_a_judge_knows_labels_that_were_hidden_from_the_model(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config = own[0].model_copy(update={"labelled_per_class": 5})
+    config = own[0].model_copy(update={"labeled_per_class": 5})
     untrained(load_data(config), config, objective={"name": "acgan"})
     for data in (None, config.source):  # the same split, whether or not labels are hidden in it
         prepared = prepare_evaluation(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
         assert prepared.evidence.held_out is True
-        assert prepared.own_training_part
+        assert prepared.own_training_split
         assert prepared.evidence.the_judge.record.train_images == len(own[1].train)
         assert any("with the labels of 10 training images" in note for note in prepared.notes)
 
 
 def test_data_that_have_moved_are_named_again(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
-    untrained(parts, config)
+    config, splits = own
+    untrained(splits, config)
     (tmp_path / "own").rename(tmp_path / "moved")
     with pytest.raises((DataError, UsageError), match="own"):
         prepare_evaluation(Request(tmp_path / "run", **SMALL), Stopwatch())
@@ -102,10 +102,10 @@ def test_data_that_have_moved_are_named_again(
 
 
 def test_other_data_need_a_word(
-    own: tuple[DataConfig, DataParts], untrained: Untrained, tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
-    config, parts = own
-    untrained(parts, config)
+    config, splits = own
+    untrained(splits, config)
     other = str(pictures(tmp_path / "other", range(100, 160)))
     with pytest.raises(DataError, match=r"no held-out reference.* --other-data"):
         prepare_evaluation(Request(tmp_path / "run", data=other, **SMALL), Stopwatch())
@@ -113,7 +113,7 @@ def test_other_data_need_a_word(
         Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
     )
     assert prepared.evidence.held_out is True
-    assert not prepared.own_training_part
+    assert not prepared.own_training_split
     assert any("Copies of its training images were not looked for" in n for n in prepared.notes)
     (tmp_path / "own").rename(tmp_path / "gone")
     prepared = prepare_evaluation(
@@ -124,24 +124,28 @@ def test_other_data_need_a_word(
 
 
 def test_of_pictures_from_elsewhere_nothing_is_known(
-    own: tuple[DataConfig, DataParts], tmp_path: Path
+    own: tuple[DataConfig, DatasetSplits], tmp_path: Path
 ) -> None:
     made = pictures(tmp_path / "made", range(200, 240))
     prepared = prepare_evaluation(Request(made, data=own[0].source, **SMALL), Stopwatch())
     assert prepared.evidence.held_out is None
-    assert prepared.own_training_part
-    assert len(prepared.evidence.subject.samples) == 20
+    assert prepared.own_training_split
+    assert len(prepared.evidence.sample_set.samples) == 20
     assert any("Nobody here knows" in note for note in prepared.notes)
 
 
-def test_colour_folders_are_mirrored_unless_one_knows_better(
+def test_color_folders_are_mirrored_unless_one_knows_better(
     small_judges: list[bool], tmp_path: Path
 ) -> None:
     data = str(pictures(tmp_path / "photos", range(60), mode="RGB"))
     made = pictures(tmp_path / "made", range(200, 220), mode="RGB")
-    assert prepare_evaluation(Request(made, data=data, **SMALL), Stopwatch()).mirror is True
     assert (
-        prepare_evaluation(Request(made, data=data, mirror=False, **SMALL), Stopwatch()).mirror
+        prepare_evaluation(Request(made, data=data, **SMALL), Stopwatch()).horizontal_flip is True
+    )
+    assert (
+        prepare_evaluation(
+            Request(made, data=data, horizontal_flip=False, **SMALL), Stopwatch()
+        ).horizontal_flip
         is False
     )
     assert small_judges == [True, False]
@@ -158,7 +162,7 @@ def test_colour_folders_are_mirrored_unless_one_knows_better(
     ],
 )
 def test_mistakes_with_pictures(
-    own: tuple[DataConfig, DataParts], tmp_path: Path, changes: dict[str, Any], sentence: str
+    own: tuple[DataConfig, DatasetSplits], tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
     made = pictures(tmp_path / "made", range(200, 220))
     given = {**SMALL, **changes}
@@ -170,7 +174,7 @@ def test_mistakes_with_pictures(
             prepare_evaluation(request, Stopwatch())
     else:
         assert (
-            len(prepare_evaluation(request, Stopwatch()).evidence.subject.samples) == 2
+            len(prepare_evaluation(request, Stopwatch()).evidence.sample_set.samples) == 2
         )  # one a class
 
 
@@ -184,15 +188,15 @@ def test_mistakes_with_pictures(
     ],
 )
 def test_mistakes_with_models(
-    own: tuple[DataConfig, DataParts],
+    own: tuple[DataConfig, DatasetSplits],
     untrained: Untrained,
     small_judges: list[bool],
     tmp_path: Path,
     changes: dict[str, Any],
     sentence: str,
 ) -> None:
-    config, parts = own
-    untrained(parts, config)
+    config, splits = own
+    untrained(splits, config)
     with pytest.raises((DataError, UsageError), match=sentence):
         prepare_evaluation(Request(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
     assert not small_judges  # none is fitted for nothing
@@ -205,21 +209,21 @@ def test_a_path_to_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("made_by", ["model", "pictures"])
 def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
-    own: tuple[DataConfig, DataParts],
+    own: tuple[DataConfig, DatasetSplits],
     untrained: Untrained,
     small_judges: list[bool],
     tmp_path: Path,
     made_by: str,
 ) -> None:
-    config, parts = own
+    config, splits = own
     path = tmp_path / "run"
     if made_by == "model":
-        untrained(parts, config)
+        untrained(splits, config)
     else:
         pictures(path, range(100, 110))
     told: list[tuple[Model | None, str, bool]] = []
 
-    def refuse(model: Model | None, found: DataParts, asked: bool) -> None:
+    def refuse(model: Model | None, found: DatasetSplits, asked: bool) -> None:
         told.append((model, found.train.content_hash, asked))
         raise UsageError("not with these")
 
@@ -229,7 +233,7 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
     [(model, content, asked)] = told
     assert (model is not None, content, asked) == (
         made_by == "model",
-        parts.train.content_hash,
+        splits.train.content_hash,
         True,
     )
     assert not small_judges

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from acgan.classifiers.extractor import Answers, Extractor
-from acgan.evaluation.label_classifiers import Reader, share_beside_real, wilson_interval
+from acgan.classifiers.extractor import Extractor, Predictions
+from acgan.evaluation.label_classifiers import LabelClassifier, share_beside_real, wilson_interval
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
 
 
@@ -53,12 +53,12 @@ def test_a_class_that_nobody_asked_for_is_left_out() -> None:
 
 def test_a_reader_is_asked_only_for_what_it_knows() -> None:
     extractor: Extractor = None  # type: ignore[assignment]
-    reader = Reader(
+    reader = LabelClassifier(
         "labels.x", "x", extractor, lambda a: a.logits, np.array([True, False, True]), {}
     )
     logits = np.array([[3, 0, 1], [0, 0, 1], [1, 0, 0]], np.float32)
-    answers = Answers(logits, logits)
-    seen = reader.agreement(answers, np.array([0, 1, 2]))
+    predictions = Predictions(logits, logits)
+    seen = reader.agreement(predictions, np.array([0, 1, 2]))
     assert seen is not None
     assert seen.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
-    assert reader.agreement(answers, np.array([1, 1, 1])) is None
+    assert reader.agreement(predictions, np.array([1, 1, 1])) is None

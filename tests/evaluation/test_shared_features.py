@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from acgan.evaluation.origin import shared_features
-from acgan.networks.feature_network import TrunkName
+from acgan.networks.feature_network import FeatureNetworkName
 from acgan.runs.config import RunConfig
 
 TinyConfig = Callable[..., RunConfig]
@@ -16,7 +16,7 @@ def test_a_discriminator_that_began_with_noise_shares_nothing(tiny_config: TinyC
     assert shared_features(tiny_config()) is None
 
 
-@pytest.mark.parametrize("network", get_args(TrunkName))
+@pytest.mark.parametrize("network", get_args(FeatureNetworkName))
 def test_who_stands_on_an_extractor_is_to_be_held_to_another(
     network: str, tiny_config: TinyConfig
 ) -> None:

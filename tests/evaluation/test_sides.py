@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from acgan.evaluation.evaluation_data import Sides
+from acgan.evaluation.evaluation_data import FeatureSets
 
 
-def sides(samples: int, test: int, validation: int) -> Sides:
-    return Sides(
+def sides(samples: int, test: int, validation: int) -> FeatureSets:
+    return FeatureSets(
         *(
             np.arange(count)[:, None] + offset
             for count, offset in ((samples, 0), (test, 1_000), (validation, 2_000))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.sample_sets import counts_per_class, drawn_from, pictures_in
 from acgan.model.model import Model
@@ -34,22 +34,22 @@ def test_there_must_be_a_sample_of_each_class() -> None:
 
 
 def test_samples_are_those_that_the_model_draws(
-    tiny_parts: DataParts, untrained: Untrained
+    tiny_splits: DatasetSplits, untrained: Untrained
 ) -> None:
-    model = untrained(tiny_parts, DataConfig())
+    model = untrained(tiny_splits, DataConfig())
     told: list[tuple[str, int, int]] = []
-    subject = drawn_from(
+    sample_set = drawn_from(
         model,
-        tiny_parts,
+        tiny_splits,
         total=99,
         seed=5,
         name="run",
         run=None,
         progress=lambda *args: told.append(args),
     )
-    assert np.array_equal(subject.samples, model.sample(count=33, seed=5))
-    assert np.array_equal(subject.asked, np.repeat(np.arange(3), 33))
-    assert subject.origin["model"] == model.record.content_hash
+    assert np.array_equal(sample_set.samples, model.sample(count=33, seed=5))
+    assert np.array_equal(sample_set.asked, np.repeat(np.arange(3), 33))
+    assert sample_set.origin["model"] == model.record.content_hash
     assert told[-1] == ("samples", 99, 99)
 
 
@@ -66,19 +66,19 @@ def test_samples_are_those_that_the_model_draws(
     ],
 )
 def test_data_of_another_kind_are_refused(
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     untrained: Untrained,
     names: tuple[str, ...],
     side: int,
     sentence: str,
 ) -> None:
-    part = LabelledImages(
+    part = LabeledImages(
         np.zeros((3, 1, side, side), np.uint8), np.arange(3, dtype=np.int64), make_classes(names)
     )
     with pytest.raises(DataError, match=sentence):
         drawn_from(
-            untrained(tiny_parts, DataConfig()),
-            DataParts("other", part, part, part),
+            untrained(tiny_splits, DataConfig()),
+            DatasetSplits("other", part, part, part),
             total=9,
             seed=0,
             name="run",
@@ -96,26 +96,26 @@ def write(folder: Path, counts: dict[str, int], *, side: int = 8, mode: str = "L
     return folder
 
 
-def test_a_folder_of_pictures_from_elsewhere(tiny_parts: DataParts, tmp_path: Path) -> None:
+def test_a_folder_of_pictures_from_elsewhere(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     folder = write(tmp_path / "made", {"ring": 4, "bar": 9, "cross": 2})
-    subject = pictures_in(folder, tiny_parts, total=1000, seed=0, progress=silent)
-    assert np.bincount(subject.asked).tolist() == [9, 2, 4]  # in the data's order
-    assert subject.samples.shape == (15, 1, 8, 8)
-    assert len(np.unique(subject.of_class(2), axis=0)) == 4
-    assert subject.name == "made"
-    assert subject.model is None
+    sample_set = pictures_in(folder, tiny_splits, total=1000, seed=0, progress=silent)
+    assert np.bincount(sample_set.asked).tolist() == [9, 2, 4]  # in the data's order
+    assert sample_set.samples.shape == (15, 1, 8, 8)
+    assert len(np.unique(sample_set.of_class(2), axis=0)) == 4
+    assert sample_set.name == "made"
+    assert sample_set.model is None
 
 
 def test_of_too_many_pictures_an_even_choice_is_taken(
-    tiny_parts: DataParts, tmp_path: Path
+    tiny_splits: DatasetSplits, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "made", {"ring": 20, "bar": 20, "cross": 5})
-    subject = pictures_in(folder, tiny_parts, total=25, seed=0, progress=silent)
-    assert np.bincount(subject.asked).tolist() == [10, 5, 10]
-    again = pictures_in(folder, tiny_parts, total=25, seed=0, progress=silent)
-    other = pictures_in(folder, tiny_parts, total=25, seed=1, progress=silent)
-    assert np.array_equal(subject.samples, again.samples)
-    assert not np.array_equal(subject.samples, other.samples)
+    sample_set = pictures_in(folder, tiny_splits, total=25, seed=0, progress=silent)
+    assert np.bincount(sample_set.asked).tolist() == [10, 5, 10]
+    again = pictures_in(folder, tiny_splits, total=25, seed=0, progress=silent)
+    other = pictures_in(folder, tiny_splits, total=25, seed=1, progress=silent)
+    assert np.array_equal(sample_set.samples, again.samples)
+    assert not np.array_equal(sample_set.samples, other.samples)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_of_too_many_pictures_an_even_choice_is_taken(
     ],
 )
 def test_unfit_folders_are_refused(
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tmp_path: Path,
     counts: dict[str, int],
     side: int,
@@ -137,10 +137,10 @@ def test_unfit_folders_are_refused(
 ) -> None:
     folder = write(tmp_path / "made", counts, side=side, mode=mode)
     with pytest.raises(DataError, match=sentence):
-        pictures_in(folder, tiny_parts, total=100, seed=0, progress=silent)
+        pictures_in(folder, tiny_splits, total=100, seed=0, progress=silent)
 
 
-def test_a_folder_without_pictures_is_refused(tiny_parts: DataParts, tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_refused(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="there are no files"):
-        pictures_in(tmp_path / "empty", tiny_parts, total=100, seed=0, progress=silent)
+        pictures_in(tmp_path / "empty", tiny_splits, total=100, seed=0, progress=silent)

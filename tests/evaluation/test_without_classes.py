@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import JudgeConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluate import evaluate, report_of
@@ -36,13 +36,13 @@ def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Judges are fitted in a moment and kept in the test's own folder."""
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
 
-    def config(_train: LabelledImages, *, flip: bool) -> JudgeConfig:
-        return JudgeConfig(
-            network=JudgeNetworkConfig(stem=4, stages=(8, 8)),
+    def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
+        return ReferenceClassifierConfig(
+            network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
             fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
         )
 
-    monkeypatch.setattr(cache_module, "judge_config", config)
+    monkeypatch.setattr(cache_module, "reference_classifier_config", config)
 
 
 def pictures(folder: Path, count: int, *, classes: bool) -> DataConfig:
@@ -66,11 +66,11 @@ def examined(model: Model, **options: Any) -> Prepared:
 
 
 @pytest.fixture
-def without(untrained: Untrained) -> Callable[[DataConfig], tuple[Model, DataParts]]:
-    def make(data: DataConfig) -> tuple[Model, DataParts]:
-        parts = load_data(data)
+def without(untrained: Untrained) -> Callable[[DataConfig], tuple[Model, DatasetSplits]]:
+    def make(data: DataConfig) -> tuple[Model, DatasetSplits]:
+        splits = load_data(data)
         changes = {"objective": {"name": "gan"}, "conditioning": {"mode": "none"}}
-        return untrained(parts, data, **changes), parts
+        return untrained(splits, data, **changes), splits
 
     return make
 
@@ -80,13 +80,13 @@ def by_key(sections: tuple[Section, ...]) -> dict[str, Section]:
 
 
 def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None:
-    model, parts = without(pictures(tmp_path / "data", 300, classes=True))
+    model, splits = without(pictures(tmp_path / "data", 300, classes=True))
     prepared = examined(model)
-    assert not prepared.evidence.subject.conditional
-    np.testing.assert_array_equal(prepared.evidence.subject.samples, model.sample(count=240))
+    assert not prepared.evidence.sample_set.conditional
+    np.testing.assert_array_equal(prepared.evidence.sample_set.samples, model.sample(count=240))
     sections = evaluate(prepared, silent())
     found = by_key(sections)
-    assert found.keys() == {"fidelity", "labels", "diversity", "memorisation", "latent"}
+    assert found.keys() == {"fidelity", "labels", "diversity", "memorization", "latent"}
     figures = {each.key: each for section in sections for each in section.figures}
     assert not any(figure.per_class or figure.per_class_floor for figure in figures.values())
     assert "labels.accuracy.judge" not in figures
@@ -96,7 +96,7 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
         "labels.shares.judge",
         "diversity.variance_of_all.judge",
         "diversity.ms_ssim_of_all",
-        "memorisation.near_copies.pixels",
+        "memorization.near_copies.pixels",
         "fidelity.precision.judge",
     ):
         assert figures[key].value is not None, key
@@ -108,30 +108,30 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     _, record = write_report(report, tmp_path / "report")
     again = read_report(record)
     assert again.classes == report.classes
-    assert json.loads(record.read_text())["judge"]["train_images"] == len(parts.train)
+    assert json.loads(record.read_text())["judge"]["train_images"] == len(splits.train)
 
 
 def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) -> None:
     """Real images as samples have a ratio of about 1, one image again and again has 0."""
-    model, parts = without(pictures(tmp_path / "data", 300, classes=True))
+    model, splits = without(pictures(tmp_path / "data", 300, classes=True))
     evidence = examined(model).evidence
 
     def looked_at(samples: Any) -> Section:
         asked = np.zeros(len(samples), np.int64)
-        subject = replace(evidence.subject, samples=samples, asked=asked)
+        sample_set = replace(evidence.sample_set, samples=samples, asked=asked)
         return diversity_section(
-            replace(evidence, subject=subject, _of_samples={}, _of_parts={}, folder=None)
+            replace(evidence, sample_set=sample_set, _of_samples={}, _of_parts={}, folder=None)
         )
 
-    real = looked_at(parts.validation.images)
+    real = looked_at(splits.validation.images)
     ratio = next(each for each in real.figures if "variance" in each.key)
     assert ratio.value == pytest.approx(1, abs=0.2)
     assert [each.key for each in real.findings] == ["good"]
     assert "class" not in real.findings[0].sentence
-    collapsed = looked_at(np.repeat(parts.validation.images[:1], 120, axis=0))
+    collapsed = looked_at(np.repeat(splits.validation.images[:1], 120, axis=0))
     assert collapsed.findings[0].key == "one-image"
     assert collapsed.findings[0].level == "fault"
-    dark = looked_at(parts.validation.images[parts.validation.labels == 0])
+    dark = looked_at(splits.validation.images[splits.validation.labels == 0])
     narrow = next(each for each in dark.figures if "variance" in each.key)
     assert narrow.value is not None
     assert narrow.value < 0.7, "one of two classes varies less than both together"
@@ -142,17 +142,17 @@ def test_data_without_classes_are_looked_at_by_another_network(
 ) -> None:
     model, _ = without(pictures(tmp_path / "data", 120, classes=False))
     prepared = examined(model)
-    assert prepared.evidence.judge is None
-    (eye,) = prepared.extractors
-    assert eye.name.startswith("efficientnet-lite0")
+    assert prepared.evidence.reference_classifier is None
+    (extractor,) = prepared.extractors
+    assert extractor.name.startswith("efficientnet-lite0")
     assert any("has no classes" in note for note in prepared.notes)
     sections = evaluate(prepared, silent())
     figures = {each.key: each for section in sections for each in section.figures}
-    assert figures[f"diversity.variance_of_all.{eye.name}"].value is not None
-    assert figures[f"memorisation.near_copies.{eye.name}"].value is not None
+    assert figures[f"diversity.variance_of_all.{extractor.name}"].value is not None
+    assert figures[f"memorization.near_copies.{extractor.name}"].value is not None
     assert not any(key.endswith("judge") for key in figures)
     report = report_of(prepared, sections, {})
-    assert report.judge == {}
+    assert report.reference_classifier == {}
     page, record = write_report(report, tmp_path / "report")
     assert read_report(record).classes == ("image",)
     assert "240 samples" in page.read_text()
@@ -163,7 +163,7 @@ def test_pictures_without_folders_are_samples_without_classes(tmp_path: Path) ->
     folder = tmp_path / "drawn"
     pictures(folder, 30, classes=False)
     request = Request(path=folder, data=data.source, samples=20, extractors=())
-    subject = prepare_evaluation(request, silent()).evidence.subject
-    assert not subject.conditional
-    assert len(subject.samples) == 20
-    assert subject.model is None
+    sample_set = prepare_evaluation(request, silent()).evidence.sample_set
+    assert not sample_set.conditional
+    assert len(sample_set.samples) == 20
+    assert sample_set.model is None

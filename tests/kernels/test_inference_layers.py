@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from acgan.kernels.inference_layers import PairedShuffle, WindowedDoubling
-from acgan.kernels.space_to_depth import ChannelsToSquares
+from acgan.kernels.inference_layers import PairedShuffle, WindowedUpsampling
+from acgan.kernels.space_to_depth import DepthToSpace
 
 torch.set_num_threads(1)
 
@@ -28,7 +28,7 @@ def test_doubling_by_windows_is_the_transposed_convolution(
 ) -> None:
     layer = doubling(16, 24, bias=bias)
     maps = torch.randn(3, 16, *size).to(torch.bfloat16).to(memory_format=torch.channels_last)
-    drawn = WindowedDoubling(layer)(maps)
+    drawn = WindowedUpsampling(layer)(maps)
     exact = layer.to(torch.float64)(maps.double())
     assert drawn.dtype == torch.bfloat16
     torch.testing.assert_close(drawn.double(), exact, rtol=2**-8, atol=1e-6)
@@ -42,7 +42,7 @@ def test_sums_of_small_whole_numbers_are_exact() -> None:
         parameter.copy_(torch.randint(-1, 2, parameter.shape))
     maps = torch.randint(-1, 2, (2, 8, 7, 6)).to(torch.bfloat16)
     for each in (maps, maps.to(memory_format=torch.channels_last)):
-        assert torch.equal(WindowedDoubling(layer)(each), layer(maps))
+        assert torch.equal(WindowedUpsampling(layer)(each), layer(maps))
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_sums_of_small_whole_numbers_are_exact() -> None:
     ids=str,
 )
 def test_other_layers_are_left_alone(layer: nn.Module) -> None:
-    assert not WindowedDoubling.replaces(layer)
+    assert not WindowedUpsampling.replaces(layer)
     if isinstance(layer, nn.ConvTranspose2d):
         with pytest.raises(ValueError, match="not a doubling"):
-            WindowedDoubling(layer)
+            WindowedUpsampling(layer)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -77,5 +77,5 @@ def test_a_shuffle_by_pairs_is_the_pixel_shuffle(
 
 
 def test_other_shuffles_are_left_alone() -> None:
-    assert PairedShuffle.replaces(ChannelsToSquares(2))
-    assert not PairedShuffle.replaces(ChannelsToSquares(3))
+    assert PairedShuffle.replaces(DepthToSpace(2))
+    assert not PairedShuffle.replaces(DepthToSpace(3))

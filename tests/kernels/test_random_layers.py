@@ -82,7 +82,7 @@ def test_a_probability_of_zero_drops_nothing_and_one_is_refused() -> None:
 
 
 def test_every_position_is_dropped_for_itself() -> None:
-    """Neighbours in memory come from one drawn word, and the last word is not used up."""
+    """Neighbors in memory come from one drawn word, and the last word is not used up."""
     torch.manual_seed(0)
     kept = Dropout(0.5)(torch.ones(60_000, 3, 3)).view(60_000, 9)
     alike = (kept - 1).T.corrcoef() - torch.eye(9)

@@ -120,18 +120,18 @@ def test_results_and_gradients_are_those_of_float64(
 def test_without_zeros_between_maps_the_gradient_is_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The mistake to make: a kernel at a map's edge then sees its neighbour."""
+    """The mistake to make: a kernel at a map's edge then sees its neighbor."""
     case = Case(nn.Conv2d(3, 5, 3, padding=1, bias=False), 7)
     maps, layer = operands(case)
     join = small_maps._joined
 
-    def with_neighbours(maps: Tensor, count: int, step: int) -> Tensor:
+    def with_neighbors(maps: Tensor, count: int, step: int) -> Tensor:
         joined = join(maps, count, step)
         if maps.shape[1] == 3:
             joined[..., 7::8] = joined[..., 6::8]
         return joined
 
-    monkeypatch.setattr(small_maps, "_joined", with_neighbours)
+    monkeypatch.setattr(small_maps, "_joined", with_neighbors)
     with bfloat16():
         result = small_maps.convolve(layer, maps)
     gradient = torch.randn_like(result)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from acgan.kernels import space_to_depth as pixel_squares
-from acgan.kernels.space_to_depth import ChannelsToSquares, SquaresToChannels
+from acgan.kernels.space_to_depth import DepthToSpace, SpaceToDepth
 
 torch.set_num_threads(1)
 
@@ -28,8 +28,8 @@ def test_values_and_gradients_are_torchs(
     maps = drawn(2, channels * side**2, *size, dtype=dtype).to(memory_format=layout)
     images = F.pixel_shuffle(maps, side)
     for module, given, wanted, back in (
-        (ChannelsToSquares(side), maps, images, F.pixel_unshuffle),
-        (SquaresToChannels(side), images.to(memory_format=layout), maps, F.pixel_shuffle),
+        (DepthToSpace(side), maps, images, F.pixel_unshuffle),
+        (SpaceToDepth(side), images.to(memory_format=layout), maps, F.pixel_shuffle),
     ):
         start = given.clone(memory_format=torch.preserve_format).requires_grad_()
         result = module(start)
@@ -50,8 +50,8 @@ def test_pairs_are_moved_of_one_channel_in_bfloat16_alone(
         maps = drawn(2, channels * side**2, 4, 6, dtype=dtype)
         moved = dtype == torch.bfloat16 and (side, channels) == (2, 1)
         for module, given in (
-            (ChannelsToSquares(side), maps),
-            (SquaresToChannels(side), F.pixel_shuffle(maps, side)),
+            (DepthToSpace(side), maps),
+            (SpaceToDepth(side), F.pixel_shuffle(maps, side)),
         ):
             if moved:
                 with pytest.raises(AttributeError):
@@ -62,16 +62,16 @@ def test_pairs_are_moved_of_one_channel_in_bfloat16_alone(
 
 def test_slices_and_views_are_read_where_they_are() -> None:
     images = drawn(4, 3, 8, 10)[1:3, 1:2, :6, 2:8]
-    assert torch.equal(SquaresToChannels(2)(images), F.pixel_unshuffle(images, 2))
+    assert torch.equal(SpaceToDepth(2)(images), F.pixel_unshuffle(images, 2))
     maps = drawn(4, 9, 5, 3)[::2, 2:6].transpose(2, 3)
-    assert torch.equal(ChannelsToSquares(2)(maps), F.pixel_shuffle(maps, 2))
+    assert torch.equal(DepthToSpace(2)(maps), F.pixel_shuffle(maps, 2))
 
 
 def test_is_differentiated_twice() -> None:
     """As R1 does: gradients of gradients, through both ways."""
     for module, start in (
-        (SquaresToChannels(2), drawn(2, 1, 4, 6)),
-        (ChannelsToSquares(2), drawn(2, 4, 2, 3)),
+        (SpaceToDepth(2), drawn(2, 1, 4, 6)),
+        (DepthToSpace(2), drawn(2, 4, 2, 3)),
     ):
         start.requires_grad_()
         (once,) = torch.autograd.grad(module(start).pow(3).sum(), start, create_graph=True)
@@ -81,4 +81,4 @@ def test_is_differentiated_twice() -> None:
 
 def test_an_odd_side_is_refused_as_torch_refuses_it() -> None:
     with pytest.raises(RuntimeError, match="divisible"):
-        SquaresToChannels(2)(drawn(1, 1, 3, 4))
+        SpaceToDepth(2)(drawn(1, 1, 3, 4))

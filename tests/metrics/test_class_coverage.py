@@ -8,10 +8,10 @@ from typing import Any, final
 import numpy as np
 import pytest
 
-from acgan.classifiers.extractor import Answers
-from acgan.data.images import DataParts, Images, LabelledImages, make_classes
+from acgan.classifiers.extractor import Predictions
+from acgan.data.images import DatasetSplits, Images, LabeledImages, make_classes
 from acgan.evaluation.class_coverage import coverage_section
-from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.metrics.class_coverage import class_counts, total_variation, total_variation_at
 from acgan.report.section import Section, Table
 
@@ -53,27 +53,31 @@ class Brightness:
     name, resize_rule = "judge", "none"
     record = SimpleNamespace(train_hash="none")
 
-    def answers(self, images: Images, *, progress: Any = None) -> Answers:
+    def predict(self, images: Images, *, progress: Any = None) -> Predictions:
         seen = (images.mean(axis=(1, 2, 3)) // 64).astype(int)
-        return Answers(np.eye(4, dtype=np.float32)[seen], np.zeros((len(images), 2), np.float32))
+        return Predictions(
+            np.eye(4, dtype=np.float32)[seen], np.zeros((len(images), 2), np.float32)
+        )
 
     def weights_hash(self) -> str:
         return "none"
 
 
-def images_of(labels: list[int]) -> LabelledImages:
+def images_of(labels: list[int]) -> LabeledImages:
     whole = np.array(labels, np.int64)
     pixels = (64 * whole + 32).astype(np.uint8)[:, None, None, None]
-    return LabelledImages(np.tile(pixels, (1, 1, 4, 4)), whole, make_classes(NAMES))
+    return LabeledImages(np.tile(pixels, (1, 1, 4, 4)), whole, make_classes(NAMES))
 
 
-def section_of(drawn: dict[int, int], *, judge: bool = True) -> Section:
+def section_of(drawn: dict[int, int], *, reference_classifier: bool = True) -> Section:
     part = images_of([0, 1, 2, 3] * 100)
     samples = images_of([k for k, count in drawn.items() for _ in range(count)])
     asked = np.zeros(len(samples), np.int64)
-    subject = Subject("planted", samples.images, asked, part.classes, conditional=False)
-    reader: Any = Brightness() if judge else None
-    return coverage_section(Evidence(subject, DataParts("greys", part, part, part), reader, True))
+    sample_set = SampleSet("planted", samples.images, asked, part.classes, conditional=False)
+    reader: Any = Brightness() if reference_classifier else None
+    return coverage_section(
+        EvaluationData(sample_set, DatasetSplits("grays", part, part, part), reader, True)
+    )
 
 
 def keys(section: Section) -> list[tuple[str, str]]:
@@ -117,6 +121,6 @@ def test_of_few_samples_it_says_what_it_takes() -> None:
 
 
 def test_without_a_judge_it_says_so() -> None:
-    section = section_of({0: 200}, judge=False)
+    section = section_of({0: 200}, reference_classifier=False)
     assert section.figures == ()
     assert any("have no classes" in note for note in section.notes)

@@ -10,7 +10,7 @@ from acgan.metrics.arrays import Array, IntegerArray
 from acgan.metrics.inception_score import classifier_score
 
 
-def answers(count: int, known: int, seed: int, sure: float = 2.0) -> tuple[Array, IntegerArray]:
+def predictions(count: int, known: int, seed: int, sure: float = 2.0) -> tuple[Array, IntegerArray]:
     random = np.random.default_rng(seed)
     return random.normal(size=(count, known)) * sure, random.integers(0, 3, count)
 
@@ -26,7 +26,7 @@ def naive(logits: Array) -> float:
 
 @pytest.mark.parametrize(("count", "known"), [(1, 4), (10, 2), (200, 10), (50, 300)])
 def test_agrees_with_the_formula_and_torch_fidelity(count: int, known: int) -> None:
-    logits, asked = answers(count, known, 0)
+    logits, asked = predictions(count, known, 0)
     got = classifier_score(logits, asked, 3).overall
     assert got == pytest.approx(naive(logits), rel=1e-9)
     theirs = isc_features_to_metric(torch.from_numpy(logits), splits=1)[KEY_METRIC_ISC_MEAN]
@@ -34,7 +34,7 @@ def test_agrees_with_the_formula_and_torch_fidelity(count: int, known: int) -> N
 
 
 def test_classes_multiply_to_the_whole() -> None:
-    logits, asked = answers(300, 10, 1)
+    logits, asked = predictions(300, 10, 1)
     got = classifier_score(logits, asked, 3)
     weights = np.bincount(asked) / len(asked)
     assert np.exp(weights @ np.log(got.per_class)) == pytest.approx(got.overall, rel=1e-9)
@@ -61,7 +61,7 @@ def test_an_unclear_class_is_named_by_its_own_score() -> None:
 
 
 def test_a_constant_added_to_an_images_logits_changes_nothing() -> None:
-    logits, asked = answers(40, 5, 2)
+    logits, asked = predictions(40, 5, 2)
     moved = logits + np.linspace(-50, 50, 40)[:, None]
     got = classifier_score(moved, asked, 3).overall
     assert got == pytest.approx(classifier_score(logits, asked, 3).overall, rel=1e-9)
@@ -69,7 +69,7 @@ def test_a_constant_added_to_an_images_logits_changes_nothing() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    logits, asked = answers(10, 5, 0)
+    logits, asked = predictions(10, 5, 0)
     with pytest.raises(DataError, match="no images"):
         classifier_score(logits[:0], asked[:0], 3)
     with pytest.raises(DataError, match="finite"):

@@ -92,7 +92,7 @@ def test_blurs_as_scipy_does_and_keeps_every_sigmath_pixel(side: int, sigma: int
     np.testing.assert_allclose(blurred(images), expected[:, :, ::sigma, ::sigma], rtol=1e-4)
 
 
-def test_finds_neighbours_by_absolute_differences() -> None:
+def test_finds_neighbors_by_absolute_differences() -> None:
     training = RANDOM.integers(0, 256, (5000, 1, 6, 6), dtype=np.uint8)
     queries = RANDOM.integers(0, 256, (9, 1, 6, 6), dtype=np.uint8)
     expected = cdist(queries.reshape(9, -1), training.reshape(5000, -1), "cityblock").argmin(1)

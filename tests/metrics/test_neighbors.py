@@ -89,7 +89,7 @@ def test_rows_that_are_all_alike() -> None:
     checked(np.full((100, 800), 7, np.uint8), np.zeros((5, 800), np.uint8))
 
 
-def test_no_queries_have_no_neighbours() -> None:
+def test_no_queries_have_no_neighbors() -> None:
     assert len(NearestSearch(np.zeros((5, 3))).nearest(np.zeros((0, 3))).index) == 0
 
 

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DataError
-from acgan.model.history import generator_at, kept_checkpoints
+from acgan.model.history import generator_at, saved_checkpoints
 from acgan.model.model import load
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.sampling.sampler import sample_images
 from acgan.training.display import SilentDisplay
-from acgan.training.start import carry_out
+from acgan.training.start import run_training
 
 
 @pytest.fixture(params=["batchnorm", "concatenate", "one-hot", "multiply"])
 def run(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tiny_config: Callable[..., RunConfig],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
@@ -30,14 +30,14 @@ def run(
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
     config = tiny_config(generator={"conditioning": {"mode": request.param}})
-    carry_out(config, tiny_parts, RunFolder(tmp_path / "run"), SilentDisplay())
+    run_training(config, tiny_splits, RunFolder(tmp_path / "run"), SilentDisplay())
     return tmp_path / "run"
 
 
 def test_the_last_checkpoint_is_the_model(run: Path) -> None:
     model = load(run)
-    assert kept_checkpoints(run, before=model.images_seen)[-1].images_seen < model.images_seen
-    last = kept_checkpoints(run, before=model.images_seen + 1)[-1]
+    assert saved_checkpoints(run, before=model.images_seen)[-1].images_seen < model.images_seen
+    last = saved_checkpoints(run, before=model.images_seen + 1)[-1]
     assert last.images_seen == model.images_seen
     generator = generator_at(last, model)
     assert not generator.training
@@ -55,7 +55,7 @@ def test_the_last_checkpoint_is_the_model(run: Path) -> None:
 def test_earlier_ones_draw_other_images_and_the_model_stays(run: Path) -> None:
     model = load(run)
     before = model.sample(count=2)
-    kept = kept_checkpoints(run, before=model.images_seen)
+    kept = saved_checkpoints(run, before=model.images_seen)
     assert [each.images_seen for each in kept] == sorted(each.images_seen for each in kept)
     assert kept[0].images_seen == 0
     pictures = [
@@ -70,7 +70,7 @@ def test_earlier_ones_draw_other_images_and_the_model_stays(run: Path) -> None:
 
 def test_damage_is_a_sentence(run: Path) -> None:
     model = load(run)
-    first = kept_checkpoints(run, before=model.images_seen)[0]
+    first = saved_checkpoints(run, before=model.images_seen)[0]
     tensors = first.path / "tensors.safetensors"
     content = bytearray(tensors.read_bytes())
     content[len(content) // 2] ^= 1
@@ -91,7 +91,7 @@ def test_what_a_retry_took_over_from_is_passed_over(tmp_path: Path) -> None:
         "notes",
     ):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
-    kept = kept_checkpoints(tmp_path, before=400)
+    kept = saved_checkpoints(tmp_path, before=400)
     assert [each.path.name for each in kept] == [
         "000000000000-r0",
         "000000000100-r0",
@@ -100,4 +100,4 @@ def test_what_a_retry_took_over_from_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_checkpoints_has_none(tmp_path: Path) -> None:
-    assert kept_checkpoints(tmp_path, before=10) == ()
+    assert saved_checkpoints(tmp_path, before=10) == ()

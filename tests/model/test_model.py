@@ -295,7 +295,7 @@ def test_pictures_and_sheets(run: Path) -> None:
     assert [picture.size for picture in pictures] == [(12, 8)] * 2
     expected = np.moveaxis(model.sample("one", count=2)[1], 0, -1)
     np.testing.assert_array_equal(np.asarray(pictures[1]), expected)
-    assert model.sheet(["one", "zero"], count=4).mode == "RGB"
+    assert model.grid(["one", "zero"], count=4).mode == "RGB"
 
 
 def test_interpolation_by_name(run: Path) -> None:

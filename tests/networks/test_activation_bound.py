@@ -66,7 +66,7 @@ def test_one_layer_alone_attains_it() -> None:
     network = generator("multiply")
     assert isinstance(network.start, nn.Linear)
     for name, parameter in network.named_parameters():
-        if not name.startswith(("start", "label_entry")):
+        if not name.startswith(("start", "input_conditioning")):
             parameter.zero_()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

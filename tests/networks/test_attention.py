@@ -15,7 +15,7 @@ from acgan.networks.build import build_discriminator, build_generator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator, Heads
-from acgan.networks.layers import add_spectral_norm, initialise
+from acgan.networks.layers import add_spectral_norm, initialize
 from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
 from acgan.networks.resnet_generator import ResnetGeneratorConfig
 
@@ -87,7 +87,7 @@ def test_wrong_versions_are_seen(wrong: str) -> None:
 def test_it_starts_as_if_it_was_not_there(channels: int) -> None:
     for scheme in ("dcgan", "glorot", "torch"):
         attention = SelfAttention(channels)
-        initialise(attention, scheme)
+        initialize(attention, scheme)
         maps = torch.randn(2, channels, 4, 4)
         assert torch.equal(attention(maps), maps)
         numbers = sum(parameter.numel() for parameter in attention.parameters())

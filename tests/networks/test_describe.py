@@ -34,7 +34,7 @@ def test_rows_and_totals_by_hand(spectral_norm: bool) -> None:
 
     rows = [(row.kind, row.output_shape, row.parameters) for row in summary.generator.rows]
     assert rows == [
-        ("NoiseAlone", (5,), 0),
+        ("Unconditional", (5,), 0),
         ("Linear", (128,), 6 * 128),
         ("Embedding", (16,), 48),
         ("BatchNorm2d", (8, 4, 4), 0),

@@ -83,7 +83,7 @@ def generator_configs(mode: Mode, height: int = 16) -> list[GeneratorConfig]:
             family(
                 latent_size=6,
                 widths=(8, 6, 4),
-                initialisation="dcgan",
+                initialization="dcgan",
                 conditioning=how.model_copy(update={"latents_in_norms": True, "layers": "first"}),
             )
             for family in (DeconvConfig, UpsampleConvConfig, ResnetGeneratorConfig)
@@ -234,9 +234,9 @@ def test_every_way_the_label_may_enter_is_covered_here() -> None:
 def test_the_label_changes_the_image(config: Any, classes: int) -> None:
     generator = make(config, ImageShape(1, 16, 16), classes).eval()
     with torch.no_grad():
-        sheets = [draw(generator, torch.full((3,), label)) for label in range(classes)]
+        grids = [draw(generator, torch.full((3,), label)) for label in range(classes)]
     for label in range(1, classes):
-        assert not torch.allclose(sheets[0], sheets[label], rtol=1e-3, atol=0)
+        assert not torch.allclose(grids[0], grids[label], rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("index", range(len(generator_configs("none"))))
@@ -360,14 +360,14 @@ def test_noise_and_dropout_act_in_training_only_and_follow_the_seed() -> None:
     shape = ImageShape(1, 16, 16)
     for index, config in enumerate(discriminator_configs()):
         images = torch.rand(4, *shape)
-        answers = []
+        predictions = []
         for mode, seed in ((True, 1), (True, 1), (True, 2), (False, 1), (False, 2)):
             twin = make_discriminator(config, shape, 2, BOTH).train(mode)
             torch.manual_seed(seed)
-            answers.append(twin(images).source_logits)
-        assert torch.equal(answers[0], answers[1])
-        assert torch.equal(answers[0], answers[2]) == (index in STILL)
-        assert torch.equal(answers[3], answers[4])
+            predictions.append(twin(images).source_logits)
+        assert torch.equal(predictions[0], predictions[1])
+        assert torch.equal(predictions[0], predictions[2]) == (index in STILL)
+        assert torch.equal(predictions[3], predictions[4])
 
 
 @pytest.mark.parametrize("mode", MODES)

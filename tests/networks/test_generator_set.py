@@ -72,7 +72,7 @@ def test_a_picture_is_the_same_alone_in_any_batch_and_from_its_member(
 
 def test_all_parameters_are_the_members(members: list[Generator]) -> None:
     both = GeneratorSet(members)
-    assert len(list(both.normalised())) == sum(len(list(each.normalised())) for each in members)
+    assert len(list(both.normalized())) == sum(len(list(each.normalized())) for each in members)
     conditioning = {id(p) for each in members for p in each.conditioning_parameters()}
     assert {id(p) for p in both.conditioning_parameters()} == conditioning
 

@@ -18,7 +18,7 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks
-from acgan.networks.heads import LinearHeads, either_of_pair, source_of_open
+from acgan.networks.heads import LinearHeads, either_of_pair, source_of_k_plus_one
 from acgan.networks.interface import ClassHead, Discriminator, Heads, SourceHead
 
 torch.set_num_threads(1)
@@ -156,7 +156,7 @@ def test_an_open_head_is_given_no_label() -> None:
 
 def test_the_source_of_an_open_head_is_one_minus_the_chance_of_fake() -> None:
     logits = 3 * some_features()
-    classes, source = source_of_open(logits)
+    classes, source = source_of_k_plus_one(logits)
     chances = logits.softmax(dim=1)
     torch.testing.assert_close(source.sigmoid(), 1 - chances[:, -1])
     torch.testing.assert_close(  # P(y | x, real)
@@ -164,7 +164,7 @@ def test_the_source_of_an_open_head_is_one_minus_the_chance_of_fake() -> None:
     )
     # With the fake class first, which is another convention, it says something else.
     assert not torch.isclose(source.sigmoid(), 1 - chances[:, 0]).any()
-    extreme, known = source_of_open(torch.tensor([[200.0, -200.0, -100.0]]))
+    extreme, known = source_of_k_plus_one(torch.tensor([[200.0, -200.0, -100.0]]))
     assert known.item() == 300
     assert extreme.tolist() == [[200, -200]]
 

@@ -14,7 +14,7 @@ from acgan.networks.layers import (
     add_spectral_norm,
     flat_maps,
     full_precision,
-    initialise,
+    initialize,
     start_maps,
 )
 
@@ -118,7 +118,7 @@ def test_spectral_norm_bounds_every_weight_but_embeddings_and_norms() -> None:
         nn.Conv2d(5, 4, 3),
         nn.BatchNorm2d(4),
     )
-    initialise(network, "dcgan")
+    initialize(network, "dcgan")
     add_spectral_norm(network)
     for index in (1, 2, 3):
         layer: Any = network[index]
@@ -130,15 +130,15 @@ def test_spectral_norm_bounds_every_weight_but_embeddings_and_norms() -> None:
     assert not hasattr(network[4], "parametrizations")
 
 
-def test_initialisation_refuses_a_layer_without_a_rule() -> None:
+def test_initialization_refuses_a_layer_without_a_rule() -> None:
     with pytest.raises(TypeError, match="GroupNorm"):
-        initialise(nn.Sequential(nn.GroupNorm(1, 4)), "dcgan")
+        initialize(nn.Sequential(nn.GroupNorm(1, 4)), "dcgan")
 
 
-def test_torch_initialisation_leaves_all_but_embeddings() -> None:
+def test_torch_initialization_leaves_all_but_embeddings() -> None:
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Embedding(50, 40))
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    initialise(network, "torch", embedding_std=0.3)
+    initialize(network, "torch", embedding_std=0.3)
     after = network.state_dict()
     assert [n for n in after if not torch.equal(after[n], before[n])] == ["2.weight"]
     assert after["2.weight"].std().item() == pytest.approx(0.3, rel=0.1)

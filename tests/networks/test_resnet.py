@@ -15,11 +15,11 @@ from acgan.errors import UsageError
 from acgan.networks.build import buildable
 from acgan.networks.interface import Heads
 from acgan.networks.resnet_discriminator import (
-    JudgingBlock,
+    DiscriminatorBlock,
     ResnetDiscriminator,
     ResnetDiscriminatorConfig,
 )
-from acgan.networks.resnet_generator import DoublingBlock, ResnetGenerator, ResnetGeneratorConfig
+from acgan.networks.resnet_generator import GeneratorBlock, ResnetGenerator, ResnetGeneratorConfig
 
 torch.set_num_threads(1)
 
@@ -73,7 +73,7 @@ def drawn_as_published(network: ResnetGenerator, latents: Tensor, wrong: str = "
     rows = F.linear(latents, network.start.weight, network.start.bias)
     x = rows.view(-1, 3, 2, 6).permute(0, 3, 1, 2)
     for each in network.blocks:
-        block = cast("DoublingBlock", each)
+        block = cast("GeneratorBlock", each)
         first, second = (
             cast("Tensor", getattr(norm, "embedding").weight)  # noqa: B009
             for norm in (block.first_norm, block.second_norm)
@@ -96,7 +96,7 @@ def judged_as_published(network: ResnetDiscriminator, images: Tensor, wrong: str
     """Appendix B: means after both convolutions at a block's exit; the features, summed maps."""
     x = images
     for index, each in enumerate(network.blocks):
-        block = cast("JudgingBlock", each)
+        block = cast("DiscriminatorBlock", each)
         inner = x if index == 0 and wrong != "first like the rest" else x.relu()
         shortcut = inner if wrong == "activation in place" else x
         inner = conv(conv(inner, block.first).relu(), block.second)
@@ -190,7 +190,7 @@ def test_impossible_sizes_and_settings_are_refused_with_what_works() -> None:
 
 def test_a_norm_follows_each_blocks_first_convolution_alone() -> None:
     network = generator()
-    pairs = list(network.normalised())
+    pairs = list(network.normalized())
     assert [
         (a is b.first, c is b.second_norm) for (a, c), b in zip(pairs, network.blocks, strict=True)
     ] == [(True, True)] * 2

@@ -37,8 +37,8 @@ SCRIPT_D = ConvStackConfig(
     dropout=0.25,
     dropout_unit="channels",
 )
-COLOUR_G = DeconvConfig(widths=(1024, 512, 256, 128), to_image="deconv", conditioning=MULTIPLY)
-COLOUR_D = ConvStackConfig(
+COLOR_G = DeconvConfig(widths=(1024, 512, 256, 128), to_image="deconv", conditioning=MULTIPLY)
+COLOR_D = ConvStackConfig(
     layers=tuple(
         ConvLayerConfig(width=width, kernel=4, stride=2, norm=width > 128)
         for width in (128, 256, 512, 1024)
@@ -61,7 +61,7 @@ PAPER_D = ConvStackConfig(
 SYSTEMS: dict[int, tuple[GeneratorConfig, DiscriminatorConfig, ImageShape, int]] = {
     4: (SCRIPT_G, SCRIPT_D, ImageShape(1, 32, 32), 10),
     5: (SCRIPT_G, SCRIPT_D, ImageShape(1, 28, 28), 10),
-    6: (COLOUR_G, COLOUR_D, ImageShape(3, 64, 64), 2),
+    6: (COLOR_G, COLOR_D, ImageShape(3, 64, 64), 2),
     7: (PAPER_G, PAPER_D, ImageShape(3, 32, 32), 10),
 }
 
@@ -174,7 +174,7 @@ def test_every_layer_starts_as_the_scheme_says(system: int) -> None:
     g, d, shape, classes = SYSTEMS[system]
     noisy = BatchNormConfig(gain_std=0.02)
     if system == 6:  # same layers, a tenth of the numbers
-        g = COLOUR_G.model_copy(update={"widths": (128, 64, 32, 32)})
+        g = COLOR_G.model_copy(update={"widths": (128, 64, 32, 32)})
     torch.manual_seed(0)
     networks = (
         build_generator(g.model_copy(update={"batch_norm": noisy}), shape, classes),

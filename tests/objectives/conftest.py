@@ -70,7 +70,7 @@ def config(request: pytest.FixtureRequest) -> ObjectiveConfig:
     return OBJECTIVES[request.param]
 
 
-@pytest.fixture(params=[n for n, c in OBJECTIVES.items() if c.takes_unlabelled and c.name != "gan"])
+@pytest.fixture(params=[n for n, c in OBJECTIVES.items() if c.takes_unlabeled and c.name != "gan"])
 def semi_supervised(request: pytest.FixtureRequest) -> ObjectiveConfig:
     """Of an objective that learns classes from a part of the real images."""
     return OBJECTIVES[request.param]
@@ -89,7 +89,7 @@ def labels() -> tuple[Tensor, Tensor]:
 
 
 @final
-class Judge(nn.Module):
+class ReferenceClassifier(nn.Module):
     """Heads on features as a trunk gives them: with the label beside them where it is joined."""
 
     def __init__(self, heads: Heads) -> None:
@@ -105,17 +105,19 @@ class Judge(nn.Module):
         return answer
 
 
-def a_world(objective: Objective, seed: int) -> tuple[Judge, dict[str, Array]]:
+def a_world(objective: Objective, seed: int) -> tuple[ReferenceClassifier, dict[str, Array]]:
     """Heads with large random weights, features of reals and of fakes, as arrays too."""
     random = np.random.default_rng(seed)
-    judge = Judge(objective.heads).double()
+    reference_classifier = ReferenceClassifier(objective.heads).double()
     with torch.no_grad():
-        for parameter in judge.parameters():
+        for parameter in reference_classifier.parameters():
             parameter.copy_(torch.from_numpy(random.normal(size=parameter.shape)))
-    world = {name: p.detach().numpy().copy() for name, p in judge.heads.named_parameters()}
+    world = {
+        name: p.detach().numpy().copy() for name, p in reference_classifier.heads.named_parameters()
+    }
     for name in ("real", "fake"):
         world[name] = random.normal(size=(COUNT, FEATURES))
-    return judge, world
+    return reference_classifier, world
 
 
 Losses = Callable[..., tuple[Tensor, Tensor]]
@@ -123,12 +125,21 @@ Losses = Callable[..., tuple[Tensor, Tensor]]
 
 
 def losses(
-    objective: Objective, judge: nn.Module, real: Tensor, fake: Tensor, y: Tensor, fake_y: Tensor
+    objective: Objective,
+    reference_classifier: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    y: Tensor,
+    fake_y: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """As the training step calls an objective."""
     return (
-        total(objective.discriminator(judge(real, y), judge(fake, fake_y), y, fake_y)),
-        total(objective.generator(judge(fake, fake_y), fake_y)),
+        total(
+            objective.discriminator(
+                reference_classifier(real, y), reference_classifier(fake, fake_y), y, fake_y
+            )
+        ),
+        total(objective.generator(reference_classifier(fake, fake_y), fake_y)),
     )
 
 
@@ -145,12 +156,12 @@ def agrees(
     real_labels: Integers = REAL_LABELS,
 ) -> None:
     """Values and every gradient of ``losses`` are the reference's."""
-    judge, world = a_world(objective, seed)
-    leaves = dict(judge.heads.named_parameters())
+    reference_classifier, world = a_world(objective, seed)
+    leaves = dict(reference_classifier.heads.named_parameters())
     for name in ("real", "fake"):
         leaves[name] = nn.Parameter(torch.from_numpy(world[name]))
     labels = (torch.from_numpy(real_labels), torch.from_numpy(FAKE_LABELS))
-    ours = losses(objective, judge, leaves["real"], leaves["fake"], *labels)
+    ours = losses(objective, reference_classifier, leaves["real"], leaves["fake"], *labels)
     expected = reference(config, world, real_labels)
     assert [loss.item() for loss in ours] == pytest.approx(expected, rel=1e-12)
     slopes = differences(config, world, real_labels)
@@ -212,7 +223,7 @@ def altered() -> type[Altered]:
 
 
 @pytest.fixture
-def world() -> Callable[[Objective, int], tuple[Judge, dict[str, Array]]]:
+def world() -> Callable[[Objective, int], tuple[ReferenceClassifier, dict[str, Array]]]:
     return a_world
 
 

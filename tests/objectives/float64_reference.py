@@ -1,4 +1,4 @@
-"""What D and G minimise, in plain numpy on features, weights and labels, from the papers' formulas.
+"""What D and G minimize, in plain numpy on features, weights and labels, from the papers' formulas.
 
 Gradients are differences of values.
 """
@@ -59,7 +59,7 @@ def d2d_ce(config: ReACGANConfig, f: Array, v: Array, y: Integers) -> float:
 
 
 def reference(config: ObjectiveConfig, world: Arrays, y: Integers) -> tuple[float, float]:
-    """What D and what G minimises, by the formulas of the papers."""
+    """What D and what G minimizes, by the formulas of the papers."""
     real, fake, fake_y = world["real"], world["fake"], FAKE_LABELS
     if isinstance(config, CGANConfig) and config.source_head == "joined":
         real, fake = (

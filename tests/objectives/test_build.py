@@ -192,4 +192,4 @@ def test_two_classes_are_needed_where_g_hears_of_them(config: ObjectiveConfig, n
     ],
 )
 def test_who_can_do_without_some_labels(config: ObjectiveConfig, takes: bool) -> None:
-    assert config.takes_unlabelled == takes
+    assert config.takes_unlabeled == takes

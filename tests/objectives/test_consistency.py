@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regulariser
+from acgan.objectives.build import build_regularizer
 from acgan.objectives.consistency import Consistency, ConsistencyConfig
 from acgan.objectives.interface import DiscriminatorStep, Terms
 
@@ -62,7 +62,7 @@ def now() -> DiscriminatorStep:
     )
 
 
-def changed(now: DiscriminatorStep, *, mirror: bool) -> Iterator[np.ndarray]:
+def changed(now: DiscriminatorStep, *, horizontal_flip: bool) -> Iterator[np.ndarray]:
     """T of each batch, image by image, by the numbers that are drawn: down, right, coin."""
     random = torch.Generator().manual_seed(3)
     for batch in (now.real_images, now.fake_images):
@@ -74,18 +74,18 @@ def changed(now: DiscriminatorStep, *, mirror: bool) -> Iterator[np.ndarray]:
                 for x in range(SIDE):
                     if 0 <= y - dy < SIDE and 0 <= x - dx < SIDE:
                         target[:, y, x] = image[:, y - dy, x - dx]
-            if mirror and coin < 0.5:
+            if horizontal_flip and coin < 0.5:
                 target[:] = target[:, :, ::-1].copy()
         yield result
 
 
-def reference(now: DiscriminatorStep, *, mirror: bool) -> list[tuple[float, np.ndarray]]:
+def reference(now: DiscriminatorStep, *, horizontal_flip: bool) -> list[tuple[float, np.ndarray]]:
     """E(s(x) − s(T(x)))² and its gradient by w, of reals and of fakes."""
     weight = next(now.discriminator.parameters()).detach().numpy()
     found = []
     for images, other, labels in zip(
         (now.real_images.numpy(), now.fake_images.numpy()),
-        changed(now, mirror=mirror),
+        changed(now, horizontal_flip=horizontal_flip),
         (now.real_labels.numpy(), now.fake_labels.numpy()),
         strict=True,
     ):
@@ -113,29 +113,29 @@ BOTH = ConsistencyConfig(weight_real=3.0, weight_fake=2.0)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_it_is_the_formula(now: DiscriminatorStep, mirror: bool) -> None:
-    act = build_regulariser(BOTH, mirror_keeps_class=mirror).discriminator
-    agrees(now, act, mirror=mirror)
+def test_it_is_the_formula(now: DiscriminatorStep, horizontal_flip: bool) -> None:
+    act = build_regularizer(BOTH, flip_keeps_class=horizontal_flip).discriminator
+    agrees(now, act, horizontal_flip=horizontal_flip)
 
 
 def test_a_wrong_version_is_found(now: DiscriminatorStep) -> None:
-    regulariser = Consistency(BOTH, mirror_keeps_class=False)
+    regularizer = Consistency(BOTH, flip_keeps_class=False)
 
     def half_detached(now: DiscriminatorStep) -> Terms:
         """D(x) as a target that no gradient goes through."""
         still = DiscriminatorOutput(now.real.source_logits.detach(), None, now.real.features)
-        return regulariser.discriminator(replace(now, real=still))
+        return regularizer.discriminator(replace(now, real=still))
 
     def labels_of_the_others(now: DiscriminatorStep) -> Terms:
-        return regulariser.discriminator(replace(now, real_labels=now.fake_labels))
+        return regularizer.discriminator(replace(now, real_labels=now.fake_labels))
 
     def fakes_for_reals(now: DiscriminatorStep) -> Terms:
-        return regulariser.discriminator(replace(now, real_images=now.fake_images))
+        return regularizer.discriminator(replace(now, real_images=now.fake_images))
 
     for wrong in (half_detached, labels_of_the_others, fakes_for_reals):
         again = replace(now, random=torch.Generator().manual_seed(3))
         with pytest.raises(AssertionError):
-            agrees(again, wrong, mirror=False)
+            agrees(again, wrong, horizontal_flip=False)
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_a_wrong_version_is_found(now: DiscriminatorStep) -> None:
     [("auto", True, True), ("auto", False, False), ("never", True, False), ("always", False, True)],
 )
 def test_mirrored_where_it_keeps_the_class_or_is_wished(
-    mirror: str, keeps: bool, mirrors: bool, now: DiscriminatorStep
+    horizontal_flip: str, keeps: bool, mirrors: bool, now: DiscriminatorStep
 ) -> None:
-    config = BOTH.model_copy(update={"mirror": mirror})
-    act = build_regulariser(config, mirror_keeps_class=keeps).discriminator
-    agrees(now, act, mirror=mirrors)
+    config = BOTH.model_copy(update={"mirror": horizontal_flip})
+    act = build_regularizer(config, flip_keeps_class=keeps).discriminator
+    agrees(now, act, horizontal_flip=mirrors)
 
 
 def test_a_term_for_each_weight_and_a_pass_for_each_term(now: DiscriminatorStep) -> None:
@@ -159,13 +159,13 @@ def test_a_term_for_each_weight_and_a_pass_for_each_term(now: DiscriminatorStep)
         (BOTH, {"consistency_real", "consistency_fake"}),
     ):
         calls.clear()
-        assert set(build_regulariser(config).discriminator(now)) == names
+        assert set(build_regularizer(config).discriminator(now)) == names
         assert len(calls) == len(names)
 
 
 def test_d_s_buffers_stay(now: DiscriminatorStep) -> None:
     before = dict(now.discriminator.named_buffers())["passes"].clone()
-    build_regulariser(BOTH).discriminator(now)
+    build_regularizer(BOTH).discriminator(now)
     assert torch.equal(dict(now.discriminator.named_buffers())["passes"], before)
     now.discriminator(now.real_images, now.real_labels)
     assert not torch.equal(dict(now.discriminator.named_buffers())["passes"], before)

@@ -51,8 +51,8 @@ def test_a_section_tells_the_same_in_the_same_order(name: str) -> None:
     code = type(build_objective(config))
     assert source.startswith(f"`{name}` · {config.reference.split(';')[0]}")
     assert source.endswith(f"`{code.__module__}.{code.__qualname__}`")
-    parts = ["**D sees**", "**D answers**", "\n    D:  ", "\n    G:  ", "**Goes wrong**"]
-    places = [SECTIONS[name].index(part) for part in parts]
+    splits = ["**D sees**", "**D answers**", "\n    D:  ", "\n    G:  ", "**Goes wrong**"]
+    places = [SECTIONS[name].index(part) for part in splits]
     assert places == sorted(places)
 
 

@@ -29,7 +29,7 @@ def test_every_objective_is_told_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("one", members(), ids=lambda one: str(one.title))
 def test_all_of_a_member_is_read(one: FamilyMember) -> None:
-    for part in (one.sees, one.answers, one.goes_wrong):
+    for part in (one.sees, one.predictions, one.goes_wrong):
         assert len(part) > 10
         assert "\n" not in part
         assert "**" not in part

@@ -25,17 +25,17 @@ Term = Callable[[Tensor, Tensor], Tensor]
 REALS, FAKES, PIXELS, LATENTS, FEATURES = 7, 5, 3, 2, 4
 
 
-def features(pixels: Any, trunk: Any) -> Any:
+def features(pixels: Any, feature_network: Any) -> Any:
     """φ(x) = tanh(W x), of numpy arrays as of tensors."""
-    product = pixels @ trunk.T
+    product = pixels @ feature_network.T
     return torch.tanh(product) if isinstance(product, Tensor) else np.tanh(product)
 
 
-def reference(real: Array, latents: Array, trunk: Array, generator: Array) -> float:
+def reference(real: Array, latents: Array, feature_network: Array, generator: Array) -> float:
     """‖E φ(x) − E φ(G(z))‖² (Salimans et al. 2016, §3.1), as it stands there, for a linear G."""
     total = 0.0
     for feature in range(FEATURES):
-        row = trunk[feature : feature + 1]
+        row = feature_network[feature : feature + 1]
         mean_real = sum(features(real, row)[:, 0]) / REALS
         mean_fake = sum(features(latents @ generator.T, row)[:, 0]) / FAKES
         total += (mean_real - mean_fake) ** 2
@@ -59,24 +59,28 @@ def agrees(term: Term, seed: int = 0) -> None:
     The real side is what G is to reach, and gets no gradient.
     """
     random = np.random.default_rng(seed)
-    real, latents, trunk, generator = (
+    real, latents, feature_network, generator = (
         random.normal(size=shape)
         for shape in ((REALS, PIXELS), (FAKES, LATENTS), (FEATURES, PIXELS), (PIXELS, LATENTS))
     )
-    x, w, g = (torch.from_numpy(each).requires_grad_() for each in (real, trunk, generator))
+    x, w, g = (
+        torch.from_numpy(each).requires_grad_() for each in (real, feature_network, generator)
+    )
     loss = term(features(x, w), features(torch.from_numpy(latents) @ g.T, w))
     assert loss.shape == ()
-    assert loss.item() == pytest.approx(reference(real, latents, trunk, generator), rel=1e-12)
+    assert loss.item() == pytest.approx(
+        reference(real, latents, feature_network, generator), rel=1e-12
+    )
     by_x, by_w, by_g = torch.autograd.grad(
         loss, [x, w, g], allow_unused=True, materialize_grads=True
     )
-    expected = slope(lambda moved: reference(real, latents, trunk, moved), generator)
+    expected = slope(lambda moved: reference(real, latents, feature_network, moved), generator)
     np.testing.assert_allclose(by_g, expected, rtol=1e-6, atol=1e-9)
     assert not by_x.any()
-    goal = features(real, trunk).mean(axis=0)
+    goal = features(real, feature_network).mean(axis=0)
     expected = slope(
         lambda moved: float(((goal - features(latents @ generator.T, moved).mean(0)) ** 2).sum()),
-        trunk,
+        feature_network,
     )
     np.testing.assert_allclose(by_w, expected, rtol=1e-6, atol=1e-9)
 

@@ -123,5 +123,5 @@ def test_what_they_ask_of_d_and_of_the_data() -> None:
     projection = build_objective(CGANConfig(source_head="projection"))
     assert projection.heads == Heads("projection", "none")
     gan, cgan = GANConfig(), CGANConfig()
-    assert (gan.conditional, gan.needs_classes, gan.takes_unlabelled) == (False, False, True)
-    assert (cgan.conditional, cgan.needs_classes, cgan.takes_unlabelled) == (True, True, False)
+    assert (gan.conditional, gan.needs_classes, gan.takes_unlabeled) == (False, False, True)
+    assert (cgan.conditional, cgan.needs_classes, cgan.takes_unlabeled) == (True, True, False)

@@ -13,8 +13,8 @@ from torch import Tensor
 from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regulariser
-from acgan.objectives.interface import DiscriminatorStep, Regulariser, Terms
+from acgan.objectives.build import build_regularizer
+from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
 from acgan.objectives.lecam import LeCam, LeCamConfig
 
 WEIGHT, DECAY, BATCH, STEPS = 0.7, 0.8, 6, 5
@@ -48,7 +48,7 @@ def at(real: Tensor, fake: Tensor, step: int) -> DiscriminatorStep:
     )
 
 
-def answers() -> list[tuple[Tensor, Tensor]]:
+def predictions() -> list[tuple[Tensor, Tensor]]:
     """D's logits of reals and of fakes at each step, apart and drifting."""
     random = np.random.default_rng(0)
     drawn = random.normal(size=(STEPS, 2, BATCH))
@@ -63,7 +63,7 @@ def reference(*, clamp: bool = False) -> list[tuple[float, np.ndarray, np.ndarra
     α is the average of the earlier batches' means with weights that fall by DECAY a step.
     """
     found = []
-    said = [(r.numpy(), f.numpy()) for r, f in answers()]
+    said = [(r.numpy(), f.numpy()) for r, f in predictions()]
     for step in range(1, STEPS):
         weights = [DECAY ** (step - 1 - earlier) for earlier in range(step)]
         alpha_real = np.average([r.mean() for r, _ in said[:step]], weights=weights)
@@ -77,14 +77,14 @@ def reference(*, clamp: bool = False) -> list[tuple[float, np.ndarray, np.ndarra
     return found
 
 
-def agrees(regulariser: Regulariser, *, clamp: bool = False) -> None:
+def agrees(regularizer: Regularizer, *, clamp: bool = False) -> None:
     """Values and gradients of all steps are the reference's."""
-    regulariser.double()
+    regularizer.double()
     expected = reference(clamp=clamp)
-    for step, (real, fake) in enumerate(answers()):
+    for step, (real, fake) in enumerate(predictions()):
         real.requires_grad_()
         fake.requires_grad_()
-        terms = regulariser.discriminator(at(real, fake, step))
+        terms = regularizer.discriminator(at(real, fake, step))
         if step == 0:
             assert not terms
             continue
@@ -93,7 +93,7 @@ def agrees(regulariser: Regulariser, *, clamp: bool = False) -> None:
         assert terms["lecam"].item() == pytest.approx(value, rel=1e-12)
         np.testing.assert_allclose(gradients[0], by_real, rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(gradients[1], by_fake, rtol=1e-10, atol=1e-14)
-    assert not any(buffer.requires_grad for buffer in regulariser.buffers())
+    assert not any(buffer.requires_grad for buffer in regularizer.buffers())
 
 
 def test_it_is_the_paper_s_formula() -> None:
@@ -158,7 +158,7 @@ def not_corrected(lecam: LeCam, now: DiscriminatorStep) -> Terms:
 @pytest.mark.parametrize("wrong", [swapped, updated_first, with_gradient, not_corrected])
 def test_a_wrong_version_is_found(wrong: Wrong) -> None:
     @final
-    class Planted(Regulariser):
+    class Planted(Regularizer):
         def __init__(self) -> None:
             super().__init__()
             self.inner = LeCam(CONFIG)
@@ -173,7 +173,7 @@ def test_a_wrong_version_is_found(wrong: Wrong) -> None:
 def test_it_starts_after_so_many_images_and_remembers_from_the_first_on() -> None:
     late = LeCam(CONFIG.model_copy(update={"start_images": 3 * BATCH})).double()
     early = LeCam(CONFIG).double()
-    for step, (real, fake) in enumerate(answers()):
+    for step, (real, fake) in enumerate(predictions()):
         terms, others = (each.discriminator(at(real, fake, step)) for each in (late, early))
         assert set(terms) == ({"lecam"} if step >= 3 else set())
         assert not terms or terms["lecam"] == others["lecam"]
@@ -181,7 +181,7 @@ def test_it_starts_after_so_many_images_and_remembers_from_the_first_on() -> Non
 
 def test_without_any_anchor_there_is_no_penalty_and_no_nan() -> None:
     """Every step before was skipped: the guard has put the averages back."""
-    real, fake = (each.requires_grad_() for each in answers()[0])
+    real, fake = (each.requires_grad_() for each in predictions()[0])
     terms = LeCam(CONFIG).double().discriminator(at(real, fake, 7))
     assert terms["lecam"].item() == 0
     gradients = torch.autograd.grad(terms["lecam"], (real, fake))
@@ -189,7 +189,7 @@ def test_without_any_anchor_there_is_no_penalty_and_no_nan() -> None:
 
 
 def test_what_it_remembers_has_names() -> None:
-    assert set(build_regulariser(LeCamConfig()).state_dict()) == {"real", "fake", "mass"}
+    assert set(build_regularizer(LeCamConfig()).state_dict()) == {"real", "fake", "mass"}
 
 
 @pytest.mark.parametrize(

@@ -159,13 +159,16 @@ def d_step_reaches_d_alone(*, detach: bool) -> None:
     torch.manual_seed(0)
     generator, discriminator = nn.Linear(2, 3), nn.Linear(3, 1 + CLASSES)
 
-    def judge(images: Tensor) -> DiscriminatorOutput:
+    def reference_classifier(images: Tensor) -> DiscriminatorOutput:
         logits = discriminator(images)
         return DiscriminatorOutput(logits[:, 0], logits[:, 1:], images)
 
     fakes = generator(torch.randn(CLASSES, 2))
     terms = ACGAN(ACGANConfig(class_weight_fake=1)).discriminator(
-        judge(torch.randn(CLASSES, 3)), judge(fakes.detach() if detach else fakes), LABELS, LABELS
+        reference_classifier(torch.randn(CLASSES, 3)),
+        reference_classifier(fakes.detach() if detach else fakes),
+        LABELS,
+        LABELS,
     )
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is not None for parameter in discriminator.parameters())

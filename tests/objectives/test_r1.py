@@ -13,7 +13,7 @@ from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.attention import SelfAttention
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regulariser
+from acgan.objectives.build import build_regularizer
 from acgan.objectives.interface import DiscriminatorStep
 from acgan.objectives.r1 import R1, R1Config
 
@@ -57,7 +57,7 @@ class Convolutional(Discriminator):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(
+        self.feature_network = nn.Sequential(
             nn.utils.parametrizations.spectral_norm(nn.Conv2d(SHAPE[1], 8, 3)),
             nn.BatchNorm2d(8),
             nn.Tanh(),
@@ -66,7 +66,7 @@ class Convolutional(Discriminator):
         self.head = nn.utils.parametrizations.spectral_norm(nn.Linear(8 * 2 * 3, 1))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
-        features = self.trunk(images)
+        features = self.feature_network(images)
         return DiscriminatorOutput(self.head(features).squeeze(1), None, features)
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
@@ -96,8 +96,8 @@ def at(discriminator: Discriminator, images: Tensor, step: int = 0) -> Discrimin
 
 
 def penalty(discriminator: Discriminator, images: Tensor, gamma: float = 3.0) -> Tensor:
-    regulariser = R1(R1Config(gamma=gamma, interval_steps=1))
-    return regulariser.discriminator(at(discriminator, images))["r1"]
+    regularizer = R1(R1Config(gamma=gamma, interval_steps=1))
+    return regularizer.discriminator(at(discriminator, images))["r1"]
 
 
 def test_a_linear_discriminator_pays_half_gamma_times_its_squared_weights() -> None:
@@ -136,7 +136,7 @@ def test_it_is_the_mean_over_images_and_sees_the_labels() -> None:
 
 def test_it_acts_at_every_nth_step_n_times_as_strong() -> None:
     discriminator, images = Quadratic(), torch.randn(SHAPE, dtype=torch.float64)
-    lazy = build_regulariser(R1Config(gamma=3.0, interval_steps=4))
+    lazy = build_regularizer(R1Config(gamma=3.0, interval_steps=4))
     acted = {
         step: terms["r1"].item()
         for step in range(10)
@@ -184,7 +184,7 @@ def test_it_is_computed_in_full_precision_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = penalty(discriminator, images)
         # Autocast was in force around it, so the claim below can fail.
-        assert discriminator.trunk[0](images).dtype == torch.bfloat16
+        assert discriminator.feature_network[0](images).dtype == torch.bfloat16
     actual = with_gradients(value)  # as the training step does: backward outside autocast
     assert len(actual) == len(expected) > 1
     for value, wanted in zip(actual, expected, strict=True):

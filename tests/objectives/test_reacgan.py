@@ -143,7 +143,7 @@ def test_what_it_asks_of_d_and_of_the_data_and_its_defaults() -> None:
     config = ReACGANConfig()
     assert ReACGAN(config).heads == Heads("plain", "proxies", 512)
     assert ReACGAN(CONFIG).heads == Heads("plain", "proxies", 5)
-    assert (config.conditional, config.needs_classes, config.takes_unlabelled) == (
+    assert (config.conditional, config.needs_classes, config.takes_unlabeled) == (
         True,
         True,
         False,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from acgan.objectives.build import ObjectiveConfig, build_objective
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 
 Losses = Callable[..., tuple[Tensor, Tensor]]
 
@@ -28,16 +28,18 @@ def test_a_d_step_reaches_all_of_d_and_only_without_detach_g(
     config: ObjectiveConfig, labels: tuple[Tensor, Tensor], world: Any, detach: bool
 ) -> None:
     objective = build_objective(config)
-    judge, arrays = world(objective, 0)
+    reference_classifier, arrays = world(objective, 0)
     torch.manual_seed(0)
     generator = nn.Linear(2, arrays["real"].shape[1]).double()
     fakes = generator(torch.randn(len(labels[1]), 2, dtype=torch.float64))
-    real = judge(torch.from_numpy(arrays["real"]), labels[0])
-    fake = judge(fakes.detach() if detach else fakes, labels[1])
+    real = reference_classifier(torch.from_numpy(arrays["real"]), labels[0])
+    fake = reference_classifier(fakes.detach() if detach else fakes, labels[1])
     terms = objective.discriminator(real, fake, *labels)
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    assert all(p.grad is not None for p in judge.parameters())
-    assert all(p.grad.any() for n, p in judge.named_parameters() if n.endswith("weight"))
+    assert all(p.grad is not None for p in reference_classifier.parameters())
+    assert all(
+        p.grad.any() for n, p in reference_classifier.named_parameters() if n.endswith("weight")
+    )
     assert all((p.grad is None) == detach for p in generator.parameters())
 
 
@@ -46,11 +48,11 @@ def test_a_g_step_hears_of_the_class(
 ) -> None:
     """Asked for another class, G is pushed elsewhere, unless it is asked for none."""
     objective = build_objective(config)
-    judge, arrays = world(objective, 0)
+    reference_classifier, arrays = world(objective, 0)
     pushes = []
     for asked in (labels[1], (labels[1] + 1) % 4):
         features = torch.from_numpy(arrays["fake"]).requires_grad_()
-        terms = objective.generator(judge(features, asked), asked)
+        terms = objective.generator(reference_classifier(features, asked), asked)
         (push,) = torch.autograd.grad(torch.stack(list(terms.values())).sum(), features)
         pushes.append(push)
     if config.conditional:
@@ -65,7 +67,7 @@ PART = np.array([0, -1, 2, -1, -1, 0])
 def test_images_without_a_label_teach_no_class(
     semi_supervised: ObjectiveConfig, compare: Callable[..., None]
 ) -> None:
-    """The class terms are means over the labelled reals, and the source terms over all of them."""
+    """The class terms are means over the labeled reals, and the source terms over all of them."""
     compare(semi_supervised, build_objective(semi_supervised), real_labels=PART)
 
 
@@ -73,10 +75,13 @@ def test_without_any_label_the_class_term_is_nothing_and_never_nan(
     semi_supervised: ObjectiveConfig, labels: tuple[Tensor, Tensor], world: Any
 ) -> None:
     objective = build_objective(semi_supervised)
-    judge, arrays = world(objective, 0)
+    reference_classifier, arrays = world(objective, 0)
     features = torch.from_numpy(arrays["real"]).requires_grad_()
-    real, fake = judge(features, labels[0]), judge(torch.from_numpy(arrays["fake"]), labels[1])
-    terms = objective.discriminator(real, fake, torch.full((6,), UNLABELLED), labels[1])
+    real, fake = (
+        reference_classifier(features, labels[0]),
+        reference_classifier(torch.from_numpy(arrays["fake"]), labels[1]),
+    )
+    terms = objective.discriminator(real, fake, torch.full((6,), UNLABELED), labels[1])
     (push,) = torch.autograd.grad(terms["class_real"], features, retain_graph=True)
     assert terms["class_real"].item() == 0
     assert not push.any()

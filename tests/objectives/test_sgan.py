@@ -12,18 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from acgan.networks.heads import source_of_open
+from acgan.networks.heads import source_of_k_plus_one
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.objectives.sgan import SGAN, SGANConfig
 
-LABELS = torch.tensor([1, UNLABELLED])
+LABELS = torch.tensor([1, UNLABELED])
 LN3 = math.log(3)
 
 
 def output(rows: list[list[float]]) -> DiscriminatorOutput:
     """Of K + 1 logits."""
-    logits, source = source_of_open(torch.tensor(rows, dtype=torch.float64))
+    logits, source = source_of_k_plus_one(torch.tensor(rows, dtype=torch.float64))
     return DiscriminatorOutput(source, logits, torch.zeros(len(rows), 1))
 
 
@@ -32,7 +32,7 @@ def values(terms: dict[str, Tensor]) -> dict[str, float]:
 
 
 def test_terms_worked_out_by_hand() -> None:
-    # Chances: class 0, class 1, fake. A real 1: ⅕, ⅗, ⅕; an unlabelled real: ⅓ each.
+    # Chances: class 0, class 1, fake. A real 1: ⅕, ⅗, ⅕; an unlabeled real: ⅓ each.
     real = output([[0, LN3, 0], [0, 0, 0]])
     fake = output([[0, 0, LN3], [0, 0, 0]])  # ⅕, ⅕, ⅗, and ⅓ each
     objective = SGAN(SGANConfig())
@@ -48,7 +48,7 @@ def test_terms_worked_out_by_hand() -> None:
     assert values(objective.generator(fake, torch.tensor([0, 0]))) == pytest.approx(expected)
 
 
-def test_class_and_source_of_a_labelled_image_are_together_its_chance_among_k_and_fake() -> None:
+def test_class_and_source_of_a_labeled_image_are_together_its_chance_among_k_and_fake() -> None:
     """−log P(y | x) = −log P(y | x, real) − log P(real | x) (Salimans et al. 2016, §5)."""
     rows = torch.randn(7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.tensor([0, 3, 1, 2, 2, 0, 1])
@@ -67,7 +67,7 @@ def test_no_label_of_a_fake_matters(kind: str) -> None:
     found = [
         values(objective.discriminator(real, fake, LABELS, labels))
         | values(objective.generator(fake, labels))
-        for labels in (torch.tensor([0, 1]), torch.full((2,), UNLABELLED))
+        for labels in (torch.tensor([0, 1]), torch.full((2,), UNLABELED))
     ]
     assert found[0] == found[1]
 
@@ -153,7 +153,7 @@ def test_what_it_asks_of_d_and_of_the_data() -> None:
     assert SGAN(SGANConfig()).heads == Heads("plain", "open")
     assert SGAN(SGANConfig(class_head="separate")).heads == Heads("plain", "plain")
     config = SGANConfig()
-    assert (config.conditional, config.needs_classes, config.takes_unlabelled) == (
+    assert (config.conditional, config.needs_classes, config.takes_unlabeled) == (
         False,
         True,
         True,

@@ -158,7 +158,7 @@ def test_a_discriminator_without_twins_is_refused() -> None:
 def test_what_it_asks_of_d_and_of_the_data() -> None:
     assert TAC(TACConfig()).heads == Heads("plain", "twin")
     config = TACConfig()
-    assert (config.conditional, config.needs_classes, config.takes_unlabelled) == (
+    assert (config.conditional, config.needs_classes, config.takes_unlabeled) == (
         True,
         True,
         False,

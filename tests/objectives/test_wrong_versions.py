@@ -153,8 +153,10 @@ class FaultyHeads(nn.Module):
 def test_a_wrong_projection_is_caught(
     config: ObjectiveConfig, mistake: str, right: Losses, compare: Callable[..., None]
 ) -> None:
-    def wrong(objective: Objective, judge: Any, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        return right(objective, FaultyHeads(judge.heads, mistake), *batch)
+    def wrong(
+        objective: Objective, reference_classifier: Any, *batch: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return right(objective, FaultyHeads(reference_classifier.heads, mistake), *batch)
 
     with pytest.raises(AssertionError):
         compare(config, build_objective(config), wrong)

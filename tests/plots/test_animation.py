@@ -7,13 +7,13 @@ import pytest
 from PIL import Image, ImageSequence
 
 from acgan.plots.animation import animation
-from acgan.plots.grid import class_sheet
+from acgan.plots.grid import class_grid
 
 
 def frames(count: int, channels: int) -> list[Image.Image]:
     rng = np.random.default_rng(0)
-    sheets = rng.integers(0, 256, (count, 2, 3, channels, 28, 28), dtype=np.uint8)
-    return [class_sheet(sheet, ["a", "b"]) for sheet in sheets]
+    grids = rng.integers(0, 256, (count, 2, 3, channels, 28, 28), dtype=np.uint8)
+    return [class_grid(grid, ["a", "b"]) for grid in grids]
 
 
 def played(encoded: bytes) -> list[tuple[Image.Image, int]]:
@@ -23,7 +23,7 @@ def played(encoded: bytes) -> list[tuple[Image.Image, int]]:
         return [(f.convert("RGB"), f.info["duration"]) for f in ImageSequence.Iterator(film)]
 
 
-def test_grey_frames_keep_every_value_and_the_last_one_stays_longer() -> None:
+def test_gray_frames_keep_every_value_and_the_last_one_stays_longer() -> None:
     given = frames(5, 1)
     shown = played(animation(given, frame_milliseconds=120, last_milliseconds=2000))
     assert [duration for _, duration in shown] == [120, 120, 120, 120, 2000]
@@ -31,17 +31,17 @@ def test_grey_frames_keep_every_value_and_the_last_one_stays_longer() -> None:
         assert np.array_equal(np.asarray(before.convert("RGB")), np.asarray(after))
 
 
-def test_colour_frames_are_close_and_their_paper_is_white() -> None:
+def test_color_frames_are_close_and_their_paper_is_white() -> None:
     ramp = np.linspace(0, 255, 28).astype(np.uint8)
     image = np.stack(
         [np.tile(ramp, (28, 1)), np.tile(ramp[:, None], (1, 28)), np.full((28, 28), 90)]
     )
     image[:, :3] = [[[250]], [[253]], [[254]]]  # must not pass for paper, nor paper for it
-    sheets = [
-        class_sheet(np.roll(image.astype(np.uint8), shift, axis=-1)[None, None], ["a"])
+    grids = [
+        class_grid(np.roll(image.astype(np.uint8), shift, axis=-1)[None, None], ["a"])
         for shift in (0, 5, 9)
     ]
-    for before, (after, _) in zip(sheets, played(animation(sheets)), strict=True):
+    for before, (after, _) in zip(grids, played(animation(grids)), strict=True):
         difference = np.asarray(before).astype(int) - np.asarray(after).astype(int)
         assert np.abs(difference).mean() < 8
         paper = (np.asarray(before) == 255).all(axis=-1)

@@ -35,9 +35,9 @@ def test_a_png_of_the_reports_width_with_ink_on_it(draw: Callable[[], bytes]) ->
     with Image.open(io.BytesIO(draw())) as picture:
         assert picture.format == "PNG"
         assert picture.width == 1080
-        grey = np.asarray(picture.convert("L"))
-    assert (grey[0] == 255).all()  # a margin of white paper
-    assert (grey < 128).mean() > 0.003
+        gray = np.asarray(picture.convert("L"))
+    assert (gray[0] == 255).all()  # a margin of white paper
+    assert (gray < 128).mean() > 0.003
 
 
 @CHARTS

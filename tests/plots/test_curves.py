@@ -33,7 +33,7 @@ def pixels(encoded: bytes) -> npt.NDArray[np.uint8]:
 
 
 def has_orange(panel: npt.NDArray[np.uint8]) -> bool:
-    """Whether something of the alarm's colour is there, also where it is blended with paper."""
+    """Whether something of the alarm's color is there, also where it is blended with paper."""
     red, blue = panel[..., 0].astype(int), panel[..., 2].astype(int)
     return bool((red - blue > 100).any())
 

@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 def test_the_order_is_verdict_headline_pictures_chapters_making(report: MakeReport) -> None:
     words = Page(report_html(report())).words
-    parts = [
+    splits = [
         "digits-s0",
         "Faults found",
         "Dogs are cats.",
@@ -84,8 +84,8 @@ def test_the_order_is_verdict_headline_pictures_chapters_making(report: MakeRepo
         "12 s in all",
         "generator.widths",
     ]
-    places = [words.find(part) for part in parts]
-    assert -1 not in places, parts[places.index(-1)]
+    places = [words.find(part) for part in splits]
+    assert -1 not in places, splits[places.index(-1)]
     assert places == sorted(places)
 
 
@@ -112,7 +112,7 @@ def test_links_lead_somewhere_and_no_address_is_given_twice(report: MakeReport) 
     page = Page(report_html(report()))
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    for attribute in ("aria-labelledby", "aria-describedby"):
+    for attribute in ("aria-labeledby", "aria-describedby"):
         used = [a[attribute] for _, a in page.elements if attribute in a]
         assert used
         assert set(used) <= set(ids)
@@ -236,7 +236,13 @@ def test_whether_the_reference_is_unseen_is_said(
 def test_least(report: MakeReport) -> None:
     """A folder of pictures from elsewhere, nothing measured."""
     nothing = report(
-        sections=(), origin={}, config=None, overview=None, judge={}, notes=(), seconds={}
+        sections=(),
+        origin={},
+        config=None,
+        overview=None,
+        reference_classifier={},
+        notes=(),
+        seconds={},
     )
     page = Page(report_html(nothing))
     assert "digits-s0" in page.words

@@ -80,10 +80,10 @@ def test_the_whole_tree_is_in_the_dump() -> None:
     [
         "data.root=/elsewhere",
         "data.cache=/elsewhere",
-        "data.bad_files=set-aside",
+        "data.bad_files=skip",
         "reporting.log_every_images=1",
         "reporting.checkpoint_every_images=1",
-        "reporting.sheet_columns=3",
+        "reporting.grid_columns=3",
         "training.total_images=2000",
     ],
 )
@@ -105,7 +105,7 @@ def test_what_shapes_nothing_keeps_the_name(override: str) -> None:
         "generator.conditioning.mode=multiply",
         "discriminator.dropout=0.3",
         "objective.class_weight_fake=1",
-        "regularisers=[{name = 'r1'}]",
+        "regularizers=[{name = 'r1'}]",
         "optimizer.beta1=0.9",
         "training.batch_size=32",
         "training.ema_ramp=none",
@@ -153,12 +153,12 @@ def test_exactly_one_budget(training: dict[str, Any]) -> None:
         ("generator.family=deconvv", "generator.family: there is no 'deconvv'; did you mean"),
         ("discriminator.layers=[{wdth = 3}]", "unknown key 'discriminator.layers.0.wdth'; did you"),
         (
-            'regularisers=[{name = "r1"}, {name = "r1", gamma = 3}]',
-            "regularisers has r1 twice; name each once",
+            'regularizers=[{name = "r1"}, {name = "r1", gamma = 3}]',
+            "regularizers has r1 twice; name each once",
         ),
         (
-            'regularisers=[{name = "r1", gama = 3}]',
-            "unknown key 'regularisers.0.gama'; did you mean 'gamma'",
+            'regularizers=[{name = "r1", gama = 3}]',
+            "unknown key 'regularizers.0.gama'; did you mean 'gamma'",
         ),
         ("training.batch_size=1", "training.batch_size: input should be greater than or equal"),
         ("objective=acgan", "objective is a section, not a value"),
@@ -187,10 +187,10 @@ run_configs = st.builds(
         source_loss=st.sampled_from(["bce", "hinge", "least-squares"]),
         class_weight_fake=rates,
     ),
-    regularisers=st.lists(st.builds(R1Config, gamma=rates), max_size=1).map(tuple),
+    regularizers=st.lists(st.builds(R1Config, gamma=rates), max_size=1).map(tuple),
     optimizer=st.builds(
         OptimizerConfig,
-        generator_rate=rates,
+        generator_lr=rates,
         schedule=st.sampled_from(["constant", "linear"]),
     ),
     training=st.one_of(
@@ -231,10 +231,10 @@ SGAN = ("objective.name=sgan", "generator.conditioning.mode=none")
 
 
 @pytest.mark.parametrize("overrides", [(), SGAN], ids=["acgan", "sgan"])
-def test_labels_may_be_few_where_the_objective_takes_unlabelled_images(
+def test_labels_may_be_few_where_the_objective_takes_unlabeled_images(
     overrides: tuple[str, ...],
 ) -> None:
-    assert run("data.labelled_per_class=10", *overrides).training.labelled_share == 0.5
+    assert run("data.labeled_per_class=10", *overrides).training.labeled_share == 0.5
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_labels_may_be_few_where_the_objective_takes_unlabelled_images(
         (["training.fake_labels=batch"], 'set it to "frequency"'),
         (["classes_per_model=2"], "divides training images by their class"),
         (
-            ["discriminator.family=pretrained", "discriminator.trunk.network=judge"],
+            ["discriminator.family=pretrained", "discriminator.feature_network.network=judge"],
             "has learned the labels of all training images",
         ),
     ],
@@ -260,4 +260,4 @@ def test_labels_may_be_few_where_the_objective_takes_unlabelled_images(
 def test_labels_are_not_hidden_where_they_would_be_missed(overrides: list[str], words: str) -> None:
     run(*overrides)
     with pytest.raises(UsageError, match=words):
-        run("data.labelled_per_class=10", *overrides)
+        run("data.labeled_per_class=10", *overrides)

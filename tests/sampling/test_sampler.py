@@ -240,7 +240,7 @@ def test_latents_are_standard_normal() -> None:
 
 
 def assert_normal(drawn: Tensor) -> None:
-    """Moments; and no correlation between neighbours of either kind, or of squares."""
+    """Moments; and no correlation between neighbors of either kind, or of squares."""
     assert drawn.mean().item() == pytest.approx(0, abs=0.015)
     assert drawn.var().item() == pytest.approx(1, abs=0.02)
     assert drawn.pow(4).mean().item() == pytest.approx(3, abs=0.15)

@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
-from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.studies.arms import study_arms
 from acgan.studies.usefulness_config import UsefulnessConfig
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 StudyMaker = Callable[..., Usefulness]
 
 
-def pictures_of(counts: Sequence[int], seed: int) -> LabelledImages:
-    """Grey 8×8 pictures of a bar, a cross and a ring under noise; place and brightness vary."""
+def pictures_of(counts: Sequence[int], seed: int) -> LabeledImages:
+    """Gray 8×8 pictures of a bar, a cross and a ring under noise; place and brightness vary."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), counts).astype(np.int64)
     y, x = random.uniform(2.0, 5.0, (2, len(labels), 1, 1))
@@ -30,7 +30,7 @@ def pictures_of(counts: Sequence[int], seed: int) -> LabelledImages:
     shapes = np.stack([down, across | down, ring], 1)[np.arange(len(labels)), labels]
     bright = random.uniform(60, 130, (len(labels), 1, 1))
     images = shapes * bright + random.uniform(0, 120, shapes.shape)
-    return LabelledImages(images.astype(np.uint8)[:, None], labels, make_classes(["bar", "x", "o"]))
+    return LabeledImages(images.astype(np.uint8)[:, None], labels, make_classes(["bar", "x", "o"]))
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +40,9 @@ def pictures() -> Pictures:
 
 
 @pytest.fixture(scope="session")
-def scarce() -> DataParts:
+def scarce() -> DatasetSplits:
     """Four training images a class, and plenty to test on."""
-    return DataParts(
+    return DatasetSplits(
         "shapes",
         pictures_of([4] * 3, 0),
         pictures_of([40] * 3, 1),
@@ -51,9 +51,9 @@ def scarce() -> DataParts:
 
 
 @pytest.fixture(scope="session")
-def skewed() -> DataParts:
+def skewed() -> DatasetSplits:
     """The first class has ten times the images of the last."""
-    return DataParts(
+    return DatasetSplits(
         "shapes",
         pictures_of([40, 20, 4], 0),
         pictures_of([40] * 3, 1),
@@ -73,7 +73,7 @@ def quick() -> UsefulnessConfig:
             shift_pixels=1,
             precision="fp32",
         ),
-        network=JudgeNetworkConfig(stem=8, stages=(16, 16)),
+        network=ReferenceNetworkConfig(stem=8, stages=(16, 16)),
         ratios=(1.0,),
     )
 

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from acgan.classifiers.fit import FitConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
-from acgan.studies.arm_fits import Fitted, KeptFits, fit_arm, initial_network, network_hash
+from acgan.studies.arm_fits import CachedFits, Fitted, fit_arm, initial_network, network_hash
 from acgan.studies.usefulness_config import UsefulnessConfig
 
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 
 
 def some_fit(steps: int) -> Fitted:
@@ -25,7 +25,7 @@ def some_fit(steps: int) -> Fitted:
 
 
 def test_the_number_of_steps_does_not_depend_on_the_number_of_images(
-    scarce: DataParts, quick: UsefulnessConfig, pictures: Pictures
+    scarce: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:
     for images in (scarce.train, pictures([60, 60, 60], 4)):
         fitted = fit_arm(
@@ -42,7 +42,7 @@ def test_the_number_of_steps_does_not_depend_on_the_number_of_images(
 
 
 def test_an_arm_that_would_get_another_number_of_steps_is_refused(
-    scarce: DataParts, quick: UsefulnessConfig
+    scarce: DatasetSplits, quick: UsefulnessConfig
 ) -> None:
     with pytest.raises(ValueError, match="12 images are fewer than a batch of 16"):
         fit_arm(
@@ -57,14 +57,14 @@ def test_an_arm_that_would_get_another_number_of_steps_is_refused(
 
 
 def test_equal_seeds_give_equal_initial_weights_and_other_seeds_others(
-    scarce: DataParts, quick: UsefulnessConfig
+    scarce: DatasetSplits, quick: UsefulnessConfig
 ) -> None:
     first, again, other = (initial_network(quick.network, scarce.train, seed) for seed in (0, 0, 1))
     assert network_hash(first) == network_hash(again) != network_hash(other)
 
 
 def test_the_random_state_of_torch_is_left_alone(
-    scarce: DataParts, quick: UsefulnessConfig
+    scarce: DatasetSplits, quick: UsefulnessConfig
 ) -> None:
     before = torch.get_rng_state()
     fit_arm(
@@ -80,11 +80,11 @@ def test_the_random_state_of_torch_is_left_alone(
 
 
 def test_augmentation_reaches_the_fit(
-    scarce: DataParts, quick: UsefulnessConfig, monkeypatch: pytest.MonkeyPatch
+    scarce: DatasetSplits, quick: UsefulnessConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits: list[FitConfig] = []
 
-    def recorded(network: nn.Module, train: LabelledImages, fit: FitConfig, **_: Any) -> None:
+    def recorded(network: nn.Module, train: LabeledImages, fit: FitConfig, **_: Any) -> None:
         fits.append(fit)
 
     monkeypatch.setattr("acgan.studies.arm_fits.fit_classifier", recorded)
@@ -107,10 +107,10 @@ def never() -> Fitted:
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
-    with KeptFits(tmp_path) as kept:
+    with CachedFits(tmp_path) as kept:
         kept.get({"arm": [1, 2]}, {"arm": "real", "seed": 0}, lambda: some_fit(3))
 
-    with KeptFits(tmp_path) as kept:
+    with CachedFits(tmp_path) as kept:
         again = kept.get({"arm": [1, 2]}, {}, never)
         assert kept.get({"arm": [1, 3]}, {}, lambda: some_fit(4)).steps == 4
     assert dataclasses.asdict(again)["steps"] == 3
@@ -118,12 +118,12 @@ def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:
-    with KeptFits(tmp_path) as kept:
+    with CachedFits(tmp_path) as kept:
         for index in range(2):
             kept.get(index, {"seed": index}, lambda: some_fit(3))
     log = tmp_path / "fits.jsonl"
     log.write_bytes(log.read_bytes()[:-20])
-    with KeptFits(tmp_path) as kept:
+    with CachedFits(tmp_path) as kept:
         assert kept.get(0, {}, never).steps == 3
         kept.get(1, {"seed": 1}, lambda: some_fit(5))
     rows = [json.loads(line) for line in log.read_text().splitlines()]
@@ -131,7 +131,7 @@ def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
-    with KeptFits(None) as kept:
+    with CachedFits(None) as kept:
         assert kept.get("a", {}, lambda: some_fit(1)).steps == 1
         assert kept.get("a", {}, never).steps == 1
     assert not list(tmp_path.iterdir())
@@ -141,4 +141,4 @@ def test_a_damaged_log_is_a_sentence_and_the_folder_is_free_after_it(tmp_path: P
     (tmp_path / "fits.jsonl").write_bytes(b'{"key": "a"}\n')
     for _ in range(2):
         with pytest.raises(DataError, match=r"line 1 of .*fits.jsonl is damaged; delete that line"):
-            KeptFits(tmp_path)
+            CachedFits(tmp_path)

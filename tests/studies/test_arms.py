@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from acgan.classifiers.fit import FitConfig
-from acgan.data.images import Images, LabelledImages
+from acgan.data.images import Images, LabeledImages
 from acgan.studies.arms import Arm, compose, samples_needed, study_arms
 from acgan.studies.usefulness_config import UsefulnessConfig
 
 FIT = FitConfig(flip=True, images=100, shift_pixels=2, erase_pixels=3)
 CONFIG = UsefulnessConfig(fit=FIT, ratios=(0.5, 1.0, 5.0), balance_cap=2)
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 
 
 def arms_of(*counts: int) -> dict[str, Arm]:

@@ -11,7 +11,7 @@ from acgan.recipes import Recipe, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.studies.objectives import Entrant, entrants
 
-GREY = load_recipe("small-grey")
+GRAY = load_recipe("small-gray")
 
 
 def run_of(recipe: Recipe, entrant: Entrant) -> RunConfig:
@@ -20,20 +20,20 @@ def run_of(recipe: Recipe, entrant: Entrant) -> RunConfig:
 
 
 def test_everyone_takes_part_and_the_recipe_where_it_is_none_of_them() -> None:
-    names = [each.name for each in entrants(GREY)]
-    assert names == [*objective_configs(), "small-grey"]
-    assert [each.name for each in entrants(load_recipe("projection-grey"))] == [
+    names = [each.name for each in entrants(GRAY)]
+    assert names == [*objective_configs(), "small-gray"]
+    assert [each.name for each in entrants(load_recipe("projection-gray"))] == [
         *objective_configs()
     ]
 
 
-@pytest.mark.parametrize("entrant", entrants(GREY), ids=lambda each: each.name)
+@pytest.mark.parametrize("entrant", entrants(GRAY), ids=lambda each: each.name)
 def test_an_entrant_differs_from_the_recipe_in_its_objective_alone(entrant: Entrant) -> None:
-    recipe = validate(RunConfig, {**GREY.values, "recipe": GREY.name}, where="test")
-    changes = difference(recipe.model_dump(), run_of(GREY, entrant).model_dump())
+    recipe = validate(RunConfig, {**GRAY.values, "recipe": GRAY.name}, where="test")
+    changes = difference(recipe.model_dump(), run_of(GRAY, entrant).model_dump())
     allowed = ("objective.",) if entrant.conditional else ("objective.", "generator.conditioning.")
     assert all(change.startswith(allowed) for change in changes)
-    assert bool(changes) == (entrant.name != "small-grey")
+    assert bool(changes) == (entrant.name != "small-gray")
 
 
 def test_an_objective_enters_with_its_own_weights_and_the_recipes_source_loss() -> None:
@@ -47,12 +47,12 @@ def test_an_objective_enters_with_its_own_weights_and_the_recipes_source_loss() 
 
 
 def test_the_recipes_own_setting_goes_by_its_name() -> None:
-    own, plain = entrants(GREY, ["small-grey", "acgan"])
-    assert run_of(GREY, own).objective.model_dump() == {
+    own, plain = entrants(GRAY, ["small-gray", "acgan"])
+    assert run_of(GRAY, own).objective.model_dump() == {
         **ACGANConfig().model_dump(),
-        **GREY.values["objective"],
+        **GRAY.values["objective"],
     }
-    assert run_of(GREY, plain).objective == ACGANConfig()
+    assert run_of(GRAY, plain).objective == ACGANConfig()
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_the_recipes_own_setting_goes_by_its_name() -> None:
 )
 def test_what_makes_no_comparison_is_refused(names: list[str], words: str) -> None:
     with pytest.raises(UsageError) as refused:
-        entrants(GREY, names)
+        entrants(GRAY, names)
     assert words in str(refused.value)

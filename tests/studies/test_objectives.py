@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acgan.classifiers.cache import judge_of
-from acgan.classifiers.reference_classifier import judge_config
-from acgan.data.images import DataParts
+from acgan.classifiers.cache import cached_reference_classifier
+from acgan.classifiers.reference_classifier import reference_classifier_config
+from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import reference
 from acgan.evaluation.reference_quality import judge_samples
@@ -42,11 +42,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """A judge that has seen little, once for all tests here."""
 
-    def judge(parts: DataParts, *, flip: bool) -> Any:
-        return judge_of(parts, config=judge_config(parts.train, flip=flip, images=2_000))
+    def reference_classifier(splits: DatasetSplits, *, flip: bool) -> Any:
+        return cached_reference_classifier(
+            splits, config=reference_classifier_config(splits.train, flip=flip, images=2_000)
+        )
 
     monkeypatch.setenv("ACGAN_CACHE", str(cache))
-    monkeypatch.setattr(module, "judge_of", judge)
+    monkeypatch.setattr(module, "cached_reference_classifier", reference_classifier)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +80,13 @@ def test_the_figures_are_those_of_the_models_samples(
     done: tuple[Path, ObjectiveComparison],
 ) -> None:
     folder, found = done
-    _, _, parts, _ = prepare_run("digits", options=SMALL)
-    judge = judge_of(parts, config=judge_config(parts.train, flip=False, images=2_000))
+    _, _, splits, _ = prepare_run("digits", options=SMALL)
+    reference_classifier = cached_reference_classifier(
+        splits, config=reference_classifier_config(splits.train, flip=False, images=2_000)
+    )
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
     asked = np.repeat(np.arange(10), 30)
-    quality = judge_samples(samples, asked, reference(judge, parts)).to_json()
+    quality = judge_samples(samples, asked, reference(reference_classifier, splits)).to_json()
     row = found.rows["acgan"][1]
     assert row.figures["accuracy"] == quality["accuracy"]
     assert row.figures["floors"] == pytest.approx(quality["floors"])
@@ -127,7 +131,7 @@ def test_what_a_kill_interrupts_goes_on_to_the_same_figures(
     ("changes", "words"),
     [
         ({"images": 64}, "another comparison (images: 48 → 64)"),
-        ({"options": (*SMALL, "training.mirror=always")}, "another comparison (options"),
+        ({"options": (*SMALL, "training.horizontal_flip=always")}, "another comparison (options"),
     ],
 )
 def test_another_question_is_refused_in_the_same_folder(

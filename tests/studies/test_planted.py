@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.studies.usefulness import usefulness
 from acgan.studies.usefulness_config import UsefulnessConfig
 from acgan.studies.usefulness_findings import usefulness_findings
 from acgan.studies.usefulness_result import Usefulness
 
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fresh(
-    scarce: DataParts, config: UsefulnessConfig, pictures: Pictures, folder: Path
+    scarce: DatasetSplits, config: UsefulnessConfig, pictures: Pictures, folder: Path
 ) -> Usefulness:
     """Samples of a perfect model, by the hundred, where real images are four a class."""
     samples = pictures([200] * 3, 77)
@@ -41,11 +41,11 @@ def fresh(
 
 
 @pytest.fixture(scope="session")
-def noise(scarce: DataParts, config: UsefulnessConfig, folder: Path) -> Usefulness:
+def noise(scarce: DatasetSplits, config: UsefulnessConfig, folder: Path) -> Usefulness:
     """Samples that show nothing."""
     labels = np.repeat(np.arange(3), 200).astype(np.int64)
     images = np.random.default_rng(5).integers(0, 256, (600, 1, 8, 8), np.uint8)
-    samples = LabelledImages(images, labels, scarce.train.classes)
+    samples = LabeledImages(images, labels, scarce.train.classes)
     return usefulness(scarce, samples, config=config, seeds=SEEDS, folder=folder)
 
 

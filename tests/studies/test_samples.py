@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
@@ -19,12 +19,12 @@ from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 from acgan.studies.arms import given_samples, model_samples
 
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 ConfigMaker = Callable[..., RunConfig]
 
 
 @pytest.fixture
-def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DataParts) -> Model:
+def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DatasetSplits) -> Model:
     config = tiny_config()
     torch.manual_seed(0)
     generator = build_generator(config.generator, scarce.shape, 3)
@@ -78,7 +78,7 @@ def test_fewer_samples_are_the_first_of_more(model: Model, pictures: Pictures) -
         assert (samples.draw(1, 4, 0) == samples.draw(1, 7, 0)[:4]).all()
 
 
-def test_a_model_says_what_it_learned_from(model: Model, scarce: DataParts) -> None:
+def test_a_model_says_what_it_learned_from(model: Model, scarce: DatasetSplits) -> None:
     samples = model_samples(model)
     assert samples.learned_from == scarce.train.content_hash
     assert samples.identity == f"model {model.record.content_hash}"

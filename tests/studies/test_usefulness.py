@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, recall_score
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
-from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.backbones.reference_network import ReferenceNetworkConfig
+from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.studies import usefulness as module
 from acgan.studies.arm_fits import Fitted, fit_arm
@@ -19,7 +19,7 @@ from acgan.studies.usefulness import usefulness
 from acgan.studies.usefulness_config import UsefulnessConfig, usefulness_config
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
-Pictures = Callable[[Sequence[int], int], LabelledImages]
+Pictures = Callable[[Sequence[int], int], LabeledImages]
 CONFUSION = np.array([[3, 1, 0], [0, 2, 2], [1, 0, 7]], np.int64)
 
 
@@ -28,7 +28,7 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Fits that take no time, and what each was asked to learn from."""
     asked: list[dict[str, Any]] = []
 
-    def fake(images: LabelledImages, *others: Any, **options: Any) -> Fitted:
+    def fake(images: LabeledImages, *others: Any, **options: Any) -> Fitted:
         asked.append({"images": images, **options})
         return Fitted(CONFUSION + len(asked) * np.eye(3, dtype=np.int64), 60, 0.5, 0.1)
 
@@ -64,7 +64,7 @@ def test_a_class_without_tested_images_is_left_out_and_one_never_read_has_no_f1(
 
 
 def test_every_arm_is_fitted_at_every_seed_to_its_own_images(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -85,7 +85,7 @@ def test_every_arm_is_fitted_at_every_seed_to_its_own_images(
 
 
 def test_smaller_arms_hold_a_part_of_the_larger_ones_samples(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -101,13 +101,13 @@ def test_smaller_arms_hold_a_part_of_the_larger_ones_samples(
 def test_the_smallest_arm_sets_the_batch_of_all(
     quick: UsefulnessConfig, pictures: Pictures, instant: list[dict[str, Any]]
 ) -> None:
-    parts = DataParts("few", pictures([3] * 3, 0), pictures([9] * 3, 1), pictures([9] * 3, 2))
-    usefulness(parts, unlimited(pictures, []), config=quick)
+    splits = DatasetSplits("few", pictures([3] * 3, 0), pictures([9] * 3, 1), pictures([9] * 3, 2))
+    usefulness(splits, unlimited(pictures, []), config=quick)
     assert {each["batch_size"] for each in instant} == {9}
 
 
 def test_equal_training_sets_are_fitted_once(
-    scarce: DataParts,
+    scarce: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -124,7 +124,7 @@ def test_equal_training_sets_are_fitted_once(
 
 
 def test_a_killed_study_goes_on_where_it_stopped(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     tmp_path: Path,
@@ -163,7 +163,7 @@ def test_a_killed_study_goes_on_where_it_stopped(
 @pytest.mark.parametrize("change", ["config", "network", "samples", "seeds", "tested", "train"])
 def test_kept_fits_of_another_study_are_not_taken(
     change: str,
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -173,13 +173,13 @@ def test_kept_fits_of_another_study_are_not_taken(
     source = unlimited(pictures, [])
     first = usefulness(skewed, source, **options)
     arms, with_samples = len(first.results), sum(each.arm.has_samples for each in first.results)
-    before, parts = len(instant), skewed
+    before, splits = len(instant), skewed
     match change:
         case "config":
             fit = quick.fit.model_copy(update={"peak_rate": 0.02})
             options["config"] = quick.model_copy(update={"fit": fit})
         case "network":
-            network = JudgeNetworkConfig(stem=4, stages=(16, 16))
+            network = ReferenceNetworkConfig(stem=4, stages=(16, 16))
             options["config"] = quick.model_copy(update={"network": network})
         case "samples":
             source = Samples(source.draw, identity="another formula")
@@ -188,14 +188,16 @@ def test_kept_fits_of_another_study_are_not_taken(
         case "tested":
             options["part"] = "validation"
         case "train":
-            parts = DataParts("other", pictures([40, 20, 4], 9), skewed.validation, skewed.test)
-    usefulness(parts, source, **options)
+            splits = DatasetSplits(
+                "other", pictures([40, 20, 4], 9), skewed.validation, skewed.test
+            )
+    usefulness(splits, source, **options)
     new = {"samples": 3 * with_samples, "seeds": arms}.get(change, 3 * arms)
     assert len(instant) - before == new
 
 
 def test_the_log_can_be_read_by_people(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -208,7 +210,7 @@ def test_the_log_can_be_read_by_people(
 
 
 def test_progress_rises_to_the_end(
-    skewed: DataParts, quick: UsefulnessConfig, pictures: Pictures
+    skewed: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:
     told: list[tuple[str, int, int]] = []
     config = quick.model_copy(update={"fit": quick.fit.model_copy(update={"images": 32})})
@@ -225,7 +227,7 @@ def test_progress_rises_to_the_end(
 
 
 def test_given_samples_that_are_too_few_for_an_arm_leave_it_out(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -239,36 +241,36 @@ def test_given_samples_that_are_too_few_for_an_arm_leave_it_out(
 
 @pytest.mark.parametrize("seeds", [(), (0,), (0, 1), (0, 0, 1), (0, 1, 2, 2), (0, 1, -1)])
 def test_fewer_than_three_different_seeds_are_refused(
-    seeds: tuple[int, ...], scarce: DataParts, quick: UsefulnessConfig, pictures: Pictures
+    seeds: tuple[int, ...], scarce: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:
     with pytest.raises(UsageError, match="at least three different seeds"):
         usefulness(scarce, pictures([9, 9, 9], 1), config=quick, seeds=seeds)
 
 
 def test_mistakes_are_a_sentence(
-    scarce: DataParts, quick: UsefulnessConfig, pictures: Pictures
+    scarce: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:
     good = pictures([9, 9, 9], 1)
 
-    def study(parts: DataParts = scarce, samples: LabelledImages | Samples = good) -> None:
-        usefulness(parts, samples, config=quick)
+    def study(splits: DatasetSplits = scarce, samples: LabeledImages | Samples = good) -> None:
+        usefulness(splits, samples, config=quick)
 
     with pytest.raises(DataError, match="learned from other images than this training part"):
         study(samples=Samples(given_samples(good).draw, "x", learned_from="another hash"))
     with pytest.raises(DataError, match="too few for any arm"):
         study(samples=pictures([2, 2, 2], 1))
     with pytest.raises(DataError, match="the samples' classes are o, x, bar"):
-        study(samples=LabelledImages(good.images, good.labels, good.classes[::-1]))
+        study(samples=LabeledImages(good.images, good.labels, good.classes[::-1]))
     with pytest.raises(DataError, match="no image of o; leave that class out"):
-        study(DataParts("a", pictures([6, 6, 0], 1), good, good))
+        study(DatasetSplits("a", pictures([6, 6, 0], 1), good, good))
     with pytest.raises(DataError, match="no images to test on"):
-        study(DataParts("a", scarce.train, good, pictures([0, 0, 0], 1)))
+        study(DatasetSplits("a", scarce.train, good, pictures([0, 0, 0], 1)))
     with pytest.raises(DataError, match="draw samples of the data's own size"):
-        study(samples=LabelledImages(np.zeros((27, 1, 9, 9), np.uint8), good.labels, good.classes))
+        study(samples=LabeledImages(np.zeros((27, 1, 9, 9), np.uint8), good.labels, good.classes))
 
 
 def test_the_rare_classes_are_the_third_with_the_fewest_images(
-    skewed: DataParts,
+    skewed: DatasetSplits,
     quick: UsefulnessConfig,
     pictures: Pictures,
     instant: list[dict[str, Any]],
@@ -278,7 +280,7 @@ def test_the_rare_classes_are_the_third_with_the_fewest_images(
     assert study.rare == (2,)
 
 
-def test_what_suits_the_data(scarce: DataParts) -> None:
+def test_what_suits_the_data(scarce: DatasetSplits) -> None:
     glyphs = usefulness_config(scarce.train, flip=False).fit
     things = usefulness_config(scarce.train, flip=True, images=1000).fit
     assert (glyphs.flip, glyphs.shift_pixels > 0, glyphs.images) == (False, True, 48_000)

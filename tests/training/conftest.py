@@ -10,7 +10,7 @@ from typing import Any, final
 import pytest
 import torch
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.model.model import Model
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.build import build_objective
@@ -20,7 +20,7 @@ from acgan.runs.folder import RunFolder
 from acgan.training import learner
 from acgan.training.display import Display, Level
 from acgan.training.randomness import Streams
-from acgan.training.start import TrainedRun, carry_out, draw_summary
+from acgan.training.start import TrainedRun, draw_summary, run_training
 from acgan.training.step import Stepper
 
 TIMES = ("timing.jsonl", "tensorboard", ".lock")
@@ -73,7 +73,9 @@ def recording() -> type[Recording]:
 
 
 @pytest.fixture
-def train_tiny(tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainedRun]:
+def train_tiny(
+    tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., TrainedRun]:
     """``train_tiny(folder, config, display)``: one start of a run; no end-of-run pictures.
 
     Nothing is synced to the disk, which takes a third of a tiny run's time and has tests elsewhere.
@@ -86,14 +88,14 @@ def train_tiny(tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch) -> Callab
         config: RunConfig,
         display: Display | None = None,
         *,
-        parts: DataParts = tiny_parts,
+        splits: DatasetSplits = tiny_splits,
         start_from: Model | None = None,
         summary: bool = False,
     ) -> TrainedRun:
         if summary:
             monkeypatch.setattr("acgan.training.start.draw_summary", draw_summary)
         shown = display or Recording()
-        return carry_out(config, parts, RunFolder(folder), shown, start_from=start_from)
+        return run_training(config, splits, RunFolder(folder), shown, start_from=start_from)
 
     return train
 

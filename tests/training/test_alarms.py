@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.data.images import DataParts, LabelledImages
-from acgan.execution.execution import Choices
+from acgan.data.images import DatasetSplits, LabeledImages
+from acgan.execution.execution import Execution
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.runs.config import RunConfig
 from acgan.training import alarms as alarms_module
 from acgan.training.alarms import (
     GRACE_IMAGES,
-    AlarmBell,
+    AlarmTracker,
     class_shares,
     coarse_variance_ratio,
     find_alarms,
@@ -29,7 +29,7 @@ from acgan.training.monitor import Observer
 from acgan.training.run_logger import Meters
 
 NAMES = ("bar", "cross", "ring")
-CHOICES = Choices("cpu", "fp32", 1, channels_last=False)
+CHOICES = Execution("cpu", "fp32", 1, channels_last=False)
 FAIR = {"real": 0.8, "fake": 0.7}
 
 
@@ -41,12 +41,12 @@ class Drawer(Generator):
     conditional = True
 
     def __init__(
-        self, parts: DataParts, *, ignored: int | None = None, alike: int | None = None
+        self, splits: DatasetSplits, *, ignored: int | None = None, alike: int | None = None
     ) -> None:
         super().__init__()
         self._weight = nn.Parameter(torch.zeros(1))
         self._ignored, self._alike = ignored, alike
-        train = parts.train
+        train = splits.train
         pixels = torch.from_numpy(train.images).float() / 127.5 - 1
         self._of_class = [pixels[torch.from_numpy(train.labels == k)] for k in range(3)]
 
@@ -62,16 +62,16 @@ class Drawer(Generator):
     def conditioning_parameters(self) -> Any:
         yield self._weight
 
-    def normalised(self) -> Any:
+    def normalized(self) -> Any:
         return iter(())
 
 
-class Reader(Discriminator):
+class LabelClassifier(Discriminator):
     """Names the class of the nearest class mean."""
 
-    def __init__(self, parts: DataParts) -> None:
+    def __init__(self, splits: DatasetSplits) -> None:
         super().__init__()
-        train = parts.train
+        train = splits.train
         pixels = torch.from_numpy(train.images).float() / 127.5 - 1
         self._means = torch.stack([pixels[train.labels == k].mean(0).flatten() for k in range(3)])
 
@@ -83,18 +83,18 @@ class Reader(Discriminator):
         yield from ()
 
 
-def found(parts: DataParts, source: dict[str, float] = FAIR, **faults: int) -> dict[str, str]:
-    observer = Observer(parts, 2, CHOICES, conditional=True)
-    evidence = observer.evidence(Drawer(parts, **faults), Reader(parts), source)
+def found(splits: DatasetSplits, source: dict[str, float] = FAIR, **faults: int) -> dict[str, str]:
+    observer = Observer(splits, 2, CHOICES, conditional=True)
+    evidence = observer.evidence(Drawer(splits, **faults), LabelClassifier(splits), source)
     return find_alarms(evidence, NAMES)
 
 
-def test_a_healthy_generator_gives_no_alarm(tiny_parts: DataParts) -> None:
-    assert found(tiny_parts) == {}
+def test_a_healthy_generator_gives_no_alarm(tiny_splits: DatasetSplits) -> None:
+    assert found(tiny_splits) == {}
 
 
-def test_a_class_that_is_ignored_is_named(tiny_parts: DataParts) -> None:
-    alarms = found(tiny_parts, ignored=2)
+def test_a_class_that_is_ignored_is_named(tiny_splits: DatasetSplits) -> None:
+    alarms = found(tiny_splits, ignored=2)
     assert alarms.keys() == {"ignored/ring"}
     assert "the class ring is ignored" in alarms["ignored/ring"]
     assert "0%" in alarms["ignored/ring"]
@@ -124,8 +124,8 @@ def test_one_alarm_where_the_class_asked_for_makes_no_difference(
         assert "by chance it would be 33%" in alarms["ignored"]
 
 
-def test_a_class_whose_samples_are_all_alike_is_named(tiny_parts: DataParts) -> None:
-    alarms = found(tiny_parts, alike=1)
+def test_a_class_whose_samples_are_all_alike_is_named(tiny_splits: DatasetSplits) -> None:
+    alarms = found(tiny_splits, alike=1)
     assert alarms.keys() == {"alike/cross"}
     assert "samples of class cross are nearly all alike" in alarms["alike/cross"]
 
@@ -134,21 +134,21 @@ def test_a_class_whose_samples_are_all_alike_is_named(tiny_parts: DataParts) -> 
     ("real", "fake", "won"), [(1.0, 0.995, True), (1.0, 0.98, False), (0.5, 1.0, False)]
 )
 def test_a_discriminator_that_wins_is_named(
-    real: float, fake: float, won: bool, tiny_parts: DataParts
+    real: float, fake: float, won: bool, tiny_splits: DatasetSplits
 ) -> None:
-    alarms = found(tiny_parts, {"real": real, "fake": fake})
+    alarms = found(tiny_splits, {"real": real, "fake": fake})
     assert ("source" in alarms) == won
     if won:
         assert "wins outright" in alarms["source"]
         assert "99.5%" in alarms["source"]
 
 
-class Rememberer(Reader):
+class Rememberer(LabelClassifier):
     """Takes for real what it learned from, to the pixel, and nothing else."""
 
-    def __init__(self, parts: DataParts) -> None:
-        super().__init__(parts)
-        self._known = (torch.from_numpy(parts.train.images).float() / 127.5 - 1).flatten(1)
+    def __init__(self, splits: DatasetSplits) -> None:
+        super().__init__(splits)
+        self._known = (torch.from_numpy(splits.train.images).float() / 127.5 - 1).flatten(1)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         answer = super().forward(images, labels)
@@ -166,19 +166,19 @@ class Blurrer(Drawer):
 @pytest.mark.parametrize("conditional", [True, False])
 @pytest.mark.parametrize("held_out", [True, False])
 def test_a_discriminator_that_knows_the_images_by_heart_is_named(
-    tiny_parts: DataParts, conditional: bool, held_out: bool
+    tiny_splits: DatasetSplits, conditional: bool, held_out: bool
 ) -> None:
-    train, validation = tiny_parts.train, tiny_parts.validation
+    train, validation = tiny_splits.train, tiny_splits.validation
     unseen = (validation.images[:, None] != train.images[None]).any(axis=(2, 3, 4)).all(axis=1)
-    validation = LabelledImages(
+    validation = LabeledImages(
         validation.images[unseen], validation.labels[unseen], validation.classes
     )
-    none = LabelledImages(train.images[:0], train.labels[:0], train.classes)
-    parts = DataParts("some", train, validation if held_out else none, tiny_parts.test)
-    generator = Blurrer(parts)
+    none = LabeledImages(train.images[:0], train.labels[:0], train.classes)
+    splits = DatasetSplits("some", train, validation if held_out else none, tiny_splits.test)
+    generator = Blurrer(splits)
     generator.conditional = conditional
-    observer = Observer(parts, 2, CHOICES, conditional=conditional)
-    evidence = observer.evidence(generator, Rememberer(parts), FAIR)
+    observer = Observer(splits, 2, CHOICES, conditional=conditional)
+    evidence = observer.evidence(generator, Rememberer(splits), FAIR)
     alarms = find_alarms(evidence, NAMES if conditional else None)
     assert alarms.keys() == ({"overfitting"} if held_out else set())
     if held_out:
@@ -195,7 +195,7 @@ def test_overfitting_by_hand() -> None:
     assert np.isnan(overfitting(-3 + spread, 1 + spread, 3 + spread)), "D has it the wrong way"
 
 
-def test_what_is_unknown_gives_no_alarm(tiny_parts: DataParts) -> None:
+def test_what_is_unknown_gives_no_alarm(tiny_splits: DatasetSplits) -> None:
     """No class head, no interval yet, a class without held-out images."""
     unknown = np.full(3, np.nan)
     evidence = alarms_module.AlarmEvidence(
@@ -217,11 +217,11 @@ def test_noise_does_not_pass_for_variety() -> None:
 
 
 def test_the_variance_ratio_by_hand() -> None:
-    def grey(*levels: int) -> Any:
+    def gray(*levels: int) -> Any:
         return np.array(levels, np.uint8)[:, None, None, None] * np.ones((1, 1, 5, 9), np.uint8)
 
     ratios = coarse_variance_ratio(
-        grey(10, 14, 50), np.array([0, 0, 1]), grey(10, 18, 1, 2), np.array([0, 0, 1, 1]), 3
+        gray(10, 14, 50), np.array([0, 0, 1]), gray(10, 18, 1, 2), np.array([0, 0, 1, 1]), 3
     )
     assert ratios[0] == pytest.approx(8 / 32)
     assert np.isnan(ratios[1:]).all(), "one image has no variance, none even less"
@@ -234,16 +234,16 @@ def test_class_shares_by_hand() -> None:
 
 
 def test_the_bell_waits_for_two_sheets_and_says_when_it_is_over() -> None:
-    bell, alarm = AlarmBell(), {"source": "it wins"}
-    assert bell.ring(alarm, GRACE_IMAGES - 1) == []
-    assert bell.ring(alarm, GRACE_IMAGES) == []
-    (event,) = bell.ring(alarm, GRACE_IMAGES + 100)
+    alarm_tracker, alarm = AlarmTracker(), {"source": "it wins"}
+    assert alarm_tracker.ring(alarm, GRACE_IMAGES - 1) == []
+    assert alarm_tracker.ring(alarm, GRACE_IMAGES) == []
+    (event,) = alarm_tracker.ring(alarm, GRACE_IMAGES + 100)
     assert (event["event"], event["about"], event["message"]) == ("alarm", "source", "it wins")
-    assert bell.ring(alarm, GRACE_IMAGES + 200) == [], "said once"
-    (over,) = bell.ring({}, GRACE_IMAGES + 300)
+    assert alarm_tracker.ring(alarm, GRACE_IMAGES + 200) == [], "said once"
+    (over,) = alarm_tracker.ring({}, GRACE_IMAGES + 300)
     assert (over["event"], over["about"]) == ("alarm over", "source")
-    assert bell.ring(alarm, GRACE_IMAGES + 400) == [], "and it starts anew"
-    assert bell.ring({}, GRACE_IMAGES + 500) == [], "a single bad sheet is never mentioned"
+    assert alarm_tracker.ring(alarm, GRACE_IMAGES + 400) == [], "and it starts anew"
+    assert alarm_tracker.ring({}, GRACE_IMAGES + 500) == [], "a single bad sheet is never mentioned"
 
 
 def test_alarms_come_while_the_run_goes_on(
@@ -258,7 +258,7 @@ def test_alarms_come_while_the_run_goes_on(
     monkeypatch.setattr(alarms_module, "GRACE_IMAGES", 0)
     monkeypatch.setattr(alarms_module, "SOURCE_WON", 0.9)
     config = tiny_config(
-        optimizer={"generator_rate": 1e-9, "discriminator_rate": 0.01},
+        optimizer={"generator_lr": 1e-9, "discriminator_lr": 0.01},
         training={"total_images": 320},
     )
     display = recording()
@@ -270,9 +270,9 @@ def test_alarms_come_while_the_run_goes_on(
     assert display.says("the discriminator wins outright")
 
 
-def test_the_observer_leaves_the_networks_as_they_were(tiny_parts: DataParts) -> None:
-    observer = Observer(tiny_parts, 2, CHOICES, conditional=True)
-    reader = Reader(tiny_parts).train()
+def test_the_observer_leaves_the_networks_as_they_were(tiny_splits: DatasetSplits) -> None:
+    observer = Observer(tiny_splits, 2, CHOICES, conditional=True)
+    reader = LabelClassifier(tiny_splits).train()
     row = observer.row(Meters(), reader, 640, 10)
     assert reader.training
     assert (row["images"], row["step"]) == (640, 10)

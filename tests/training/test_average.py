@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.execution.execution import choose_execution
 from acgan.networks.interface import Generator
 from acgan.runs.config import RunConfig
@@ -23,12 +23,14 @@ Built = tuple[Learner, Callable[[], Snapshots]]
 
 
 @pytest.fixture(params=[False, True], ids=["fp32", "everything"])
-def built(request: pytest.FixtureRequest, tiny_config: TinyConfig, tiny_parts: DataParts) -> Built:
+def built(
+    request: pytest.FixtureRequest, tiny_config: TinyConfig, tiny_splits: DatasetSplits
+) -> Built:
     config = tiny_config(everything=request.param)
-    choices = choose_execution(config.execution)
-    learner = Learner(config, tiny_parts.shape, 3, choices)
-    labels = LabelSource("frequency", tiny_parts.train.class_counts)
-    return learner, lambda: Snapshots(learner, labels, choices, Streams(config.seed))
+    execution = choose_execution(config.execution)
+    learner = Learner(config, tiny_splits.shape, 3, execution)
+    labels = LabelSource("frequency", tiny_splits.train.class_counts)
+    return learner, lambda: Snapshots(learner, labels, execution, Streams(config.seed))
 
 
 def move(generator: nn.Module, seed: int) -> None:
@@ -110,16 +112,16 @@ def naive_statistics(generator: Generator, streams: Streams, count: int) -> list
 
 
 def test_a_snapshots_statistics_are_those_of_the_averaged_weights(
-    tiny_config: TinyConfig, tiny_parts: DataParts
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
     config = tiny_config()
-    choices = choose_execution(config.execution)
-    learner = Learner(config, tiny_parts.shape, 3, choices)
+    execution = choose_execution(config.execution)
+    learner = Learner(config, tiny_splits.shape, 3, execution)
     move(learner.generator, 1)
     learner.average.update(learner.generator, images_seen=160, batch=16)
     move(learner.generator, 2)  # far from the average
-    labels = LabelSource("frequency", tiny_parts.train.class_counts)
-    snapshot = Snapshots(learner, labels, choices, Streams(config.seed)).take(160)
+    labels = LabelSource("frequency", tiny_splits.train.class_counts)
+    snapshot = Snapshots(learner, labels, execution, Streams(config.seed)).take(160)
     assert snapshot is learner.average.generator
     assert not snapshot.training
     expected = naive_statistics(snapshot, Streams(config.seed), 8)

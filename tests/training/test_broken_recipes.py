@@ -33,7 +33,7 @@ def test_its_fault_is_named(
     name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any
 ) -> None:
     broken = config(name, mended=False)
-    train_tiny(tmp_path / "run", broken, parts=load_data(broken.data))
+    train_tiny(tmp_path / "run", broken, splits=load_data(broken.data))
     about = {event.get("about") for event in logged(tmp_path / "run").events}
     assert load_recipe(name).alarm in about
 
@@ -55,5 +55,5 @@ def test_mended_it_gives_no_alarm(
     name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any
 ) -> None:
     mended = config(name, mended=True)
-    train_tiny(tmp_path / "run", mended, parts=load_data(mended.data))
+    train_tiny(tmp_path / "run", mended, splits=load_data(mended.data))
     assert logged(tmp_path / "run").events == []

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from acgan.errors import UsageError
 from acgan.execution import execution as device_module
-from acgan.execution.execution import Choices, ExecutionConfig, check_present, choose_execution
+from acgan.execution.execution import Execution, ExecutionConfig, check_present, choose_execution
 from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
@@ -136,14 +136,18 @@ def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch) ->
         "fp32",
     )
     there.add("cuda")
-    choices = choose_execution(ExecutionConfig())
-    assert (choices.device, choices.precision, choices.channels_last) == ("cuda", "bf16", True)
+    execution = choose_execution(ExecutionConfig())
+    assert (execution.device, execution.precision, execution.channels_last) == (
+        "cuda",
+        "bf16",
+        True,
+    )
     assert choose_execution(ExecutionConfig(device="cpu")).device == "cpu"
 
 
 def test_what_is_asked_for_is_taken() -> None:
     config = ExecutionConfig(device="cpu", precision="bf16", threads=3, memory_format="contiguous")
-    assert choose_execution(config) == Choices("cpu", "bf16", 3, channels_last=False)
+    assert choose_execution(config) == Execution("cpu", "bf16", 3, channels_last=False)
     assert choose_execution(ExecutionConfig(device="cpu")).threads == torch.get_num_threads()
 
 
@@ -158,9 +162,9 @@ def test_a_device_that_is_not_there_is_refused(
 
 def test_images_are_placed_in_the_chosen_layout() -> None:
     images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    placed = Choices("cpu", "fp32", 1, channels_last=True).place(images)
+    placed = Execution("cpu", "fp32", 1, channels_last=True).place(images)
     assert placed.is_contiguous(memory_format=torch.channels_last)
-    assert Choices("cpu", "fp32", 1, channels_last=False).place(placed).is_contiguous()
+    assert Execution("cpu", "fp32", 1, channels_last=False).place(placed).is_contiguous()
 
 
 def test_a_changed_environment_is_said_and_its_choices_kept(
@@ -184,10 +188,10 @@ def test_a_changed_environment_is_said_and_its_choices_kept(
 
 
 def test_an_estimate_is_said_at_the_first_start_only(
-    tmp_path: Path, tiny_config: TinyConfig, tiny_parts: Any, recording: Any, train_tiny: Train
+    tmp_path: Path, tiny_config: TinyConfig, tiny_splits: Any, recording: Any, train_tiny: Train
 ) -> None:
     for expected in (True, False):
         display = recording()
         folder = RunFolder(tmp_path / "run")
-        start_module.carry_out(tiny_config(), tiny_parts, folder, display, estimate=True)
+        start_module.run_training(tiny_config(), tiny_splits, folder, display, estimate=True)
         assert display.says("192 images will take about") == expected

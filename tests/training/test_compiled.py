@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import UsageError
 from acgan.execution import execution as device_module
-from acgan.execution.execution import Choices, ExecutionConfig, choose_execution
+from acgan.execution.execution import Execution, ExecutionConfig, choose_execution
 from acgan.runs.config import RunConfig
 from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
@@ -26,29 +26,31 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor 
 Values = dict[str, torch.Tensor]
 
 
-def steps(config: RunConfig, parts: DataParts, count: int) -> Values:
+def steps(config: RunConfig, splits: DatasetSplits, count: int) -> Values:
     """All weights, buffers and moments after ``count`` iterations."""
-    choices = choose_execution(config.execution)
-    learner = Learner(config, parts.shape, len(parts.classes), choices)
-    labels = LabelSource("frequency", parts.train.class_counts)
-    stepper = Stepper(learner, config.training, choices, labels)
-    images, wanted = parts.train.images[:16], parts.train.labels[:16]
+    execution = choose_execution(config.execution)
+    learner = Learner(config, splits.shape, len(splits.classes), execution)
+    labels = LabelSource("frequency", splits.train.class_counts)
+    stepper = Stepper(learner, config.training, execution, labels)
+    images, wanted = splits.train.images[:16], splits.train.labels[:16]
     batch = (torch.from_numpy(images), torch.from_numpy(wanted))
     for step in range(count):
         stepper.iterate([batch], Streams(0), Meters(), images_seen=16 * step, step=step)
     return learner.tensors()
 
 
-def assert_alike(config: Callable[..., RunConfig], parts: DataParts, **sections: Any) -> None:
-    eager = steps(config(**sections), parts, 3)
-    compiled = steps(config(**sections, execution={"compile": "always"}), parts, 3)
+def assert_alike(config: Callable[..., RunConfig], splits: DatasetSplits, **sections: Any) -> None:
+    eager = steps(config(**sections), splits, 3)
+    compiled = steps(config(**sections, execution={"compile": "always"}), splits, 3)
     assert compiled.keys() == eager.keys(), "a compiled network's weights keep their names"
     for name, value in eager.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_compiled_graphs_take_the_same_steps(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Callable[..., RunConfig],
+    tiny_splits: DatasetSplits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Graphs are captured in full, and run without the compiler, which takes half a minute.
 
@@ -64,30 +66,30 @@ def test_compiled_graphs_take_the_same_steps(
     monkeypatch.setattr(torch, "compile", compile_)
     monkeypatch.setattr(device_module, "check_compiler", lambda device: None)
     r1 = [{"name": "r1", "gamma": 0.1, "interval_steps": 2}]
-    assert_alike(tiny_config, tiny_parts, regularisers=r1)
+    assert_alike(tiny_config, tiny_splits, regularizers=r1)
     # G without and with gradients; D learning, and frozen while G learns.
     assert len(captured) == 4
 
 
 @pytest.mark.slow
 def test_the_real_compiler_takes_the_same_steps(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    assert_alike(tiny_config, tiny_parts)
+    assert_alike(tiny_config, tiny_splits)
 
 
 def test_nothing_is_compiled_unless_asked(tiny_config: Callable[..., RunConfig]) -> None:
     assert not choose_execution(ExecutionConfig(device="cpu")).compile
     assert not choose_execution(ExecutionConfig(device="cpu", compile="never")).compile
     network = torch.nn.Linear(2, 2)
-    assert Choices("cpu", "fp32", 1, channels_last=False).compiled(network) is network
+    assert Execution("cpu", "fp32", 1, channels_last=False).compiled(network) is network
 
 
 def test_a_run_from_before_the_choice_existed_goes_on_without_it() -> None:
-    known = Choices("cpu", "fp32", 1, channels_last=False, compile=True).to_json()
-    assert Choices(**known).compile
+    known = Execution("cpu", "fp32", 1, channels_last=False, compile=True).to_json()
+    assert Execution(**known).compile
     del known["compile"]
-    assert not Choices(**known).compile
+    assert not Execution(**known).compile
 
 
 @pytest.mark.parametrize(("device", "wanted"), [("cpu", r"g\+\+"), ("cuda", "triton")])
@@ -101,5 +103,5 @@ def test_a_missing_compiler_is_said(
     with pytest.raises(UsageError, match=sentence):
         choose_execution(ExecutionConfig(device=device, precision="fp32", compile="always"))
     with pytest.raises(UsageError, match=sentence):
-        Choices(device, "fp32", 1, channels_last=False, compile=True).apply()
+        Execution(device, "fp32", 1, channels_last=False, compile=True).apply()
     assert choose_execution(ExecutionConfig(device=device, precision="fp32")).device == device

@@ -193,12 +193,12 @@ def test_the_display_fits_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_display(Terminal()), PlainDisplay)
 
 
-def test_without_colour_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_color_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    colour = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
+    color = re.compile(r"\x1b\[[0-9;]*(3[0-7]|9[0-7]|38;)[0-9;]*m")
     drawn = []
-    for no_colour in (False, True):
-        if no_colour:
+    for no_color in (False, True):
+        if no_color:
             monkeypatch.setenv("NO_COLOR", "1")
         else:
             monkeypatch.delenv("NO_COLOR", raising=False)
@@ -207,8 +207,8 @@ def test_without_colour_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
             display.start("run", 1000, 0)
             display.message("careful", "warning")
         drawn.append(stream.getvalue())
-    assert colour.search(drawn[0])
-    assert not colour.search(drawn[1])
+    assert color.search(drawn[0])
+    assert not color.search(drawn[1])
 
 
 def test_the_silent_display_is_silent(capfd: pytest.CaptureFixture[str]) -> None:

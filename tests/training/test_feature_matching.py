@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.interface import Terms
 from acgan.runs.config import RunConfig
@@ -33,24 +33,26 @@ SIZE = 16
 class Asked:
     """One iteration; what D was asked about in it, in order, and with which gradients."""
 
-    def __init__(self, config: RunConfig, parts: DataParts, labels: Tensor | None = None) -> None:
-        choices = choose_execution(config.execution)
-        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
-        source = LabelSource(config.training.fake_labels, parts.train.class_counts)
+    def __init__(
+        self, config: RunConfig, splits: DatasetSplits, labels: Tensor | None = None
+    ) -> None:
+        execution = choose_execution(config.execution)
+        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
+        source = LabelSource(config.training.fake_labels, splits.train.class_counts)
         self.meters = Meters()
         self.images: list[Tensor] = []
-        self.answers: list[DiscriminatorOutput] = []
-        judge = self.learner.judge
+        self.predictions: list[DiscriminatorOutput] = []
+        reference_classifier = self.learner.discriminate
 
         def watched(images: Tensor, given: Tensor) -> DiscriminatorOutput:
             self.images.append(images.detach().clone())
-            self.answers.append(judge(images, given))
-            return self.answers[-1]
+            self.predictions.append(reference_classifier(images, given))
+            return self.predictions[-1]
 
-        self.learner.judge = watched
-        real = torch.from_numpy(parts.train.images[:SIZE])
-        known = torch.from_numpy(parts.train.labels[:SIZE])
-        Stepper(self.learner, config.training, choices, source).iterate(
+        self.learner.discriminate = watched
+        real = torch.from_numpy(splits.train.images[:SIZE])
+        known = torch.from_numpy(splits.train.labels[:SIZE])
+        Stepper(self.learner, config.training, execution, source).iterate(
             [(real, known if labels is None else labels)],
             Streams(config.seed),
             self.meters,
@@ -60,16 +62,16 @@ class Asked:
 
 
 def test_g_s_step_asks_about_the_real_images_once_more(
-    tiny_config: TinyConfig, tiny_parts: DataParts
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
-    seen = Asked(tiny_config(**MATCHING), tiny_parts)
+    seen = Asked(tiny_config(**MATCHING), tiny_splits)
     real, fake, again, drawn = seen.images
     assert torch.equal(again, real)
     assert not torch.equal(drawn, fake)
-    answer = seen.answers[2]
+    answer = seen.predictions[2]
     assert not answer.features.requires_grad
-    assert not torch.equal(answer.features, seen.answers[0].features), "D has learned meanwhile"
-    means = [seen.answers[index].features.detach().mean(0) for index in (2, 3)]
+    assert not torch.equal(answer.features, seen.predictions[0].features), "D has learned meanwhile"
+    means = [seen.predictions[index].features.detach().mean(0) for index in (2, 3)]
     expected = float((means[0] - means[1]).square().sum())
     terms = seen.meters.means()["generator"]
     assert terms.keys() == {"features"}
@@ -78,34 +80,36 @@ def test_g_s_step_asks_about_the_real_images_once_more(
 
 @pytest.mark.parametrize("others", [PLAIN, {}], ids=["sgan", "acgan"])
 def test_nobody_else_asks_a_fourth_time(
-    tiny_config: TinyConfig, tiny_parts: DataParts, others: dict[str, Any]
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits, others: dict[str, Any]
 ) -> None:
-    seen = Asked(tiny_config(**others), tiny_parts)
+    seen = Asked(tiny_config(**others), tiny_splits)
     assert len(seen.images) == 3
     assert "features" not in seen.meters.means()["generator"]
 
 
-def test_of_few_labelled_images_only_those_that_come_as_they_do_are_matched(
-    tiny_config: TinyConfig, tiny_parts: DataParts
+def test_of_few_labeled_images_only_those_that_come_as_they_do_are_matched(
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
-    labels = torch.from_numpy(tiny_parts.train.labels[:SIZE]).clone()
-    labels[6:] = UNLABELLED
-    seen = Asked(tiny_config(**MATCHING), tiny_parts, labels)
+    labels = torch.from_numpy(tiny_splits.train.labels[:SIZE]).clone()
+    labels[6:] = UNLABELED
+    seen = Asked(tiny_config(**MATCHING), tiny_splits, labels)
     assert torch.equal(seen.images[2], seen.images[0][6:])
 
 
-def test_reals_are_augmented_as_fakes_are(tiny_config: TinyConfig, tiny_parts: DataParts) -> None:
+def test_reals_are_augmented_as_fakes_are(
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits
+) -> None:
     """Or G would learn to draw what no augmentation did."""
     shifting = {"augmentation": {"policy": ["translation"], "noise": 0.5}}
-    seen = Asked(tiny_config(**MATCHING, **shifting), tiny_parts)
-    clean = tiny_parts.train.images[:SIZE].astype(np.float32) / 127.5 - 1
+    seen = Asked(tiny_config(**MATCHING, **shifting), tiny_splits)
+    clean = tiny_splits.train.images[:SIZE].astype(np.float32) / 127.5 - 1
     again = seen.images[2].numpy()
     assert np.abs(again - clean).mean() > 0.2
     assert not torch.equal(seen.images[2], seen.images[0]), "changes of its own"
 
 
 def test_a_wrong_way_round_is_seen(
-    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With real and fake exchanged G would hear nothing."""
 
@@ -116,4 +120,4 @@ def test_a_wrong_way_round_is_seen(
 
     monkeypatch.setattr(FeatureMatching, "generator", exchanged)
     with pytest.raises(RuntimeError, match="does not require grad"):
-        Asked(tiny_config(**MATCHING), tiny_parts)
+        Asked(tiny_config(**MATCHING), tiny_splits)

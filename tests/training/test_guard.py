@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError
 from acgan.execution.execution import choose_execution
 from acgan.runs.checkpoint import CheckpointStore
@@ -107,15 +107,15 @@ def test_fused_adam_obeys_a_flag_on_the_device(stepped: bool) -> None:
     assert moves(0.0) == {"weight", "step", "exp_avg", "exp_avg_sq"}, "the assertion can fail"
 
 
-def stepper(config: RunConfig, parts: DataParts) -> tuple[Learner, Callable[[int], list[str]]]:
-    choices = choose_execution(config.execution)
-    learner = Learner(config, parts.shape, len(parts.classes), choices)
-    labels = LabelSource("frequency", parts.train.class_counts)
-    steps = Stepper(learner, config.training, choices, labels)
+def stepper(config: RunConfig, splits: DatasetSplits) -> tuple[Learner, Callable[[int], list[str]]]:
+    execution = choose_execution(config.execution)
+    learner = Learner(config, splits.shape, len(splits.classes), execution)
+    labels = LabelSource("frequency", splits.train.class_counts)
+    steps = Stepper(learner, config.training, execution, labels)
     meters = Meters()
 
     def iterate(step: int) -> list[str]:
-        images, wanted = parts.train.images[:BATCH], parts.train.labels[:BATCH]
+        images, wanted = splits.train.images[:BATCH], splits.train.labels[:BATCH]
         batch = (torch.from_numpy(images), torch.from_numpy(wanted))
         return steps.iterate([batch], Streams(0), meters, images_seen=step * BATCH, step=step)
 
@@ -161,10 +161,10 @@ def test_a_spoiled_update_changes_nothing_at_all(
     batch: str,
     everything: bool,
     tiny_config: Callable[..., RunConfig],
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
 ) -> None:
     config = tiny_config(everything=everything, training={"generator_batch": batch})
-    learner, iterate = stepper(config, tiny_parts)
+    learner, iterate = stepper(config, tiny_splits)
     assert iterate(0) == []
     problem = spoil(learner, network)
     before = {name: tensor.clone() for name, tensor in learner.tensors().items()}
@@ -309,7 +309,7 @@ def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
     poison(diverging)
     train_tiny(tmp_path / "straight", three_skips)
     with monkeypatch.context() as patch:
-        patch.setattr("acgan.training.run_logger.Recorder.rewind", lambda *_: kill())
+        patch.setattr("acgan.training.run_logger.RunLogger.rewind", lambda *_: kill())
         with pytest.raises(Killed):
             train_tiny(tmp_path / "killed", three_skips)
     train_tiny(tmp_path / "killed", three_skips)

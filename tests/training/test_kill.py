@@ -39,7 +39,7 @@ def start(folder: Path, *more: str, images: int = 6400) -> subprocess.Popen[str]
         *("--per-class", "20", "--images", str(images), "--precision", "bf16"),
         *("-o", "execution.threads=1", "-o", "training.batch_size=32"),
         *("-o", "generator.widths=[8, 8]", "-o", "discriminator.layers=[{width=8, stride=2}]"),
-        *("-o", "reporting.log_every_images=320", "-o", "reporting.sheet_columns=1"),
+        *("-o", "reporting.log_every_images=320", "-o", "reporting.grid_columns=1"),
         *more,
     ]
     return subprocess.Popen(

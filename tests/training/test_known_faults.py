@@ -10,7 +10,7 @@ import torch
 
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
-from acgan.objectives.classification import cross_entropy_of_labelled, double_softmax_of_labelled
+from acgan.objectives.classification import cross_entropy_of_labeled, double_softmax_of_labeled
 from acgan.objectives.projection import ProjectionConfig
 from acgan.objectives.reacgan import ReACGANConfig
 from acgan.training.alarms import find_double_softmax, find_overasked, mean_class_loss
@@ -23,19 +23,19 @@ CLASSES = len(NAMES)
 def read(confidence: float, *, mistakes: int) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Class logits of 100 images, ``mistakes`` of them wrong, labels, and the accuracy."""
     labels = torch.arange(100) % CLASSES
-    answers = torch.where(torch.arange(100) < mistakes, (labels + 1) % CLASSES, labels)
-    logits = confidence * torch.eye(CLASSES)[answers]
+    predictions = torch.where(torch.arange(100) < mistakes, (labels + 1) % CLASSES, labels)
+    logits = confidence * torch.eye(CLASSES)[predictions]
     return logits, labels, 1 - mistakes / 100
 
 
 @pytest.mark.parametrize("mistakes", [0, 2, 5])
 def test_softmax_twice_is_named_and_a_single_one_is_not(mistakes: int) -> None:
     logits, labels, accuracy = read(12.0, mistakes=mistakes)
-    wrong = double_softmax_of_labelled(logits, labels).item()
+    wrong = double_softmax_of_labeled(logits, labels).item()
     alarms = find_double_softmax(wrong, accuracy, CLASSES)
     assert alarms.keys() == {"double-softmax"}
     assert "1.46 is the least" in alarms["double-softmax"]
-    right = cross_entropy_of_labelled(logits, labels).item()
+    right = cross_entropy_of_labeled(logits, labels).item()
     assert find_double_softmax(right, accuracy, CLASSES) == {}
 
 

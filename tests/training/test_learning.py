@@ -1,6 +1,6 @@
 """It learns: an independent classifier reads the class that was asked for, unless labels lie.
 
-Every objective on small-grey's networks, at a budget that shows it; and of recipes whose whole
+Every objective on small-gray's networks, at a budget that shows it; and of recipes whose whole
 lesson takes too long here, the first thing that they learn.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, final
 import numpy as np
 import pytest
 
-from acgan.classifiers.reference_classifier import Judge, fit_judge
+from acgan.classifiers.reference_classifier import ReferenceClassifier, fit_reference_classifier
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.class_coverage import class_counts
@@ -39,12 +39,12 @@ After 20 000 images: .23 (reacgan), .40 (tac), .57 (cgan), .76 (adc), .78 (acgan
 """
 NEARER = 0.1
 """Fréchet distance to held-out digits, as a share of that after one step (gan .014, sgan .018)."""
-RECOGNISED = 0.8
+RECOGNIZED = 0.8
 """D's own class accuracy on held-out digits."""
 PER_CLASS = 40
 
-ENTRANTS = {each.name: each for each in entrants(load_recipe("small-grey"))}
-"""Every objective of the registry, and small-grey's own."""
+ENTRANTS = {each.name: each for each in entrants(load_recipe("small-gray"))}
+"""Every objective of the registry, and small-gray's own."""
 MISLED = ("acgan", "projection", "sgan")
 """Those who learn labels by a class head, by a D that is given them, and for D alone."""
 
@@ -52,15 +52,17 @@ Train = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def digits() -> DataParts:
+def digits() -> DatasetSplits:
     return load_data(DataConfig(source="digits"))
 
 
 @pytest.fixture(scope="module")
-def judge(digits: DataParts) -> Judge:
-    judge = fit_judge(digits.train, digits.validation, seed=0, images=12_000)
-    assert judge.accuracy(digits.validation) > 0.9, "or it could not tell"
-    return judge
+def reference_classifier(digits: DatasetSplits) -> ReferenceClassifier:
+    reference_classifier = fit_reference_classifier(
+        digits.train, digits.validation, seed=0, images=12_000
+    )
+    assert reference_classifier.accuracy(digits.validation) > 0.9, "or it could not tell"
+    return reference_classifier
 
 
 def config(recipe: str, images: int, **sections: Any) -> RunConfig:
@@ -73,27 +75,29 @@ def config(recipe: str, images: int, **sections: Any) -> RunConfig:
 
 
 def of_objective(name: str, images: int | None = None) -> RunConfig:
-    """small-grey with another objective."""
+    """small-gray with another objective."""
     images = images or MORE_IMAGES.get(name, IMAGES)
     entrant = ENTRANTS[name]
     sections: dict[str, Any] = {"objective": dict(entrant.objective)}
     if not entrant.conditional:
         sections["generator"] = {"conditioning": {"mode": "none"}}
-    return config("small-grey", images, **sections)
+    return config("small-gray", images, **sections)
 
 
-def shuffled(parts: DataParts) -> DataParts:
+def shuffled(splits: DatasetSplits) -> DatasetSplits:
     """The same training images with labels that lie."""
-    lies = np.random.default_rng(0).permutation(parts.train.labels)
-    train = LabelledImages(parts.train.images, lies, parts.train.classes)
-    return DataParts(parts.name, train, parts.validation, parts.test)
+    lies = np.random.default_rng(0).permutation(splits.train.labels)
+    train = LabeledImages(splits.train.images, lies, splits.train.classes)
+    return DatasetSplits(splits.name, train, splits.validation, splits.test)
 
 
 Learned = Callable[..., bool]
 
 
 @pytest.fixture
-def learned(judge: Judge, digits: DataParts, logged: Any) -> Learned:
+def learned(
+    reference_classifier: ReferenceClassifier, digits: DatasetSplits, logged: Any
+) -> Learned:
     """``learned(run, start)``: whether a run learned what it was for.
 
     Asked for classes, its samples are read as these. Asked for none, they are far nearer to
@@ -106,15 +110,20 @@ def learned(judge: Judge, digits: DataParts, logged: Any) -> Learned:
         if model.conditional:
             images = model.sample("all", count=PER_CLASS)
             asked = np.repeat(np.arange(10), PER_CLASS)
-            return class_agreement(judge.answers(images).logits, asked).overall >= WELL_ABOVE_CHANCE
-        real = judge.answers(digits.validation.images).features
-        answers = judge.answers(model.sample(count=10 * PER_CLASS))
-        blank = judge.answers(load(start).sample(count=10 * PER_CLASS))
-        share = frechet_distance(answers.features, real) / frechet_distance(blank.features, real)
-        counts = class_counts(answers.logits)
-        recognised = logged(folder).figures[-1].get("class_accuracy", {}).get("real_held_out")
+            return (
+                class_agreement(reference_classifier.predict(images).logits, asked).overall
+                >= WELL_ABOVE_CHANCE
+            )
+        real = reference_classifier.predict(digits.validation.images).features
+        predictions = reference_classifier.predict(model.sample(count=10 * PER_CLASS))
+        blank = reference_classifier.predict(load(start).sample(count=10 * PER_CLASS))
+        share = frechet_distance(predictions.features, real) / frechet_distance(
+            blank.features, real
+        )
+        counts = class_counts(predictions.logits)
+        recognized = logged(folder).figures[-1].get("class_accuracy", {}).get("real_held_out")
         nearer = share <= NEARER and (not all_classes or counts.min() >= PER_CLASS / 10)
-        return bool(nearer and (recognised is None or recognised >= RECOGNISED))
+        return bool(nearer and (recognized is None or recognized >= RECOGNIZED))
 
     return answer
 
@@ -146,43 +155,43 @@ class Backwards(Objective):
 
 
 def test_every_registered_objective_is_among_those_that_learn() -> None:
-    assert set(ENTRANTS) == {*objective_configs(), "small-grey"}
+    assert set(ENTRANTS) == {*objective_configs(), "small-gray"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENTRANTS)
 def test_every_objective_learns(
-    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
+    digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
-    train_tiny(tmp_path / "run", of_objective(name), parts=digits)
-    train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
+    train_tiny(tmp_path / "run", of_objective(name), splits=digits)
+    train_tiny(tmp_path / "start", of_objective(name, images=128), splits=digits)
     assert learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 def test_the_semi_supervised_recipe_learns(
-    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train
+    digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train
 ) -> None:
-    train_tiny(tmp_path / "run", config("sgan-mnist", IMAGES), parts=digits)
-    train_tiny(tmp_path / "start", config("sgan-mnist", 128), parts=digits)
+    train_tiny(tmp_path / "run", config("sgan-mnist", IMAGES), splits=digits)
+    train_tiny(tmp_path / "start", config("sgan-mnist", 128), splits=digits)
     assert learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "sgan"])
 def test_a_generator_that_matches_features_learns(
-    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
+    digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
     """As near as by the source loss (sgan .019), though classes come less evenly."""
     for folder, images in (("run", IMAGES), ("start", 128)):
         matching = {"name": name, "generator_loss": "feature-matching"}
         run = config(
-            "small-grey",
+            "small-gray",
             images,
             objective=matching,
             generator={"conditioning": {"mode": "none"}},
         )
-        train_tiny(tmp_path / folder, run, parts=digits)
+        train_tiny(tmp_path / folder, run, splits=digits)
     run_and_start = (tmp_path / "run", tmp_path / "start")
     assert learned(*run_and_start, all_classes=False)
 
@@ -190,34 +199,34 @@ def test_a_generator_that_matches_features_learns(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MISLED)
 def test_with_shuffled_labels_it_does_not(
-    digits: DataParts, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
+    digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
-    train_tiny(tmp_path / "run", of_objective(name), parts=shuffled(digits))
-    train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
+    train_tiny(tmp_path / "run", of_objective(name), splits=shuffled(digits))
+    train_tiny(tmp_path / "start", of_objective(name, images=128), splits=digits)
     assert not learned(tmp_path / "run", tmp_path / "start")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "acgan"])
 def test_a_generator_that_is_paid_for_the_wrong_thing_does_not(
-    digits: DataParts,
+    digits: DatasetSplits,
     learned: Learned,
     tmp_path: Path,
     train_tiny: Train,
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_tiny(tmp_path / "start", of_objective(name, images=128), parts=digits)
+    train_tiny(tmp_path / "start", of_objective(name, images=128), splits=digits)
     monkeypatch.setattr(learner, "build_objective", Backwards)
-    train_tiny(tmp_path / "run", of_objective(name), parts=digits)
+    train_tiny(tmp_path / "run", of_objective(name), splits=digits)
     assert not learned(tmp_path / "run", tmp_path / "start")
 
 
-def distance_of_means(folder: Path, parts: DataParts) -> float:
-    """How far the mean of samples lies from that of real images, in grey levels per pixel."""
+def distance_of_means(folder: Path, splits: DatasetSplits) -> float:
+    """How far the mean of samples lies from that of real images, in gray levels per pixel."""
     model = load(folder)
     drawn = model.sample("all", count=20) if model.conditional else model.sample(count=200)
-    mean, real = (images.mean(axis=0, dtype=np.float64) for images in (drawn, parts.train.images))
+    mean, real = (images.mean(axis=0, dtype=np.float64) for images in (drawn, splits.train.images))
     return float(np.sqrt(((mean - real) ** 2).mean()))
 
 
@@ -225,17 +234,17 @@ def distance_of_means(folder: Path, parts: DataParts) -> float:
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("recipe", ["gan-mnist", "cgan-mnist"])
 def test_fully_connected_recipes_first_learn_where_the_ink_is(
-    digits: DataParts,
+    digits: DatasetSplits,
     tmp_path: Path,
     train_tiny: Train,
     recipe: str,
     backwards: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_tiny(tmp_path / "start", config(recipe, 128), parts=digits)
+    train_tiny(tmp_path / "start", config(recipe, 128), splits=digits)
     if backwards:
         monkeypatch.setattr(learner, "build_objective", Backwards)
-    train_tiny(tmp_path / "run", config(recipe, 20_000), parts=digits)
+    train_tiny(tmp_path / "run", config(recipe, 20_000), splits=digits)
     before = distance_of_means(tmp_path / "start", digits)
     after = distance_of_means(tmp_path / "run", digits)
     assert (after < 0.9 * before) is not backwards
@@ -245,10 +254,10 @@ def test_fully_connected_recipes_first_learn_where_the_ink_is(
 @pytest.mark.parametrize("lying", [False, True])
 @pytest.mark.parametrize("recipe", ["acgan-mnist-32", "acgan-mnist-28"])
 def test_in_the_tutorials_d_learns_classes_before_g_draws_them(
-    digits: DataParts, tmp_path: Path, train_tiny: Train, logged: Any, recipe: str, lying: bool
+    digits: DatasetSplits, tmp_path: Path, train_tiny: Train, logged: Any, recipe: str, lying: bool
 ) -> None:
     run = config(recipe, 6_400)
-    parts = load_data(DataConfig(source="digits", image_size=run.data.image_size))
-    train_tiny(tmp_path / "run", run, parts=shuffled(parts) if lying else parts)
-    recognised = logged(tmp_path / "run").figures[-1]["class_accuracy"]["real_held_out"]
-    assert (recognised >= 0.6) is not lying
+    splits = load_data(DataConfig(source="digits", image_size=run.data.image_size))
+    train_tiny(tmp_path / "run", run, splits=shuffled(splits) if lying else splits)
+    recognized = logged(tmp_path / "run").figures[-1]["class_accuracy"]["real_held_out"]
+    assert (recognized >= 0.6) is not lying

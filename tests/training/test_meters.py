@@ -55,7 +55,7 @@ def test_counters_come_back_through_json() -> None:
     counters.images_seen, counters.step, counters.retry, counters.skipped_in_row = 640, 10, 2, 1
     counters.source_accuracy = {"real": 0.1 + 0.2}
     counters.meters.add("a", 1 / 3, 3)
-    counters.bell.ring({"source": "it wins"}, 50_000)
+    counters.alarm_tracker.ring({"source": "it wins"}, 50_000)
     saved = json.loads(json.dumps(counters.state()))
     back = Counters()
     back.restore(saved)

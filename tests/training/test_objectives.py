@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from acgan.config import canonical_json
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.model.inspection import opinions
 from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput
@@ -106,7 +106,7 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
     config: RunConfig,
     tmp_path: Path,
     train_tiny: Train,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     logged: Any,
 ) -> None:
     train_tiny(tmp_path / "run", config, summary=True)  # with the curves and pages of a run's end
@@ -133,10 +133,10 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
 
 
 def test_an_opinion_is_the_highest_answer_over_the_classes(
-    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
     train_tiny(tmp_path / "run", config)
-    model, images = load(tmp_path / "run"), tiny_parts.test.images[:9]
+    model, images = load(tmp_path / "run"), tiny_splits.test.images[:9]
     found = opinions(model, images)
 
     def ask(label: int) -> DiscriminatorOutput:
@@ -146,8 +146,8 @@ def test_an_opinion_is_the_highest_answer_over_the_classes(
             )
         return answer
 
-    answers: list[Tensor] = [ask(label).source_logits for label in range(3)]
-    best = torch.stack(answers).max(dim=0)
+    predictions: list[Tensor] = [ask(label).source_logits for label in range(3)]
+    best = torch.stack(predictions).max(dim=0)
     assert [each.source_logit for each in found] == pytest.approx(best.values.tolist())
     if name in GIVEN_LABELS:
         assert [each.source_class for each in found] == best.indices.tolist()
@@ -168,13 +168,13 @@ def test_an_opinion_is_the_highest_answer_over_the_classes(
 
 
 def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
-    name: str, config: RunConfig, tiny_parts: DataParts
+    name: str, config: RunConfig, tiny_splits: DatasetSplits
 ) -> None:
     from acgan.errors import UsageError
     from acgan.training.run import check_trainable
 
-    train = tiny_parts.train.subset(np.flatnonzero(tiny_parts.train.labels == 0))
-    alone = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)
+    train = tiny_splits.train.subset(np.flatnonzero(tiny_splits.train.labels == 0))
+    alone = DatasetSplits("shapes", train, tiny_splits.validation, tiny_splits.test)
     if name == "gan":  # which knows of no class
         check_trainable(config, alone, None)
         return

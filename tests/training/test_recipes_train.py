@@ -18,7 +18,7 @@ from acgan.training.run_logger import Meters
 from acgan.training.step import Stepper
 
 BATCH, CLASSES = 8, 3
-QUICK = ("grey", "mnist", "broken")
+QUICK = ("gray", "mnist", "broken")
 
 
 def started(name: str) -> tuple[RunConfig, ImageShape]:
@@ -39,8 +39,8 @@ def started(name: str) -> tuple[RunConfig, ImageShape]:
 )
 def test_a_recipe_trains(name: str) -> None:
     config, shape = started(name)
-    choices = choose_execution(config.execution)
-    learner = Learner(config, shape, CLASSES, choices)
+    execution = choose_execution(config.execution)
+    learner = Learner(config, shape, CLASSES, execution)
     learner.set_rates(1.0)
     before = {
         name: parameter.detach().clone()
@@ -56,7 +56,7 @@ def test_a_recipe_trains(name: str) -> None:
     ]
     counts = torch.bincount(labels).numpy()
     stepper = Stepper(
-        learner, config.training, choices, LabelSource(config.training.fake_labels, counts)
+        learner, config.training, execution, LabelSource(config.training.fake_labels, counts)
     )
     meters = Meters()
     skipped = stepper.iterate(batches, Streams(0), meters, images_seen=0, step=0)

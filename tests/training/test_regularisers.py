@@ -1,4 +1,4 @@
-"""Regularisers and augmentation in steps and whole runs: who sees what, and what is remembered."""
+"""Regularizers and augmentation in steps and whole runs: who sees what, and what is remembered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.execution.execution import choose_execution
 from acgan.objectives.build import ObjectiveConfig
 from acgan.runs.checkpoint import CheckpointStore
@@ -31,10 +31,10 @@ from acgan.training.step import Stepper, read_out
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
 
-AUGMENTED = {"augmentation": {"policy": ["colour", "translation", "cutout"], "noise": 0.05}}
+AUGMENTED = {"augmentation": {"policy": ["color", "translation", "cutout"], "noise": 0.05}}
 ADAPTIVE = {
     "augmentation": {
-        "policy": ["translation", "colour"],
+        "policy": ["translation", "color"],
         "adaptive": True,
         "probability": 0.5,
         "target": 0.1,
@@ -61,15 +61,15 @@ def way(request: pytest.FixtureRequest) -> dict[str, Any]:
 class Bench:
     """A learner that does its iterations on one batch of images."""
 
-    def __init__(self, config: RunConfig, parts: DataParts) -> None:
-        choices = choose_execution(config.execution)
+    def __init__(self, config: RunConfig, splits: DatasetSplits) -> None:
+        execution = choose_execution(config.execution)
         self.config = config
-        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
+        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
         self.learner.set_rates(1.0)
-        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
-        self.stepper = Stepper(self.learner, config.training, choices, labels)
+        labels = LabelSource(config.training.fake_labels, splits.train.class_counts)
+        self.stepper = Stepper(self.learner, config.training, execution, labels)
         self.meters = Meters()
-        images, wanted = parts.train.images[:16], parts.train.labels[:16]
+        images, wanted = splits.train.images[:16], splits.train.labels[:16]
         self.batch = (torch.from_numpy(images), torch.from_numpy(wanted))
         self.done = 0
 
@@ -110,17 +110,17 @@ def unlike_what_was_made(bench: Bench) -> dict[str, int]:
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_reals_and_fakes_are_changed_in_both_steps(
-    everything: bool, tiny_config: TinyConfig, tiny_parts: DataParts
+    everything: bool, tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
     quiet: dict[str, Any] = {"regularisers": []}
-    bench = Bench(tiny_config(everything=everything, **AUGMENTED, **quiet), tiny_parts)
+    bench = Bench(tiny_config(everything=everything, **AUGMENTED, **quiet), tiny_splits)
     assert unlike_what_was_made(bench) == {"real": 16, "fake": 16, "generator": 16}
-    bench = Bench(tiny_config(everything=everything, **quiet), tiny_parts)
+    bench = Bench(tiny_config(everything=everything, **quiet), tiny_splits)
     assert unlike_what_was_made(bench) == {"real": 0, "fake": 0, "generator": 0}
 
 
 def test_changes_of_reals_alone_are_found(
-    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bug that teaches G to draw shifted images."""
     shown = Stepper._shown
@@ -129,13 +129,13 @@ def test_changes_of_reals_alone_are_found(
         return shown(self, images, purpose, *where) if purpose == "real" else images
 
     monkeypatch.setattr(Stepper, "_shown", reals_only)
-    bench = Bench(tiny_config(**AUGMENTED), tiny_parts)
+    bench = Bench(tiny_config(**AUGMENTED), tiny_splits)
     assert unlike_what_was_made(bench) == {"real": 16, "fake": 0, "generator": 0}
 
 
 @pytest.mark.parametrize("batch", ["fresh", "shared"])
 def test_every_batch_has_changes_of_its_own_by_seed_and_images_seen(
-    batch: str, tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    batch: str, tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes: list[bytes] = []
     forward = Augmentation.forward
@@ -146,20 +146,20 @@ def test_every_batch_has_changes_of_its_own_by_seed_and_images_seen(
 
     monkeypatch.setattr(Augmentation, "forward", spied)
     config = tiny_config(**AUGMENTED, training={"discriminator_steps": 2, "generator_batch": batch})
-    Bench(config, tiny_parts).iterate()
+    Bench(config, tiny_splits).iterate()
     assert len(set(changes)) == len(changes) == 5
     first = changes.copy()
     changes.clear()
-    bench = Bench(config, tiny_parts)
+    bench = Bench(config, tiny_splits)
     bench.iterate()
     assert changes == first
     bench.iterate()
     assert not set(changes[5:]) & set(first)
 
 
-def test_g_learns_through_the_change(tiny_config: TinyConfig, tiny_parts: DataParts) -> None:
+def test_g_learns_through_the_change(tiny_config: TinyConfig, tiny_splits: DatasetSplits) -> None:
     """Every weight of G has a gradient; one that is cut off would not move."""
-    bench = Bench(tiny_config(**AUGMENTED), tiny_parts)
+    bench = Bench(tiny_config(**AUGMENTED), tiny_splits)
     before = {n: p.detach().clone() for n, p in bench.learner.generator.named_parameters()}
     bench.iterate()
     still = [n for n, p in bench.learner.generator.named_parameters() if torch.equal(p, before[n])]
@@ -167,14 +167,14 @@ def test_g_learns_through_the_change(tiny_config: TinyConfig, tiny_parts: DataPa
 
 
 def test_a_change_that_is_cut_off_leaves_g_without_its_lesson(
-    tiny_config: TinyConfig, tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = Stepper._shown
     monkeypatch.setattr(
         Stepper, "_shown", lambda self, images, *where: shown(self, images.detach(), *where)
     )
     with pytest.raises(RuntimeError, match="does not require grad"):
-        Bench(tiny_config(**AUGMENTED), tiny_parts).iterate()
+        Bench(tiny_config(**AUGMENTED), tiny_splits).iterate()
 
 
 READERS = ("item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "nonzero")
@@ -183,14 +183,14 @@ READERS = ("item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__",
 def test_nothing_is_read_out_within_a_step(
     way: dict[str, Any],
     tiny_config: TinyConfig,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever would wait for a device is called by the one read-out at the end, if at all.
 
     What a batch's labels say is counted on the CPU, where they still are.
     """
-    bench = Bench(tiny_config(**way), tiny_parts)
+    bench = Bench(tiny_config(**way), tiny_splits)
     for _ in range(4):
         bench.iterate()
     reading: list[str] = []
@@ -222,27 +222,27 @@ def test_nothing_is_read_out_within_a_step(
 def test_a_skipped_update_leaves_every_memory_bitwise(
     way: dict[str, Any],
     tiny_config: TinyConfig,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(tiny_config(**way), tiny_parts)
+    bench = Bench(tiny_config(**way), tiny_splits)
     for _ in range(3):
         assert bench.iterate() == []
-    judge = bench.learner.judge
+    reference_classifier = bench.learner.discriminate
 
     def spoiled(images: Tensor, labels: Tensor) -> Any:
-        answer = judge(images, labels)
+        answer = reference_classifier(images, labels)
         answer.source_logits.register_hook(  # type: ignore[no-untyped-call]
             lambda gradient: gradient * torch.nan
         )
         return answer
 
-    bench.learner.judge = spoiled
+    bench.learner.discriminate = spoiled
     before = {name: value.clone() for name, value in bench.learner.memory.state_dict().items()}
     assert any("discriminator" in problem for problem in bench.iterate())
     after = bench.learner.memory.state_dict()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
-    bench.learner.judge = judge
+    bench.learner.discriminate = reference_classifier
     for _ in range(4):
         assert bench.iterate() == []
     moved = [name for name in before if not torch.equal(before[name], after[name])]
@@ -278,13 +278,13 @@ def test_what_is_remembered_is_in_the_checkpoint_by_name(
         if name.startswith("memory.")
     }
     assert named.keys() == {
-        *(f"regularisers.lecam.{name}" for name in ("real", "fake", "mass")),
+        *(f"regularizers.lecam.{name}" for name in ("real", "fake", "mass")),
         *(
             f"augmentation.adaptive.{name}"
             for name in ("probability", "overfitting", "signs", "judged")
         ),
     }
-    assert named["regularisers.lecam.mass"] == pytest.approx(1 - 0.9**12, rel=1e-5)
+    assert named["regularizers.lecam.mass"] == pytest.approx(1 - 0.9**12, rel=1e-5)
     figures = [row["augmentation"] for row in logged(tmp_path / "run").figures]
     assert figures[-1]["probability"] == named["augmentation.adaptive.probability"]
     assert figures[-1]["overfitting"] == named["augmentation.adaptive.overfitting"]
@@ -300,7 +300,7 @@ def test_an_augmentation_at_its_end_is_an_alarm(
 ) -> None:
     assert find_augmentation_alarm(None) == find_augmentation_alarm(0.99) == {}
     monkeypatch.setattr(alarms, "GRACE_IMAGES", 0)
-    ended = {"policy": ["colour"], "adaptive": True, "probability": 1.0, "target": -0.99}
+    ended = {"policy": ["color"], "adaptive": True, "probability": 1.0, "target": -0.99}
     display = recording()
     train_tiny(tmp_path / "run", tiny_config(augmentation=ended), display)
     assert display.says("the adaptive augmentation is at its end", "augmentation.policy")
@@ -322,9 +322,9 @@ def of(objective: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_objective_can_carry_them_all(
-    name: str, tiny_config: TinyConfig, tiny_parts: DataParts
+    name: str, tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
-    bench = Bench(tiny_config(**WAYS["everything"], **of(name)), tiny_parts)
+    bench = Bench(tiny_config(**WAYS["everything"], **of(name)), tiny_splits)
     for _ in range(4):
         assert bench.iterate() == []
     terms = bench.meters.means()["discriminator"].keys()
@@ -339,7 +339,7 @@ def test_every_objective_is_among_those() -> None:
 @pytest.mark.parametrize("policy", ["frequency", "uniform", "batch"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_objective_can_have_fakes_of_every_choice_of_labels(
-    policy: str, name: str, tiny_config: TinyConfig, tiny_parts: DataParts
+    policy: str, name: str, tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
     config = tiny_config(**of(name), training={"fake_labels": policy})
-    assert Bench(config, tiny_parts).iterate() == []
+    assert Bench(config, tiny_splits).iterate() == []

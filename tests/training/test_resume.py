@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
@@ -22,7 +22,7 @@ from acgan.training import checkpoint_manager as keeper_module
 from acgan.training.counters import Counters
 from acgan.training.learner import Learner
 from acgan.training.loop import Loop
-from acgan.training.run_logger import Meters, Recorder
+from acgan.training.run_logger import Meters, RunLogger
 from acgan.training.signals import InterruptedRunError
 
 Train = Callable[..., Any]
@@ -109,8 +109,8 @@ def test_a_kill_changes_nothing(
 WRITERS: list[tuple[Any, str]] = [
     (RunFolder, "write"),
     (keeper_module, "save_model"),
-    (Recorder, "picture"),
-    (Recorder, "row"),
+    (RunLogger, "picture"),
+    (RunLogger, "row"),
     (CheckpointStore, "save"),
 ]
 
@@ -159,9 +159,9 @@ def test_what_is_seen_and_saved_between_does_not_shape_the_run(
         everything=True,
         reporting={
             "log_every_images": 16,
-            "sheet_every_images": 16,
+            "grid_every_images": 16,
             "checkpoint_every_images": 16,
-            "sheet_columns": 4,
+            "grid_columns": 4,
         },
     )
     train_tiny(tmp_path / "seldom", config)
@@ -360,15 +360,15 @@ def test_another_logging_interval_is_no_other_run(
 
 
 def test_changed_data_are_refused(
-    tmp_path: Path, tiny_config: TinyConfig, tiny_parts: DataParts, train_tiny: Train
+    tmp_path: Path, tiny_config: TinyConfig, tiny_splits: DatasetSplits, train_tiny: Train
 ) -> None:
     train_tiny(tmp_path / "run", tiny_config())
-    images = tiny_parts.train.images.copy()
+    images = tiny_splits.train.images.copy()
     images[5, 0, 3, 3] ^= 1
-    train = LabelledImages(images, tiny_parts.train.labels, tiny_parts.classes)
-    other = DataParts("shapes", train, tiny_parts.validation, tiny_parts.test)
+    train = LabeledImages(images, tiny_splits.train.labels, tiny_splits.classes)
+    other = DatasetSplits("shapes", train, tiny_splits.validation, tiny_splits.test)
     with pytest.raises(DataError, match="the data are not those"):
-        train_tiny(tmp_path / "run", tiny_config(), parts=other)
+        train_tiny(tmp_path / "run", tiny_config(), splits=other)
 
 
 def test_a_second_signal_stops_at_once(

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import acgan
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.training.run import train
 from acgan.training.start import TrainedRun
@@ -24,18 +24,18 @@ SMALL = (
     "discriminator.layers=[{width=6, kernel=4, stride=2, norm=false}]",
     "training.batch_size=16",
     "execution.threads=1",
-    "reporting.sheet_columns=1",
+    "reporting.grid_columns=1",
 )
 
 
 @pytest.fixture(scope="module")
-def pictures(tiny_parts: DataParts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pictures(tiny_splits: DatasetSplits, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of PNGs, one sub-folder per class."""
     root = tmp_path_factory.mktemp("data") / "shapes"
-    images = np.concatenate([tiny_parts.train.images, tiny_parts.test.images])
-    labels = np.concatenate([tiny_parts.train.labels, tiny_parts.test.labels])
+    images = np.concatenate([tiny_splits.train.images, tiny_splits.test.images])
+    labels = np.concatenate([tiny_splits.train.labels, tiny_splits.test.labels])
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = root / tiny_parts.classes[label].name
+        folder = root / tiny_splits.classes[label].name
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[0]).save(folder / f"{number:03d}.png")
     return root
@@ -153,7 +153,7 @@ def test_one_class_alone_is_refused_for_an_acgan(
     for number in range(30):
         Image.new("L", (8, 8), number).save(folder / f"{number}.png")
     with pytest.raises((UsageError, DataError), match="at least two"):
-        start(data=str(tmp_path / "one"), recipe="small-grey")
+        start(data=str(tmp_path / "one"), recipe="small-gray")
 
 
 def test_weights_of_another_network_are_refused_with_the_difference(
@@ -184,17 +184,17 @@ def test_a_recipe_for_other_images_is_named_as_such(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:
     display = recording()
-    start(images=16, recipe="small-colour", display=display, announce=True)
-    assert display.says("small-colour is meant for colour images, and these are grey")
+    start(images=16, recipe="small-color", display=display, announce=True)
+    assert display.says("small-color is meant for color images, and these are gray")
 
 
-def test_what_colour_means_to_grey_images_is_said(
+def test_what_color_means_to_gray_images_is_said(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:
     display = recording()
-    start("augmentation={policy=['colour']}", images=16, display=display, announce=True)
-    assert display.says("of grey images, colour is brightness and contrast alone")
-    assert display.says("the discriminator sees is changed by colour")
+    start("augmentation={policy=['color']}", images=16, display=display, announce=True)
+    assert display.says("of gray images, color is brightness and contrast alone")
+    assert display.says("the discriminator sees is changed by color")
     assert not display.says("textures")
 
 
@@ -207,9 +207,9 @@ def test_what_d_is_shown_is_said_and_how_textures_go_without(
     assert chosen.says(
         "changed by translation (textures", "-o augmentation.policy=[]", "texture-128"
     )
-    both = "augmentation={policy=['translation','colour']}"
+    both = "augmentation={policy=['translation','color']}"
     start(both, images=16, display=asked, announce=True)
-    assert asked.says("changed by translation and colour (textures", "policy=[colour]")
+    assert asked.says("changed by translation and color (textures", "policy=[color]")
     start("augmentation.policy=[]", images=16, display=without, announce=True)
     assert not without.says("augmentation:")
     noisy = recording()

@@ -93,8 +93,8 @@ def test_a_finished_run_leaves_its_pictures(
             assert min(picture.size) > 10
     with Image.open(run.pictures["trajectory"]) as animation:
         assert animation.n_frames == 4  # type: ignore[attr-defined]  # at 0, 64, 128, 192 images
-    sheets = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
-    assert sheets == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
+    grids = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert grids == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
 
 
 def test_pictures_that_a_person_removed_are_not_missed(
@@ -110,7 +110,7 @@ def test_pictures_that_a_person_removed_are_not_missed(
 
 
 def test_the_model_carries_everything(
-    tmp_path: Path, tiny_config: TinyConfig, tiny_parts: Any, train_tiny: Train
+    tmp_path: Path, tiny_config: TinyConfig, tiny_splits: Any, train_tiny: Train
 ) -> None:
     run = train_tiny(tmp_path / "run", tiny_config(everything=True))
     model = load(tmp_path / "run")
@@ -129,7 +129,7 @@ def test_a_run_starts_from_a_finished_models_weights(
     model = load(tmp_path / "first")
     config = tiny_config(
         init_from="0" * 64,
-        optimizer={"generator_rate": 1e-12, "discriminator_rate": 1e-12},
+        optimizer={"generator_lr": 1e-12, "discriminator_lr": 1e-12},
         training={"total_images": 16, "ema_half_life_images": 0},
     )
     train_tiny(tmp_path / "second", config, start_from=model)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from acgan.data.class_selection import of_classes
-from acgan.data.images import DataParts, LabelledImages, make_classes
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.errors import DataError, DiskError, DivergedError, UsageError
 from acgan.model.model import load
 from acgan.runs.config import RunConfig
@@ -24,7 +24,7 @@ from acgan.sampling.interpolation import has_way
 from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import write_manifest
 from acgan.training.run import train
-from acgan.training.run_set import carry_out_set, plan
+from acgan.training.run_set import plan, train_model_set
 from acgan.training.start import TrainedRun
 
 ConfigMaker = Callable[..., RunConfig]
@@ -34,31 +34,31 @@ FEW = {"training": {"total_images": 96}, "reporting": {"checkpoint_every_images"
 
 
 @pytest.fixture(scope="module")
-def five(tiny_parts: DataParts) -> DataParts:
+def five(tiny_splits: DatasetSplits) -> DatasetSplits:
     """The tiny pictures under five names, in equal numbers but for the last."""
 
-    def renamed(part: LabelledImages) -> LabelledImages:
+    def renamed(part: LabeledImages) -> LabeledImages:
         labels = np.arange(len(part), dtype=np.int64) % 5
-        return LabelledImages(part.images, labels, make_classes(NAMES))
+        return LabeledImages(part.images, labels, make_classes(NAMES))
 
-    return DataParts(
+    return DatasetSplits(
         "shapes",
-        renamed(tiny_parts.train),
-        renamed(tiny_parts.validation),
-        renamed(tiny_parts.test),
+        renamed(tiny_splits.train),
+        renamed(tiny_splits.validation),
+        renamed(tiny_splits.test),
     )
 
 
 @pytest.fixture
 def start(
-    five: DataParts, recording: Any, monkeypatch: pytest.MonkeyPatch
+    five: DatasetSplits, recording: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., TrainedRun]:
     """``start(folder, config, display)``: one call of the command; no end-of-run pictures."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
 
     def call(folder: Path, config: RunConfig, display: Any = None) -> TrainedRun:
-        return carry_out_set(config, five, RunFolder(folder), display or recording())
+        return train_model_set(config, five, RunFolder(folder), display or recording())
 
     return call
 
@@ -72,7 +72,7 @@ def start(
     ],
 )
 def test_budgets_are_divided_so_that_every_class_is_seen_as_often(
-    training: dict[str, Any], budgets: list[Any], tiny_config: ConfigMaker, five: DataParts
+    training: dict[str, Any], budgets: list[Any], tiny_config: ConfigMaker, five: DatasetSplits
 ) -> None:
     config = tiny_config(classes_per_model=3, training=training)
     # by hand: 20, 19, 19, 19, 19 of 96 images; the first three classes have 58, the others 38
@@ -101,7 +101,7 @@ def test_members_are_the_runs_that_their_classes_alone_would_be(
     start: Callable[..., TrainedRun],
     train_tiny: Callable[..., TrainedRun],
     tiny_config: ConfigMaker,
-    five: DataParts,
+    five: DatasetSplits,
     content: Content,
     tmp_path: Path,
 ) -> None:
@@ -111,7 +111,7 @@ def test_members_are_the_runs_that_their_classes_alone_would_be(
     for member in plan(config, five):
         own = tmp_path / "set" / "members" / member.name
         data = of_classes(five, member.labels, cache=None)
-        alone = train_tiny(tmp_path / member.name, member.config, parts=data)
+        alone = train_tiny(tmp_path / member.name, member.config, splits=data)
         assert content(own) == content(alone.folder)
         images.append(alone.images_seen)
         model = load(tmp_path / "set")

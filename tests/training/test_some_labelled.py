@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.networks.interface import DiscriminatorOutput
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.runs.config import RunConfig
 from acgan.training.batches import LabelSource, RealBatches
 from acgan.training.randomness import Streams
@@ -25,15 +25,15 @@ TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
 Content = Callable[[Path], dict[str, bytes]]
 
-SIZE, KNOWN = 16, 6  # of a batch, 0.4 of it labelled
+SIZE, KNOWN = 16, 6  # of a batch, 0.4 of it labeled
 ROWS = np.array([0, 1, 2, 30, 31, 32, 60])  # 7 of 96 images
-SHARE = {"training": {"labelled_share": 0.4}}
+SHARE = {"training": {"labeled_share": 0.4}}
 MODES = {
     "acgan": {"everything": True, "objective": {"name": "acgan"}, **SHARE},
     "sgan": {
         "objective": {"name": "sgan"},
         "generator": {"conditioning": {"mode": "none"}},
-        "training": {"labelled_share": 0.4, "discriminator_steps": 2, "batch_size": 8},
+        "training": {"labeled_share": 0.4, "discriminator_steps": 2, "batch_size": 8},
     },
     "feature matching": {
         "everything": True,
@@ -45,39 +45,39 @@ MODES = {
 }
 
 
-def partly(parts: DataParts) -> DataParts:
-    return replace(parts, labelled_rows=ROWS)
+def partly(splits: DatasetSplits) -> DatasetSplits:
+    return replace(splits, labeled_rows=ROWS)
 
 
-def turned(part: LabelledImages, *, but: Any = ()) -> LabelledImages:
+def turned(part: LabeledImages, *, but: Any = ()) -> LabeledImages:
     """Every label is another one, but for some rows'."""
     labels = (part.labels + 1) % len(part.classes)
     labels[list(but)] = part.labels[list(but)]
-    return LabelledImages(part.images, labels, part.classes)
+    return LabeledImages(part.images, labels, part.classes)
 
 
-def batches(parts: DataParts, *, seed: int = 0, share: float = 0.4) -> RealBatches:
-    return RealBatches(parts, Streams(seed), batch_size=SIZE, labelled_share=share)
+def batches(splits: DatasetSplits, *, seed: int = 0, share: float = 0.4) -> RealBatches:
+    return RealBatches(splits, Streams(seed), batch_size=SIZE, labeled_share=share)
 
 
-def rows_of(parts: DataParts, images: Images) -> list[int]:
-    places = {image.tobytes(): row for row, image in enumerate(parts.train.images)}
+def rows_of(splits: DatasetSplits, images: Images) -> list[int]:
+    places = {image.tobytes(): row for row, image in enumerate(splits.train.images)}
     return [places[image.tobytes()] for image in images]
 
 
-def test_a_part_of_each_batch_is_labelled_the_rest_is_all_images_in_turn(
-    tiny_parts: DataParts,
+def test_a_part_of_each_batch_is_labeled_the_rest_is_all_images_in_turn(
+    tiny_splits: DatasetSplits,
 ) -> None:
-    parts = partly(tiny_parts)
-    found = batches(parts)
+    splits = partly(tiny_splits)
+    found = batches(splits)
     known: list[int] = []
     others: list[int] = []
     for number in range(20):
         images, labels = found.after(number * SIZE)
-        rows = rows_of(parts, images)
+        rows = rows_of(splits, images)
         assert labels.dtype == np.int64
-        assert labels[:KNOWN].tolist() == parts.train.labels[rows[:KNOWN]].tolist()
-        assert labels[KNOWN:].tolist() == [UNLABELLED] * (SIZE - KNOWN)
+        assert labels[:KNOWN].tolist() == splits.train.labels[rows[:KNOWN]].tolist()
+        assert labels[KNOWN:].tolist() == [UNLABELED] * (SIZE - KNOWN)
         known += rows[:KNOWN]
         others += rows[KNOWN:]
     for seen, whole in ((known, ROWS.tolist()), (others, list(range(96)))):
@@ -86,31 +86,33 @@ def test_a_part_of_each_batch_is_labelled_the_rest_is_all_images_in_turn(
     assert others[:96] != list(range(96))
 
 
-def test_batches_are_a_function_of_seed_and_images_seen(tiny_parts: DataParts) -> None:
-    parts = partly(tiny_parts)
-    straight = batches(parts)
+def test_batches_are_a_function_of_seed_and_images_seen(tiny_splits: DatasetSplits) -> None:
+    splits = partly(tiny_splits)
+    straight = batches(splits)
     in_order = [straight.after(start) for start in (0, 16, 32, 48)]
     for start, (images, labels) in zip((48, 0), (in_order[3], in_order[0]), strict=True):
-        again = batches(parts).after(start)
+        again = batches(splits).after(start)
         np.testing.assert_array_equal(again[0], images)
         np.testing.assert_array_equal(again[1], labels)
-    other, _ = batches(parts, seed=1).after(0)
-    assert rows_of(parts, other) != rows_of(parts, in_order[0][0])
+    other, _ = batches(splits, seed=1).after(0)
+    assert rows_of(splits, other) != rows_of(splits, in_order[0][0])
 
 
-def test_with_all_labels_a_batch_is_one_window_and_nothing_is_hidden(tiny_parts: DataParts) -> None:
+def test_with_all_labels_a_batch_is_one_window_and_nothing_is_hidden(
+    tiny_splits: DatasetSplits,
+) -> None:
     images, labels = zip(
-        *(batches(tiny_parts).after(start) for start in range(0, 96, 16)), strict=True
+        *(batches(tiny_splits).after(start) for start in range(0, 96, 16)), strict=True
     )
-    rows = rows_of(tiny_parts, np.concatenate(images))
+    rows = rows_of(tiny_splits, np.concatenate(images))
     assert sorted(rows) == list(range(96))
-    np.testing.assert_array_equal(np.concatenate(labels), tiny_parts.train.labels[rows])
+    np.testing.assert_array_equal(np.concatenate(labels), tiny_splits.train.labels[rows])
 
 
 @pytest.mark.parametrize(("share", "known"), [(0.001, 1), (0.5, 8), (0.99, 16)])
-def test_at_least_one_is_labelled(tiny_parts: DataParts, share: float, known: int) -> None:
-    _, labels = batches(partly(tiny_parts), share=share).after(32)
-    assert (labels != UNLABELLED).sum() == known
+def test_at_least_one_is_labeled(tiny_splits: DatasetSplits, share: float, known: int) -> None:
+    _, labels = batches(partly(tiny_splits), share=share).after(32)
+    assert (labels != UNLABELED).sum() == known
 
 
 def same(first: Any, second: Any) -> bool:
@@ -126,23 +128,23 @@ def test_hidden_labels_reach_nothing(
     tiny_config: TinyConfig,
     tmp_path: Path,
     train_tiny: Train,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Other labels of the unlabelled, same weights, logs and sheets; of the labelled, others.
+    """Other labels of the unlabeled, same weights, logs and sheets; of the labeled, others.
 
     And the test finds a leak: with batches that look up all labels it fails.
     """
     config = tiny_config(objective={"name": "acgan"}, **SHARE)
-    parts = partly(tiny_parts)
-    misled = replace(parts, train=turned(parts.train, but=ROWS))
-    mistaught = replace(parts, train=turned(parts.train))
-    run = train_tiny(tmp_path / "run", config, parts=parts)
-    hidden = train_tiny(tmp_path / "hidden", config, parts=misled)
+    splits = partly(tiny_splits)
+    misled = replace(splits, train=turned(splits.train, but=ROWS))
+    mistaught = replace(splits, train=turned(splits.train))
+    run = train_tiny(tmp_path / "run", config, splits=splits)
+    hidden = train_tiny(tmp_path / "hidden", config, splits=misled)
     assert same(run, hidden)
     for name in ("metrics.jsonl", "samples/real.png"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "hidden" / name).read_bytes()
-    assert not same(run, train_tiny(tmp_path / "taught", config, parts=mistaught))
+    assert not same(run, train_tiny(tmp_path / "taught", config, splits=mistaught))
     after = RealBatches.after
 
     def leaky(self: RealBatches, images_seen: int) -> tuple[Images, Labels]:
@@ -150,10 +152,10 @@ def test_hidden_labels_reach_nothing(
         return images, leaking.train.labels[rows_of(leaking, images)]
 
     monkeypatch.setattr(RealBatches, "after", leaky)
-    leaking = parts
-    leaked = train_tiny(tmp_path / "leaked", config, parts=parts)
+    leaking = splits
+    leaked = train_tiny(tmp_path / "leaked", config, splits=splits)
     leaking = misled
-    assert not same(leaked, train_tiny(tmp_path / "leaked other", config, parts=misled))
+    assert not same(leaked, train_tiny(tmp_path / "leaked other", config, splits=misled))
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
@@ -162,41 +164,45 @@ def test_stopping_and_going_on_changes_nothing(
     tiny_config: TinyConfig,
     tmp_path: Path,
     train_tiny: Train,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     recording: Any,
     content: Content,
 ) -> None:
-    config, parts = tiny_config(**mode), partly(tiny_parts)
-    train_tiny(tmp_path / "straight", config, parts=parts)
+    config, splits = tiny_config(**mode), partly(tiny_splits)
+    train_tiny(tmp_path / "straight", config, splits=splits)
     display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
-        train_tiny(tmp_path / "stopped", config, display, parts=parts)
-    assert train_tiny(tmp_path / "stopped", config, parts=parts).resumed_at == 80
+        train_tiny(tmp_path / "stopped", config, display, splits=splits)
+    assert train_tiny(tmp_path / "stopped", config, splits=splits).resumed_at == 80
     assert content(tmp_path / "stopped") == content(tmp_path / "straight")
 
 
 def test_a_run_tells_how_many_labels_it_had(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts, logged: Any
+    tiny_config: TinyConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    tiny_splits: DatasetSplits,
+    logged: Any,
 ) -> None:
-    run = train_tiny(tmp_path / "run", tiny_config(**MODES["sgan"]), parts=partly(tiny_parts))
+    run = train_tiny(tmp_path / "run", tiny_config(**MODES["sgan"]), splits=partly(tiny_splits))
     last = logged(tmp_path / "run").figures[-1]
     assert {"real_train", "real_held_out"} <= last["class_accuracy"].keys()
     split = run.model.split
     assert split["train"]["images"] == 96
-    assert split["train"]["labelled"]["per_class"] == [3, 2, 2]
+    assert split["train"]["labeled"]["per_class"] == [3, 2, 2]
     card = (run.model.record.folder / "README.md").read_text()
     assert "Of the training images 7 had a label (2 to 3 of each class)" in card
     whole = train_tiny(tmp_path / "whole", tiny_config())
-    assert "labelled" not in whole.model.split["train"]
+    assert "labeled" not in whole.model.split["train"]
     assert "had a label" not in (whole.model.record.folder / "README.md").read_text()
 
 
 def test_fakes_are_asked_for_as_often_as_labels_say(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
     """A class without a single label is one that nobody can ask for."""
-    known = np.flatnonzero(tiny_parts.train.labels != 1)[:8]
-    parts = replace(tiny_parts, labelled_rows=known)
+    known = np.flatnonzero(tiny_splits.train.labels != 1)[:8]
+    splits = replace(tiny_splits, labeled_rows=known)
     asked: list[torch.Tensor] = []
     draw = LabelSource.draw
 
@@ -206,16 +212,16 @@ def test_fakes_are_asked_for_as_often_as_labels_say(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LabelSource, "draw", watched)
-        train_tiny(tmp_path, tiny_config(objective={"name": "acgan"}), parts=parts)
+        train_tiny(tmp_path, tiny_config(objective={"name": "acgan"}), splits=splits)
     assert set(torch.cat(asked).tolist()) == {0, 2}
 
 
 def test_the_source_is_asked_of_images_as_they_come() -> None:
-    """The labelled come too often to be examples of what is real, unless all are labelled."""
+    """The labeled come too often to be examples of what is real, unless all are labeled."""
     answer = DiscriminatorOutput(torch.arange(4.0), torch.eye(4), torch.zeros(4, 1))
-    labels = torch.tensor([2, UNLABELLED, 0, UNLABELLED])
+    labels = torch.tensor([2, UNLABELED, 0, UNLABELED])
     shown = as_they_come(answer, labels)
     assert shown.source_logits.tolist() == [1.0, 3.0]
     assert shown.class_logits is answer.class_logits
-    for whole in (torch.tensor([0, 1, 2, 0]), torch.full((4,), UNLABELLED)):
+    for whole in (torch.tensor([0, 1, 2, 0]), torch.full((4,), UNLABELED)):
         assert as_they_come(answer, whole).source_logits.tolist() == [0, 1, 2, 3]

@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.runs.config import RunConfig
 from acgan.runs.state import optimizer_tensors
 from acgan.training import step as step_module
@@ -49,14 +49,14 @@ def changed(before: Values, after: Values) -> set[str]:
 class Bench:
     """A learner, its stepper, and what they did in one iteration."""
 
-    def __init__(self, config: RunConfig, parts: DataParts) -> None:
+    def __init__(self, config: RunConfig, splits: DatasetSplits) -> None:
         self.config = config
-        self.parts = parts
-        choices = choose_execution(config.execution)
-        self.learner = Learner(config, parts.shape, len(parts.classes), choices)
+        self.splits = splits
+        execution = choose_execution(config.execution)
+        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
         self.learner.set_rates(1.0)
-        labels = LabelSource(config.training.fake_labels, parts.train.class_counts)
-        self.stepper = Stepper(self.learner, config.training, choices, labels)
+        labels = LabelSource(config.training.fake_labels, splits.train.class_counts)
+        self.stepper = Stepper(self.learner, config.training, execution, labels)
         self.meters = Meters()
         self.done = 0
 
@@ -65,7 +65,7 @@ class Bench:
         batches = []
         for index in range(steps):
             at = slice(index * size, (index + 1) * size)
-            images, labels = self.parts.train.images[at], self.parts.train.labels[at]
+            images, labels = self.splits.train.images[at], self.splits.train.labels[at]
             batches.append((torch.from_numpy(images), torch.from_numpy(labels)))
         skipped = self.stepper.iterate(
             batches,
@@ -179,10 +179,10 @@ MODES.append(
 def test_each_step_changes_its_own_network_and_all_of_it(
     mode: dict[str, Any],
     tiny_config: Callable[..., RunConfig],
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(tiny_config(**mode), tiny_parts)
+    bench = Bench(tiny_config(**mode), tiny_splits)
     bench.iterate()  # from the second on, the moments are there to be changed
     assert violations(bench, monkeypatch) == []
 
@@ -195,13 +195,15 @@ class Undetachable(torch.Tensor):
 
 
 def test_a_missing_detach_is_found(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Callable[..., RunConfig],
+    tiny_splits: DatasetSplits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stuck(images: Tensor, labels: Tensor) -> Fakes:
         return Fakes(images.as_subclass(Undetachable), labels)
 
     monkeypatch.setattr(step_module, "Fakes", stuck)
-    bench = Bench(tiny_config(training={"generator_batch": "shared"}), tiny_parts)
+    bench = Bench(tiny_config(training={"generator_batch": "shared"}), tiny_splits)
     seen: list[str] = []
     with pytest.raises(RuntimeError, match="second time"):
         seen = violations(bench, monkeypatch)
@@ -211,18 +213,22 @@ def test_a_missing_detach_is_found(
 
 
 def test_a_discriminator_that_is_not_frozen_is_found(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Callable[..., RunConfig],
+    tiny_splits: DatasetSplits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(tiny_config(), tiny_parts)
+    bench = Bench(tiny_config(), tiny_splits)
     monkeypatch.setattr(bench.learner.discriminator, "requires_grad_", lambda flag: None)
     bench.iterate()
     assert any("generator's step: gradient of" in one for one in violations(bench, monkeypatch))
 
 
 def test_statistics_that_the_other_step_moves_are_found(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts, monkeypatch: pytest.MonkeyPatch
+    tiny_config: Callable[..., RunConfig],
+    tiny_splits: DatasetSplits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = Bench(tiny_config(), tiny_parts)
+    bench = Bench(tiny_config(), tiny_splits)
     monkeypatch.setattr(step_module, "frozen_statistics", lambda module: nullcontext())
     bench.iterate()
     found = violations(bench, monkeypatch)
@@ -243,14 +249,14 @@ class Inputs:
 
 
 def test_the_discriminators_statistics_come_from_a_pass_over_reals_and_one_over_fakes(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    bench = Bench(tiny_config(), tiny_parts)
+    bench = Bench(tiny_config(), tiny_splits)
     before = copy.deepcopy(bench.learner.discriminator)
     seen = Inputs(bench.learner.discriminator)
     bench.iterate()
     (real, _), (fake, _), _in_generator_step = seen.calls
-    assert torch.equal(real, torch.from_numpy(tiny_parts.train.images[:16]).float() / 127.5 - 1)
+    assert torch.equal(real, torch.from_numpy(tiny_splits.train.images[:16]).float() / 127.5 - 1)
     before(real)
     before(fake)
     expected, found = (
@@ -261,9 +267,9 @@ def test_the_discriminators_statistics_come_from_a_pass_over_reals_and_one_over_
 
 
 def test_the_generators_statistics_come_from_the_pass_that_it_learns_from(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    bench = Bench(tiny_config(), tiny_parts)
+    bench = Bench(tiny_config(), tiny_splits)
     before = copy.deepcopy(bench.learner.generator)
     seen = Inputs(bench.learner.generator)
     bench.iterate()
@@ -282,10 +288,10 @@ def test_shared_means_one_pass_for_both_and_fresh_a_new_one(
     steps: int,
     passes: int,
     tiny_config: Callable[..., RunConfig],
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
 ) -> None:
     config = tiny_config(training={"generator_batch": batch, "discriminator_steps": steps})
-    bench = Bench(config, tiny_parts)
+    bench = Bench(config, tiny_splits)
     drawn = Inputs(bench.learner.generator)
     judged = Inputs(bench.learner.discriminator)
     bench.iterate()
@@ -300,27 +306,27 @@ def test_shared_means_one_pass_for_both_and_fresh_a_new_one(
 
 
 def test_fakes_can_carry_the_real_batchs_labels(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    bench = Bench(tiny_config(training={"fake_labels": "batch"}), tiny_parts)
+    bench = Bench(tiny_config(training={"fake_labels": "batch"}), tiny_splits)
     drawn = Inputs(bench.learner.generator)
     bench.iterate()
     for _latents, labels in drawn.calls:
-        assert labels.tolist() == tiny_parts.train.labels[:16].tolist()
+        assert labels.tolist() == tiny_splits.train.labels[:16].tolist()
 
 
 def test_every_group_learns_at_its_own_rate(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
     """Adam's first step moves every weight that has a gradient by just its rate."""
     rates = {
-        "generator_rate": 1e-3,
-        "discriminator_rate": 3e-3,
+        "generator_lr": 1e-3,
+        "discriminator_lr": 3e-3,
         "conditioning_multiplier": 5.0,
         "heads_multiplier": 0.5,
         "epsilon": 1e-20,
     }
-    bench = Bench(tiny_config(optimizer=rates), tiny_parts)
+    bench = Bench(tiny_config(optimizer=rates), tiny_splits)
     learner = bench.learner
     learner.set_rates(0.5)
     before = {
@@ -339,10 +345,10 @@ def test_every_group_learns_at_its_own_rate(
             assert moved == pytest.approx(expected, rel=1e-2), name
 
 
-def test_what_is_logged_is_what_is_optimised(
-    tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+def test_what_is_logged_is_what_is_optimized(
+    tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    bench = Bench(tiny_config(everything=True), tiny_parts)
+    bench = Bench(tiny_config(everything=True), tiny_splits)
     objective, logged = bench.learner.objective, []
     for name in ("discriminator", "generator"):
         inner = getattr(objective, name)
@@ -362,10 +368,10 @@ def test_what_is_logged_is_what_is_optimised(
     assert 0 <= means["source_accuracy"]["real"] <= 1
 
 
-def test_class_accuracy_counts_labelled_reals_and_fakes_that_were_asked_for() -> None:
+def test_class_accuracy_counts_labeled_reals_and_fakes_that_were_asked_for() -> None:
     classes = torch.eye(3)[[0, 1, 2, 0]]  # read as 0, 1, 2, 0
     answer = DiscriminatorOutput(torch.tensor([1.0, -1, 1, 1]), classes, torch.zeros(4, 1))
-    some, none = torch.tensor([0, UNLABELLED, 1, UNLABELLED]), torch.full((4,), UNLABELLED)
+    some, none = torch.tensor([0, UNLABELED, 1, UNLABELED]), torch.full((4,), UNLABELED)
     right = right_answers(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
     assert {name: (int(total), count) for name, (total, count) in right.items()} == {
         "source_accuracy.real": (3, 4),
@@ -379,20 +385,20 @@ def test_class_accuracy_counts_labelled_reals_and_fakes_that_were_asked_for() ->
 
 @pytest.mark.parametrize("objective", [{"name": "acgan"}, {"name": "sgan"}])
 def test_a_batch_may_be_partly_or_wholly_without_labels(
-    objective: dict[str, str], tiny_config: Callable[..., RunConfig], tiny_parts: DataParts
+    objective: dict[str, str], tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:
-    """Nothing is skipped, and what is logged of classes is of the labelled."""
+    """Nothing is skipped, and what is logged of classes is of the labeled."""
     mode = {"mode": "none" if objective["name"] == "sgan" else "batchnorm"}
     config = tiny_config(objective=objective, generator={"conditioning": mode})
     size = config.training.batch_size
-    for labelled in (0, 5):
-        bench = Bench(config, tiny_parts)
-        images = torch.from_numpy(tiny_parts.train.images[:size])
-        labels = torch.from_numpy(tiny_parts.train.labels[:size]).clone()
-        labels[labelled:] = UNLABELLED
+    for labeled in (0, 5):
+        bench = Bench(config, tiny_splits)
+        images = torch.from_numpy(tiny_splits.train.images[:size])
+        labels = torch.from_numpy(tiny_splits.train.labels[:size]).clone()
+        labels[labeled:] = UNLABELED
         skipped = bench.stepper.iterate(
             [(images, labels)], Streams(0), bench.meters, images_seen=0, step=0
         )
         assert skipped == []
-        assert bench.meters.state().get("class_accuracy.real_train", [0, 0])[1] == labelled
-        assert (bench.meters.means()["discriminator"]["class_real"] > 0) == (labelled > 0)
+        assert bench.meters.state().get("class_accuracy.real_train", [0, 0])[1] == labeled
+        assert (bench.meters.means()["discriminator"]["class_real"] > 0) == (labeled > 0)

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from acgan.classifiers.cache import judge_of
+from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DataError
 from acgan.model.model import load
 from acgan.networks.pretrained import PretrainedDiscriminator
 from acgan.runs.config import RunConfig
 from acgan.training import feature_network as trunk_module
 from acgan.training.display import SilentDisplay
-from acgan.training.feature_network import trained_trunk
+from acgan.training.feature_network import trained_feature_network
 from acgan.training.signals import InterruptedRunError
 
 torch.set_num_threads(1)
@@ -37,12 +37,12 @@ HARD: dict[str, Any] = {
 LAYERS = [{"width": 5, "kernel": 1, "norm": False}, {"width": 6, "kernel": 3}]
 
 
-def on(network: str, **trunk: Any) -> dict[str, Any]:
+def on(network: str, **feature_network: Any) -> dict[str, Any]:
     """The section of a D on that trunk; it replaces the tiny recipe's own."""
     return {
         "family": "pretrained",
         "layers": LAYERS,
-        "trunk": {"network": network, "taps": [1, 2], "fit_images": 96, **trunk},
+        "trunk": {"network": network, "taps": [1, 2], "fit_images": 96, **feature_network},
     }
 
 
@@ -54,7 +54,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
     discriminator = load(folder).discriminator
     assert isinstance(discriminator, PretrainedDiscriminator)
-    return discriminator.trunk.state_dict()
+    return discriminator.feature_network.state_dict()
 
 
 def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
@@ -64,22 +64,24 @@ def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
     folder = tmp_path / "run"
     train_tiny(folder, tiny_config(**HARD, discriminator=on("efficientnet-lite0")), display)
     package = load_efficientnet_lite0().network.state_dict()
-    trunk = state_of(folder)
-    weights = {n.removeprefix("backbone."): v for n, v in trunk.items() if "backbone" in n}
+    feature_network = state_of(folder)
+    weights = {
+        n.removeprefix("backbone."): v for n, v in feature_network.items() if "backbone" in n
+    }
     assert len(weights) > 10
     assert all(torch.equal(value, package[name]) for name, value in weights.items())
-    record = json.loads((folder / "trunk.json").read_text())
+    record = json.loads((folder / "feature_network.json").read_text())
     assert record["network"] == "efficientnet-lite0"
     assert len(record["weights_hash"]) == 64
     assert display.says("trained on ImageNet", record["weights_hash"][:12])
-    assert trunk["gain0"].std() > 0  # scales were learned
+    assert feature_network["gain0"].std() > 0  # scales were learned
 
 
 def test_a_tuned_trunk_starts_there_and_learns(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, tiny_parts: DataParts
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
     config = tiny_config(discriminator=on("efficientnet-lite0", frozen=False))
-    start = trained_trunk(config, tiny_parts, SilentDisplay())
+    start = trained_feature_network(config, tiny_splits, SilentDisplay())
     assert start is not None
     train_tiny(tmp_path / "run", config)
     end = state_of(tmp_path / "run")
@@ -109,7 +111,7 @@ def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     def gone(*_: Any, **__: Any) -> None:
         raise AssertionError("the checkpoint has the trunk")
 
-    monkeypatch.setattr(trunk_module, "judge_of", gone)
+    monkeypatch.setattr(trunk_module, "cached_reference_classifier", gone)
     monkeypatch.setattr(trunk_module, "load_efficientnet_lite0", gone)
     train_tiny(tmp_path / "stopped", config)
     straight, stopped = (content(tmp_path / name) for name in ("straight", "stopped"))
@@ -117,35 +119,38 @@ def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     assert final
     assert all(straight[name] == stopped[name] for name in final)
     assert straight["metrics.jsonl"] == stopped["metrics.jsonl"]
-    assert straight["trunk.json"] == stopped["trunk.json"]
+    assert straight["feature_network.json"] == stopped["feature_network.json"]
 
 
 def test_a_judge_learns_from_the_training_part_alone(
-    tiny_config: TinyConfig, tiny_parts: DataParts, recording: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_config: TinyConfig,
+    tiny_splits: DatasetSplits,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[str] = []
 
-    def watched(parts: DataParts, **options: Any) -> Any:
-        judge = judge_of(parts, **options)
-        seen.append(judge.record.train_hash)
-        assert judge.record.train_images == len(parts.train)
-        return judge
+    def watched(splits: DatasetSplits, **options: Any) -> Any:
+        reference_classifier = cached_reference_classifier(splits, **options)
+        seen.append(reference_classifier.record.train_hash)
+        assert reference_classifier.record.train_images == len(splits.train)
+        return reference_classifier
 
-    monkeypatch.setattr(trunk_module, "judge_of", watched)
+    monkeypatch.setattr(trunk_module, "cached_reference_classifier", watched)
     display = recording()
     config = tiny_config(discriminator=on("judge"))
-    trained = trained_trunk(config, tiny_parts, display)
-    again = trained_trunk(config, tiny_parts, display)
-    other = trained_trunk(config.model_copy(update={"seed": 9}), tiny_parts, display)
+    trained = trained_feature_network(config, tiny_splits, display)
+    again = trained_feature_network(config, tiny_splits, display)
+    other = trained_feature_network(config.model_copy(update={"seed": 9}), tiny_splits, display)
     assert trained is not None
     assert again is not None
     assert other is not None
-    assert seen == [tiny_parts.train.content_hash] * 3
+    assert seen == [tiny_splits.train.content_hash] * 3
     assert trained.record == again.record
     assert all(torch.equal(value, again.tensors[n]) for n, value in trained.tensors.items())
     assert other.record["weights_hash"] != trained.record["weights_hash"]
     assert trained.record["fit"]["fit"]["images"] == 96
-    assert trained.record["train_hash"] == tiny_parts.train.content_hash
+    assert trained.record["train_hash"] == tiny_splits.train.content_hash
     assert display.says("fitting a judge", "training part")
     assert display.says("hold such a model to other features too")
 
@@ -154,12 +159,12 @@ def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert trained_trunk(tiny_config(), tiny_parts, SilentDisplay()) is None
+    assert trained_feature_network(tiny_config(), tiny_splits, SilentDisplay()) is None
     train_tiny(tmp_path / "plain", tiny_config())
-    assert not (tmp_path / "plain" / "trunk.json").exists()
+    assert not (tmp_path / "plain" / "feature_network.json").exists()
     config = tiny_config(discriminator=on("efficientnet-lite0"))
     train_tiny(tmp_path / "first", config)
 

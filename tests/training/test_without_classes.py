@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import UsageError
-from acgan.execution.execution import Choices
+from acgan.execution.execution import Execution
 from acgan.model.inspection import opinions
 from acgan.model.model import load
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
@@ -29,7 +29,7 @@ from acgan.training.signals import InterruptedRunError
 Train = Callable[..., Any]
 TinyConfig = Callable[..., RunConfig]
 
-CHOICES = Choices("cpu", "fp32", 1, channels_last=False)
+CHOICES = Execution("cpu", "fp32", 1, channels_last=False)
 OBJECTIVES: dict[str, dict[str, Any]] = {"gan": {"name": "gan"}, "sgan": {"name": "sgan"}}
 
 
@@ -58,21 +58,21 @@ def test_stopping_and_going_on_changes_nothing(
 
 
 def test_no_class_reaches_a_gan(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_parts: DataParts
+    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
     """Other labels of the same images, and other classes to ask for: the same model."""
     config = without(tiny_config, "gan", training={"fake_labels": "batch"})
     run = train_tiny(tmp_path / "run", config)
-    train = tiny_parts.train
-    turned = LabelledImages(train.images, (train.labels + 1) % 3, train.classes)
-    other = DataParts("shapes", turned, tiny_parts.validation, tiny_parts.test)
-    again = train_tiny(tmp_path / "turned", config, parts=other)
+    train = tiny_splits.train
+    turned = LabeledImages(train.images, (train.labels + 1) % 3, train.classes)
+    other = DatasetSplits("shapes", turned, tiny_splits.validation, tiny_splits.test)
+    again = train_tiny(tmp_path / "turned", config, splits=other)
     for network in ("generator", "discriminator"):
         first, second = (each.model.record.state(network) for each in (run, again))
         assert all(torch.equal(first[key], second[key]) for key in first)
     conditional = tiny_config(training={"fake_labels": "batch"})
     told = train_tiny(tmp_path / "told", conditional).model.record.state("generator")
-    misled = train_tiny(tmp_path / "misled", conditional, parts=other).model.record
+    misled = train_tiny(tmp_path / "misled", conditional, splits=other).model.record
     assert any(not torch.equal(told[key], misled.state("generator")[key]) for key in told)
 
 
@@ -82,7 +82,7 @@ def test_what_a_run_says_and_draws(
     tiny_config: TinyConfig,
     tmp_path: Path,
     train_tiny: Train,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     logged: Any,
 ) -> None:
     run = tmp_path / "run"
@@ -96,7 +96,7 @@ def test_what_a_run_says_and_draws(
     model = load(run)
     assert not model.conditional
     images = model.sample(count=5, seed=2)
-    assert images.shape == (5, *tiny_parts.shape)
+    assert images.shape == (5, *tiny_splits.shape)
     np.testing.assert_array_equal(model.sample(seed=4), images[2:3])
     with pytest.raises(UsageError, match="leave the class out"):
         model.sample(label="ring")
@@ -104,16 +104,16 @@ def test_what_a_run_says_and_draws(
         model.sample(label=0)
     last = max(path for path in (run / "samples").glob("*.png") if path.stem.isdecimal())
     expected = png_bytes(strip(model.sample(count=4, precision="fp32"), columns=2))
-    with Image.open(last) as sheet:
-        assert sheet.size == Image.open(io.BytesIO(expected)).size
+    with Image.open(last) as grid:
+        assert grid.size == Image.open(io.BytesIO(expected)).size
     with Image.open(run / "samples" / "real.png") as real:
-        assert real.size == sheet.size
+        assert real.size == grid.size
     assert (run / "first-and-last.png").exists()
     card = (model.record.folder / "README.md").read_text()
     assert "without classes" in card
     assert "--class" not in card
     assert "label=" not in card
-    (opinion,) = opinions(model, tiny_parts.test.images[:1])
+    (opinion,) = opinions(model, tiny_splits.test.images[:1])
     if name == "gan":
         assert opinion.class_probabilities is None
     else:
@@ -134,7 +134,7 @@ def test_ways_and_sheets_need_no_class(
         model.interpolate("ring", seed=3, to_seed=4)
     with pytest.raises(UsageError, match="leave the class out"):
         model.interpolate(to_label="ring", seed=3, to_seed=4)
-    square, line = model.sheet(count=9), strip(model.sample(count=9), columns=3)
+    square, line = model.grid(count=9), strip(model.sample(count=9), columns=3)
     assert png_bytes(square) == png_bytes(line)
 
 
@@ -145,11 +145,11 @@ class Drawer(Generator):
     classes = 3
     conditional = False
 
-    def __init__(self, parts: DataParts, *, alike: bool) -> None:
+    def __init__(self, splits: DatasetSplits, *, alike: bool) -> None:
         super().__init__()
         self._weight = nn.Parameter(torch.zeros(1))
         self._alike = alike
-        self._pixels = torch.from_numpy(parts.train.images).float() / 127.5 - 1
+        self._pixels = torch.from_numpy(splits.train.images).float() / 127.5 - 1
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         chosen = (latents.abs().sum(1) * 1e4).long() % len(self._pixels)
@@ -158,7 +158,7 @@ class Drawer(Generator):
     def conditioning_parameters(self) -> Any:
         yield from ()
 
-    def normalised(self) -> Any:
+    def normalized(self) -> Any:
         return iter(())
 
 
@@ -174,10 +174,10 @@ class Undecided(Discriminator):
 
 @pytest.mark.parametrize("alike", [True, False])
 def test_alarms_look_at_all_samples_and_never_speak_of_classes(
-    alike: bool, tiny_parts: DataParts
+    alike: bool, tiny_splits: DatasetSplits
 ) -> None:
-    observer = Observer(tiny_parts, 2, CHOICES, conditional=False)
-    evidence = observer.evidence(Drawer(tiny_parts, alike=alike), Undecided(), {})
+    observer = Observer(tiny_splits, 2, CHOICES, conditional=False)
+    evidence = observer.evidence(Drawer(tiny_splits, alike=alike), Undecided(), {})
     alarms = find_alarms(evidence, None)
     assert alarms.keys() == ({"alike"} if alike else set())
     if alike:

@@ -21,14 +21,14 @@ from unittest.mock import patch
 
 import pytest
 
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DiskError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training import tensorboard
 from acgan.training.display import SilentDisplay
-from acgan.training.start import carry_out
+from acgan.training.start import run_training
 
 CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 REAL = {name: getattr(os, name) for name in CALLS}
@@ -95,18 +95,18 @@ def watched(disk: Disk) -> Iterator[None]:
         yield
 
 
-def run(config: RunConfig, parts: DataParts, folder: Path) -> None:
-    carry_out(config, parts, RunFolder(folder), SilentDisplay())
+def run(config: RunConfig, splits: DatasetSplits, folder: Path) -> None:
+    run_training(config, splits, RunFolder(folder), SilentDisplay())
 
 
 @pytest.fixture(scope="module")
 def config(tiny_config: Callable[..., RunConfig]) -> RunConfig:
     reporting = {
         "log_every_images": 16,
-        "sheet_every_images": 32,
+        "grid_every_images": 32,
         "checkpoint_every_images": 16,
         "keep_checkpoints": 1,
-        "sheet_columns": 1,
+        "grid_columns": 1,
     }
     return tiny_config(training={"total_images": 48}, reporting=reporting)
 
@@ -120,38 +120,38 @@ def first_and_last(sites: list[Site]) -> list[int]:
 
 
 def check(
-    number: int, code: int, config: RunConfig, parts: DataParts, folder: Path
+    number: int, code: int, config: RunConfig, splits: DatasetSplits, folder: Path
 ) -> tuple[Site, str | None]:
     """Fail one call of a run; what was said. Afterwards the same call goes on to the end."""
     disk = Disk(folder, code, number)
     said = None
     with watched(disk):
         try:
-            run(config, parts, folder)
+            run(config, splits, folder)
         except DiskError as error:
             said = str(error)
     store = CheckpointStore(folder / "checkpoints")
     if (folder / "model").exists():
         assert store.newest() is not None
     assert store.warnings == []
-    run(config, parts, folder)
+    run(config, splits, folder)
     return disk.sites[number - 1], said
 
 
 def errors_at(
     numbers: list[int],
     config: RunConfig,
-    parts: DataParts,
+    splits: DatasetSplits,
     root: Path,
     content: Callable[[Path], dict[str, bytes]],
 ) -> set[Site]:
-    run(config, parts, root / "straight")
+    run(config, splits, root / "straight")
     expected = content(root / "straight")
     codes = itertools.cycle((errno.ENOSPC, errno.EROFS))
     silent = set()
     for number, code in zip(numbers, codes, strict=False):
         folder = root / f"run-{number}"
-        site, said = check(number, code, config, parts, folder)
+        site, said = check(number, code, config, splits, folder)
         assert content(folder) == expected, f"{site} failed with {errno.errorcode[code]}"
         if said is None:
             silent.add(site)
@@ -164,10 +164,10 @@ def errors_at(
     return silent
 
 
-def count(config: RunConfig, parts: DataParts, folder: Path) -> list[Site]:
+def count(config: RunConfig, splits: DatasetSplits, folder: Path) -> list[Site]:
     disk = Disk(folder)
     with watched(disk):
-        run(config, parts, folder)
+        run(config, splits, folder)
     return disk.sites
 
 
@@ -181,12 +181,12 @@ def no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_summary")
 def test_every_file_of_a_run_is_watched(
-    config: RunConfig, tiny_parts: DataParts, tmp_path: Path
+    config: RunConfig, tiny_splits: DatasetSplits, tmp_path: Path
 ) -> None:
     """Else the tests below would pass for want of anything that fails."""
-    sites = set(count(config, tiny_parts, tmp_path / "run"))
-    parts = {part for _, part in sites}
-    assert parts >= {
+    sites = set(count(config, tiny_splits, tmp_path / "run"))
+    splits = {part for _, part in sites}
+    assert splits >= {
         *(".", ".tmp", "metrics.jsonl", "timing.jsonl", "tensorboard", "samples/.tmp"),
         *("checkpoints/.tmp/tensors.safetensors", "checkpoints/.tmp/manifest.json"),
         *(".tmp/generator.safetensors", ".tmp/README.md"),
@@ -197,11 +197,11 @@ def test_every_file_of_a_run_is_watched(
 @pytest.mark.usefixtures("no_summary")
 def test_write_errors_at_some_calls(
     config: RunConfig,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tmp_path: Path,
     content: Callable[[Path], dict[str, bytes]],
 ) -> None:
-    sites = count(config, tiny_parts, tmp_path / "counted")
+    sites = count(config, tiny_splits, tmp_path / "counted")
     wanted = (
         ("write", "metrics.jsonl"),
         ("write", "tensorboard"),
@@ -211,18 +211,18 @@ def test_write_errors_at_some_calls(
         ("replace", ".tmp"),
     )
     numbers = [len(sites) - sites[::-1].index(site) for site in wanted]
-    assert errors_at(sorted(numbers), config, tiny_parts, tmp_path, content) == set()
+    assert errors_at(sorted(numbers), config, tiny_splits, tmp_path, content) == set()
 
 
 def test_a_write_error_at_the_pictures_of_the_end(
     config: RunConfig,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tmp_path: Path,
     content: Callable[[Path], dict[str, bytes]],
 ) -> None:
-    sites = count(config, tiny_parts, tmp_path / "counted")
+    sites = count(config, tiny_splits, tmp_path / "counted")
     last = len(sites) - sites[::-1].index(("replace", ".tmp"))
-    assert errors_at([last], config, tiny_parts, tmp_path, content) == set()
+    assert errors_at([last], config, tiny_splits, tmp_path, content) == set()
     assert sorted(path.name for path in (tmp_path / "straight").glob("*.png")) == [
         "curves.png",
         "first-and-last.png",
@@ -233,11 +233,11 @@ def test_a_write_error_at_the_pictures_of_the_end(
 @pytest.mark.usefixtures("no_summary")
 def test_write_errors_at_every_kind_of_call(
     config: RunConfig,
-    tiny_parts: DataParts,
+    tiny_splits: DatasetSplits,
     tmp_path: Path,
     content: Callable[[Path], dict[str, bytes]],
 ) -> None:
-    numbers = first_and_last(count(config, tiny_parts, tmp_path / "counted"))
+    numbers = first_and_last(count(config, tiny_splits, tmp_path / "counted"))
     assert len(numbers) > 60
     # The lock's library makes its folder, which is there already, and needs no success at that.
-    assert errors_at(numbers, config, tiny_parts, tmp_path, content) <= {("mkdir", ".")}
+    assert errors_at(numbers, config, tiny_splits, tmp_path, content) <= {("mkdir", ".")}

@@ -18,10 +18,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from acgan.augmentation.transforms import Border, colour, shifted, with_hole
+from acgan.augmentation.transforms import Border, color, shifted, with_hole
 from acgan.config import Config
 
-FamilyName = Literal["colour", "translation", "cutout"]
+FamilyName = Literal["color", "translation", "cutout"]
 
 
 @final
@@ -29,8 +29,8 @@ class AugmentationConfig(Config):
     """DiffAugment (Zhao et al. 2020), with a fixed or an adaptive probability; off by default.
 
     Attributes:
-        policy: the families of changes, any of ``colour`` (brightness, saturation, contrast; of
-            grey images brightness and contrast), ``translation`` (by up to an eighth) and
+        policy: the families of changes, any of ``color`` (brightness, saturation, contrast; of
+            gray images brightness and contrast), ``translation`` (by up to an eighth) and
             ``cutout`` (a hole of half the size). They are applied in this order, however written.
         border: what comes in where an image was moved away: ``zeros``, the middle of [-1, 1], as in
             DiffAugment; ``reflect``, the image mirrored at its last pixels, as Karras et al. 2020
@@ -69,7 +69,7 @@ class AugmentationConfig(Config):
         if not self.policy and (self.adaptive or self.probability is not None):
             raise ValueError(
                 "there is nothing to apply with a probability; name families in policy, "
-                'for example ["translation", "colour"]'
+                'for example ["translation", "color"]'
             )
         if self.probability == 0 and not self.adaptive:
             raise ValueError("a probability of 0 applies nothing; leave policy empty instead")
@@ -149,10 +149,10 @@ class Family:
     change: Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def recoloured(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
+def recolored(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
     """Brightness by −½ to ½, saturation times 0 to 2, contrast times ½ to 1½."""
     brightness, saturation, contrast = numbers.unbind(dim=1)
-    return colour(
+    return color(
         images,
         torch.where(on, brightness - 0.5, 0.0),
         torch.where(on, saturation * 2, 1.0),
@@ -182,7 +182,7 @@ def cut_out(images: Tensor, numbers: Tensor, on: Tensor) -> Tensor:
 
 
 FAMILIES: dict[FamilyName, Family] = {
-    "colour": Family(3, recoloured),
+    "color": Family(3, recolored),
     "translation": Family(2, translated),
     "cutout": Family(2, cut_out),
 }

@@ -17,7 +17,7 @@ from torch import Tensor
 Border = Literal["zeros", "reflect"]
 
 
-def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
     """Brightness, then saturation, then contrast.
 
     With m the mean over the channels, of each pixel, and M the mean over the whole image:
@@ -27,7 +27,7 @@ def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Ten
     Args:
         images: (N, C, H, W).
         brightness: b, (N,); 0 is neutral.
-        saturation: s, (N,); 1 is neutral. A grey image has nothing to saturate: it is ignored.
+        saturation: s, (N,); 1 is neutral. A gray image has nothing to saturate: it is ignored.
         contrast: c, (N,); 1 is neutral.
     """
     b, s, c = (each.view(-1, 1, 1, 1) for each in (brightness, saturation, contrast))
@@ -80,7 +80,7 @@ def with_hole(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) 
     return images * outside[:, None]  # masked_fill would change the layout
 
 
-def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
+def horizontally_flipped(images: Tensor, chosen: Tensor) -> Tensor:
     """Images (N, C, H, W), those ``chosen``, bool (N,), mirrored left to right."""
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 for inference, its batch normalisations folded into the convolutions.
+"""EfficientNet-Lite0 for inference, its batch normalizations folded into the convolutions.
 
 Architecture: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks", 2019, table 1, in the Lite variant of TensorFlow's model garden (2020): ReLU6 for
@@ -56,7 +56,7 @@ _STAGES = (
 class EfficientNetLite0(nn.Module):
     """Pixels to 1280 pooled features to 1000 logits, in ImageNet's order of classes.
 
-    Weights are uninitialised until `folded_weights` are loaded; there is no training mode.
+    Weights are uninitialized until `folded_weights` are loaded; there is no training mode.
     """
 
     def __init__(self) -> None:
@@ -192,9 +192,9 @@ class _Convolution(nn.Module):
 
 
 def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The network's weights from a checkpoint's, in which normalisations are still apart.
+    """The network's weights from a checkpoint's, in which normalizations are still apart.
 
-    In evaluation a batch normalisation is y = g·(x − m)/√(v + ε) + b per channel, so it goes into
+    In evaluation a batch normalization is y = g·(x − m)/√(v + ε) + b per channel, so it goes into
     the convolution before it as weight·g/√(v + ε) and bias b − m·g/√(v + ε), here in float64.
 
     Args:
@@ -218,7 +218,7 @@ def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _names() -> Iterator[tuple[str, str, str]]:
-    """Each convolution here, and it and its normalisation in a checkpoint."""
+    """Each convolution here, and it and its normalization in a checkpoint."""
     yield "stem", "_conv_stem", "_bn0"
     yield "head", "_conv_head", "_bn1"
     expansions = [stage.expansion for stage in _STAGES for _ in range(stage.blocks)]

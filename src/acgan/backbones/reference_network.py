@@ -30,8 +30,8 @@ _SMALLEST_SIDE = 4
 _STATISTICS_IMAGES = 5_000
 
 
-class JudgeNetworkConfig(Config):
-    """Widths of the network for grey images: strided convolutions.
+class ReferenceNetworkConfig(Config):
+    """Widths of the network for gray images: strided convolutions.
 
     Attributes:
         stem: channels at full resolution.
@@ -43,7 +43,7 @@ class JudgeNetworkConfig(Config):
 
 
 class PooledNetworkConfig(Config):
-    """Widths of the network for colour pictures: a whitened start, max pooling.
+    """Widths of the network for color pictures: a whitened start, max pooling.
 
     Its shape is that of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU",
     arXiv:2404.00498, 2024): nothing but the fixed first layer works at full resolution.
@@ -58,7 +58,7 @@ class PooledNetworkConfig(Config):
 
 
 @final
-class JudgeNetwork(nn.Module):
+class ReferenceNetwork(nn.Module):
     """uint8 images (N, C, H, W) to logits (N, K), by way of 128 pooled features.
 
     Args:
@@ -76,7 +76,7 @@ class JudgeNetwork(nn.Module):
 
     def __init__(
         self,
-        config: JudgeNetworkConfig | PooledNetworkConfig,
+        config: ReferenceNetworkConfig | PooledNetworkConfig,
         shape: ImageShape,
         classes: int,
     ) -> None:
@@ -85,7 +85,7 @@ class JudgeNetwork(nn.Module):
         self.register_buffer("scale", torch.full((shape.channels,), 127.5))
         self.stem, self.stages = (
             _strided(config, shape)
-            if isinstance(config, JudgeNetworkConfig)
+            if isinstance(config, ReferenceNetworkConfig)
             else _pooled(config, shape)
         )
         self.mix = nn.Sequential(
@@ -114,11 +114,11 @@ class JudgeNetwork(nn.Module):
         self.scale.copy_((squares / pixels - mean**2).clamp(min=1.0).sqrt())
         for layer in self.stem:
             if isinstance(layer, Whitening):
-                layer.learn(self._standardised(chunk) for chunk in chunks)
+                layer.learn(self._standardized(chunk) for chunk in chunks)
 
     def features(self, images: Tensor) -> Tensor:
         """The features (N, 128), float32, not negative, of uint8 images (N, C, H, W)."""
-        maps: Tensor = self.mix(self.stages(self.stem(self._standardised(images))))
+        maps: Tensor = self.mix(self.stages(self.stem(self._standardized(images))))
         return maps.float().mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -126,11 +126,13 @@ class JudgeNetwork(nn.Module):
         logits: Tensor = self.head(self.features(images))
         return logits
 
-    def _standardised(self, images: Tensor) -> Tensor:
+    def _standardized(self, images: Tensor) -> Tensor:
         return (images.float() - self.mean[:, None, None]) / self.scale[:, None, None]
 
 
-def _strided(config: JudgeNetworkConfig, shape: ImageShape) -> tuple[nn.Sequential, nn.Sequential]:
+def _strided(
+    config: ReferenceNetworkConfig, shape: ImageShape
+) -> tuple[nn.Sequential, nn.Sequential]:
     reduction = _reduction(shape)
     stem = nn.Sequential(
         nn.Conv2d(
@@ -209,7 +211,7 @@ class _PooledStage(nn.Module):
 
 
 @final
-class EarlyJudge(nn.Module):
+class EarlyReferenceNetwork(nn.Module):
     """Images to the maps after some of the judge's stages; gradients flow.
 
     Args:
@@ -228,12 +230,12 @@ class EarlyJudge(nn.Module):
 
     def __init__(
         self,
-        config: JudgeNetworkConfig | PooledNetworkConfig,
+        config: ReferenceNetworkConfig | PooledNetworkConfig,
         shape: ImageShape,
         taps: Sequence[int],
     ) -> None:
         super().__init__()
-        whole = JudgeNetwork(config, shape, classes=1)
+        whole = ReferenceNetwork(config, shape, classes=1)
         self._taps = frozenset(taps)
         self.register_buffer("mean", whole.mean)
         self.register_buffer("scale", whole.scale)
@@ -253,13 +255,13 @@ class EarlyJudge(nn.Module):
                 maps.append(x)
         return maps
 
-    def weights_of(self, judge: JudgeNetwork) -> dict[str, Tensor]:
+    def weights_of(self, reference_classifier: ReferenceNetwork) -> dict[str, Tensor]:
         """The state that this network has as a part of ``judge``, which stays as it is.
 
         Raises:
             KeyError: the judge is of another configuration.
         """
-        fixed = copy.deepcopy(judge)
+        fixed = copy.deepcopy(reference_classifier)
         _fix_norms(fixed)
         theirs = fixed.state_dict()
         return {name: theirs[name] for name in self.state_dict()}

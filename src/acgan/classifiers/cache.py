@@ -13,33 +13,33 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from acgan.classifiers.extractor import Answers, Extractor
+from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.classifiers.fit import FitProgress
 from acgan.classifiers.reference_classifier import (
-    Judge,
-    JudgeConfig,
-    fit_judge,
-    judge_config,
-    load_judge,
+    ReferenceClassifier,
+    ReferenceClassifierConfig,
+    fit_reference_classifier,
+    load_reference_classifier,
+    reference_classifier_config,
 )
 from acgan.config import canonical_json
 from acgan.data.cache import cache_root
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
 
 
-def judge_of(
-    parts: DataParts,
+def cached_reference_classifier(
+    splits: DatasetSplits,
     *,
-    config: JudgeConfig | None = None,
+    config: ReferenceClassifierConfig | None = None,
     flip: bool = False,
     seed: int = 0,
     folder: Path | None = None,
     progress: FitProgress | None = None,
-) -> Judge:
+) -> ReferenceClassifier:
     """The judge of a data set: read from the cache, or fitted to the training part and kept there.
 
     A second process that asks for the same judge meanwhile waits for the first one's. A damaged
@@ -47,7 +47,7 @@ def judge_of(
 
     Args:
         parts: the judge learns from ``train``; its accuracy on the other two is recorded.
-        config: network and fit; None for `judge_config`'s.
+        config: network and fit; None for `reference_classifier_config`'s.
         flip: whether mirrored images keep their class, where ``config`` is None.
         seed: of the fit.
         folder: of the cache; None for ``ACGAN_CACHE`` or the user's cache folder.
@@ -57,40 +57,42 @@ def judge_of(
         DataError: the training part cannot be fitted to.
         DiskError: the judge cannot be written.
     """
-    config = config or judge_config(parts.train, flip=flip)
-    path = judge_path(parts.train, config, seed, folder)
+    config = config or reference_classifier_config(splits.train, flip=flip)
+    path = reference_classifier_path(splits.train, config, seed, folder)
     with disk_errors(path):
         make_folder(path.parent)
     with FileLock(path.with_suffix(".lock")):
         kept = _kept(path)
-        judge = kept or fit_judge(parts.train, config=config, seed=seed, progress=progress)
-        judge = judge.measured_on(parts.validation, parts.test)
-        if kept is None or judge.record != kept.record:
-            judge.save(path)
-    return judge
+        reference_classifier = kept or fit_reference_classifier(
+            splits.train, config=config, seed=seed, progress=progress
+        )
+        reference_classifier = reference_classifier.measured_on(splits.validation, splits.test)
+        if kept is None or reference_classifier.record != kept.record:
+            reference_classifier.save(path)
+    return reference_classifier
 
 
-def judge_path(
-    train: LabelledImages, config: JudgeConfig, seed: int, folder: Path | None = None
+def reference_classifier_path(
+    train: LabeledImages, config: ReferenceClassifierConfig, seed: int, folder: Path | None = None
 ) -> Path:
     """Where the cache keeps that judge, whether or not it is there yet."""
     key = canonical_json([train.content_hash, json.loads(config.model_dump_json()), seed])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return (folder or judges_folder()) / f"{name}.safetensors"
+    return (folder or reference_classifiers_folder()) / f"{name}.safetensors"
 
 
-def judges_folder() -> Path:
+def reference_classifiers_folder() -> Path:
     """Where judges are kept: below ``ACGAN_CACHE``, or the user's cache folder."""
     return cache_root(None) / "judges"
 
 
-def kept_answers(
+def cached_predictions(
     extractor: Extractor,
-    data: LabelledImages,
+    data: LabeledImages,
     folder: Path,
     *,
     progress: Progress | None = None,
-) -> Answers:
+) -> Predictions:
     """An extractor's answers to real images: read from ``folder``, or computed and kept there.
 
     Raises:
@@ -103,18 +105,18 @@ def kept_answers(
     if path.exists():
         try:
             kept = load_file(path)
-            return Answers(kept["logits"], kept["features"])
+            return Predictions(kept["logits"], kept["features"])
         except (OSError, KeyError, SafetensorError):
             pass  # damaged: computed anew
-    answers = extractor.answers(data.images, progress=progress)
-    write_atomic(path, save({"logits": answers.logits, "features": answers.features}))
-    return answers
+    predictions = extractor.predict(data.images, progress=progress)
+    write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))
+    return predictions
 
 
-def _kept(path: Path) -> Judge | None:
+def _kept(path: Path) -> ReferenceClassifier | None:
     if not path.exists():
         return None
     try:
-        return load_judge(path)
+        return load_reference_classifier(path)
     except DataError:
         return None

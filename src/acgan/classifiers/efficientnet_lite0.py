@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from acgan.backbones.efficientnet_lite0 import CLASSES, FEATURES, EfficientNetLite0, folded_weights
-from acgan.classifiers.extractor import Answers, answers_in_passes, hash_weights, load_weights
+from acgan.classifiers.extractor import Predictions, hash_weights, load_weights, predict_in_batches
 from acgan.data.images import Images
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
@@ -59,16 +59,16 @@ class EfficientNetLite0Extractor:
         """The same for every size and shape, so that no pixel is lost."""
         return (
             f"to {_SIDE}×{_SIDE} pixels, stretched where not square: bicubic, antialiased, rounded "
-            "to 8 bits (as Pillow's BICUBIC); grey repeated to three channels; (pixel − 127) / 128"
+            "to 8 bits (as Pillow's BICUBIC); gray repeated to three channels; (pixel − 127) / 128"
         )
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
 
         Raises:
-            DataError: the images are neither grey nor RGB.
+            DataError: the images are neither gray nor RGB.
         """
-        return answers_in_passes(
+        return predict_in_batches(
             images,
             self._forward,
             batch=_BATCH,
@@ -126,5 +126,5 @@ def _network_size(images: Tensor) -> Tensor:
     # torch scales 8-bit images several times faster than floats, and fastest channels-last.
     packed = images.contiguous(memory_format=torch.channels_last)
     scaled = F.interpolate(packed, (_SIDE, _SIDE), mode="bicubic", antialias=True)
-    colour = scaled.expand(-1, 3, -1, -1)
-    return colour.to(torch.float32).contiguous(memory_format=torch.channels_last)
+    color = scaled.expand(-1, 3, -1, -1)
+    return color.to(torch.float32).contiguous(memory_format=torch.channels_last)

@@ -29,11 +29,11 @@ from acgan.metrics.arrays import Float32Array
 
 @final
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What an extractor says of N images.
 
     Attributes:
-        logits: float32 (N, K), unnormalised, over the classes that the extractor knows.
+        logits: float32 (N, K), unnormalized, over the classes that the extractor knows.
         features: float32 (N, F), in which distances are measured.
     """
 
@@ -55,7 +55,7 @@ class Extractor(Protocol):
     def resize_rule(self) -> str:
         """How images of another size are brought to the network's own, in words."""
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         """Logits and features of uint8 images (N, C, H, W), C 1 or 3.
 
         Raises:
@@ -70,7 +70,7 @@ Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
 """uint8 (B, C, H, W) to float32 logits (B, K) and features (B, F)."""
 
 
-def answers_in_passes(
+def predict_in_batches(
     images: Images,
     forward: Forward,
     *,
@@ -78,7 +78,7 @@ def answers_in_passes(
     classes: int,
     features: int,
     progress: Progress | None = None,
-) -> Answers:
+) -> Predictions:
     """What ``forward`` says of images, asked about exactly ``batch`` of them at a time.
 
     The last pass is filled up with black images: kernels are chosen by the shape of their input,
@@ -93,14 +93,14 @@ def answers_in_passes(
         progress: called after each pass.
 
     Raises:
-        DataError: the images are neither grey nor RGB, or no uint8 array of this form.
+        DataError: the images are neither gray nor RGB, or no uint8 array of this form.
     """
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
         raise DataError(
-            "an extractor reads uint8 images (N, C, H, W) with one channel (grey) or three (RGB), "
+            "an extractor reads uint8 images (N, C, H, W) with one channel (gray) or three (RGB), "
             f"these are {images.dtype} {images.shape}; convert them first"
         )
-    answers = Answers(
+    predictions = Predictions(
         np.empty((len(images), classes), np.float32), np.empty((len(images), features), np.float32)
     )
     for start in range(0, len(images), batch):
@@ -109,11 +109,11 @@ def answers_in_passes(
         padded[: len(chunk)] = chunk
         with torch.inference_mode():
             logits, pooled = forward(torch.from_numpy(padded))
-        answers.logits[start : start + batch] = logits[: len(chunk)].numpy()
-        answers.features[start : start + batch] = pooled[: len(chunk)].numpy()
+        predictions.logits[start : start + batch] = logits[: len(chunk)].numpy()
+        predictions.features[start : start + batch] = pooled[: len(chunk)].numpy()
         if progress is not None:
             progress(start + len(chunk), len(images))
-    return answers
+    return predictions
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from acgan.config import Config
-from acgan.data.batches import mirrored_at_random
-from acgan.data.images import LabelledImages
+from acgan.data.batches import random_horizontal_flip
+from acgan.data.images import LabeledImages
 from acgan.errors import DataError, DivergedError
 from acgan.execution.execution import fast_bfloat16
 
@@ -39,7 +39,7 @@ class FitConfig(Config):
         weight_decay: on weights of two dimensions or more, never on biases or batch norm.
         label_smoothing: probability spread evenly over all classes.
         shift_pixels: largest random shift in each direction, the border filled by reflection.
-        erase_pixels: side of a random square that is replaced by the mean colour; 0 for none.
+        erase_pixels: side of a random square that is replaced by the mean color; 0 for none.
         precision: ``auto`` takes bfloat16 where the processor computes with it, else float32.
     """
 
@@ -58,7 +58,7 @@ class FitConfig(Config):
 
 def fit_classifier(
     network: nn.Module,
-    train: LabelledImages,
+    train: LabeledImages,
     config: FitConfig,
     *,
     seed: int,
@@ -128,7 +128,7 @@ def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
     Args:
         images: uint8 (N, C, H, W).
         config: which of the three, and how far.
-        fill: uint8 (C,), the colour of an erased square.
+        fill: uint8 (C,), the color of an erased square.
 
     Returns:
         uint8 (N, C, H, W), a new tensor where anything was done.
@@ -137,7 +137,7 @@ def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
     if config.shift_pixels:
         images = _shift(images, config.shift_pixels)
     if config.flip:
-        images = mirrored_at_random(images)
+        images = random_horizontal_flip(images)
     if config.erase_pixels:
         side = config.erase_pixels
         inside_rows = _span(count, height, side)
@@ -159,7 +159,7 @@ def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
 
 
 def _batches(
-    train: LabelledImages, config: FitConfig, size: int, steps: int
+    train: LabeledImages, config: FitConfig, size: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """``steps`` augmented batches; every image occurs once before any occurs again."""
     sample = train.images[:: max(1, len(train) // 4096)]
@@ -195,7 +195,7 @@ def _reflect(positions: Tensor, size: int) -> Tensor:
 
 
 def _span(count: int, size: int, side: int) -> Tensor:
-    """Boolean (count, size): a run of up to ``side`` positions around a uniform centre."""
+    """Boolean (count, size): a run of up to ``side`` positions around a uniform center."""
     start = torch.randint(size, (count, 1)) - side // 2
     positions = torch.arange(size)
     return (positions >= start) & (positions < start + side)

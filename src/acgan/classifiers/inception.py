@@ -21,7 +21,7 @@ from urllib.error import HTTPError, URLError
 import torch
 from torch import Tensor, nn
 
-from acgan.classifiers.extractor import Answers, answers_in_passes, hash_weights, load_weights
+from acgan.classifiers.extractor import Predictions, hash_weights, load_weights, predict_in_batches
 from acgan.data.images import Images
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
@@ -117,16 +117,16 @@ class InceptionExtractor:
         """The one that the original FID inherited from TensorFlow 1."""
         return (
             "to 299×299 pixels, stretched where not square: bilinear as in TensorFlow 1.x, not "
-            "antialiased; grey repeated to three channels; (pixel − 128) / 128"
+            "antialiased; gray repeated to three channels; (pixel − 128) / 128"
         )
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
 
         Raises:
-            DataError: the images are neither grey nor RGB.
+            DataError: the images are neither gray nor RGB.
         """
-        return answers_in_passes(
+        return predict_in_batches(
             images,
             self._forward,
             batch=_BATCH,

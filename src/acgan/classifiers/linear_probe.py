@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 from acgan.data.split import pick
 from acgan.errors import DataError
 from acgan.metrics.arrays import Float64Array
@@ -21,7 +21,7 @@ from acgan.metrics.arrays import Float64Array
 MOST_IMAGES = 5_000
 MOST_PER_CLASS = 500
 INVERSE_PENALTY = 0.01
-"""scikit-learn's C, for standardised features."""
+"""scikit-learn's C, for standardized features."""
 _STEPS = 200
 _NOWHERE = float(np.finfo(np.float64).min)
 
@@ -40,11 +40,11 @@ class LinearProbe:
     bias: Float64Array
 
     def logits(self, features: npt.NDArray[Any]) -> Float64Array:
-        """Unnormalised scores of the K classes, float64 (N, K), of features (N, F)."""
+        """Unnormalized scores of the K classes, float64 (N, K), of features (N, F)."""
         return features.astype(np.float64) @ self.weights + self.bias
 
 
-def probe_images(train: LabelledImages, *, seed: int) -> LabelledImages:
+def probe_images(train: LabeledImages, *, seed: int) -> LabeledImages:
     """What a probe learns from: as many training images of each class as there are, up to a limit.
 
     At most 500 of a class and about 5 000 in all (at least one of each), drawn without replacement.
@@ -57,7 +57,7 @@ def probe_images(train: LabelledImages, *, seed: int) -> LabelledImages:
 def fit_probe(
     features: npt.NDArray[Any], labels: npt.NDArray[np.int64], classes: int
 ) -> LinearProbe:
-    """Multinomial logistic regression with an L2 penalty on standardised features.
+    """Multinomial logistic regression with an L2 penalty on standardized features.
 
     Solved by scikit-learn's L-BFGS, to convergence or 200 steps; nothing in it is random.
 

@@ -21,42 +21,48 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from acgan.backbones.reference_network import JudgeNetwork, JudgeNetworkConfig, PooledNetworkConfig
-from acgan.classifiers.extractor import Answers, answers_in_passes, hash_weights
+from acgan.backbones.reference_network import (
+    PooledNetworkConfig,
+    ReferenceNetwork,
+    ReferenceNetworkConfig,
+)
+from acgan.classifiers.extractor import Predictions, hash_weights, predict_in_batches
 from acgan.classifiers.fit import FitConfig, FitProgress, fit_classifier
 from acgan.config import Config
-from acgan.data.images import Images, ImageShape, LabelledImages
+from acgan.data.images import Images, ImageShape, LabeledImages
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
 from acgan.storage.files import write_atomic
 
 
-class JudgeConfig(Config):
+class ReferenceClassifierConfig(Config):
     """What the judge is and how it is fitted; with a seed and data it determines the judge."""
 
-    network: JudgeNetworkConfig | PooledNetworkConfig
+    network: ReferenceNetworkConfig | PooledNetworkConfig
     fit: FitConfig
 
 
-def judge_config(train: LabelledImages, *, flip: bool, images: int | None = None) -> JudgeConfig:
+def reference_classifier_config(
+    train: LabeledImages, *, flip: bool, images: int | None = None
+) -> ReferenceClassifierConfig:
     """The judge's configuration for some data.
 
-    Three kinds of image are told apart: glyphs (grey, not to be mirrored), grey pictures of
-    things, and colour pictures, which take larger networks and longer fits in this order.
+    Three kinds of image are told apart: glyphs (gray, not to be mirrored), gray pictures of
+    things, and color pictures, which take larger networks and longer fits in this order.
 
     Args:
         train: the training part.
         flip: whether a mirrored image is of the same class: yes for photographs and clothes, no
             for digits and letters.
         images: the budget; None for 20 rounds of the training part, but at least 60 000 images
-            and at most 300 000 glyphs, 400 000 grey or 450 000 colour pictures.
+            and at most 300 000 glyphs, 400 000 gray or 450 000 color pictures.
     """
-    grey = train.shape.channels == 1
-    glyphs = grey and not flip
-    most = 300_000 if glyphs else 400_000 if grey else 450_000
-    return JudgeConfig(
-        network=JudgeNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
-        if grey
+    gray = train.shape.channels == 1
+    glyphs = gray and not flip
+    most = 300_000 if glyphs else 400_000 if gray else 450_000
+    return ReferenceClassifierConfig(
+        network=ReferenceNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
+        if gray
         else PooledNetworkConfig(components=12, stages=(64, 256, 256)),
         fit=FitConfig(
             flip=flip,
@@ -74,7 +80,7 @@ _FORMAT = 1
 _BATCH = 250  # every forward pass has this many images, so an answer depends on its image alone
 
 
-class JudgeRecord(Config):
+class ReferenceClassifierRecord(Config):
     """Everything about a judge but its weights; it travels in the same file.
 
     Attributes:
@@ -89,7 +95,7 @@ class JudgeRecord(Config):
     """
 
     format: int = _FORMAT
-    config: JudgeConfig
+    config: ReferenceClassifierConfig
     seed: int
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
@@ -100,16 +106,16 @@ class JudgeRecord(Config):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """A fitted judge, on the CPU; `fit_judge` makes one, `load_judge` reads one.
+class ReferenceClassifier:
+    """A fitted judge, on the CPU; `fit_reference_classifier` makes one, `load_reference_classifier` reads one.
 
     Attributes:
         record: how it came about.
         network: in eval mode.
     """
 
-    record: JudgeRecord
-    network: JudgeNetwork
+    record: ReferenceClassifierRecord
+    network: ReferenceNetwork
 
     @property
     def name(self) -> str:
@@ -126,7 +132,7 @@ class Judge:
         """Channels, height and width of the images it takes."""
         return ImageShape(*self.record.shape)
 
-    def answers(self, images: Images, *, progress: Progress | None = None) -> Answers:
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         """Logits and features of images, each a function of the one image alone.
 
         Computed in float32, in passes of one fixed size, so that neither the other images nor
@@ -137,7 +143,7 @@ class Judge:
             progress: called after each pass.
 
         Raises:
-            DataError: the images are of another size or colour than the judge's.
+            DataError: the images are of another size or color than the judge's.
         """
         if images.ndim != 4 or images.shape[1:] != self.shape:
             raise DataError(
@@ -151,7 +157,7 @@ class Judge:
             pooled = self.network.features(inputs)
             return head(pooled), pooled
 
-        return answers_in_passes(
+        return predict_in_batches(
             images,
             forward,
             batch=_BATCH,
@@ -160,16 +166,16 @@ class Judge:
             progress=progress,
         )
 
-    def accuracy(self, data: LabelledImages) -> float:
+    def accuracy(self, data: LabeledImages) -> float:
         """Share of images whose class it reads right; looked up where it was measured before."""
         known = self.record.accuracies.get(data.content_hash)
         if known is not None:
             return known
-        return float(np.mean(self.answers(data.images).logits.argmax(1) == data.labels))
+        return float(np.mean(self.predict(data.images).logits.argmax(1) == data.labels))
 
-    def measured_on(self, *parts: LabelledImages) -> Judge:
+    def measured_on(self, *splits: LabeledImages) -> ReferenceClassifier:
         """The same judge, its record naming its accuracy on these (non-empty) parts too."""
-        measured = {part.content_hash: self.accuracy(part) for part in parts if len(part)}
+        measured = {part.content_hash: self.accuracy(part) for part in splits if len(part)}
         accuracies = {**self.record.accuracies, **measured}
         return replace(self, record=self.record.model_copy(update={"accuracies": accuracies}))
 
@@ -187,7 +193,7 @@ class Judge:
         write_atomic(path, save(state, {"acgan-judge": self.record.model_dump_json()}))
 
 
-def load_judge(path: Path) -> Judge:
+def load_reference_classifier(path: Path) -> ReferenceClassifier:
     """Read what `Judge.save` wrote, bit for bit.
 
     Raises:
@@ -195,7 +201,9 @@ def load_judge(path: Path) -> Judge:
     """
     try:
         with safe_open(path, "pt") as file:
-            record = JudgeRecord.model_validate_json((file.metadata() or {})["acgan-judge"])
+            record = ReferenceClassifierRecord.model_validate_json(
+                (file.metadata() or {})["acgan-judge"]
+            )
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if record.format != _FORMAT:
             raise DataError(f"{path} holds a judge of format {record.format}, not {_FORMAT}")
@@ -216,27 +224,27 @@ def load_judge(path: Path) -> Judge:
         raise DataError(
             f"{path} is damaged or no judge ({reason}); delete it and fit anew"
         ) from error
-    return Judge(record, network.eval())
+    return ReferenceClassifier(record, network.eval())
 
 
-def fit_judge(
-    train: LabelledImages,
-    validation: LabelledImages | None = None,
+def fit_reference_classifier(
+    train: LabeledImages,
+    validation: LabeledImages | None = None,
     *,
     seed: int = 0,
     images: int | None = None,
     flip: bool = False,
-    config: JudgeConfig | None = None,
+    config: ReferenceClassifierConfig | None = None,
     progress: FitProgress | None = None,
-) -> Judge:
+) -> ReferenceClassifier:
     """Fit a judge to a real training part.
 
     Args:
         train: what it learns from; samples are judged by it later, so none may be among these.
         validation: what its accuracy is measured on, unseen; nothing is chosen by it.
-        seed: of initialisation, order and augmentation.
-        images: the budget; see `judge_config`.
-        flip: see `judge_config`.
+        seed: of initialization, order and augmentation.
+        images: the budget; see `reference_classifier_config`.
+        flip: see `reference_classifier_config`.
         config: instead of the default one, of which ``images`` and ``flip`` are a part.
         progress: see `acgan.classifiers.fit.fit_classifier`.
 
@@ -247,8 +255,8 @@ def fit_judge(
     if len(train.classes) < 2:
         raise DataError("a judge tells classes apart, so the data need at least two of them")
     if config is None:
-        config = judge_config(train, flip=flip, images=images)
-    record = JudgeRecord(
+        config = reference_classifier_config(train, flip=flip, images=images)
+    record = ReferenceClassifierRecord(
         config=config,
         seed=seed,
         shape=train.shape,
@@ -261,12 +269,16 @@ def fit_judge(
         network = _network(record)
     network.learn_statistics(train.images)
     fit_classifier(network, train, config.fit, seed=seed, progress=progress)
-    judge = Judge(record, network)
-    return judge if validation is None else judge.measured_on(validation)
+    reference_classifier = ReferenceClassifier(record, network)
+    return (
+        reference_classifier if validation is None else reference_classifier.measured_on(validation)
+    )
 
 
-def _network(record: JudgeRecord) -> JudgeNetwork:
-    network = JudgeNetwork(record.config.network, ImageShape(*record.shape), len(record.classes))
+def _network(record: ReferenceClassifierRecord) -> ReferenceNetwork:
+    network = ReferenceNetwork(
+        record.config.network, ImageShape(*record.shape), len(record.classes)
+    )
     return network.to(memory_format=torch.channels_last)
 
 

@@ -48,13 +48,13 @@ def compare(
 
 
 def _text(comparison: ReportComparison) -> str:
-    parts = [_figures(comparison)]
+    splits = [_figures(comparison)]
     for group in comparison.groups:
         runs = ", ".join(comparison.reports[i].name for i in group.members)
-        parts.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
+        splits.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
     verdicts = (f"{each.name}: {each.record.verdict[1]}" for each in comparison.reports)
-    parts.append("\n".join(verdicts))
-    return "\n\n".join(parts)
+    splits.append("\n".join(verdicts))
+    return "\n\n".join(splits)
 
 
 def _figures(comparison: ReportComparison) -> str:

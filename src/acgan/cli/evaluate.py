@@ -56,7 +56,7 @@ def evaluate(
     inception_weights: Annotated[
         Path | None, typer.Option(help="Inception's weights, if on disk.", metavar="FILE")
     ] = None,
-    mirror: Annotated[
+    horizontal_flip: Annotated[
         bool | None,
         typer.Option(
             "--mirror/--no-mirror",
@@ -106,7 +106,7 @@ def evaluate(
         seed=seed,
         extractors=EXTRACTORS if extractor is None else _named(extractor),
         inception_weights=inception_weights,
-        mirror=mirror,
+        horizontal_flip=horizontal_flip,
         other_data=other_data,
     )
     if usefulness:
@@ -147,20 +147,20 @@ def _folder(path: Path) -> Path:
 
 
 def _usefulness(prepared: Prepared, folder: Path, watch: Stopwatch) -> Section:
-    from acgan.data.images import LabelledImages
+    from acgan.data.images import LabeledImages
     from acgan.studies.arms import model_samples
     from acgan.studies.usefulness import usefulness
     from acgan.studies.usefulness_config import usefulness_config
     from acgan.studies.usefulness_report import usefulness_section
 
     evidence = prepared.evidence
-    parts, subject = evidence.parts, evidence.subject
+    splits, sample_set = evidence.splits, evidence.sample_set
     study = usefulness(
-        parts,
-        model_samples(subject.model)
-        if subject.model
-        else LabelledImages(subject.samples, subject.asked, subject.classes),
-        config=usefulness_config(parts.train, flip=prepared.mirror),
+        splits,
+        model_samples(sample_set.model)
+        if sample_set.model
+        else LabeledImages(sample_set.samples, sample_set.asked, sample_set.classes),
+        config=usefulness_config(splits.train, flip=prepared.horizontal_flip),
         folder=folder / "usefulness",
         progress=watch.progress,
     )

@@ -37,14 +37,14 @@ def inspect(
 
     trained = load(model)
     pixels, notes = read_pictures(images, trained.shape)
-    answers = opinions(trained, pixels)
+    predictions = opinions(trained, pixels)
     values = [
         _values(trained, path, note, answer)
-        for path, note, answer in zip(images, notes, answers, strict=True)
+        for path, note, answer in zip(images, notes, predictions, strict=True)
     ]
     rows = [_row(value) for value in values]
     say(_WARNING)
-    first = answers[0]
+    first = predictions[0]
     classes = 0 if first.class_probabilities is None else min(_SHOWN, len(trained.classes))
     given = () if first.source_class is None else ("as",)
     header = ("image", "source", "real", *given, *(["class"] * classes), "changes")

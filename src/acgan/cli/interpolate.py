@@ -83,5 +83,5 @@ def interpolate(
         content = animation(frames, frame_milliseconds=_FRAME_MILLISECONDS)
     with disk_errors(out, option="--out"):
         write_atomic(out, content)
-    values = {"file": out, "steps": steps, "precision": trained.drawing_precision(precision)}
+    values = {"file": out, "steps": steps, "precision": trained.sampling_precision(precision)}
     result(values, f"{steps} steps: {out}", as_json=as_json)

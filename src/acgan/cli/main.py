@@ -37,7 +37,7 @@ _REPORT = "set ACGAN_DEBUG=1 and repeat the command to see where, and please rep
 
 app = typer.Typer(
     name="acgan",
-    help="Train a class-conditional GAN on labelled images and draw the class you ask for.",
+    help="Train a class-conditional GAN on labeled images and draw the class you ask for.",
     epilog=_EPILOG,
     add_completion=False,
     rich_markup_mode=None,  # rich would double the time that --help takes

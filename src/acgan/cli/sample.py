@@ -37,8 +37,8 @@ def sample(
             show_default="samples/<run>",
         ),
     ] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Draw one labelled sheet instead.", metavar="FILE.png")
+    grid: Annotated[
+        Path | None, typer.Option(help="Draw one labeled sheet instead.", metavar="FILE.png")
     ] = None,
     truncation: Annotated[
         float | None,
@@ -60,8 +60,8 @@ def sample(
     The same class and seed always give the same picture (on another machine, the same up to
     round-off), and one seed across classes one style.
     """
-    if sheet is not None:
-        _check_sheet(sheet, count)
+    if grid is not None:
+        _check_grid(grid, count)
     elif out is None:
         out = Path("samples") / _run_name(model)
 
@@ -77,7 +77,7 @@ def sample(
     trained.class_indices(label)  # refuses what there is not, before anything is written
     values: dict[str, Any] = {
         "model": trained.record.content_hash,
-        "precision": trained.drawing_precision(precision),
+        "precision": trained.sampling_precision(precision),
     }
     lines = []
     if out is not None:
@@ -94,12 +94,12 @@ def sample(
         values |= {"folder": out, "images": [asdict(each) for each in drawn]}
         plural = "" if len(drawn) == 1 else "s"
         lines.append(f"{len(drawn):,} picture{plural} in {out}")
-    if sheet is not None:
-        picture = trained.sheet(label, count, seed, truncation, precision=precision)
-        with disk_errors(sheet, option="--sheet"):
-            write_atomic(sheet, png_bytes(picture))
-        values["sheet"] = sheet
-        lines.append(f"sheet: {sheet}")
+    if grid is not None:
+        picture = trained.grid(label, count, seed, truncation, precision=precision)
+        with disk_errors(grid, option="--grid"):
+            write_atomic(grid, png_bytes(picture))
+        values["sheet"] = grid
+        lines.append(f"sheet: {grid}")
     result(values, "\n".join(lines), as_json=as_json)
 
 
@@ -109,9 +109,9 @@ def _run_name(model: Path) -> str:
     return path.parent.name if path.name == "model" else path.name
 
 
-def _check_sheet(sheet: Path, count: int) -> None:
-    if sheet.suffix.lower() != ".png":
-        raise UsageError(f"--sheet {sheet}: a sheet is a PNG; let its name end in .png")
+def _check_grid(grid: Path, count: int) -> None:
+    if grid.suffix.lower() != ".png":
+        raise UsageError(f"--grid {grid}: a sheet is a PNG; let its name end in .png")
     if count > _MOST_COLUMNS:
         raise UsageError(
             f"--count {count}: a sheet has room for {_MOST_COLUMNS} pictures of a class; "

@@ -24,7 +24,7 @@ class _Subject(NamedTuple):
 
 
 def show(
-    subject: Annotated[
+    sample_set: Annotated[
         str, typer.Argument(help="A run, a model folder or a recipe.", metavar="MODEL|RECIPE")
     ],
     data: Annotated[
@@ -34,7 +34,7 @@ def show(
         str | None, typer.Option(help="For a recipe: 32, or height x width as 48x64.")
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, help="For a recipe: 1 (grey) or 3 (colour).")
+        int | None, typer.Option(min=1, max=3, help="For a recipe: 1 (gray) or 3 (color).")
     ] = None,
     classes: Annotated[int, typer.Option(min=1, help="For a recipe: number of classes.")] = 10,
     as_json: JsonFlag = False,
@@ -46,12 +46,12 @@ def show(
     from acgan.objectives.build import build_objective
     from acgan.recipes import load_recipe, recipe_names
 
-    if subject in recipe_names() and not Path(subject).exists():
-        config, shape, count = _of_recipe(load_recipe(subject), data, size, channels, classes)
+    if sample_set in recipe_names() and not Path(sample_set).exists():
+        config, shape, count = _of_recipe(load_recipe(sample_set), data, size, channels, classes)
     elif (data, size, channels) != (None, None, None):
-        raise UsageError(f"--data, --size and --channels are for recipes; {subject} is not one")
+        raise UsageError(f"--data, --size and --channels are for recipes; {sample_set} is not one")
     else:
-        config, shape, count = _of_model(subject, recipe_names())
+        config, shape, count = _of_model(sample_set, recipe_names())
     several = config.classes_per_model
     groups = class_groups(count, several) if several else (range(count),)
     heads, own = build_objective(config.objective).heads, len(groups[0])
@@ -64,7 +64,7 @@ def show(
     )
     values = config.model_dump(mode="json")
     asked = f"{count} classes" if config.objective.conditional else "images of no asked class,"
-    title = f"{subject}: {asked} of {shape} pixels"
+    title = f"{sample_set}: {asked} of {shape} pixels"
     if several:
         title += f", a set of {len(groups)} models; the networks of one, for {own} classes"
     shown = {"shape": shape, "classes": count, "models": len(groups)}
@@ -75,15 +75,15 @@ def show(
     )
 
 
-def _of_model(subject: str, recipes: tuple[str, ...]) -> _Subject:
+def _of_model(sample_set: str, recipes: tuple[str, ...]) -> _Subject:
     from acgan.model.folder import read_model_record
 
-    if not Path(subject).exists():
+    if not Path(sample_set).exists():
         raise UsageError(
-            f"there is no model at {subject} and no recipe of that name; "
+            f"there is no model at {sample_set} and no recipe of that name; "
             f"the recipes are: {', '.join(recipes)}"
         )
-    record = read_model_record(subject)
+    record = read_model_record(sample_set)
     return _Subject(record.config, record.shape, len(record.classes))
 
 
@@ -101,8 +101,8 @@ def _of_recipe(
         given = {**config.data.model_dump(), "source": data}
         if size is not None:
             given["image_size"] = parse_image_size(size)
-        parts = load_data(validate(DataConfig, given, where=f"--data {data}"))
-        return _Subject(config, parts.shape, len(parts.classes))
+        splits = load_data(validate(DataConfig, given, where=f"--data {data}"))
+        return _Subject(config, splits.shape, len(splits.classes))
     height, width = parse_image_size(size) if size else (config.data.image_size or (32, 32))
     shape = ImageShape(channels or recipe.channels[0], height, width)
     return _Subject(config, shape, classes)

@@ -1,4 +1,4 @@
-"""`acgan train`: from labelled images to a run that draws them."""
+"""`acgan train`: from labeled images to a run that draws them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def train(
     ] = None,
     bad_files: Annotated[
         str | None,
-        typer.Option(help="Files that are no usable image: refuse, or set-aside.", metavar="WHAT"),
+        typer.Option(help="Files that are no usable image: refuse, or skip.", metavar="WHAT"),
     ] = None,
     fraction: Annotated[
         float | None, typer.Option(help="Use this share of each class.", metavar="F")

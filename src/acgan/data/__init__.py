@@ -1,1 +1,1 @@
-"""Labelled images from any source, in three parts that are cut before anything is trained."""
+"""Labeled images from any source, in three parts that are cut before anything is trained."""

@@ -62,10 +62,10 @@ class BatchOrder:
 _KEEP_CLASS = {"cifar10", "cifar100", "fashion-mnist", "stl10"}
 
 
-def mirror_keeps_class(source: str, shape: ImageShape) -> bool:
+def flip_keeps_class(source: str, shape: ImageShape) -> bool:
     """Yes for photographs and clothes, no for digits and letters.
 
-    Of named sets it is known. A person's own colour pictures are taken for photographs and grey
+    Of named sets it is known. A person's own color pictures are taken for photographs and gray
     ones for something that may be text; who knows better should be able to say so.
 
     Args:
@@ -75,7 +75,7 @@ def mirror_keeps_class(source: str, shape: ImageShape) -> bool:
     return source in _KEEP_CLASS if source in NAMED_SETS else shape.channels == 3
 
 
-def mirrored_at_random(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def random_horizontal_flip(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Images (N, C, H, W) on the CPU, each mirrored left to right with probability ½.
 
     The coins are tossed by ``generator``, or by torch's global one.

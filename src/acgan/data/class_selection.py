@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
-from acgan.data.images import ClassName, DataParts, LabelledImages, find_class
+from acgan.data.images import ClassName, DatasetSplits, LabeledImages, find_class
 from acgan.data.load import take
 from acgan.errors import UsageError
 
@@ -19,7 +19,7 @@ Label = str | int
 ClassSelection = Label | Sequence[Label] | None
 
 
-def asked_classes(classes: Sequence[ClassName], label: ClassSelection) -> tuple[int, ...]:
+def class_selection(classes: Sequence[ClassName], label: ClassSelection) -> tuple[int, ...]:
     """The classes that are meant, as indices, each once, in the order of asking.
 
     Args:
@@ -30,7 +30,7 @@ def asked_classes(classes: Sequence[ClassName], label: ClassSelection) -> tuple[
         UsageError: there is no such class; the message says which there are.
 
     >>> from acgan.data.images import make_classes
-    >>> asked_classes(make_classes(["cup", "jar", "lid"]), ["lid", 0, "2"])
+    >>> class_selection(make_classes(["cup", "jar", "lid"]), ["lid", 0, "2"])
     (2, 0)
     """
     if label is None:
@@ -92,7 +92,7 @@ def class_groups(classes: int, most: int) -> tuple[range, ...]:
     return tuple(range(*pair) for pair in pairwise(edges))
 
 
-def of_classes(parts: DataParts, chosen: Sequence[int], *, cache: str | None) -> DataParts:
+def of_classes(splits: DatasetSplits, chosen: Sequence[int], *, cache: str | None) -> DatasetSplits:
     """A data set cut down to some classes; what was train, validation or test stays that.
 
     Args:
@@ -109,14 +109,14 @@ def of_classes(parts: DataParts, chosen: Sequence[int], *, cache: str | None) ->
         DiskError: images too many for memory could not be written to the cache.
         ValueError: some training images are without a label, so nobody knows of which class.
     """
-    if parts.labelled_rows is not None:
+    if splits.labeled_rows is not None:
         raise ValueError("images without labels cannot be divided by class")
-    new_label = np.full(len(parts.classes), -1, np.int64)
+    new_label = np.full(len(splits.classes), -1, np.int64)
     new_label[list(chosen)] = np.arange(len(chosen))
-    classes = tuple(parts.classes[index] for index in chosen)
+    classes = tuple(splits.classes[index] for index in chosen)
 
-    def cut(part: LabelledImages) -> LabelledImages:
+    def cut(part: LabeledImages) -> LabeledImages:
         rows = np.flatnonzero(new_label[part.labels] >= 0).astype(np.int64, copy=False)
-        return LabelledImages(take(part, rows, cache=cache), new_label[part.labels[rows]], classes)
+        return LabeledImages(take(part, rows, cache=cache), new_label[part.labels[rows]], classes)
 
-    return DataParts(parts.name, cut(parts.train), cut(parts.validation), cut(parts.test))
+    return DatasetSplits(splits.name, cut(splits.train), cut(splits.validation), cut(splits.test))

@@ -61,8 +61,8 @@ class DataConfig(Config):
         per_class: at most so many training images of each class.
         long_tail: exponential class imbalance; how many times as many images the first class has
             as the last (Cui et al. 2019, section 5).
-        labelled_per_class: at most so many training images of each class keep their label; the
-            others are learned from without (`acgan.data.images.DataParts.labelled`). They are those
+        labeled_per_class: at most so many training images of each class keep their label; the
+            others are learned from without (`acgan.data.images.DatasetSplits.labeled`). They are those
             that ``per_class`` would keep. None = all.
         only_class: names of the classes to keep, in all three parts; empty = all.
         validation_share: share of a source's training images that becomes the validation part,
@@ -75,11 +75,11 @@ class DataConfig(Config):
     source: Annotated[str, Field(min_length=1)] = "digits"
     root: str | None = None
     image_size: Annotated[tuple[Side, Side] | None, BeforeValidator(_size_of_anything)] = None
-    bad_files: Literal["refuse", "set-aside"] = "refuse"
+    bad_files: Literal["refuse", "skip"] = "refuse"
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Annotated[int, Field(ge=1)] | None = None
     long_tail: Annotated[float, Field(ge=1)] | None = None
-    labelled_per_class: Annotated[int, Field(ge=1)] | None = None
+    labeled_per_class: Annotated[int, Field(ge=1)] | None = None
     only_class: tuple[str, ...] = ()
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.1

@@ -116,9 +116,9 @@ class _Folder(Container):
             return bytes(pieces)
 
         digest = hashlib.sha256()
-        parts = [self._files[at : at + _TICK] for at in range(0, len(self._files), _TICK)]
+        splits = [self._files[at : at + _TICK] for at in range(0, len(self._files), _TICK)]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for index, told in enumerate(pool.map(content, parts)):
+            for index, told in enumerate(pool.map(content, splits)):
                 tick(index * _TICK, len(self._files))
                 digest.update(told)
         tick(len(self._files), len(self._files))
@@ -132,13 +132,13 @@ class _Zip(Container):
         self._members: dict[str, zipfile.ZipInfo] = {}
         folders: set[str] = set()
         for member in archive.infolist():
-            parts = [part for part in member.filename.replace("\\", "/").split("/") if part]
-            if not parts or any(_is_hidden(part) for part in parts):
+            splits = [part for part in member.filename.replace("\\", "/").split("/") if part]
+            if not splits or any(_is_hidden(part) for part in splits):
                 continue
-            inner = parts if member.is_dir() else parts[:-1]
+            inner = splits if member.is_dir() else splits[:-1]
             folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
             if not member.is_dir():
-                self._members["/".join(parts)] = member
+                self._members["/".join(splits)] = member
         self._files = tuple(sorted(self._members))
         self._folders = tuple(sorted(folders))
 

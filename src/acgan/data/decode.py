@@ -1,4 +1,4 @@
-"""One way to bring images to a size: cut to the wanted proportions at the centre, then scale.
+"""One way to bring images to a size: cut to the wanted proportions at the center, then scale.
 
 Scaling is Pillow's LANCZOS, whose kernel widens with the reduction, so it is antialiased (the
 practice of StyleGAN's and EDM's data-set tools). Nothing is stretched.
@@ -30,11 +30,11 @@ _TASK = 256  # images a thread takes at once
 
 
 def fit_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An ``L`` or ``RGB`` image at (height, width): centre cut, then antialiased scaling."""
+    """An ``L`` or ``RGB`` image at (height, width): center cut, then antialiased scaling."""
     height, width = size
     if image.size == (width, height):
         return image
-    box = _centre_box(image.width, image.height, width / height)
+    box = _center_box(image.width, image.height, width / height)
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
@@ -59,7 +59,7 @@ def fit_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     return result
 
 
-def _centre_box(width: int, height: int, aspect: float) -> tuple[float, float, float, float]:
+def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, float, float]:
     cut_width = min(float(width), height * aspect)
     cut_height = min(float(height), width / aspect)
     left, top = (width - cut_width) / 2, (height - cut_height) / 2
@@ -68,27 +68,27 @@ def _centre_box(width: int, height: int, aspect: float) -> tuple[float, float, f
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 64_000_000
-_GREY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
+_GRAY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
-_COLOUR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
+_COLOR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _TAGS = {"exif", "xmp"}  # where a JPEG's orientation can be told
 
 
 class Header(NamedTuple):
-    """What an image's header declares: size in pixels as displayed, and whether it is grey."""
+    """What an image's header declares: size in pixels as displayed, and whether it is gray."""
 
     height: int
     width: int
-    grey: bool
+    gray: bool
 
 
 def probe(data: bytes) -> Header:
     """The header of an image file.
 
-    Grey goes by the pixel format alone: 1, 8 or 16 bits of grey, with alpha or without. A palette
-    or RGB image counts as colour even if all its colours happen to be grey.
+    Gray goes by the pixel format alone: 1, 8 or 16 bits of gray, with alpha or without. A palette
+    or RGB image counts as color even if all its colors happen to be gray.
 
     Raises:
         UnusableFileError: it is no image of a supported format and reasonable size.
@@ -105,7 +105,7 @@ def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> npt.NDAr
 
     Args:
         data: the file.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for gray, 3 for RGB.
         size: height and width to bring it to; None = as it is.
 
     Raises:
@@ -172,12 +172,12 @@ def _header(image: Image.Image) -> Header:
     # TIFF's size is as displayed already; PNG would have to be decoded to find a late tag
     if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
         width, height = height, width
-    return Header(height, width, image.mode in _GREY_MODES)
+    return Header(height, width, image.mode in _GRAY_MODES)
 
 
 def _check_mode(image: Image.Image) -> None:
     integers_of_16_bits = image.mode != "I" or image.format in ("PNG", "PPM")
-    if image.mode not in _GREY_MODES | _COLOUR_MODES or not integers_of_16_bits:
+    if image.mode not in _GRAY_MODES | _COLOR_MODES or not integers_of_16_bits:
         raise UnusableFileError(
             f"pixels of kind {image.mode} have no fixed range; save it with 8 or 16 bits a channel"
         )

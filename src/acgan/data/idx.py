@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from acgan.data.download import download
 from acgan.data.idx_sets import IDX_SETS, IdxSet
-from acgan.data.images import LabelledImages, make_classes
-from acgan.data.source import NAMED_SETS, Part, Source
+from acgan.data.images import LabeledImages, make_classes
+from acgan.data.source import NAMED_SETS, Source, Split
 from acgan.errors import DataError
 
 _UNSIGNED_BYTE = 8
@@ -115,15 +115,17 @@ def load_idx_set(kind: IdxSet, root: Path) -> Source:
         raise DataError(
             f"the download of {kind.name} into {root} is incomplete; delete it and start again"
         )
-    parts = [_read_part(kind, paths[0], paths[1]), _read_part(kind, paths[2], paths[3])]
+    splits = [_read_part(kind, paths[0], paths[1]), _read_part(kind, paths[2], paths[3])]
     classes = make_classes(kind.classes, kind.aliases or None)
-    images = np.concatenate([part[0] for part in parts])
-    labels = np.concatenate([part[1] for part in parts])
+    images = np.concatenate([part[0] for part in splits])
+    labels = np.concatenate([part[1] for part in splits])
     if labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{paths[1]} has labels beyond the {len(classes)} classes of {kind.name}")
-    given = np.repeat(np.array([Part.TRAIN, Part.TEST], np.int8), [len(part[1]) for part in parts])
-    notes = tuple(note for part in parts for note in part[2])
-    return Source(kind.name, LabelledImages(images, labels, classes), given, notes)
+    given = np.repeat(
+        np.array([Split.TRAIN, Split.TEST], np.int8), [len(part[1]) for part in splits]
+    )
+    notes = tuple(note for part in splits for note in part[2])
+    return Source(kind.name, LabeledImages(images, labels, classes), given, notes)
 
 
 def find_files(kind: IdxSet, root: Path) -> tuple[Path, Path, Path, Path] | None:

@@ -1,6 +1,6 @@
 """One class has one canonical name, some aliases, and one folder name that is safe everywhere.
 
-LabelledImages: the one type that training, sampling and evaluation see of any data set.
+LabeledImages: the one type that training, sampling and evaluation see of any data set.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class ImageShape(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class LabelledImages:
+class LabeledImages:
     """Images with one label each.
 
     Attributes:
@@ -210,18 +210,18 @@ class LabelledImages:
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).tobytes())
         return digest.hexdigest()
 
-    def subset(self, indices: npt.NDArray[Any]) -> LabelledImages:
+    def subset(self, indices: npt.NDArray[Any]) -> LabeledImages:
         """The images at ``indices`` (integers), in that order, with the same classes."""
-        return LabelledImages(self.images[indices], self.labels[indices], self.classes)
+        return LabeledImages(self.images[indices], self.labels[indices], self.classes)
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class DataParts:
+class DatasetSplits:
     """The three disjoint parts of one data set, cut before anything is trained.
 
     Where only some training images are to keep their labels, ``train`` still has all of them, since
-    an evaluation may know them: training asks `labelled` and ``labelled_rows`` for its labels.
+    an evaluation may know them: training asks `labeled` and ``labeled_rows`` for its labels.
 
     Attributes:
         name: short name of the source, safe in a file name (``digits``, ``mnist``, folder's name).
@@ -229,23 +229,23 @@ class DataParts:
         validation: what live figures, alarms and every choice of recipe see.
         test: for evaluation only.
         notes: sentences that a person should read (files set aside, classes with few images …).
-        set_aside: path and reason of every file that was left out because it cannot be used.
-        labelled_rows: int64 (n,), ascending: the training images whose labels training may know;
+        skipped: path and reason of every file that was left out because it cannot be used.
+        labeled_rows: int64 (n,), ascending: the training images whose labels training may know;
             None for all.
     """
 
     name: str
-    train: LabelledImages
-    validation: LabelledImages
-    test: LabelledImages
+    train: LabeledImages
+    validation: LabeledImages
+    test: LabeledImages
     notes: tuple[str, ...] = ()
-    set_aside: tuple[tuple[str, str], ...] = ()
-    labelled_rows: npt.NDArray[np.int64] | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
+    labeled_rows: npt.NDArray[np.int64] | None = None
 
     @cached_property
-    def labelled(self) -> LabelledImages:
+    def labeled(self) -> LabeledImages:
         """The training images whose labels training may know, in the order of ``train``."""
-        return self.train if self.labelled_rows is None else self.train.subset(self.labelled_rows)
+        return self.train if self.labeled_rows is None else self.train.subset(self.labeled_rows)
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
@@ -260,17 +260,17 @@ class DataParts:
     def split_record(self) -> dict[str, dict[str, Any]]:
         """What ``split.json`` holds: per part the content hash, size and count per class.
 
-        Where not all training images are labelled, ``train`` has the same of those that are, as
-        ``labelled``.
+        Where not all training images are labeled, ``train`` has the same of those that are, as
+        ``labeled``.
         """
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        record = {name: _record(part) for name, part in parts.items()}
-        if self.labelled_rows is not None:
-            record["train"]["labelled"] = _record(self.labelled)
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        record = {name: _record(part) for name, part in splits.items()}
+        if self.labeled_rows is not None:
+            record["train"]["labeled"] = _record(self.labeled)
         return record
 
 
-def _record(part: LabelledImages) -> dict[str, Any]:
+def _record(part: LabeledImages) -> dict[str, Any]:
     return {
         "content_hash": part.content_hash,
         "images": len(part),

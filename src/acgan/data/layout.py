@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import final
 
-from acgan.data.source import Part
+from acgan.data.source import Split
 from acgan.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -36,13 +36,13 @@ IMAGE_SUFFIXES = frozenset(
 )
 ONLY_CLASS = "image"
 _PART_NAMES = {
-    "train": Part.TRAIN,
-    "training": Part.TRAIN,
-    "val": Part.VALIDATION,
-    "valid": Part.VALIDATION,
-    "validation": Part.VALIDATION,
-    "test": Part.TEST,
-    "testing": Part.TEST,
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "val": Split.VALIDATION,
+    "valid": Split.VALIDATION,
+    "validation": Split.VALIDATION,
+    "test": Split.TEST,
+    "testing": Split.TEST,
 }
 
 
@@ -53,7 +53,7 @@ class Entry:
 
     path: str
     label: int
-    part: Part
+    part: Split
 
 
 @final
@@ -83,10 +83,10 @@ def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
     if not folders and _has_images(files, ""):
         return _of_one_class(files)
     top = _unwrapped(files, folders)
-    parts = _part_folders(files, folders, top)
-    homes = parts or {top: Part.TRAIN}
-    found: list[tuple[str, str, Part]] = []
-    named: dict[Part, set[str]] = {part: set() for part in Part}
+    splits = _part_folders(files, folders, top)
+    homes = splits or {top: Split.TRAIN}
+    found: list[tuple[str, str, Split]] = []
+    named: dict[Split, set[str]] = {part: set() for part in Split}
     for home, part in homes.items():
         named[part].update(_children(folders, home))
         for path in files:
@@ -104,7 +104,7 @@ def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
 
 
 def _of_one_class(files: Sequence[str]) -> Layout:
-    entries = (Entry(path, 0, Part.TRAIN) for path in sorted(files, key=_natural))
+    entries = (Entry(path, 0, Split.TRAIN) for path in sorted(files, key=_natural))
     return Layout((ONLY_CLASS,), tuple(entries), 0)
 
 
@@ -121,32 +121,32 @@ def _unwrapped(files: Sequence[str], folders: Sequence[str]) -> str:
         top = inner
 
 
-def _part_folders(files: Sequence[str], folders: Sequence[str], top: str) -> dict[str, Part]:
+def _part_folders(files: Sequence[str], folders: Sequence[str], top: str) -> dict[str, Split]:
     children = _children(folders, top)
-    parts = {
+    splits = {
         _join(top, name): _PART_NAMES[name.casefold()]
         for name in children
         # a class may be called "train" too: then images lie in it directly
         if name.casefold() in _PART_NAMES and not _has_images(files, _join(top, name))
     }
-    if len(parts) < 2 or len(set(parts.values())) < len(parts):
-        if len(parts) > 1:
-            raise DataError(f"{_listed(parts)} mean the same part; join them")
+    if len(splits) < 2 or len(set(splits.values())) < len(splits):
+        if len(splits) > 1:
+            raise DataError(f"{_listed(splits)} mean the same part; join them")
         return {}
-    others = [_join(top, name) for name in children if _join(top, name) not in parts]
+    others = [_join(top, name) for name in children if _join(top, name) not in splits]
     if others:
         raise DataError(
-            f"beside {_listed(parts)} there is {_listed(others)}; it is unclear whether these are "
+            f"beside {_listed(splits)} there is {_listed(others)}; it is unclear whether these are "
             "parts or classes: move one or the other away"
         )
-    if Part.TRAIN not in parts.values():
-        raise DataError(f"there is {_listed(parts)}, but no folder 'train' beside it")
-    return parts
+    if Split.TRAIN not in splits.values():
+        raise DataError(f"there is {_listed(splits)}, but no folder 'train' beside it")
+    return splits
 
 
 def _check(
     classes: Sequence[str],
-    named: dict[Part, set[str]],
+    named: dict[Split, set[str]],
     filled: set[str],
     files: Sequence[str],
 ) -> None:
@@ -161,7 +161,7 @@ def _check(
             raise DataError(
                 f"the class folder {name!r} has no files; put images into it or remove it"
             )
-        if name not in named[Part.TRAIN]:
+        if name not in named[Split.TRAIN]:
             raise DataError(f"the class {name!r} has no folder in the training part; add one")
 
 

@@ -17,9 +17,9 @@ from acgan.data.cache import IN_MEMORY_BYTES, Recipe, cache_root, cached, data_r
 from acgan.data.config import DataConfig
 from acgan.data.decode import fit_array
 from acgan.data.folder import load_folder
-from acgan.data.images import ClassName, DataParts, Images, LabelledImages
-from acgan.data.source import NAMED_SETS, Part, Source
-from acgan.data.split import cut_parts, kept_classes, leak_note, pick, wanted_counts
+from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages
+from acgan.data.source import NAMED_SETS, Source, Split
+from acgan.data.split import leak_note, pick, selected_classes, split_dataset, wanted_counts
 from acgan.errors import UsageError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import Int64Array
@@ -28,7 +28,7 @@ _CHUNK = 2048
 
 
 def take(
-    everything: LabelledImages,
+    everything: LabeledImages,
     rows: npt.NDArray[np.int64],
     size: tuple[int, int] | None = None,
     *,
@@ -65,7 +65,7 @@ def take(
     return cached(cache_root(cache), digest.hexdigest()[:32], lambda: recipe).images
 
 
-def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DataParts:
+def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DatasetSplits:
     """The train, validation and test part of a data set, the same for the same config and data.
 
     Args:
@@ -84,7 +84,7 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     """
     source = _find(config, progress or _silent)
     rows, labels, classes = _kept(source, config)
-    codes = cut_parts(
+    codes = split_dataset(
         labels,
         source.given[rows],
         classes,
@@ -92,28 +92,28 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         test_share=config.test_share,
         seed=config.split_seed,
     )
-    train = np.flatnonzero(codes == Part.TRAIN)
+    train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
     wanted = wanted_counts(available, config)
     train = train[pick(labels[train], classes, wanted, seed=config.split_seed)]
 
-    def part(chosen: Int64Array) -> LabelledImages:
+    def part(chosen: Int64Array) -> LabeledImages:
         images = take(source.everything, rows[chosen], config.image_size, cache=config.cache)
-        return LabelledImages(images, labels[chosen], classes)
+        return LabeledImages(images, labels[chosen], classes)
 
-    labelled = None
-    if config.labelled_per_class is not None and (wanted > config.labelled_per_class).any():
-        kept = np.minimum(wanted, config.labelled_per_class)
-        labelled = pick(labels[train], classes, kept, seed=config.split_seed)
-    parts = DataParts(
+    labeled = None
+    if config.labeled_per_class is not None and (wanted > config.labeled_per_class).any():
+        kept = np.minimum(wanted, config.labeled_per_class)
+        labeled = pick(labels[train], classes, kept, seed=config.split_seed)
+    splits = DatasetSplits(
         name=source.name,
         train=part(train),
-        validation=part(np.flatnonzero(codes == Part.VALIDATION)),
-        test=part(np.flatnonzero(codes == Part.TEST)),
-        set_aside=source.set_aside,
-        labelled_rows=labelled,
+        validation=part(np.flatnonzero(codes == Split.VALIDATION)),
+        test=part(np.flatnonzero(codes == Split.TEST)),
+        skipped=source.skipped,
+        labeled_rows=labeled,
     )
-    return replace(parts, notes=(*source.notes, *_notes(parts, config), *leak_note(parts)))
+    return replace(splits, notes=(*source.notes, *_notes(splits, config), *leak_note(splits)))
 
 
 def _find(config: DataConfig, progress: StageProgress) -> Source:
@@ -136,7 +136,7 @@ def _kept(
     everything = source.everything
     if not config.only_class:
         return np.arange(len(everything)), everything.labels, everything.classes
-    kept = kept_classes(everything.classes, config.only_class)
+    kept = selected_classes(everything.classes, config.only_class)
     new_label = np.zeros(len(everything.classes), np.int64)
     new_label[kept] = np.arange(len(kept))
     rows = np.flatnonzero(np.isin(everything.labels, kept))
@@ -144,19 +144,19 @@ def _kept(
     return rows, labels, tuple(everything.classes[index] for index in kept)
 
 
-def _notes(parts: DataParts, config: DataConfig) -> Iterator[str]:
-    for wanted, what in ((config.per_class, "training"), (config.labelled_per_class, "labelled")):
+def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
+    for wanted, what in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
         if wanted is not None:
             few = [
                 name.name
-                for name, count in zip(parts.classes, parts.train.class_counts, strict=True)
+                for name, count in zip(splits.classes, splits.train.class_counts, strict=True)
                 if count < wanted
             ]
             if few:
                 yield f"fewer than {wanted} {what} images: all there are of {', '.join(few)}"
-    for name, part in (("validation", parts.validation), ("test", parts.test)):
+    for name, part in (("validation", splits.validation), ("test", splits.test)):
         empty = [
-            c.name for c, count in zip(parts.classes, part.class_counts, strict=True) if not count
+            c.name for c, count in zip(splits.classes, part.class_counts, strict=True) if not count
         ]
         if empty:
             yield f"the {name} part has no image of {', '.join(empty)}"

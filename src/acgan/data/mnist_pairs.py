@@ -14,21 +14,21 @@ import numpy as np
 
 from acgan.data.idx import load_idx_set
 from acgan.data.idx_sets import IDX_SETS
-from acgan.data.images import ClassName, LabelledImages, make_classes
-from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Part, Source
+from acgan.data.images import ClassName, LabeledImages, make_classes
+from acgan.data.source import DIGIT_NAMES, NAMED_SETS, Source, Split
 from acgan.data.split import random_order
 from acgan.errors import DataError
 from acgan.metrics.arrays import Int64Array
 
 NAME = "mnist-pairs"
-PAIRS_OF_EACH: Mapping[Part, int] = {Part.TRAIN: 540, Part.VALIDATION: 60, Part.TEST: 100}
+PAIRS_OF_EACH: Mapping[Split, int] = {Split.TRAIN: 540, Split.VALIDATION: 60, Split.TEST: 100}
 """Pairs of each number, in each part: in all as many as MNIST has images."""
 _VALIDATION_SHARE = 0.1
 
 
 @NAMED_SETS.register(NAME)
 def load_mnist_pairs(root: Path) -> Source:
-    """28×56 grey pairs from a local copy of MNIST, or from a download of it into ``root``.
+    """28×56 gray pairs from a local copy of MNIST, or from a download of it into ``root``.
 
     Raises:
         DataError: as of ``mnist``.
@@ -64,17 +64,17 @@ def pairs_from(digits: Source) -> Source:
     images = digits.everything.images
     side_by_side = np.concatenate([images[left], images[right]], axis=3)
     labels = np.arange(len(left), dtype=np.int64) % 100
-    everything = LabelledImages(side_by_side, labels, _classes())
+    everything = LabeledImages(side_by_side, labels, _classes())
     return Source(NAME, everything, np.concatenate(given), digits.notes)
 
 
-def _members_by_part(digits: Source) -> dict[Part, list[Int64Array]]:
+def _members_by_part(digits: Source) -> dict[Split, list[Int64Array]]:
     """For each part, the indices of the images of each digit that its pairs are made of."""
-    members: dict[Part, list[Int64Array]] = {part: [] for part in PAIRS_OF_EACH}
+    members: dict[Split, list[Int64Array]] = {part: [] for part in PAIRS_OF_EACH}
     for digit, name in enumerate(digits.everything.classes):
         of_digit = digits.everything.labels == digit
-        train = np.flatnonzero(of_digit & (digits.given == Part.TRAIN))
-        test = np.flatnonzero(of_digit & (digits.given == Part.TEST))
+        train = np.flatnonzero(of_digit & (digits.given == Split.TRAIN))
+        test = np.flatnonzero(of_digit & (digits.given == Split.TEST))
         if len(train) < 2 or not len(test):
             raise DataError(
                 f"{NAME} needs two training images and one test image of each digit; of "
@@ -82,13 +82,13 @@ def _members_by_part(digits: Source) -> dict[Part, list[Int64Array]]:
             )
         held_out = max(1, round(_VALIDATION_SHARE * len(train)))
         order = train[random_order(len(train), NAME, "held out", digit)]
-        members[Part.VALIDATION].append(order[:held_out])
-        members[Part.TRAIN].append(order[held_out:])
-        members[Part.TEST].append(test)
+        members[Split.VALIDATION].append(order[:held_out])
+        members[Split.TRAIN].append(order[held_out:])
+        members[Split.TEST].append(test)
     return members
 
 
-def _pairs(members: list[Int64Array], of_each: int, part: Part) -> Int64Array:
+def _pairs(members: list[Int64Array], of_each: int, part: Split) -> Int64Array:
     """The left and the right image of each pair, int64 (100 · ``of_each``, 2).
 
     Each digit stands on either side of ten numbers. Its images are dealt out from one shuffled
@@ -104,7 +104,7 @@ def _pairs(members: list[Int64Array], of_each: int, part: Part) -> Int64Array:
     return pairs.transpose(2, 0, 1, 3).reshape(-1, 2)
 
 
-def _dealt(images: Int64Array, count: int, part: Part, digit: int) -> Int64Array:
+def _dealt(images: Int64Array, count: int, part: Split, digit: int) -> Int64Array:
     packs = -(-count // len(images))
     orders = [random_order(len(images), NAME, part.name, digit, pack) for pack in range(packs)]
     return np.concatenate([images[order] for order in orders])[:count]

@@ -1,4 +1,4 @@
-"""Source: labelled images as they come, with the parts that they bring, before any cut.
+"""Source: labeled images as they come, with the parts that they bring, before any cut.
 
 The registry of named data sets: a name, and a function from the data root to a Source.
 
@@ -17,12 +17,12 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 from acgan.registry import Registry
 
 
 @final
-class Part(IntEnum):
+class Split(IntEnum):
     """The part of a data set that an image belongs to."""
 
     TRAIN = 0
@@ -30,7 +30,7 @@ class Part(IntEnum):
     TEST = 2
 
 
-PartCodes = npt.NDArray[np.int8]
+SplitCodes = npt.NDArray[np.int8]
 
 
 @final
@@ -44,14 +44,14 @@ class Source:
         given: the Part of each image as the source has it, int8 (N,); a source without parts
             gives TRAIN throughout.
         notes: sentences for a person.
-        set_aside: path and reason of every file that was left out.
+        skipped: path and reason of every file that was left out.
     """
 
     name: str
-    everything: LabelledImages
-    given: PartCodes
+    everything: LabeledImages
+    given: SplitCodes
     notes: tuple[str, ...] = ()
-    set_aside: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
 
 NAMED_SETS: Registry[Callable[[Path], Source]] = Registry(

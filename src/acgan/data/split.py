@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.data.config import DataConfig
-from acgan.data.images import ClassName, DataParts, LabelledImages, Labels, find_class
-from acgan.data.source import Part, PartCodes
+from acgan.data.images import ClassName, DatasetSplits, LabeledImages, Labels, find_class
+from acgan.data.source import Split, SplitCodes
 from acgan.errors import DataError
 from acgan.metrics.arrays import Int64Array
 
@@ -39,15 +39,15 @@ def random_order(count: int, *key: int | str) -> npt.NDArray[np.int64]:
     return np.argsort(stream.random_raw(count), kind="stable").astype(np.int64, copy=False)
 
 
-def cut_parts(
+def split_dataset(
     labels: Labels,
-    given: PartCodes,
+    given: SplitCodes,
     classes: Sequence[ClassName],
     *,
     validation_share: float,
     test_share: float,
     seed: int,
-) -> PartCodes:
+) -> SplitCodes:
     """The part of each image, int8 (N,).
 
     A missing part takes ``round(share × n)`` of the n training images of each class, but at least
@@ -58,12 +58,12 @@ def cut_parts(
     """
     missing = [
         (part, share)
-        for part, share in ((Part.VALIDATION, validation_share), (Part.TEST, test_share))
+        for part, share in ((Split.VALIDATION, validation_share), (Split.TEST, test_share))
         if not (given == part).any()
     ]
     result = given.copy()
     for index, name in enumerate(classes):
-        members = np.flatnonzero((labels == index) & (given == Part.TRAIN))
+        members = np.flatnonzero((labels == index) & (given == Split.TRAIN))
         _check_enough(name.name, len(members), [part for part, _ in missing])
         order = members[random_order(len(members), "split", seed, name.name)]
         taken = 0
@@ -73,21 +73,21 @@ def cut_parts(
     return result
 
 
-def _check_enough(name: str, count: int, missing: Sequence[Part]) -> None:
+def _check_enough(name: str, count: int, missing: Sequence[Split]) -> None:
     needed = 1 + len(missing)
     if count >= needed:
         return
     has = "no training image" if count == 0 else f"only {count} training image{'s' * (count > 1)}"
     if count == 0 or not missing:
         raise DataError(f"the class {name!r} has {has}; add images or leave the class out")
-    parts = " and ".join(["training", *(part.name.lower() for part in missing)])
+    splits = " and ".join(["training", *(part.name.lower() for part in missing)])
     raise DataError(
-        f"the class {name!r} has {has}; {parts} need one each, so it needs at least {needed}: "
+        f"the class {name!r} has {has}; {splits} need one each, so it needs at least {needed}: "
         "add images or leave the class out"
     )
 
 
-def _counts(available: int, missing: Sequence[tuple[Part, float]]) -> list[tuple[Part, int]]:
+def _counts(available: int, missing: Sequence[tuple[Split, float]]) -> list[tuple[Split, int]]:
     counts = [max(1, round(available * share)) for _, share in missing]
     while sum(counts) >= available:  # rounding up took all of a tiny class
         counts[counts.index(max(counts))] -= 1
@@ -144,7 +144,7 @@ def pick(
     return np.sort(np.concatenate(chosen)).astype(np.int64, copy=False)
 
 
-def kept_classes(classes: Sequence[ClassName], wanted: Sequence[str]) -> list[int]:
+def selected_classes(classes: Sequence[ClassName], wanted: Sequence[str]) -> list[int]:
     """Ascending indices of the classes that a person names.
 
     Raises:
@@ -153,19 +153,19 @@ def kept_classes(classes: Sequence[ClassName], wanted: Sequence[str]) -> list[in
     return sorted({find_class(classes, name) for name in wanted})
 
 
-def leak_note(parts: DataParts) -> Iterator[str]:
+def leak_note(splits: DatasetSplits) -> Iterator[str]:
     """A sentence if validation or test holds images whose pixels equal a training image's."""
-    seen = set(image_digests(parts.train))
+    seen = set(image_digests(splits.train))
     counts = [
         (name, sum(digest in seen for digest in image_digests(part)), len(part))
-        for name, part in (("validation", parts.validation), ("test", parts.test))
+        for name, part in (("validation", splits.validation), ("test", splits.test))
     ]
     found = [f"{count} of {total} in {name}" for name, count, total in counts if count]
     if found:
         yield f"exact copies of training images: {', '.join(found)}; that flatters figures there"
 
 
-def image_digests(part: LabelledImages) -> Iterator[bytes]:
+def image_digests(part: LabeledImages) -> Iterator[bytes]:
     """16 bytes for each image: equal pixels, equal bytes."""
     for image in part.images:
         yield hashlib.blake2b(image.tobytes(), digest_size=16).digest()

@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 
 from acgan.data.download import downloading
-from acgan.data.images import LabelledImages, make_classes
-from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Part, Source
+from acgan.data.images import LabeledImages, make_classes
+from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Source, Split
 
 
 @final
@@ -31,7 +31,7 @@ class TorchvisionSet:
 
     name: str
     kind: str
-    parts: tuple[dict[str, Any], dict[str, Any]]
+    splits: tuple[dict[str, Any], dict[str, Any]]
     looked_for: tuple[str, ...]
     wanted_files: tuple[str, ...]
     classes: Sequence[str] | None = None
@@ -56,13 +56,13 @@ def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, wanted.kind)
-        loaded = [kind(str(home), download=True, **part) for part in wanted.parts]
+        loaded = [kind(str(home), download=True, **part) for part in wanted.splits]
     names = wanted.classes or [name.replace("_", " ") for name in loaded[0].classes]
     classes = make_classes(names, wanted.aliases)
     images = np.concatenate([_channels_first(np.asarray(part.data)) for part in loaded])
     labels = [np.asarray(_labels(part)).astype(np.int64) for part in loaded]
-    given = np.repeat(np.array([Part.TRAIN, Part.TEST], np.int8), [len(part) for part in labels])
-    return Source(wanted.name, LabelledImages(images, np.concatenate(labels), classes), given)
+    given = np.repeat(np.array([Split.TRAIN, Split.TEST], np.int8), [len(part) for part in labels])
+    return Source(wanted.name, LabeledImages(images, np.concatenate(labels), classes), given)
 
 
 def _channels_first(
@@ -101,7 +101,7 @@ TORCHVISION_SETS = (
     TorchvisionSet(
         name="cifar10",
         kind="CIFAR10",
-        parts=_TRAIN_FLAG,
+        splits=_TRAIN_FLAG,
         looked_for=("cifar-10-batches-py", "cifar-10-python.tar.gz"),
         wanted_files=("cifar-10-python.tar.gz",),
         classes=_CIFAR10,
@@ -110,14 +110,14 @@ TORCHVISION_SETS = (
     TorchvisionSet(
         name="cifar100",
         kind="CIFAR100",
-        parts=_TRAIN_FLAG,
+        splits=_TRAIN_FLAG,
         looked_for=("cifar-100-python", "cifar-100-python.tar.gz"),
         wanted_files=("cifar-100-python.tar.gz",),
     ),
     TorchvisionSet(
         name="svhn",
         kind="SVHN",
-        parts=_SPLIT_NAME,
+        splits=_SPLIT_NAME,
         looked_for=("train_32x32.mat", "test_32x32.mat"),
         wanted_files=("train_32x32.mat", "test_32x32.mat"),
         classes=DIGIT_NAMES,
@@ -126,7 +126,7 @@ TORCHVISION_SETS = (
     TorchvisionSet(
         name="stl10",
         kind="STL10",
-        parts=_SPLIT_NAME,
+        splits=_SPLIT_NAME,
         looked_for=("stl10_binary", "stl10_binary.tar.gz"),
         wanted_files=("stl10_binary.tar.gz",),
         classes=_STL10,

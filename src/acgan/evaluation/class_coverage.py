@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Int64Array
 from acgan.metrics.class_coverage import class_counts, total_variation_at
 from acgan.report.section import Figure, Finding, Section, Table
@@ -38,20 +38,20 @@ _NO_JUDGE = "The data have no classes, so which kinds of image are drawn cannot 
 _TITLE = "Classes: is everything drawn that there is?"
 
 
-def coverage_section(evidence: Evidence) -> Section:
+def coverage_section(evidence: EvaluationData) -> Section:
     """Shares of the classes as the judge reads them, in samples and in real images."""
-    judge = evidence.judge
-    if judge is None:
+    reference_classifier = evidence.reference_classifier
+    if reference_classifier is None:
         return Section("labels", _TITLE, (), notes=(_LEFT_OUT, _NO_JUDGE))
     samples, test, validation = (
-        class_counts(answers.logits)
-        for answers in (
-            evidence.samples_seen_by(judge),
-            evidence.part_seen_by(judge, "test"),
-            evidence.part_seen_by(judge, "validation"),
+        class_counts(predictions.logits)
+        for predictions in (
+            evidence.sample_predictions(reference_classifier),
+            evidence.split_predictions(reference_classifier, "test"),
+            evidence.split_predictions(reference_classifier, "validation"),
         )
     )
-    names = tuple(each.name for each in evidence.parts.classes)
+    names = tuple(each.name for each in evidence.splits.classes)
     count = int(min(samples.sum(), validation.sum()))
     enough = min(count, test.sum()) >= FEWEST
     shares, real = samples / samples.sum(), test / test.sum()
@@ -100,7 +100,7 @@ def coverage_section(evidence: Evidence) -> Section:
         findings=_findings(names, missing, samples, test, distance - floor) if enough else (),
         protocols={
             "coverage": evidence.protocol(
-                judge,
+                reference_classifier,
                 images_a_side=count,
                 draws_seed=evidence.seed,
                 floor="validation against test, read by the judge as the samples are",

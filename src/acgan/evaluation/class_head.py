@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from acgan.classifiers.extractor import answers_in_passes
-from acgan.data.images import LabelledImages
+from acgan.classifiers.extractor import predict_in_batches
+from acgan.data.images import LabeledImages
 from acgan.errors import UsageError
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import SMALLEST_COUNT, share_beside_real
 from acgan.execution.progress import Progress
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
@@ -30,7 +30,7 @@ from acgan.sampling.sampler import from_uint8
 
 
 def class_head_agreement(
-    discriminator: Discriminator, real: LabelledImages, *, progress: Progress | None = None
+    discriminator: Discriminator, real: LabeledImages, *, progress: Progress | None = None
 ) -> ClassAgreement:
     """The classes that D's class head names, beside the true ones.
 
@@ -59,7 +59,7 @@ def class_head_agreement(
     training = discriminator.training
     discriminator.eval()
     try:
-        answers = answers_in_passes(
+        predictions = predict_in_batches(
             real.images,
             forward,
             batch=BATCH,
@@ -69,7 +69,7 @@ def class_head_agreement(
         )
     finally:
         discriminator.train(training)
-    return class_agreement(answers.logits, real.labels)
+    return class_agreement(predictions.logits, real.labels)
 
 
 _EXPLANATION = (
@@ -82,24 +82,26 @@ _EXPLANATION = (
 )
 
 
-def with_class_head(section: Section, evidence: Evidence) -> Section:
+def with_class_head(section: Section, evidence: EvaluationData) -> Section:
     """The chapter, and the accuracy of D's class head on the test part beside the judge's.
 
     Of a model without one there is a sentence instead; of pictures from elsewhere, nothing.
     """
-    model = evidence.subject.model
+    model = evidence.sample_set.model
     if model is None:
         return section
     if reason := _reason_against(model, evidence):
         return replace(section, notes=(*section.notes, reason))
-    test = evidence.parts.test
+    test = evidence.splits.test
 
     def told(done: int, total: int) -> None:
         evidence.progress("the discriminator's class head: test images", done, total)
 
     own = class_head_agreement(model.discriminator, test, progress=told)
-    judge = evidence.the_judge
-    judged = class_agreement(evidence.part_seen_by(judge, "test").logits, test.labels)
+    reference_classifier = evidence.the_judge
+    judged = class_agreement(
+        evidence.split_predictions(reference_classifier, "test").logits, test.labels
+    )
     beside = f"{_labels_known(model)}; the judge reads {judged.overall:.1%} right"
     figures = (
         _figure("class_head", "discriminator's class head", own, beside),
@@ -112,9 +114,9 @@ def with_class_head(section: Section, evidence: Evidence) -> Section:
             **_reference(evidence),
         },
         "real.judge": {
-            "extractor": judge.name,
-            "extractor_weights_hash": judge.weights_hash(),
-            "judge_train_hash": judge.record.train_hash,
+            "extractor": reference_classifier.name,
+            "extractor_weights_hash": reference_classifier.weights_hash(),
+            "judge_train_hash": reference_classifier.record.train_hash,
             **_reference(evidence),
         },
     }
@@ -126,7 +128,7 @@ def with_class_head(section: Section, evidence: Evidence) -> Section:
     )
 
 
-def _reason_against(model: Model, evidence: Evidence) -> str:
+def _reason_against(model: Model, evidence: EvaluationData) -> str:
     """Why there is no class head to examine, a sentence; empty where there is one."""
     left_out = "how well it reads real images is left out."
     if model.record.members:
@@ -140,12 +142,12 @@ def _reason_against(model: Model, evidence: Evidence) -> str:
             f"The discriminator of a model trained with the objective {objective.name} has no "
             f"class head; {left_out}"
         )
-    if _names(model.classes) != _names(evidence.parts.classes):
+    if _names(model.classes) != _names(evidence.splits.classes):
         return (
             "The discriminator's class head knows other classes than those of "
-            f"{evidence.parts.name}; {left_out}"
+            f"{evidence.splits.name}; {left_out}"
         )
-    if evidence.judge is None:
+    if evidence.reference_classifier is None:
         return f"There is one class alone, so that the class head has nothing to tell; {left_out}"
     return ""
 
@@ -158,7 +160,7 @@ def _labels(model: Model) -> dict[str, int]:
     """How many labels D learned with, of how many training images."""
     train = model.split["train"]
     return {
-        "model_labels": train.get("labelled", train)["images"],
+        "model_labels": train.get("labeled", train)["images"],
         "model_training_images": train["images"],
     }
 
@@ -170,8 +172,8 @@ def _labels_known(model: Model) -> str:
     return f"learned with the labels of {known:,} of {of:,} training images"
 
 
-def _reference(evidence: Evidence) -> dict[str, Any]:
-    test = evidence.parts.test
+def _reference(evidence: EvaluationData) -> dict[str, Any]:
+    test = evidence.splits.test
     return {
         "reference": "test",
         "reference_images": len(test),

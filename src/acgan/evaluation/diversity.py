@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
 from acgan.evaluation.diversity_findings import Variety, diversity_findings
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Float64Array
-from acgan.metrics.color import brightness_variance_ratio, colour_variance_ratio
+from acgan.metrics.color import brightness_variance_ratio, color_variance_ratio
 from acgan.metrics.ms_ssim import SsimScales, mean_ms_ssim, ssim_scales
 from acgan.metrics.sharpness import sharpness_ratio
 from acgan.metrics.variance_ratio import (
@@ -58,13 +58,13 @@ EXPLANATION = (
     "Sharpness is the energy of the finest detail (squared Laplacian) of samples over that of real "
     "images: blur takes it far below 1, grain and checkerboards far above. It sees no shapes: a "
     "sharp picture of nonsense has 1.",
-    "Brightness and colour: how much the mean level and the mean colour (its tint, brightness left "
+    "Brightness and color: how much the mean level and the mean color (its tint, brightness left "
     "out) differ between images of a class, as variances over those of real images. The judge "
-    "hardly looks at colours, so a class may come in one colour scheme while its variance ratio is "
+    "hardly looks at colors, so a class may come in one color scheme while its variance ratio is "
     "near 1; here it is near 0.",
     "None of these sees whether the samples cover all that real images of a class show; recall and "
     "coverage in the chapter on fidelity ask that. And a model that returns its training images is "
-    "as varied as they are: see memorisation.",
+    "as varied as they are: see memorization.",
 )
 
 
@@ -170,7 +170,7 @@ _NAMES = {
     "duplicates": ("near-identical samples of a class", "near-identical samples"),
     "sharpness": ("", ""),
     "brightness": (" within a class", ""),
-    "colour": (" within a class", ""),
+    "color": (" within a class", ""),
 }
 _NOTES = (
     "No class was asked for: samples are compared with all other samples, and real images with all "
@@ -213,22 +213,22 @@ _LOOKS: Mapping[str, tuple[Callable[[Images, Images], float], str]] = {
         brightness_variance_ratio,
         "Variance of brightness within a class over that of real images",
     ),
-    "colour": (
-        colour_variance_ratio,
-        "Variance of colour within a class over that of real images",
+    "color": (
+        color_variance_ratio,
+        "Variance of color within a class over that of real images",
     ),
 }
 _MOST = 1000  # images of a class among which near-identical ones are looked for
 
 
-def diversity_section(evidence: Evidence) -> Section:
-    """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colours."""
-    subject, parts, seed = evidence.subject, evidence.parts, evidence.seed
+def diversity_section(evidence: EvaluationData) -> Section:
+    """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colors."""
+    sample_set, splits, seed = evidence.sample_set, evidence.splits, evidence.seed
     count = len(evidence.names)
-    samples = by_class(subject.samples, subject.asked, count)
-    real = by_class(parts.test.images, evidence.groups("test"), count)
-    validation = by_class(parts.validation.images, evidence.groups("validation"), count)
-    scales, eye = ssim_scales(*parts.shape[1:]), evidence.eye.name
+    samples = by_class(sample_set.samples, sample_set.asked, count)
+    real = by_class(splits.test.images, evidence.groups("test"), count)
+    validation = by_class(splits.validation.images, evidence.groups("validation"), count)
+    scales, extractor = ssim_scales(*splits.shape[1:]), evidence.extractor.name
 
     def similarity(images: Classes) -> Float64Array:
         return class_by_class(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
@@ -250,8 +250,8 @@ def diversity_section(evidence: Evidence) -> Section:
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
         figure(
-            f"diversity.variance.{eye}",
-            f"Variance within a class over that of real images ({eye})",
+            f"diversity.variance.{extractor}",
+            f"Variance within a class over that of real images ({extractor})",
             "one",
             variance,
             variance_floor,
@@ -266,7 +266,7 @@ def diversity_section(evidence: Evidence) -> Section:
         *(
             figure(f"diversity.{key}", _LOOKS[key][1], "one", *values)
             for key, values in looks.items()
-            if key != "colour" or np.isfinite(values[0]).any()  # grey images have none
+            if key != "color" or np.isfinite(values[0]).any()  # gray images have none
         ),
     )
     variety = Variety(
@@ -277,10 +277,10 @@ def diversity_section(evidence: Evidence) -> Section:
         similarity=optional(alike),
         real_similarity=optional(real_alike),
         sharpness=mean_of_known(looks["sharpness"][0]),
-        colour=optional(looks["colour"][0]),
-        conditional=subject.conditional,
+        color=optional(looks["color"][0]),
+        conditional=sample_set.conditional,
     )
-    charted = subject.conditional and np.isfinite(alike + real_alike).any()
+    charted = sample_set.conditional and np.isfinite(alike + real_alike).any()
     section = Section(
         key="diversity",
         title="Variety inside a class",
@@ -293,15 +293,15 @@ def diversity_section(evidence: Evidence) -> Section:
         protocols=_protocols(evidence, scales),
         notes=_notes(evidence, samples, real, validation),
     )
-    return section if subject.conditional else of_all_samples(section)
+    return section if sample_set.conditional else of_all_samples(section)
 
 
-def _variances(evidence: Evidence) -> tuple[Float64Array, Float64Array, Float64Array]:
+def _variances(evidence: EvaluationData) -> tuple[Float64Array, Float64Array, Float64Array]:
     """By the class asked for, by the class that the judge sees, and of validation images."""
-    eye, subject, count = evidence.eye, evidence.subject, len(evidence.names)
-    seen = evidence.samples_seen_by(eye)
-    test = evidence.part_seen_by(eye, "test").features
-    validation = evidence.part_seen_by(eye, "validation").features
+    extractor, sample_set, count = evidence.extractor, evidence.sample_set, len(evidence.names)
+    seen = evidence.sample_predictions(extractor)
+    test = evidence.split_predictions(extractor, "test").features
+    validation = evidence.split_predictions(extractor, "validation").features
     of_test, of_validation = evidence.groups("test"), evidence.groups("validation")
 
     def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64Array:
@@ -310,9 +310,9 @@ def _variances(evidence: Evidence) -> tuple[Float64Array, Float64Array, Float64A
         return np.where(few, np.nan, result)
 
     return (
-        ratio(seen.features, subject.asked),
+        ratio(seen.features, sample_set.asked),
         ratio(seen.features, seen.logits.argmax(axis=1))
-        if subject.conditional
+        if sample_set.conditional
         else np.full(count, np.nan),
         ratio(validation, of_validation),
     )
@@ -351,22 +351,22 @@ def _share_below(
     )
 
 
-def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, Any]]:
+def _protocols(evidence: EvaluationData, scales: SsimScales) -> dict[str, dict[str, Any]]:
     pixels = {
-        **evidence.protocol(evidence.eye),
+        **evidence.protocol(evidence.extractor),
         "extractor": "pixels",
         "extractor_weights_hash": None,
-        "resize": f"none: images are compared at {evidence.parts.shape}",
+        "resize": f"none: images are compared at {evidence.splits.shape}",
         "smallest_class": FEWEST,
     }
     within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
     similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
     return {
         "diversity.ms_ssim": similarity,
-        f"diversity.variance.{evidence.eye.name}": {
-            **evidence.protocol(evidence.eye, smallest_class=FEWEST),
+        f"diversity.variance.{evidence.extractor.name}": {
+            **evidence.protocol(evidence.extractor, smallest_class=FEWEST),
             "floor": "validation over test",
-            "floor_images": len(evidence.parts.validation),
+            "floor_images": len(evidence.splits.validation),
         },
         "diversity.duplicates": {
             **pixels,
@@ -381,7 +381,7 @@ def _protocols(evidence: Evidence, scales: SsimScales) -> dict[str, dict[str, An
     }
 
 
-def _notes(evidence: Evidence, *sides: Classes) -> tuple[str, ...]:
+def _notes(evidence: EvaluationData, *sides: Classes) -> tuple[str, ...]:
     notes = []
     for name, images in zip(("samples", "test images", "validation images"), sides, strict=True):
         few = [each for each, found in zip(evidence.names, images, strict=True) if not len(found)]

@@ -19,8 +19,8 @@ HIGH = 2.0  # times the real variance
 HIGH_BY_SEEN_CLASS = 1.5  # likewise, where samples count as the class that the judge sees
 GRAIN = 3.0  # times the fine detail of real images
 BLURRY = 0.6  # likewise
-FEW_COLOURS = 0.5  # of the real images' variance of colour, mean over the classes
-ONE_COLOUR = 0.1  # likewise, in a class
+FEW_COLORS = 0.5  # of the real images' variance of color, mean over the classes
+ONE_COLOR = 0.1  # likewise, in a class
 
 
 @final
@@ -36,7 +36,7 @@ class Variety:
         similarity: mean MS-SSIM of samples, per class.
         real_similarity: mean MS-SSIM of real images, per class.
         sharpness: mean ratio of sharpness.
-        colour: ratio of variances of mean colours, per class.
+        color: ratio of variances of mean colors, per class.
         conditional: whether classes were asked for; else K is 1 and means all samples.
     """
 
@@ -47,7 +47,7 @@ class Variety:
     similarity: Optional
     real_similarity: Optional
     sharpness: float | None
-    colour: Optional
+    color: Optional
     conditional: bool = True
 
     @property
@@ -69,7 +69,7 @@ def diversity_findings(variety: Variety) -> tuple[Finding, ...]:
         *_low_variety(variety),
         *_duplicates(variety),
         *_blur(variety),
-        *_few_colours(variety),
+        *_few_colors(variety),
     ]
     found.sort(key=lambda each: each.level != "fault")  # a stable sort: faults come first
     return tuple(found) or _good(variety)
@@ -196,21 +196,21 @@ def _blur(variety: Variety) -> list[Finding]:
     ]
 
 
-def _few_colours(variety: Variety) -> list[Finding]:
-    mean = _mean(variety.colour)
-    if mean is None or mean >= FEW_COLOURS:
+def _few_colors(variety: Variety) -> list[Finding]:
+    mean = _mean(variety.color)
+    if mean is None or mean >= FEW_COLORS:
         return []
     one = [
         name
-        for name, ratio in zip(variety.classes, variety.colour, strict=True)
-        if ratio is not None and ratio < ONE_COLOUR
+        for name, ratio in zip(variety.classes, variety.color, strict=True)
+        if ratio is not None and ratio < ONE_COLOR
     ]
     named = f", hardly at all in {_names(one, variety)}" if one and variety.conditional else ""
     return [
         Finding(
-            "few-colours",
+            "few-colors",
             "warning",
-            f"Few colours: the colours of {variety.which} vary {mean:.2f} as much as those of real "
+            f"Few colors: the colors of {variety.which} vary {mean:.2f} as much as those of real "
             f"images{named}.",
         )
     ]

@@ -18,14 +18,14 @@ from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.class_coverage import coverage_section
 from acgan.evaluation.class_head import with_class_head
 from acgan.evaluation.diversity import diversity_section
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.labels import labels_section
 from acgan.evaluation.latent import latent_of_all_section, latent_section
-from acgan.evaluation.memorization import memorisation_section
+from acgan.evaluation.memorization import memorization_section
 from acgan.evaluation.prepare import Prepared
 from acgan.execution.progress import Stopwatch
-from acgan.plots.grid import class_sheet, png_bytes, side_by_side, strip
+from acgan.plots.grid import class_grid, png_bytes, side_by_side, strip
 from acgan.report.report import Report
 from acgan.report.section import Picture, Section
 from acgan.runs.environment import describe_environment, machine_in_words
@@ -34,15 +34,15 @@ _COLUMNS = 8
 _MOST_CLASSES = 20
 
 
-def overview(evidence: Evidence) -> Picture:
+def overview(evidence: EvaluationData) -> Picture:
     """The first samples of each class, unselected, and beside them the first test images."""
-    if not evidence.subject.conditional:
+    if not evidence.sample_set.conditional:
         return _of_all(evidence)
     shown = range(min(len(evidence.names), _MOST_CLASSES))
     names = [evidence.names[index] for index in shown]
-    test = evidence.parts.test
-    samples = class_sheet([evidence.subject.of_class(index)[:_COLUMNS] for index in shown], names)
-    real = class_sheet(
+    test = evidence.splits.test
+    samples = class_grid([evidence.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
+    real = class_grid(
         [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)
     )
     more = len(evidence.names) - len(names)
@@ -55,16 +55,16 @@ def overview(evidence: Evidence) -> Picture:
     )
 
 
-def _of_all(evidence: Evidence) -> Picture:
-    test, count = evidence.parts.test, _COLUMNS**2
+def _of_all(evidence: EvaluationData) -> Picture:
+    test, count = evidence.splits.test, _COLUMNS**2
     chosen = np.random.default_rng(evidence.seed).permutation(len(test))[:count]
-    sheets = [
+    grids = [
         strip(images, columns=_COLUMNS)
-        for images in (evidence.subject.samples[:count], test.images[chosen])
+        for images in (evidence.sample_set.samples[:count], test.images[chosen])
     ]
     return Picture(
         "Samples and real images",
-        png_bytes(side_by_side(sheets, ["samples", "real test images"])),
+        png_bytes(side_by_side(grids, ["samples", "real test images"])),
         "On the left the first samples as they came, none chosen; on the right real images of the "
         "test part, chosen by chance.",
     )
@@ -78,30 +78,30 @@ def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:
     """
     evidence, extractors = prepared.evidence, prepared.extractors
     for extractor in extractors:
-        watch.timed(f"{extractor.name}: samples", partial(evidence.samples_seen_by, extractor))
+        watch.timed(f"{extractor.name}: samples", partial(evidence.sample_predictions, extractor))
         watch.timed(f"{extractor.name}: real images", partial(_look_at_real, evidence, extractor))
     chapters: list[tuple[str, Callable[[], Section | None]]] = [
         ("fidelity", lambda: fidelity_section(evidence, extractors)),
         ("labels", lambda: _labels(prepared)),
         ("diversity", lambda: diversity_section(evidence)),
     ]
-    if prepared.own_training_part:
-        chapters.append(("memorisation", lambda: memorisation_section(evidence)))
+    if prepared.own_training_split:
+        chapters.append(("memorization", lambda: memorization_section(evidence)))
     chapters.append(("latent structure", lambda: _latent(evidence)))
     sections = [watch.timed(name, chapter) for name, chapter in chapters]
     done = tuple(each for each in sections if each is not None)
-    return done if evidence.subject.conditional else tuple(map(_without_classes, done))
+    return done if evidence.sample_set.conditional else tuple(map(_without_classes, done))
 
 
 def _labels(prepared: Prepared) -> Section:
     evidence = prepared.evidence
-    if evidence.subject.conditional:
+    if evidence.sample_set.conditional:
         return with_class_head(labels_section(evidence, prepared.imagenet), evidence)
     return with_class_head(coverage_section(evidence), evidence)
 
 
-def _latent(evidence: Evidence) -> Section | None:
-    section = latent_section if evidence.subject.conditional else latent_of_all_section
+def _latent(evidence: EvaluationData) -> Section | None:
+    section = latent_section if evidence.sample_set.conditional else latent_of_all_section
     return section(evidence)
 
 
@@ -135,19 +135,19 @@ def report_of(
         date: ISO 8601; empty to leave it out.
     """
     evidence = prepared.evidence
-    subject = evidence.subject
+    sample_set = evidence.sample_set
     environment = describe_environment()
     return Report(
-        name=subject.name,
-        data=evidence.parts.name,
-        classes=tuple(each.name for each in evidence.parts.classes),
-        samples=len(subject.samples),
-        origin=subject.origin,
+        name=sample_set.name,
+        data=evidence.splits.name,
+        classes=tuple(each.name for each in evidence.splits.classes),
+        samples=len(sample_set.samples),
+        origin=sample_set.origin,
         sections=tuple(sections),
         held_out=evidence.held_out,
         overview=overview(evidence),
-        config=subject.model.config.trajectory() if subject.model else None,
-        judge=_judge(prepared),
+        config=sample_set.model.config.trajectory() if sample_set.model else None,
+        reference_classifier=_reference_classifier(prepared),
         notes=prepared.notes,
         seconds=seconds,
         versions={name: environment[name] for name in ("acgan", "python", "torch", "numpy")},
@@ -157,22 +157,24 @@ def report_of(
     )
 
 
-def _judge(prepared: Prepared) -> dict[str, Any]:
+def _reference_classifier(prepared: Prepared) -> dict[str, Any]:
     """What a report says of the judge; nothing where there is none."""
-    judge, parts = prepared.evidence.judge, prepared.evidence.parts
-    if judge is None:
+    reference_classifier, splits = prepared.evidence.reference_classifier, prepared.evidence.splits
+    if reference_classifier is None:
         return {}
     return {
-        "accuracy_on_test": judge.record.accuracies[parts.test.content_hash],
-        "accuracy_on_validation": judge.record.accuracies[parts.validation.content_hash],
-        "train_images": judge.record.train_images,
-        "train_hash": judge.record.train_hash,
-        "weights_hash": judge.weights_hash(),
-        "seed": judge.record.seed,
-        "mirrored": prepared.mirror,
+        "accuracy_on_test": reference_classifier.record.accuracies[splits.test.content_hash],
+        "accuracy_on_validation": reference_classifier.record.accuracies[
+            splits.validation.content_hash
+        ],
+        "train_images": reference_classifier.record.train_images,
+        "train_hash": reference_classifier.record.train_hash,
+        "weights_hash": reference_classifier.weights_hash(),
+        "seed": reference_classifier.record.seed,
+        "mirrored": prepared.horizontal_flip,
     }
 
 
-def _look_at_real(evidence: Evidence, extractor: Extractor) -> None:
-    evidence.part_seen_by(extractor, "validation")
-    evidence.part_seen_by(extractor, "test")
+def _look_at_real(evidence: EvaluationData, extractor: Extractor) -> None:
+    evidence.split_predictions(extractor, "validation")
+    evidence.split_predictions(extractor, "test")

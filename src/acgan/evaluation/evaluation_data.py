@@ -14,10 +14,10 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from acgan.classifiers.cache import kept_answers
-from acgan.classifiers.extractor import Answers, Extractor
-from acgan.classifiers.reference_classifier import Judge
-from acgan.data.images import ClassName, DataParts, Images, LabelledImages, Labels
+from acgan.classifiers.cache import cached_predictions
+from acgan.classifiers.extractor import Extractor, Predictions
+from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages, Labels
 from acgan.errors import DataError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.accuracy import class_agreement
@@ -28,7 +28,7 @@ from acgan.model.model import Model
 
 @final
 @dataclass(frozen=True, eq=False)
-class Sides:
+class FeatureSets:
     """What is compared: samples with test images, and as the floor validation with test images.
 
     Attributes:
@@ -50,7 +50,7 @@ class Sides:
         """Whether samples and test images are that many."""
         return min(len(self.samples), len(self.test)) >= least
 
-    def equal(self, least: int, *, seed: tuple[int, ...]) -> Sides | None:
+    def equal(self, least: int, *, seed: tuple[int, ...]) -> FeatureSets | None:
         """Random subsets of one size, as large as the smallest side allows.
 
         A measure that depends on the number of images may then be held against its floor.
@@ -68,7 +68,7 @@ class Sides:
         has_floor = len(self.validation) >= least
         count = min(self.counts if has_floor else self.counts[:2])
         random = np.random.default_rng(seed)
-        return Sides(
+        return FeatureSets(
             _some(self.samples, count, random),
             _some(self.test, count, random),
             _some(self.validation, count if has_floor else 0, random),
@@ -82,13 +82,13 @@ def _some(features: Array, count: int, random: np.random.Generator) -> Array:
     return chosen
 
 
-Part = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test"]
 EVERYTHING = "all samples"
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Subject:
+class SampleSet:
     """The samples under examination, wherever they come from.
 
     Attributes:
@@ -119,7 +119,7 @@ class Subject:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class EvaluationData:
     """Samples and real parts; each extractor looks at each of them once at most.
 
     Attributes:
@@ -134,16 +134,16 @@ class Evidence:
         instead: looks at the images in the judge's place where there is none.
     """
 
-    subject: Subject
-    parts: DataParts
-    judge: Judge | None
+    sample_set: SampleSet
+    splits: DatasetSplits
+    reference_classifier: ReferenceClassifier | None
     held_out: bool | None
     seed: int = 0
     folder: Path | None = None
     progress: StageProgress = lambda _stage, _done, _total: None
     instead: Extractor | None = None
-    _of_samples: dict[str, Answers] = field(default_factory=dict, repr=False)
-    _of_parts: dict[tuple[str, Part], Answers] = field(default_factory=dict, repr=False)
+    _of_samples: dict[str, Predictions] = field(default_factory=dict, repr=False)
+    _of_parts: dict[tuple[str, Split], Predictions] = field(default_factory=dict, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,66 +151,68 @@ class Evidence:
 
         Where no class was asked for, all samples are one group.
         """
-        if not self.subject.conditional:
+        if not self.sample_set.conditional:
             return (EVERYTHING,)
-        return tuple(each.name for each in self.parts.classes)
+        return tuple(each.name for each in self.splits.classes)
 
     @property
-    def eye(self) -> Extractor:
+    def extractor(self) -> Extractor:
         """In whose features variety and copies are looked for: the judge's, if there is one."""
-        eye = self.judge or self.instead
-        if eye is None:
+        extractor = self.reference_classifier or self.instead
+        if extractor is None:
             raise ValueError("an evaluation takes a judge, or an extractor instead")
-        return eye
+        return extractor
 
     @property
-    def the_judge(self) -> Judge:
+    def the_judge(self) -> ReferenceClassifier:
         """The judge, for what is not done without one."""
-        if self.judge is None:
+        if self.reference_classifier is None:
             raise ValueError("there is no judge: the data have no classes")
-        return self.judge
+        return self.reference_classifier
 
-    def groups(self, part: Part) -> Labels:
+    def groups(self, part: Split) -> Labels:
         """The group of each image of a real part, int64 (N,)."""
-        labels: Labels = getattr(self.parts, part).labels
-        return labels if self.subject.conditional else np.zeros_like(labels)
+        labels: Labels = getattr(self.splits, part).labels
+        return labels if self.sample_set.conditional else np.zeros_like(labels)
 
-    def samples_seen_by(self, extractor: Extractor) -> Answers:
+    def sample_predictions(self, extractor: Extractor) -> Predictions:
         """What an extractor says of the samples."""
         if extractor.name not in self._of_samples:
             stage = f"{extractor.name}: samples"
-            self._of_samples[extractor.name] = extractor.answers(
-                self.subject.samples,
+            self._of_samples[extractor.name] = extractor.predict(
+                self.sample_set.samples,
                 progress=lambda done, total: self.progress(stage, done, total),
             )
         return self._of_samples[extractor.name]
 
-    def part_seen_by(self, extractor: Extractor, part: Part) -> Answers:
+    def split_predictions(self, extractor: Extractor, part: Split) -> Predictions:
         """What an extractor says of a real part."""
         key = (extractor.name, part)
         if key not in self._of_parts:
-            data = getattr(self.parts, part)
+            data = getattr(self.splits, part)
 
             def told(done: int, total: int) -> None:
                 self.progress(f"{extractor.name}: {part} images", done, total)
 
             self._of_parts[key] = (
-                kept_answers(extractor, data, self.folder, progress=told)
+                cached_predictions(extractor, data, self.folder, progress=told)
                 if self.folder
-                else extractor.answers(data.images, progress=told)
+                else extractor.predict(data.images, progress=told)
             )
         return self._of_parts[key]
 
     def protocol(self, extractor: Extractor, **more: Any) -> dict[str, Any]:
         """What every figure made with an extractor states, and ``more``."""
-        test = self.parts.test
+        test = self.splits.test
         return {
             "extractor": extractor.name,
             "extractor_weights_hash": extractor.weights_hash(),
             "resize": extractor.resize_rule,
-            "samples": len(self.subject.samples),
-            "samples_per_class": np.bincount(self.subject.asked, minlength=len(self.names)).tolist()
-            if self.subject.conditional
+            "samples": len(self.sample_set.samples),
+            "samples_per_class": np.bincount(
+                self.sample_set.asked, minlength=len(self.names)
+            ).tolist()
+            if self.sample_set.conditional
             else None,
             "reference": "test",
             "reference_images": len(test),
@@ -220,7 +222,7 @@ class Evidence:
         }
 
 
-PartName = Literal["validation", "test"]
+SplitName = Literal["validation", "test"]
 
 
 @final
@@ -241,22 +243,22 @@ class Reference:
         accuracy: the judge's on validation and test.
     """
 
-    judge: Judge
-    part: PartName
-    real: LabelledImages
+    reference_classifier: ReferenceClassifier
+    part: SplitName
+    real: LabeledImages
     features: Float32Array
     floor: float
     floor_count: int
     floor_draws: int
     floor_seed: int
-    accuracy: dict[PartName, float]
+    accuracy: dict[SplitName, float]
 
 
 def reference(
-    judge: Judge,
-    parts: DataParts,
+    reference_classifier: ReferenceClassifier,
+    splits: DatasetSplits,
     *,
-    part: PartName = "test",
+    part: SplitName = "test",
     seed: int = 0,
     folder: Path | None = None,
 ) -> Reference:
@@ -274,21 +276,23 @@ def reference(
         DataError: the judge learned from other images, or a part is empty.
         DiskError: the answers cannot be written.
     """
-    if judge.record.train_hash != parts.train.content_hash:
+    if reference_classifier.record.train_hash != splits.train.content_hash:
         raise DataError(
-            f"the judge was fitted to other images than the training part of {parts.name}; what "
+            f"the judge was fitted to other images than the training part of {splits.name}; what "
             "it says of held-out images would not be unseen: fit a judge to this data"
         )
-    if not len(parts.validation) or not len(parts.test):
-        raise DataError(f"{parts.name} lacks a validation or test part; raise its share")
-    real: dict[PartName, LabelledImages] = {"validation": parts.validation, "test": parts.test}
+    if not len(splits.validation) or not len(splits.test):
+        raise DataError(f"{splits.name} lacks a validation or test part; raise its share")
+    real: dict[SplitName, LabeledImages] = {"validation": splits.validation, "test": splits.test}
     seen = {
-        name: kept_answers(judge, data, folder) if folder else judge.answers(data.images)
+        name: cached_predictions(reference_classifier, data, folder)
+        if folder
+        else reference_classifier.predict(data.images)
         for name, data in real.items()
     }
     floor = frechet_floor(seen["validation"].features, seen["test"].features, seed=seed)
     return Reference(
-        judge=judge,
+        reference_classifier=reference_classifier,
         part=part,
         real=real[part],
         features=seen[part].features,

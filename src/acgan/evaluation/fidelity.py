@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from acgan.classifiers.extractor import Extractor
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.fidelity_findings import fidelity_findings
 from acgan.evaluation.fidelity_measured import REPLICATES, Beside, Measured, measured
 from acgan.metrics.frechet import floor_draws, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT
-from acgan.metrics.prdc import NEIGHBOURS, SMALLEST_MANIFOLD_COUNT
+from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT
 from acgan.plots.charts import class_bars
 from acgan.report.section import Figure, Finding, Picture, Section, Table
 
 
 def fidelity_protocols(
-    evidence: Evidence, extractor: Extractor, result: Measured
+    evidence: EvaluationData, extractor: Extractor, result: Measured
 ) -> dict[str, dict[str, Any]]:
     """By the keys that the figures of one extractor name."""
-    name, validation = result.extractor, evidence.parts.validation
+    name, validation = result.extractor, evidence.splits.validation
     base = {
         **evidence.protocol(extractor),
         "floor": "validation against test",
@@ -66,8 +66,8 @@ def fidelity_protocols(
         f"manifold.{name}": {
             **base,
             "features": result.features,
-            "k": NEIGHBOURS,
-            "balls": "closed; the point itself is not among its neighbours",
+            "k": NEIGHBORS,
+            "balls": "closed; the point itself is not among its neighbors",
             "subsets": "random, of equal size of samples, test and validation images",
             "images_a_side": result.manifold_count,
             "images_a_side_per_class": list(result.manifold_counts),
@@ -100,7 +100,7 @@ _EXPLANATION = (
     "and all classes come up; its ceiling is the number of classes that the network knows. It "
     "never looks at a real image: one clear picture a class is perfect to it, so read it last.",
     "Precision and recall (Kynkäänniemi et al. 2019) draw a ball around every image that reaches "
-    f"to its {NEIGHBOURS}-th nearest neighbour on its own side. Precision is the share of samples "
+    f"to its {NEIGHBORS}-th nearest neighbor on its own side. Precision is the share of samples "
     "in the ball of some real image: are they realistic? Recall is the share of real images in "
     "the ball of some sample: is the variety there? A few outliers with huge balls may lift both. "
     "So density (Naeem et al. 2020) counts in how many real balls a sample lies, 1 for real "
@@ -112,7 +112,7 @@ _EXPLANATION = (
 )
 
 
-def fidelity_section(evidence: Evidence, extractors: Sequence[Extractor]) -> Section:
+def fidelity_section(evidence: EvaluationData, extractors: Sequence[Extractor]) -> Section:
     """Fréchet and kernel distance, score, precision, recall, density and coverage.
 
     Overall and per class, each beside its floor, in the features of every extractor.
@@ -129,7 +129,7 @@ def fidelity_section(evidence: Evidence, extractors: Sequence[Extractor]) -> Sec
     figures: list[Figure] = []
     blocks: list[Table | Picture] = []
     findings: list[Finding] = []
-    names = evidence.names if evidence.subject.conditional else ()
+    names = evidence.names if evidence.sample_set.conditional else ()
     protocols: dict[str, dict[str, Any]] = {}
     for extractor, result in zip(extractors, results, strict=True):
         figures += _figures(result)
@@ -222,12 +222,12 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
     if all(value is None for value in frechet.per_class):
         return []
     rows = [
-        (name, value, floor, _in_floors(value, floor), images)
+        (name, value, floor, _frechet_ratio(value, floor), images)
         for name, value, floor, images in zip(
             classes, frechet.per_class, frechet.per_class_floor, result.class_counts, strict=True
         )
     ]
-    overall = (frechet.value, frechet.floor, _in_floors(frechet.value, frechet.floor))
+    overall = (frechet.value, frechet.floor, _frechet_ratio(frechet.value, frechet.floor))
     shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
     chart = class_bars(
         [classes[index] for index in shown],
@@ -256,12 +256,12 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
     ]
 
 
-def _in_floors(value: float | None, floor: float | None) -> float | None:
+def _frechet_ratio(value: float | None, floor: float | None) -> float | None:
     return value / floor if value is not None and floor else None
 
 
-def _notes(evidence: Evidence, results: Sequence[Measured]) -> list[str]:
-    if not evidence.subject.conditional:
+def _notes(evidence: EvaluationData, results: Sequence[Measured]) -> list[str]:
+    if not evidence.sample_set.conditional:
         return ["No class was asked for, so there are no figures per class."]
     notes = [
         f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
@@ -270,8 +270,8 @@ def _notes(evidence: Evidence, results: Sequence[Measured]) -> list[str]:
         for each in results
         if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
     ]
-    asked = np.bincount(evidence.subject.asked, minlength=len(evidence.names))
-    real = evidence.parts.test.class_counts
+    asked = np.bincount(evidence.sample_set.asked, minlength=len(evidence.names))
+    real = evidence.splits.test.class_counts
     apart = 0.5 * np.abs(asked / max(asked.sum(), 1) - real / max(real.sum(), 1)).sum()
     if apart > _SHARES_DIFFER:
         notes.append(

@@ -8,8 +8,8 @@ from typing import final
 
 import numpy as np
 
-from acgan.classifiers.extractor import Answers, Extractor
-from acgan.evaluation.evaluation_data import Evidence, Sides
+from acgan.classifiers.extractor import Extractor, Predictions
+from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
 from acgan.metrics.frechet import floor_draws, frechet_distance, frechet_floor, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
@@ -88,7 +88,7 @@ class Measured:
     manifold_counts: tuple[int, ...]
 
 
-def measured(evidence: Evidence, extractor: Extractor) -> Measured:
+def measured(evidence: EvaluationData, extractor: Extractor) -> Measured:
     """Measure everything.
 
     The overall Fréchet distance holds all samples against all test images, its floor all of the
@@ -96,17 +96,17 @@ def measured(evidence: Evidence, extractor: Extractor) -> Measured:
     `acgan.evaluation.evaluation_data`'s. All else that depends on counts is taken at equal ones.
     """
     seen, test, validation = (
-        evidence.samples_seen_by(extractor),
-        evidence.part_seen_by(extractor, "test"),
-        evidence.part_seen_by(extractor, "validation"),
+        evidence.sample_predictions(extractor),
+        evidence.split_predictions(extractor, "test"),
+        evidence.split_predictions(extractor, "validation"),
     )
-    whole = Sides(seen.features, test.features, validation.features)
-    parts, seed = evidence.parts, evidence.seed
+    whole = FeatureSets(seen.features, test.features, validation.features)
+    splits, seed = evidence.splits, evidence.seed
     classes = [
-        Sides(
-            seen.features[evidence.subject.asked == index],
-            test.features[parts.test.labels == index],
-            validation.features[parts.validation.labels == index],
+        FeatureSets(
+            seen.features[evidence.sample_set.asked == index],
+            test.features[splits.test.labels == index],
+            validation.features[splits.validation.labels == index],
         )
         for index in range(_class_count(evidence))
     ]
@@ -146,12 +146,12 @@ def measured(evidence: Evidence, extractor: Extractor) -> Measured:
     )
 
 
-def _class_count(evidence: Evidence) -> int:
+def _class_count(evidence: EvaluationData) -> int:
     """Classes that figures are given of: none where none was asked for."""
-    return len(evidence.names) if evidence.subject.conditional else 0
+    return len(evidence.names) if evidence.sample_set.conditional else 0
 
 
-def _equal_frechet(sides: Sides, seed: tuple[int, ...]) -> tuple[Pair, int]:
+def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int]:
     """Mean over equal subsets, of samples and of validation against the same test images."""
     width, (samples, test, validation) = sides.test.shape[1], sides.counts
     least = smallest_count(width)
@@ -170,7 +170,7 @@ def _equal_frechet(sides: Sides, seed: tuple[int, ...]) -> tuple[Pair, int]:
 
 
 def _kernel(
-    evidence: Evidence, groups: Sequence[Sides], near: Sequence[Sides | None]
+    evidence: EvaluationData, groups: Sequence[FeatureSets], near: Sequence[FeatureSets | None]
 ) -> tuple[Beside, tuple[float, float] | None]:
     """Of all images, since it does not depend on their number; the floor at equal counts."""
     pairs: list[Pair] = []
@@ -192,7 +192,7 @@ def _kernel(
     return _beside(pairs), interval
 
 
-def _manifolds(equal: Sides) -> tuple[Manifold, Manifold | None]:
+def _manifolds(equal: FeatureSets) -> tuple[Manifold, Manifold | None]:
     radii = ball_radii(equal.test)
     samples = manifold(equal.samples, equal.test, real_radii=radii)
     if not len(equal.validation):
@@ -210,18 +210,18 @@ def _of_manifolds(
     return _beside([(of(samples), of(real)) for samples, real in manifolds])
 
 
-def _score(evidence: Evidence, seen: Answers, test: Answers) -> tuple[Beside, int]:
+def _score(evidence: EvaluationData, seen: Predictions, test: Predictions) -> tuple[Beside, int]:
     """Of samples and of test images, at equal counts."""
     count, classes = min(len(seen.logits), len(test.logits)), _class_count(evidence)
     if count < SMALLEST_SCORE_COUNT:
         return _beside([(None, None)] * (classes + 1)), 0
     scores = []
-    for answers, labels in (
-        (seen, evidence.subject.asked),
+    for predictions, labels in (
+        (seen, evidence.sample_set.asked),
         (test, evidence.groups("test")),
     ):
         chosen = np.random.default_rng(evidence.seed).permutation(len(labels))[:count]
-        scores.append(classifier_score(answers.logits[chosen], labels[chosen], max(classes, 1)))
+        scores.append(classifier_score(predictions.logits[chosen], labels[chosen], max(classes, 1)))
     samples, real = scores
     per_class = zip(samples.per_class[:classes], real.per_class[:classes], strict=True)
     pairs = [(samples.overall, real.overall), *per_class]

@@ -14,11 +14,11 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from acgan.classifiers.cache import kept_answers
-from acgan.classifiers.extractor import Answers, Extractor
+from acgan.classifiers.cache import cached_predictions
+from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.classifiers.linear_probe import INVERSE_PENALTY, fit_probe, probe_images
-from acgan.data.images import LabelledImages, Labels
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.data.images import LabeledImages, Labels
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.imagenet import (
     IMAGENET_CLASSES,
     MAP_SOURCE,
@@ -34,7 +34,7 @@ SMALLEST_COUNT = 10
 
 @final
 @dataclass(frozen=True, eq=False)
-class Reader:
+class LabelClassifier:
     """A classifier of the data's classes.
 
     Attributes:
@@ -50,16 +50,16 @@ class Reader:
     key: str
     name: str
     extractor: Extractor
-    scores: Callable[[Answers], npt.NDArray[Any]]
+    scores: Callable[[Predictions], npt.NDArray[Any]]
     known: npt.NDArray[np.bool_]
     protocol: dict[str, Any]
 
-    def agreement(self, answers: Answers, asked: Labels) -> ClassAgreement | None:
+    def agreement(self, predictions: Predictions, asked: Labels) -> ClassAgreement | None:
         """What it sees beside what was asked for, among the classes it knows; None of no image."""
         among = self.known[asked]
         if not among.any():
             return None
-        return class_agreement(self.scores(answers)[among], asked[among])
+        return class_agreement(self.scores(predictions)[among], asked[among])
 
 
 @final
@@ -131,13 +131,13 @@ def _weighted(real: ClassAgreement, weights: npt.NDArray[np.int64]) -> float | N
     return float(np.average(real.per_class[both], weights=weights[both]))
 
 
-def judge_reader(evidence: Evidence) -> Reader:
+def judge_reader(evidence: EvaluationData) -> LabelClassifier:
     """The judge, by its own logits."""
-    return Reader(
+    return LabelClassifier(
         key="labels.accuracy.judge",
         name="Read as the class asked for (judge)",
         extractor=evidence.the_judge,
-        scores=lambda answers: answers.logits,
+        scores=lambda predictions: predictions.logits,
         known=np.ones(len(evidence.names), np.bool_),
         protocol={
             "judge_train_hash": evidence.the_judge.record.train_hash,
@@ -146,7 +146,7 @@ def judge_reader(evidence: Evidence) -> Reader:
     )
 
 
-def outside_reader(evidence: Evidence, extractor: Extractor) -> Reader:
+def outside_reader(evidence: EvaluationData, extractor: Extractor) -> LabelClassifier:
     """An ImageNet classifier by its logits where at least two classes have counterparts there.
 
     Else a linear probe on its features, fitted to real training images.
@@ -155,14 +155,14 @@ def outside_reader(evidence: Evidence, extractor: Extractor) -> Reader:
         evidence: for the classes and the training part.
         extractor: with ImageNet's 1000 classes.
     """
-    counterparts = imagenet_counterparts(evidence.parts.classes)
+    counterparts = imagenet_counterparts(evidence.splits.classes)
     if counterparts is None:
         return _probe(evidence, extractor)
-    return Reader(
+    return LabelClassifier(
         key=f"labels.discriminability.{extractor.name}",
         name=f"Discriminability ({extractor.name})",
         extractor=extractor,
-        scores=lambda answers: class_scores(answers.logits, counterparts),
+        scores=lambda predictions: class_scores(predictions.logits, counterparts),
         known=counterparts.known,
         protocol={
             "map": MAP_SOURCE,
@@ -177,19 +177,19 @@ def outside_reader(evidence: Evidence, extractor: Extractor) -> Reader:
     )
 
 
-def _probe(evidence: Evidence, extractor: Extractor) -> Reader:
-    shown = probe_images(evidence.parts.train, seed=evidence.seed)
+def _probe(evidence: EvaluationData, extractor: Extractor) -> LabelClassifier:
+    shown = probe_images(evidence.splits.train, seed=evidence.seed)
     told = partial(evidence.progress, f"{extractor.name}: images for the probe")
-    answers = real_answers(evidence, extractor, shown, told)
-    probe = fit_probe(answers.features, shown.labels, len(evidence.names))
-    return Reader(
+    predictions = real_answers(evidence, extractor, shown, told)
+    probe = fit_probe(predictions.features, shown.labels, len(evidence.names))
+    return LabelClassifier(
         key=f"labels.probe.{extractor.name}",
         name=f"Read by a linear probe ({extractor.name})",
         extractor=extractor,
-        scores=lambda answers: probe.logits(answers.features),
+        scores=lambda predictions: probe.logits(predictions.features),
         known=shown.class_counts > 0,
         protocol={
-            "probe": "multinomial logistic regression on standardised features, L2 penalty, "
+            "probe": "multinomial logistic regression on standardized features, L2 penalty, "
             f"C = {INVERSE_PENALTY}",
             "probe_images_per_class": shown.class_counts.tolist(),
             "probe_images_hash": shown.content_hash,
@@ -199,9 +199,9 @@ def _probe(evidence: Evidence, extractor: Extractor) -> Reader:
 
 
 def real_answers(
-    evidence: Evidence, extractor: Extractor, real: LabelledImages, progress: Progress
-) -> Answers:
+    evidence: EvaluationData, extractor: Extractor, real: LabeledImages, progress: Progress
+) -> Predictions:
     """To real images other than a whole part; kept where the parts' are."""
     if evidence.folder is None:
-        return extractor.answers(real.images, progress=progress)
-    return kept_answers(extractor, real, evidence.folder, progress=progress)
+        return extractor.predict(real.images, progress=progress)
+    return cached_predictions(extractor, real, evidence.folder, progress=progress)

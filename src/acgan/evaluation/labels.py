@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from acgan.classifiers.extractor import Extractor
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
-    Reader,
+    LabelClassifier,
     judge_reader,
     outside_reader,
     share_beside_real,
@@ -51,7 +51,7 @@ _EXPLANATION = (
 )
 
 
-def labels_section(evidence: Evidence, imagenet: Extractor | None) -> Section:
+def labels_section(evidence: EvaluationData, imagenet: Extractor | None) -> Section:
     """Accuracy and confusion by the judge; discriminability or a probe; the resolution experiment.
 
     Args:
@@ -68,7 +68,7 @@ def labels_section(evidence: Evidence, imagenet: Extractor | None) -> Section:
     figures = [
         _figure(evidence, reader, *view) for reader, view in zip(readers, views, strict=True)
     ]
-    blocks = [resolution_table(results, evidence.parts.shape)]
+    blocks = [resolution_table(results, evidence.splits.shape)]
     findings: tuple[Finding, ...] = ()
     if seen is not None and real is not None:
         blocks.insert(0, _confusion_table(names, seen, real))
@@ -101,18 +101,21 @@ def labels_section(evidence: Evidence, imagenet: Extractor | None) -> Section:
 
 
 def _view(
-    evidence: Evidence, reader: Reader
+    evidence: EvaluationData, reader: LabelClassifier
 ) -> tuple[ClassAgreement | None, ClassAgreement | None]:
     """What a reader sees in the samples and in the real test images."""
-    test = evidence.parts.test
+    test = evidence.splits.test
     return (
-        reader.agreement(evidence.samples_seen_by(reader.extractor), evidence.subject.asked),
-        reader.agreement(evidence.part_seen_by(reader.extractor, "test"), test.labels),
+        reader.agreement(evidence.sample_predictions(reader.extractor), evidence.sample_set.asked),
+        reader.agreement(evidence.split_predictions(reader.extractor, "test"), test.labels),
     )
 
 
 def _figure(
-    evidence: Evidence, reader: Reader, seen: ClassAgreement | None, real: ClassAgreement | None
+    evidence: EvaluationData,
+    reader: LabelClassifier,
+    seen: ClassAgreement | None,
+    real: ClassAgreement | None,
 ) -> Figure:
     share = share_beside_real(seen, real)
     without = [name for name, known in zip(evidence.names, reader.known, strict=True) if not known]
@@ -139,7 +142,7 @@ def _figure(
     )
 
 
-def _protocol_key(reader: Reader) -> str:
+def _protocol_key(reader: LabelClassifier) -> str:
     return reader.key.removeprefix("labels.")
 
 
@@ -178,8 +181,8 @@ def _confusion_table(names: Sequence[str], seen: ClassAgreement, real: ClassAgre
     )
 
 
-def _notes(evidence: Evidence, readers: Sequence[Reader]) -> list[str]:
-    counts = np.bincount(evidence.subject.asked, minlength=len(evidence.names))
+def _notes(evidence: EvaluationData, readers: Sequence[LabelClassifier]) -> list[str]:
+    counts = np.bincount(evidence.sample_set.asked, minlength=len(evidence.names))
     missing = [name for name, count in zip(evidence.names, counts, strict=True) if not count]
     notes = []
     if missing:

@@ -16,14 +16,14 @@ import numpy as np
 
 from acgan.data.images import Images
 from acgan.errors import DataError
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.latent_findings import latent_findings
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.style import StyleKept, style_kept
-from acgan.model.history import STATISTICS, generator_at, kept_checkpoints
+from acgan.model.history import STATISTICS, generator_at, saved_checkpoints
 from acgan.model.model import Model
 from acgan.networks.interface import Generator
-from acgan.plots.grid import class_sheet, png_bytes
+from acgan.plots.grid import class_grid, png_bytes
 from acgan.report.section import Figure, Picture, Section, Table, defined
 from acgan.sampling.interpolation import has_way, interpolate
 from acgan.sampling.sampler import sample_images
@@ -51,10 +51,10 @@ class Moment:
     images: Images = field(repr=False)
 
 
-def moments_of(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[Moment]:
+def moments_of(evidence: EvaluationData, model: Model, notes: list[str]) -> Iterator[Moment]:
     """The kept checkpoints, oldest first, and the model itself; what is missing goes to notes."""
-    run = evidence.subject.run
-    kept = kept_checkpoints(run, before=model.images_seen) if run is not None else ()
+    run = evidence.sample_set.run
+    kept = saved_checkpoints(run, before=model.images_seen) if run is not None else ()
     if not kept:
         notes.append(
             "The past of a set is its members', each of which is a run with checkpoints of its own "
@@ -78,24 +78,24 @@ def moments_of(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[M
     evidence.progress("checkpoints", len(kept) + 1, len(kept) + 1)
 
 
-def _moment(evidence: Evidence, generator: Generator, images_seen: int) -> Moment:
+def _moment(evidence: EvaluationData, generator: Generator, images_seen: int) -> Moment:
     classes, seed = len(evidence.names), evidence.seed
     labels = np.arange(JUDGED, dtype=np.int64) % classes
     images = sample_images(generator, labels, seed + np.arange(JUDGED) // classes)
-    agreement = class_agreement(evidence.the_judge.answers(images).logits, labels)
+    agreement = class_agreement(evidence.the_judge.predict(images).logits, labels)
     shown = spread(classes, SHOWN_CLASSES)
     return Moment(
         images_seen, agreement.overall, sample_images(generator, shown, [seed] * len(shown))
     )
 
 
-def past_blocks(evidence: Evidence, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
+def past_blocks(evidence: EvaluationData, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
     """The same images at every moment, and the accuracies."""
     shown = [evidence.names[k] for k in spread(len(evidence.names), SHOWN_CLASSES)]
     yield Picture(
         "The same seed over training time",
         png_bytes(
-            class_sheet(
+            class_grid(
                 [each.images for each in moments],
                 [f"{each.images_seen:,} images" for each in moments],
             )
@@ -137,13 +137,13 @@ _LEFT_OUT = (
 )
 
 
-def latent_of_all_section(evidence: Evidence) -> Section | None:
+def latent_of_all_section(evidence: EvaluationData) -> Section | None:
     """Interpolations and samples over training time.
 
     Returns:
         None for samples without a model.
     """
-    model = evidence.subject.model
+    model = evidence.sample_set.model
     if model is None:
         return None
     notes = [_LEFT_OUT]
@@ -161,15 +161,15 @@ def _ways(model: Model, seed: int) -> Picture:
     strips = [interpolate(model.generator, (0, 0), each, _STEPS) for each in ends]
     return Picture(
         "From one seed to another",
-        png_bytes(class_sheet(strips, [""] * len(strips))),
+        png_bytes(class_grid(strips, [""] * len(strips))),
         "Left and right are samples of two seeds, between them the latent moves in equal steps. "
         "Look for gradual change, and for images between that are as good as the ends.",
     )
 
 
-def _past(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[Picture]:
-    run = evidence.subject.run
-    kept = kept_checkpoints(run, before=model.images_seen) if run is not None else ()
+def _past(evidence: EvaluationData, model: Model, notes: list[str]) -> Iterator[Picture]:
+    run = evidence.sample_set.run
+    kept = saved_checkpoints(run, before=model.images_seen) if run is not None else ()
     seeds = range(evidence.seed, evidence.seed + _SEEDS)
     rows, names = [], []
     for checkpoint in [kept[index] for index in spread(len(kept), _MOMENTS)]:
@@ -188,7 +188,7 @@ def _past(evidence: Evidence, model: Model, notes: list[str]) -> Iterator[Pictur
     names.append(f"{model.images_seen:,} images")
     yield Picture(
         "The same seeds over training time",
-        png_bytes(class_sheet(rows, names)),
+        png_bytes(class_grid(rows, names)),
         "Every row is the model after so many real images, the last as it is now; every column is "
         "one seed.",
     )
@@ -217,13 +217,13 @@ _LATENT_EXPLANATION = (
 )
 
 
-def latent_section(evidence: Evidence) -> Section | None:
+def latent_section(evidence: EvaluationData) -> Section | None:
     """Interpolations, one seed across classes, and samples over training time.
 
     Returns:
         None for samples without a model.
     """
-    model = evidence.subject.model
+    model = evidence.sample_set.model
     if model is None:
         return None
     style = _style(evidence, model)
@@ -265,7 +265,7 @@ def latent_section(evidence: Evidence) -> Section | None:
     )
 
 
-def _latent_ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
+def _latent_ways(evidence: EvaluationData, model: Model) -> Iterator[Picture]:
     """Strips between two seeds of one class, and between two classes at one seed."""
     shown, seed = spread(len(evidence.names), SHOWN_CLASSES), evidence.seed
     names = [evidence.names[k] for k in shown]
@@ -275,17 +275,17 @@ def _latent_ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
     ]
     yield Picture(
         "From one seed to another, class by class",
-        png_bytes(class_sheet(strips, names)),
+        png_bytes(class_grid(strips, names)),
         "Left and right are samples of two seeds, between them the latent moves in equal steps. "
         "Look for gradual change, and for images between that are as good as the ends.",
     )
     if len(shown) < 2:
         return
-    pairs = _neighbours(model, shown)
+    pairs = _neighbors(model, shown)
     yield Picture(
         "From one class to the next, with one seed",
         png_bytes(
-            class_sheet(
+            class_grid(
                 [interpolate(model.generator, pair, (seed, seed), _LATENT_STEPS) for pair in pairs],
                 [f"{evidence.names[a]} → {evidence.names[b]}" for a, b in pairs],
             )
@@ -296,7 +296,7 @@ def _latent_ways(evidence: Evidence, model: Model) -> Iterator[Picture]:
     )
 
 
-def _neighbours(model: Model, shown: list[int]) -> list[tuple[int, int]]:
+def _neighbors(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     """Each class that is shown and the next; where two networks draw these, the next that one does.
 
     Members of a set have two classes at least, so one beside it there is.
@@ -309,24 +309,24 @@ def _neighbours(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _fixed_seeds(evidence: Evidence, model: Model) -> Picture:
+def _fixed_seeds(evidence: EvaluationData, model: Model) -> Picture:
     shown = spread(len(evidence.names), SHOWN_CLASSES)
     seeds = range(evidence.seed, evidence.seed + _SHOWN_SEEDS)
     labels = np.repeat(shown, len(seeds))
     images = sample_images(model.generator, labels, list(seeds) * len(shown))
-    sheet = class_sheet(
+    grid = class_grid(
         images.reshape(len(shown), len(seeds), *images.shape[1:]),
         [evidence.names[k] for k in shown],
     )
     return Picture(
         "One seed in every class",
-        png_bytes(sheet),
+        png_bytes(grid),
         "Every column is one seed, every row a class. Look down a column: if the style is kept, "
-        "its images share brightness, slant or colours; other columns have others.",
+        "its images share brightness, slant or colors; other columns have others.",
     )
 
 
-def _style(evidence: Evidence, model: Model) -> StyleKept:
+def _style(evidence: EvaluationData, model: Model) -> StyleKept:
     measured = spread(len(evidence.names), _MEASURED_CLASSES)
     seeds = np.arange(evidence.seed, evidence.seed + _STYLE_SEEDS)
     evidence.progress("style over classes", 0, 1)

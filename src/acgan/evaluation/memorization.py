@@ -1,8 +1,8 @@
-"""The searches behind the chapter on memorisation: who is nearest to whom, in three ways.
+"""The searches behind the chapter on memorization: who is nearest to whom, in three ways.
 
-The figures of the chapter on memorisation, each beside that of held-out real images.
+The figures of the chapter on memorization, each beside that of held-out real images.
 
-The chapter on memorisation: are samples new, or training images handed back?
+The chapter on memorization: are samples new, or training images handed back?
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, final
 import numpy as np
 
 from acgan.data.images import Images, Labels
-from acgan.evaluation.evaluation_data import Evidence
-from acgan.evaluation.memorization_findings import NearCopies, memorisation_findings
-from acgan.evaluation.neighbor_images import distance_chart, neighbour_sheet
+from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.memorization_findings import NearCopies, memorization_findings
+from acgan.evaluation.neighbor_images import distance_chart, neighbor_grid
 from acgan.metrics.arrays import BoolArray, Int64Array
 from acgan.metrics.memorization import (
     NEAR_COPY,
@@ -110,30 +110,30 @@ class Space:
     held_out: Proximity
 
 
-def looked_at(evidence: Evidence) -> Queries:
+def looked_at(evidence: EvaluationData) -> Queries:
     """The samples and the test images that are looked at."""
-    subject, test = evidence.subject, evidence.parts.test
-    some, held_out = (_chosen(len(each), evidence.seed) for each in (subject.samples, test))
+    sample_set, test = evidence.sample_set, evidence.splits.test
+    some, held_out = (_chosen(len(each), evidence.seed) for each in (sample_set.samples, test))
     return Queries(
-        samples=subject.samples[some],
+        samples=sample_set.samples[some],
         sample_rows=some,
-        asked=subject.asked[some],
+        asked=sample_set.asked[some],
         held_out=test.images[held_out],
         held_out_rows=held_out,
         labels=evidence.groups("test")[held_out],
         half=np.random.default_rng(evidence.seed).permutation(len(held_out)) % 2 == 0,
         names=evidence.names,
-        ways=(PIXELS, BLURRED, features_of(evidence.eye.name)),
+        ways=(PIXELS, BLURRED, features_of(evidence.extractor.name)),
     )
 
 
-def compare(evidence: Evidence, queries: Queries) -> tuple[Space, ...]:
+def compare(evidence: EvaluationData, queries: Queries) -> tuple[Space, ...]:
     """Search the training images, in pixels, without detail, and in features."""
-    judge, training = evidence.eye, evidence.parts.train.images
+    reference_classifier, training = evidence.extractor, evidence.splits.train.images
     sides = (queries.samples, queries.held_out)
     features = (
-        evidence.samples_seen_by(judge).features[queries.sample_rows],
-        evidence.part_seen_by(judge, "test").features[queries.held_out_rows],
+        evidence.sample_predictions(reference_classifier).features[queries.sample_rows],
+        evidence.split_predictions(reference_classifier, "test").features[queries.held_out_rows],
     )
     found = []
     for done, name in enumerate(queries.ways):
@@ -143,7 +143,11 @@ def compare(evidence: Evidence, queries: Queries) -> tuple[Space, ...]:
         elif name is BLURRED:
             found.append(proximities(blurred(training), [blurred(each) for each in sides]))
         else:
-            found.append(proximities(evidence.part_seen_by(judge, "train").features, features))
+            found.append(
+                proximities(
+                    evidence.split_predictions(reference_classifier, "train").features, features
+                )
+            )
     evidence.progress("nearest training images", len(queries.ways), len(queries.ways))
     return tuple(Space(name, *each) for name, each in zip(queries.ways, found, strict=True))
 
@@ -163,7 +167,7 @@ Pair = tuple[float, float]
 _TOO_FEW = f"It takes {FEWEST} samples, {FEWEST} test images and two training images."
 
 
-def memorisation_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Figure, ...]:
+def memorization_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Figure, ...]:
     """Near copies, authenticity, the data-copying test, and the ratio of distances.
 
     Args:
@@ -243,11 +247,11 @@ def _figure(
         enough = min(each.sum() for each in members) >= FEWEST
         per_class.append(measure(space, *members, queries.half) if enough else (np.nan, np.nan))
     return Figure(
-        key=f"memorisation.{key}.{name.key}",
+        key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=defined(value),
         aim=aim,
-        protocol=f"memorisation.{name.key}",
+        protocol=f"memorization.{name.key}",
         floor=defined(floor),
         per_class=tuple(defined(each) for each, _ in per_class),
         per_class_floor=tuple(defined(each) for _, each in per_class),
@@ -272,11 +276,11 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Fig
     )
     value = defined(test.pooled)
     return Figure(
-        key=f"memorisation.{key}.{name.key}",
+        key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=value,
         aim="floor",
-        protocol=f"memorisation.{name.key}",
+        protocol=f"memorization.{name.key}",
         floor=defined(floor.pooled),
         per_class=tuple(map(defined, test.per_class.tolist())),
         per_class_floor=tuple(map(defined, floor.per_class.tolist())),
@@ -286,11 +290,11 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Fig
 
 def _none(key: str, title: str, aim: Aim, name: SpaceName) -> Figure:
     return Figure(
-        key=f"memorisation.{key}.{name.key}",
+        key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=None,
         aim=aim,
-        protocol=f"memorisation.{name.key}",
+        protocol=f"memorization.{name.key}",
         note=_TOO_FEW,
     )
 
@@ -306,7 +310,7 @@ _EXPLANATION = (
     "all of them: in pixels, in pixels from which a blur has taken all detail, and in the judge's "
     "features. The same is done for held-out real images, which nobody can have copied: they too "
     "lie near some training image, and how near is what to compare with. No number alone detects "
-    "copying: look at the pictures. If a sample and its neighbour show the same shirt, not just a "
+    "copying: look at the pictures. If a sample and its neighbor show the same shirt, not just a "
     "shirt, it is copied.",
     "Near copies are samples whose distance to their training image is less than 0.7 of the "
     "distance from that training image to its own nearest other training image. Real images come "
@@ -333,17 +337,17 @@ _UNKNOWN = (
 )
 
 
-def memorisation_section(evidence: Evidence) -> Section:
+def memorization_section(evidence: EvaluationData) -> Section:
     """Near copies, authenticity, the data-copying test, distances, and the pictures beside them."""
-    parts = evidence.parts
-    few = min(len(evidence.subject.samples), len(parts.test)) < FEWEST or len(parts.train) < 2
+    splits = evidence.splits
+    few = min(len(evidence.sample_set.samples), len(splits.test)) < FEWEST or len(splits.train) < 2
     queries = looked_at(evidence)
     spaces = () if few else compare(evidence, queries)
     return Section(
-        key="memorisation",
-        title="Memorisation",
+        key="memorization",
+        title="Memorization",
         explanation=_EXPLANATION,
-        figures=memorisation_figures(queries, spaces),
+        figures=memorization_figures(queries, spaces),
         blocks=() if few else _blocks(evidence, queries, spaces),
         findings=() if few else _findings(evidence, queries, spaces),
         protocols=_protocols(evidence, queries),
@@ -351,7 +355,7 @@ def memorisation_section(evidence: Evidence) -> Section:
     )
 
 
-def _blocks(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Picture, ...]:
+def _blocks(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Picture, ...]:
     return (
         _closest(evidence, queries, spaces),
         _random(evidence, queries, spaces),
@@ -359,13 +363,13 @@ def _blocks(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Pictu
     )
 
 
-def _closest(evidence: Evidence, queries: Queries, spaces: Spaces) -> Picture:
+def _closest(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
     closeness = np.min([space.samples.closeness for space in spaces], axis=0)
     order = np.argsort(closeness, kind="stable")
-    which = "For each class the samples" if evidence.subject.conditional else "The samples"
+    which = "For each class the samples" if evidence.sample_set.conditional else "The samples"
     return Picture(
         "The most suspicious samples",
-        _sheet(evidence, queries, spaces, order),
+        _grid(evidence, queries, spaces, order),
         f"{which} that come nearest to a training image, measured by how far "
         "that one is from the next, whichever comparison finds them; beside each its nearest "
         "training images by squared and by absolute differences of pixels and in "
@@ -374,31 +378,31 @@ def _closest(evidence: Evidence, queries: Queries, spaces: Spaces) -> Picture:
     )
 
 
-def _random(evidence: Evidence, queries: Queries, spaces: Spaces) -> Picture:
+def _random(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
     order = np.random.default_rng(evidence.seed).permutation(len(queries.samples))
     return Picture(
         "Some random samples",
-        _sheet(evidence, queries, spaces, order),
+        _grid(evidence, queries, spaces, order),
         "The same for samples drawn at random: what the model usually does.",
     )
 
 
-def _sheet(evidence: Evidence, queries: Queries, spaces: Spaces, order: Int64Array) -> bytes:
+def _grid(evidence: EvaluationData, queries: Queries, spaces: Spaces, order: Int64Array) -> bytes:
     """The first samples of each class in that order, beside their nearest training images."""
     pixels, _, features = spaces
-    training = evidence.parts.train.images
+    training = evidence.splits.train.images
     rows = [index for index in range(len(queries.names)) if (queries.asked == index).any()][
         :_MOST_CLASSES
     ]
     names = [queries.names[index] for index in rows]
     chosen = [order[queries.asked[order] == index][:_SHOWN] for index in rows]
-    if not evidence.subject.conditional:
+    if not evidence.sample_set.conditional:
         shown = order[: _SHOWN * _MOST_CLASSES]
         chosen = [shown[start : start + _SHOWN] for start in range(0, len(shown), _SHOWN)]
         names = [""] * len(chosen)
     by_l1 = nearest_by_l1(queries.samples[np.concatenate(chosen)], training)
     l1 = np.split(by_l1, np.cumsum([len(each) for each in chosen])[:-1])
-    return neighbour_sheet(
+    return neighbor_grid(
         names,
         [queries.samples[each] for each in chosen],
         [
@@ -422,7 +426,7 @@ def _chart(spaces: Spaces) -> Picture:
     )
 
 
-def _findings(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Finding, ...]:
+def _findings(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Finding, ...]:
     copies = tuple(
         NearCopies(
             space.name.where,
@@ -434,7 +438,7 @@ def _findings(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Fin
     worst = max(zip(copies, spaces, strict=True), key=lambda each: each[0].excess)[1]
     pixels = spaces[0]
     below = float(np.median(pixels.held_out.distance))
-    return memorisation_findings(
+    return memorization_findings(
         copies,
         samples=len(queries.samples),
         held_out=len(queries.held_out),
@@ -443,21 +447,21 @@ def _findings(evidence: Evidence, queries: Queries, spaces: Spaces) -> tuple[Fin
     )
 
 
-def _sharpness_of_copies(evidence: Evidence, queries: Queries, space: Space) -> float | None:
+def _sharpness_of_copies(evidence: EvaluationData, queries: Queries, space: Space) -> float | None:
     """Median detail of near copies over that of the training images they resemble."""
     flagged = np.flatnonzero(space.samples.near_copy)
-    sources = evidence.parts.train.images[space.samples.index[flagged]]
+    sources = evidence.splits.train.images[space.samples.index[flagged]]
     above, below = laplacian_energy(queries.samples[flagged]), laplacian_energy(sources)
     known = below > 0
     return float(np.median(above[known] / below[known])) if known.any() else None
 
 
-def _protocols(evidence: Evidence, queries: Queries) -> dict[str, dict[str, Any]]:
-    eye, train = evidence.eye, evidence.parts.train
+def _protocols(evidence: EvaluationData, queries: Queries) -> dict[str, dict[str, Any]]:
+    extractor, train = evidence.extractor, evidence.splits.train
     protocols = {}
     for name in queries.ways:
         protocol = evidence.protocol(
-            eye,
+            extractor,
             training_images=len(train),
             training_hash=train.content_hash,
             samples_looked_at=len(queries.samples),
@@ -467,9 +471,9 @@ def _protocols(evidence: Evidence, queries: Queries) -> dict[str, dict[str, Any]
             floor="held-out test images; for C_T and distances, one half of them over the other",
             smallest_class=FEWEST,
         )
-        if name.key != eye.name:
+        if name.key != extractor.name:
             pixels = f"none: images are compared at {train.shape}"
             protocol |= {"extractor": name.extractor, "resize": pixels}
             protocol |= {"extractor_weights_hash": None}
-        protocols[f"memorisation.{name.key}"] = protocol
+        protocols[f"memorization.{name.key}"] = protocol
     return protocols

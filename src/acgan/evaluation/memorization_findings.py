@@ -1,4 +1,4 @@
-"""What the figures of memorisation say, in words."""
+"""What the figures of memorization say, in words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NearCopies:
         return self.share - self.floor
 
 
-def memorisation_findings(
+def memorization_findings(
     copies: tuple[NearCopies, ...],
     *,
     samples: int,

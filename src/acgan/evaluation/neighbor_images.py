@@ -11,27 +11,27 @@ from PIL import Image, ImageDraw
 from acgan.data.images import Images
 from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import paper
-from acgan.plots.grid import class_sheet, png_bytes, sheet_layout
+from acgan.plots.grid import class_grid, grid_layout, png_bytes
 from acgan.plots.text import font, line_height, shorten
 from acgan.report.section import Picture
 
-_GAP = 14  # pixels between one sample with its neighbours and the next
+_GAP = 14  # pixels between one sample with its neighbors and the next
 _HEADING = 11
 _INK = 40
 _SAMPLES, _HELD_OUT = "#D55E00", "#0072B2"
 
 
-def neighbour_sheet(
+def neighbor_grid(
     names: Sequence[str],
     samples: Sequence[Images],
-    neighbours: Sequence[tuple[str, Sequence[Images]]],
+    neighbors: Sequence[tuple[str, Sequence[Images]]],
 ) -> bytes:
-    """A row for each class: a sample, its neighbours beside it, and so the next samples.
+    """A row for each class: a sample, its neighbors beside it, and so the next samples.
 
     Args:
         names: of the rows.
         samples: one array (n, C, H, W) a row; n may be smaller in some.
-        neighbours: by heading, the images found for these samples, row for row.
+        neighbors: by heading, the images found for these samples, row for row.
 
     Returns:
         A PNG in which every image has its own pixels, enlarged by a whole factor.
@@ -42,25 +42,25 @@ def neighbour_sheet(
         shown = [
             np.concatenate([side[row][column : column + 1] for side in (samples, *sides)])
             for row, sides in [
-                (row, [found for _, found in neighbours]) for row in range(len(names))
+                (row, [found for _, found in neighbors]) for row in range(len(names))
             ]
         ]
-        headings = ["sample", *(heading for heading, _ in neighbours)]
+        headings = ["sample", *(heading for heading, _ in neighbors)]
         panels.append(_panel(shown, list(names) if not column else [""] * len(names), headings))
     width = sum(panel.width for panel in panels) + _GAP * (columns - 1)
     mode = panels[0].mode
-    sheet = Image.new(mode, (width, panels[0].height), 255 if mode == "L" else (255, 255, 255))
+    grid = Image.new(mode, (width, panels[0].height), 255 if mode == "L" else (255, 255, 255))
     left = 0
     for panel in panels:
-        sheet.paste(panel, (left, 0))
+        grid.paste(panel, (left, 0))
         left += panel.width + _GAP
-    return png_bytes(sheet)
+    return png_bytes(grid)
 
 
 def _panel(rows: Sequence[Images], names: Sequence[str], headings: Sequence[str]) -> Image.Image:
-    """One sample a row with its neighbours, and a heading above each column."""
-    picture = class_sheet(rows, names)
-    layout = sheet_layout(rows[0].shape[2:], len(headings), names)
+    """One sample a row with its neighbors, and a heading above each column."""
+    picture = class_grid(rows, names)
+    layout = grid_layout(rows[0].shape[2:], len(headings), names)
     top = line_height(_HEADING)
     paper: int | tuple[int, int, int] = 255 if picture.mode == "L" else (255, 255, 255)
     ink: int | tuple[int, int, int] = _INK if picture.mode == "L" else (_INK, _INK, _INK)
@@ -84,13 +84,13 @@ def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> 
         for axes, (heading, samples, held_out) in zip(
             drawing.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
-            for values, colour, name in (
+            for values, color, name in (
                 (held_out, _HELD_OUT, "held-out real images"),
                 (samples, _SAMPLES, "samples"),
             ):
                 steps = np.sort(values)
                 shares = np.arange(1, len(steps) + 1) / len(steps)
-                axes.step(steps, shares, where="post", color=colour, linewidth=1.8, label=name)
+                axes.step(steps, shares, where="post", color=color, linewidth=1.8, label=name)
             axes.axvline(1, color="#7F7F7F", linewidth=1, linestyle=(0, (4, 2)))
             axes.set(xlim=(0, 2), ylim=(0, 1))
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -5,18 +5,21 @@ What a reader of an evaluation must know of where its figures come from, in sent
 
 from __future__ import annotations
 
-from acgan.classifiers.reference_classifier import Judge
-from acgan.data.images import DataParts
+from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.images import DatasetSplits
 from acgan.model.model import Model
-from acgan.networks.feature_network import TrunkName
+from acgan.networks.feature_network import FeatureNetworkName
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 
-_LIKE: dict[TrunkName, str] = {
+_LIKE: dict[FeatureNetworkName, str] = {
     "judge": "a judge that was fitted, as this evaluation's is, to the model's training part",
     "efficientnet-lite0": "efficientnet-lite0, which is one of the extractors here",
 }
-_OTHER: dict[TrunkName, str] = {"judge": "efficientnet-lite0", "efficientnet-lite0": "the judge"}
+_OTHER: dict[FeatureNetworkName, str] = {
+    "judge": "efficientnet-lite0",
+    "efficientnet-lite0": "the judge",
+}
 
 
 def shared_features(config: RunConfig) -> str | None:
@@ -33,7 +36,7 @@ def shared_features(config: RunConfig) -> str | None:
     """
     if not isinstance(config.discriminator, PretrainedConfig):
         return None
-    network = config.discriminator.trunk.network
+    network = config.discriminator.feature_network.network
     return (
         f"The model's discriminator stands on the first layers of {_LIKE[network]}. Figures made "
         "with that extractor flatter the model beside models whose discriminator began with "
@@ -43,8 +46,8 @@ def shared_features(config: RunConfig) -> str | None:
 
 def origin_notes(
     model: Model | None,
-    parts: DataParts,
-    judge: Judge | None,
+    splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier | None,
     held_out: bool | None,
     own: bool,
 ) -> list[str]:
@@ -57,28 +60,28 @@ def origin_notes(
         held_out: see `acgan.evaluation.evaluation_data.Evidence`.
         own: whether the training part is the one that the model learned from.
     """
-    if judge is None:
+    if reference_classifier is None:
         notes = [
-            f"{parts.name} has no classes, so no judge could learn them: instead of its features "
+            f"{splits.name} has no classes, so no judge could learn them: instead of its features "
             "those of a network are taken that learned from photographs (EfficientNet-Lite0). "
             "They know nothing of what matters in these images in particular."
         ]
     else:
-        accuracy = judge.record.accuracies[parts.test.content_hash]
+        accuracy = reference_classifier.record.accuracies[splits.test.content_hash]
         notes = [
-            f"The judge was fitted to the {judge.record.train_images:,} training images of "
-            f"{parts.name} and is right on {accuracy:.2%} of its {len(parts.test):,} test images; "
+            f"The judge was fitted to the {reference_classifier.record.train_images:,} training images of "
+            f"{splits.name} and is right on {accuracy:.2%} of its {len(splits.test):,} test images; "
             "a figure made with it can be no surer than that."
         ]
-    if model is not None and (labelled := model.split["train"].get("labelled")):
+    if model is not None and (labeled := model.split["train"].get("labeled")):
         notes.append(
-            f"The model learned with the labels of {labelled['images']:,} training images and "
+            f"The model learned with the labels of {labeled['images']:,} training images and "
             "without those of the others; what judges it here may know all labels."
         )
     if model is None:
         notes.append(
             "Nobody here knows what made these pictures or what it learned from: if it was the "
-            f"test part of {parts.name}, no figure means anything."
+            f"test part of {splits.name}, no figure means anything."
         )
     elif held_out is None:
         notes.append(
@@ -88,10 +91,10 @@ def origin_notes(
     elif not own:
         notes.append(
             f"The model learned from other data ({model.config.data.source!r}), none of whose "
-            f"training images are among the validation and test images of {parts.name}. Copies of "
+            f"training images are among the validation and test images of {splits.name}. Copies of "
             "its training images were not looked for: evaluate it with its own data for that."
         )
     if model is not None and (shared := shared_features(model.config)) is not None:
         notes.append(shared)
-    notes.extend(parts.notes)
+    notes.extend(splits.notes)
     return notes

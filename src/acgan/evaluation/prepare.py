@@ -10,49 +10,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from acgan.classifiers.cache import judge_of, judges_folder
+from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.classifiers.extractor import Extractor
 from acgan.classifiers.extractors import build_extractor
-from acgan.classifiers.reference_classifier import Judge
-from acgan.data.batches import mirror_keeps_class
+from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.data.split import image_digests
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.evaluation.evaluation_data import Evidence, Subject
+from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.origin import origin_notes
 from acgan.evaluation.sample_sets import drawn_from, pictures_in
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.model import Model, load
 
 
-def has_same_split(model: Model, parts: DataParts) -> bool:
+def has_same_split(model: Model, splits: DatasetSplits) -> bool:
     """Whether a model's record names exactly these three parts, by their content."""
-    mine = parts.split_record()
+    mine = splits.split_record()
     return all(
         part in model.split and model.split[part]["content_hash"] == mine[part]["content_hash"]
         for part in mine
     )
 
 
-def check_same_split(model: Model, parts: DataParts, name: str) -> None:
+def check_same_split(model: Model, splits: DatasetSplits, name: str) -> None:
     """Refuse data whose test part is not the one that was cut off before the model was trained.
 
     Raises:
         DataError: it is another split, or other data.
     """
-    if has_same_split(model, parts):
+    if has_same_split(model, splits):
         return
     raise DataError(
-        f"{name} was trained on another split than that of {parts.name}: its training images may "
+        f"{name} was trained on another split than that of {splits.name}: its training images may "
         f"be among these test images, so they are no held-out reference. Give the data it was "
         f"trained on (it says {model.config.data.source!r}); or, for a set that it has never seen, "
         "add --other-data"
     )
 
 
-def check_unseen(model: Model, parts: DataParts, name: str) -> bool | None:
+def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
     """Whether no image of validation and test is among the model's own training images.
 
     Args:
@@ -75,11 +75,13 @@ def check_unseen(model: Model, parts: DataParts, name: str) -> bool | None:
         return None
     seen = set(image_digests(own.train))
     shared = sum(
-        digest in seen for part in (parts.validation, parts.test) for digest in image_digests(part)
+        digest in seen
+        for part in (splits.validation, splits.test)
+        for digest in image_digests(part)
     )
     if shared:
         raise DataError(
-            f"{shared} of the validation and test images of {parts.name} are training images of "
+            f"{shared} of the validation and test images of {splits.name} are training images of "
             f"{name}: they cannot judge it as unseen; take data that share none with "
             f"{model.config.data.source!r}"
         )
@@ -117,7 +119,7 @@ class Request:
     seed: int = 0
     extractors: Sequence[str] = EXTRACTORS
     inception_weights: Path | None = None
-    mirror: bool | None = None
+    horizontal_flip: bool | None = None
     other_data: bool = False
 
 
@@ -130,17 +132,17 @@ class Prepared:
         evidence: samples, real parts, judge.
         extractors: in whose features fidelity is measured, the judge first if there is one.
         imagenet: the one of them that knows ImageNet's classes, or None.
-        own_training_part: whether the training part is the one the samples' maker learned from
+        own_training_split: whether the training part is the one the samples' maker learned from
             (for pictures from elsewhere: taken for it).
         mirror: whether mirrored images were taken to be of the same class.
         notes: sentences that a reader of the figures needs.
     """
 
-    evidence: Evidence
+    evidence: EvaluationData
     extractors: tuple[Extractor, ...]
     imagenet: Extractor | None
-    own_training_part: bool
-    mirror: bool
+    own_training_split: bool
+    horizontal_flip: bool
     notes: tuple[str, ...]
 
 
@@ -148,7 +150,9 @@ def prepare_evaluation(
     request: Request,
     watch: Stopwatch,
     *,
-    check: Callable[[Model | None, DataParts, bool], None] = lambda _model, _parts, _asked: None,
+    check: Callable[[Model | None, DatasetSplits, bool], None] = lambda _model, _splits, _asked: (
+        None
+    ),
 ) -> Prepared:
     """Read and check, draw the samples, fit or find the judge; what is cheap and can fail, first.
 
@@ -166,34 +170,45 @@ def prepare_evaluation(
     """
     model = load(request.path) if _holds_model(request.path) else None
     config = _data_config(request, model)
-    parts = watch.timed("data", lambda: load_data(config, progress=watch.progress))
+    splits = watch.timed("data", lambda: load_data(config, progress=watch.progress))
     name = _name(request.path)
-    held_out, own = (None, True) if model is None else _unseen(model, parts, name, request)
-    _check_parts(parts)
-    mirror = request.mirror
-    if mirror is None:
-        mirror = mirror_keeps_class(config.source, parts.shape)
+    held_out, own = (None, True) if model is None else _unseen(model, splits, name, request)
+    _check_splits(splits)
+    horizontal_flip = request.horizontal_flip
+    if horizontal_flip is None:
+        horizontal_flip = flip_keeps_class(config.source, splits.shape)
     imagenet, others = _other_extractors(request)
     if model is not None:
-        check(model, parts, model.conditional)
-    subject = watch.timed("samples", lambda: _subject(request, model, parts, name, watch.progress))
-    if model is None:
-        check(None, parts, subject.conditional)
-    judge: Judge | None = None
-    if len(parts.classes) > 1:
-        judge = watch.timed("judge", lambda: _judge(parts, mirror, watch.progress))
-    instead = None if judge else (imagenet or build_extractor("efficientnet-lite0"))
-    evidence = Evidence(
-        subject, parts, judge, held_out, request.seed, judges_folder(), watch.progress, instead
+        check(model, splits, model.conditional)
+    sample_set = watch.timed(
+        "samples", lambda: _sample_set(request, model, splits, name, watch.progress)
     )
-    extractors = (evidence.eye, *(each for each in others if each is not instead))
+    if model is None:
+        check(None, splits, sample_set.conditional)
+    reference_classifier: ReferenceClassifier | None = None
+    if len(splits.classes) > 1:
+        reference_classifier = watch.timed(
+            "judge", lambda: _reference_classifier(splits, horizontal_flip, watch.progress)
+        )
+    instead = None if reference_classifier else (imagenet or build_extractor("efficientnet-lite0"))
+    evidence = EvaluationData(
+        sample_set,
+        splits,
+        reference_classifier,
+        held_out,
+        request.seed,
+        reference_classifiers_folder(),
+        watch.progress,
+        instead,
+    )
+    extractors = (evidence.extractor, *(each for each in others if each is not instead))
     return Prepared(
         evidence=evidence,
         extractors=extractors,
         imagenet=imagenet,
-        own_training_part=own,
-        mirror=mirror,
-        notes=tuple(origin_notes(model, parts, judge, held_out, own)),
+        own_training_split=own,
+        horizontal_flip=horizontal_flip,
+        notes=tuple(origin_notes(model, splits, reference_classifier, held_out, own)),
     )
 
 
@@ -235,21 +250,21 @@ def _data_config(request: Request, model: Model | None) -> DataConfig:
 
 
 def _unseen(
-    model: Model, parts: DataParts, name: str, request: Request
+    model: Model, splits: DatasetSplits, name: str, request: Request
 ) -> tuple[bool | None, bool]:
     """Whether the reference is known to be unseen, and whether the training part is the model's."""
     if not request.other_data:
-        check_same_split(model, parts, name)
-    if has_same_split(model, parts):
+        check_same_split(model, splits, name)
+    if has_same_split(model, splits):
         return True, True
-    return check_unseen(model, parts, name), False
+    return check_unseen(model, splits, name), False
 
 
-def _check_parts(parts: DataParts) -> None:
-    for part_name, part in (("validation", parts.validation), ("test", parts.test)):
+def _check_splits(splits: DatasetSplits) -> None:
+    for part_name, part in (("validation", splits.validation), ("test", splits.test)):
         if not len(part):
             raise DataError(
-                f"{parts.name} has no {part_name} image, and every figure needs real images that "
+                f"{splits.name} has no {part_name} image, and every figure needs real images that "
                 "nothing was trained on; add images, or raise that part's share in the run"
             )
 
@@ -263,21 +278,23 @@ def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extract
     return built.get("efficientnet-lite0"), tuple(built.values())
 
 
-def _subject(
-    request: Request, model: Model | None, parts: DataParts, name: str, progress: StageProgress
-) -> Subject:
+def _sample_set(
+    request: Request, model: Model | None, splits: DatasetSplits, name: str, progress: StageProgress
+) -> SampleSet:
     total, seed = request.samples, request.seed
     if model is None:
-        return pictures_in(request.path, parts, total=total, seed=seed, progress=progress)
+        return pictures_in(request.path, splits, total=total, seed=seed, progress=progress)
     run = request.path.parent if (request.path / "model.json").is_file() else request.path
-    return drawn_from(model, parts, total=total, seed=seed, name=name, run=run, progress=progress)
+    return drawn_from(model, splits, total=total, seed=seed, name=name, run=run, progress=progress)
 
 
-def _judge(parts: DataParts, mirror: bool, progress: StageProgress) -> Judge:
+def _reference_classifier(
+    splits: DatasetSplits, horizontal_flip: bool, progress: StageProgress
+) -> ReferenceClassifier:
     def told(seen: int, total: int, _loss: float) -> None:
         progress("fitting the judge, kept for the next time", seen, total)
 
-    return judge_of(parts, flip=mirror, progress=told)
+    return cached_reference_classifier(splits, flip=horizontal_flip, progress=told)
 
 
 def _name(path: Path) -> str:

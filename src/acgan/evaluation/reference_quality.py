@@ -122,17 +122,17 @@ def judge_samples(samples: Images, asked: Labels, against: Reference) -> JudgedQ
     if not len(samples):
         raise DataError("there are no samples to judge; draw at least one")
     real, names = against.real, tuple(each.name for each in against.real.classes)
-    answers = against.judge.answers(samples)
-    agreement = class_agreement(answers.logits, asked)
-    ratios = variance_ratio(answers.features, asked, against.features, real.labels, len(names))
+    predictions = against.reference_classifier.predict(samples)
+    agreement = class_agreement(predictions.logits, asked)
+    ratios = variance_ratio(predictions.features, asked, against.features, real.labels, len(names))
     return JudgedQuality(
         classes=names,
         accuracy=agreement.overall,
         class_accuracy=tuple(agreement.per_class.tolist()),
-        frechet=_frechet(answers.features, against.features),
+        frechet=_frechet(predictions.features, against.features),
         floor=against.floor,
         class_frechet=tuple(
-            _frechet(answers.features[asked == label], against.features[real.labels == label])
+            _frechet(predictions.features[asked == label], against.features[real.labels == label])
             for label in range(len(names))
         ),
         class_variance_ratio=tuple(ratios.tolist()),
@@ -148,9 +148,9 @@ def _frechet(samples: Float32Array, real: Float32Array) -> float:
 
 
 def _protocol(asked: list[int], against: Reference) -> dict[str, Any]:
-    judge = against.judge
+    reference_classifier = against.reference_classifier
     return {
-        "extractor": f"judge, {judge.network.head.in_features} pooled penultimate features",
+        "extractor": f"judge, {reference_classifier.network.head.in_features} pooled penultimate features",
         "samples": sum(asked),
         "samples_per_class": asked,
         "reference": against.part,
@@ -162,10 +162,10 @@ def _protocol(asked: list[int], against: Reference) -> dict[str, Any]:
         "floor_draws": against.floor_draws,
         "floor_seed": against.floor_seed,
         "judge_accuracy": dict(against.accuracy),
-        "judge_train_hash": judge.record.train_hash,
-        "judge_train_images": judge.record.train_images,
-        "judge_seed": judge.record.seed,
-        "judge_weights_hash": judge.weights_hash(),
+        "judge_train_hash": reference_classifier.record.train_hash,
+        "judge_train_images": reference_classifier.record.train_images,
+        "judge_seed": reference_classifier.record.seed,
+        "judge_weights_hash": reference_classifier.weights_hash(),
     }
 
 

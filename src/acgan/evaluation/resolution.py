@@ -15,13 +15,13 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from acgan.classifiers.extractor import Answers
-from acgan.data.images import Images, ImageShape, LabelledImages, Labels
+from acgan.classifiers.extractor import Predictions
+from acgan.data.images import Images, ImageShape, LabeledImages, Labels
 from acgan.data.split import pick
-from acgan.evaluation.evaluation_data import Evidence
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
-    Reader,
+    LabelClassifier,
     Share,
     real_answers,
     share_beside_real,
@@ -82,7 +82,7 @@ class ResolutionResult:
         protocol: of its figures.
     """
 
-    reader: Reader
+    reader: LabelClassifier
     shares: tuple[Share, Share, Share]
     protocol: dict[str, Any]
 
@@ -128,30 +128,30 @@ class ResolutionResult:
         return full.value, half.value, full.floor, half.floor
 
 
-def resolution(evidence: Evidence, reader: Reader) -> ResolutionResult:
+def resolution(evidence: EvaluationData, reader: LabelClassifier) -> ResolutionResult:
     """At most 2 000 samples and 2 000 real test images, of each class as many, by one reader.
 
     Args:
         evidence: samples and real parts.
         reader: asked about the classes that it knows.
     """
-    subject, test, extractor = evidence.subject, evidence.parts.test, reader.extractor
-    ours = _chosen(evidence, reader, subject.asked)
+    sample_set, test, extractor = evidence.sample_set, evidence.splits.test, reader.extractor
+    ours = _chosen(evidence, reader, sample_set.asked)
     theirs = _chosen(evidence, reader, test.labels)
     real = test.subset(theirs)
     shares = []
     for _, words, factor in _STEPS:
         if factor == 1:
-            seen = _of(evidence.samples_seen_by(extractor), ours)
-            real_seen = _of(evidence.part_seen_by(extractor, "test"), theirs)
+            seen = _of(evidence.sample_predictions(extractor), ours)
+            real_seen = _of(evidence.split_predictions(extractor, "test"), theirs)
         else:
             told = partial(evidence.progress, f"{extractor.name}: images at {words}")
-            less = LabelledImages(reduced(real.images, factor), real.labels, real.classes)
-            seen = extractor.answers(reduced(subject.samples[ours], factor), progress=told)
+            less = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
+            seen = extractor.predict(reduced(sample_set.samples[ours], factor), progress=told)
             real_seen = real_answers(evidence, extractor, less, told)
         shares.append(
             share_beside_real(
-                reader.agreement(seen, subject.asked[ours]),
+                reader.agreement(seen, sample_set.asked[ours]),
                 reader.agreement(real_seen, real.labels),
             )
         )
@@ -188,13 +188,15 @@ def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> 
     )
 
 
-def _chosen(evidence: Evidence, reader: Reader, labels: Labels) -> npt.NDArray[np.int64]:
+def _chosen(
+    evidence: EvaluationData, reader: LabelClassifier, labels: Labels
+) -> npt.NDArray[np.int64]:
     """Ascending indices of as many images of each known class as there are, up to the limit."""
     counts = np.bincount(labels, minlength=len(evidence.names))
     each = -(-MOST_IMAGES // int(reader.known.sum()))
     wanted = np.where(reader.known, np.minimum(counts, each), 0).astype(np.int64)
-    return pick(labels, evidence.parts.classes, wanted, seed=evidence.seed)
+    return pick(labels, evidence.splits.classes, wanted, seed=evidence.seed)
 
 
-def _of(answers: Answers, indices: npt.NDArray[np.int64]) -> Answers:
-    return Answers(answers.logits[indices], answers.features[indices])
+def _of(predictions: Predictions, indices: npt.NDArray[np.int64]) -> Predictions:
+    return Predictions(predictions.logits[indices], predictions.features[indices])

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
-from acgan.data.images import ClassName, DataParts, Images, Labels, find_class
+from acgan.data.images import ClassName, DatasetSplits, Images, Labels, find_class
 from acgan.data.layout import ONLY_CLASS
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.evaluation_data import Subject
+from acgan.evaluation.evaluation_data import SampleSet
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import Int64Array
 from acgan.model.model import Model
@@ -52,14 +52,14 @@ def counts_per_class(reference: Int64Array, total: int) -> Int64Array:
 
 def drawn_from(
     model: Model,
-    parts: DataParts,
+    splits: DatasetSplits,
     *,
     total: int,
     seed: int,
     name: str,
     run: Path | None,
     progress: StageProgress,
-) -> Subject:
+) -> SampleSet:
     """Samples of a model, class after class, each class from the same first seed on.
 
     Of a model without classes, seed after seed; the data's classes are then nothing to it.
@@ -68,39 +68,39 @@ def drawn_from(
         DataError: the data's size, channels or classes are not the model's.
         UsageError: fewer samples than classes, or a seed outside its range.
     """
-    if model.shape != parts.shape:
+    if model.shape != splits.shape:
         raise DataError(
-            f"{name} draws images of {model.shape}, {parts.name} holds images of {parts.shape} "
-            "(height×width×channels); evaluate it with data of its own size and colour"
+            f"{name} draws images of {model.shape}, {splits.name} holds images of {splits.shape} "
+            "(height×width×channels); evaluate it with data of its own size and color"
         )
     if not model.conditional:
-        return _drawn_without_classes(model, parts, total, seed, name, run, progress)
-    drawn, real = ([each.name for each in some] for some in (model.classes, parts.classes))
+        return _drawn_without_classes(model, splits, total, seed, name, run, progress)
+    drawn, real = ([each.name for each in some] for some in (model.classes, splits.classes))
     if drawn != real:
         raise DataError(
-            f"{name} draws the classes {_listed(drawn)}; {parts.name} has {_listed(real)}: "
+            f"{name} draws the classes {_listed(drawn)}; {splits.name} has {_listed(real)}: "
             "evaluate it with the data it was trained on, or others of the same classes"
         )
-    counts = counts_per_class(parts.test.class_counts, total)
+    counts = counts_per_class(splits.test.class_counts, total)
     labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     seeds = np.concatenate([np.array(check_seeds(seed, int(count))) for count in counts])
     samples = _draw(model, labels, seeds, progress)
-    return Subject(name, samples, labels, parts.classes, model, run, _origin(model, seed))
+    return SampleSet(name, samples, labels, splits.classes, model, run, _origin(model, seed))
 
 
 def _drawn_without_classes(
     model: Model,
-    parts: DataParts,
+    splits: DatasetSplits,
     total: int,
     seed: int,
     name: str,
     run: Path | None,
     progress: StageProgress,
-) -> Subject:
+) -> SampleSet:
     samples = _draw(model, None, np.array(check_seeds(seed, total)), progress)
     asked, origin = np.zeros(total, np.int64), _origin(model, seed)
-    return Subject(
-        name, samples, asked, parts.classes, model, run, origin=origin, conditional=False
+    return SampleSet(
+        name, samples, asked, splits.classes, model, run, origin=origin, conditional=False
     )
 
 
@@ -123,13 +123,13 @@ def _origin(model: Model, seed: int) -> dict[str, Any]:
         "recipe": model.config.recipe,
         "training_seed": model.config.seed,
         "sample_seed": seed,
-        "precision": model.drawing_precision(),
+        "precision": model.sampling_precision(),
     }
 
 
 def pictures_in(
-    folder: Path, parts: DataParts, *, total: int, seed: int, progress: StageProgress
-) -> Subject:
+    folder: Path, splits: DatasetSplits, *, total: int, seed: int, progress: StageProgress
+) -> SampleSet:
     """Generated pictures in a folder with one sub-folder a class, from whatever tool.
 
     Args:
@@ -146,10 +146,10 @@ def pictures_in(
     """
     source = load_folder(folder, DataConfig(source=str(folder)), progress)
     found, shape = source.everything, source.everything.shape
-    if shape != parts.shape:
+    if shape != splits.shape:
         raise DataError(
-            f"the pictures in {folder} are of {shape}, {parts.name} holds images of {parts.shape} "
-            "(height×width×channels); give data of the pictures' size (--image-size) and colour"
+            f"the pictures in {folder} are of {shape}, {splits.name} holds images of {splits.shape} "
+            "(height×width×channels); give data of the pictures' size (--image-size) and color"
         )
     origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
     name = folder.resolve().name
@@ -157,10 +157,10 @@ def pictures_in(
         chosen = _even_choice(found.labels, total, seed)
         asked = np.zeros(len(chosen), np.int64)
         images = found.images[chosen]
-        return Subject(name, images, asked, parts.classes, origin=origin, conditional=False)
-    labels = _matched(found.classes, parts.classes, folder)[found.labels]
+        return SampleSet(name, images, asked, splits.classes, origin=origin, conditional=False)
+    labels = _matched(found.classes, splits.classes, folder)[found.labels]
     chosen = _even_choice(labels, total, seed)
-    return Subject(name, found.images[chosen], labels[chosen], parts.classes, origin=origin)
+    return SampleSet(name, found.images[chosen], labels[chosen], splits.classes, origin=origin)
 
 
 def _matched(

@@ -57,7 +57,7 @@ class ExecutionConfig(Config):
 
 @final
 @dataclass(frozen=True)
-class Choices:
+class Execution:
     """The decided execution.
 
     Attributes:
@@ -114,7 +114,7 @@ class Choices:
         return compiled
 
 
-def choose_execution(config: ExecutionConfig) -> Choices:
+def choose_execution(config: ExecutionConfig) -> Execution:
     """Decide what ``auto`` means on this machine.
 
     Raises:
@@ -129,7 +129,7 @@ def choose_execution(config: ExecutionConfig) -> Choices:
         precision = "bf16" if fast_bfloat16(device) else "fp32"
     if config.compile == "always":
         check_compiler(device)
-    return Choices(
+    return Execution(
         device=device,
         precision=precision,
         threads=config.threads or torch.get_num_threads(),

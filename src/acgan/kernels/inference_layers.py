@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from acgan.kernels.space_to_depth import ChannelsToSquares
+from acgan.kernels.space_to_depth import DepthToSpace
 
 _LARGEST_WINDOWED = 7  # pixels a side; from 8 on it was slower, but for 512 channels
 _UNIT = torch.complex128  # the widest unit that torch copies; holds eight channels in bfloat16
@@ -19,7 +19,7 @@ _CHANNELS_IN_UNIT = 8
 
 
 @final
-class WindowedDoubling(nn.Module):
+class WindowedUpsampling(nn.Module):
     """A transposed convolution of 4×4, stride 2, padding 1, as a convolution of 2×2 windows.
 
     Output row o = 2w − a, with a = 0 or 1, sees the input rows w − 1 and w alone, by the kernel's
@@ -72,12 +72,12 @@ class WindowedDoubling(nn.Module):
 
 @final
 class PairedShuffle(nn.Module):
-    """`ChannelsToSquares(2)` for any number of channels, channels-last and in bfloat16."""
+    """`DepthToSpace(2)` for any number of channels, channels-last and in bfloat16."""
 
     @staticmethod
     def replaces(layer: nn.Module) -> bool:
         """Whether ``layer`` is a pixel shuffle to squares of 2×2."""
-        return isinstance(layer, ChannelsToSquares) and layer.side == 2
+        return isinstance(layer, DepthToSpace) and layer.side == 2
 
     def forward(self, maps: Tensor) -> Tensor:
         """bfloat16 (N, C, 2H, 2W), contiguous, from bfloat16 (N, 4C, H, W)."""

@@ -1,6 +1,6 @@
 """Space to depth and depth to space: squares of pixels as channels, and channels as squares.
 
-For one channel in bfloat16 on a CPU two neighbours in a row are moved as one number of 32 bits, in
+For one channel in bfloat16 on a CPU two neighbors in a row are moved as one number of 32 bits, in
 a fifth of the time that torch takes. Nothing is computed: the values are torch's, bit for bit.
 """
 
@@ -32,7 +32,7 @@ class _Squares(nn.Module):
 
 
 @final
-class ChannelsToSquares(_Squares):
+class DepthToSpace(_Squares):
     """`nn.PixelShuffle` (Shi et al. 2016, §3.2)."""
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -44,8 +44,8 @@ class ChannelsToSquares(_Squares):
 
 
 @final
-class SquaresToChannels(_Squares):
-    """`nn.PixelUnshuffle`, the inverse of `ChannelsToSquares`."""
+class SpaceToDepth(_Squares):
+    """`nn.PixelUnshuffle`, the inverse of `DepthToSpace`."""
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C·s², H, W) from (N, C, s·H, s·W); channels-last where pairs are moved."""

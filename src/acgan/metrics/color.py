@@ -1,6 +1,6 @@
-"""How much images differ in brightness and in colour, beside others.
+"""How much images differ in brightness and in color, beside others.
 
-Features of a classifier hardly see this: a class may come in a single colour scheme while the
+Features of a classifier hardly see this: a class may come in a single color scheme while the
 variance of such features is nearly that of real images.
 """
 
@@ -15,7 +15,7 @@ NEGLIGIBLE = 0.25
 """Variance between images, in squared levels of 0 to 255, that rounding alone may give."""
 
 
-def mean_colours(images: UInt8Array) -> Float64Array:
+def mean_colors(images: UInt8Array) -> Float64Array:
     """The mean of each channel of each image.
 
     Args:
@@ -24,8 +24,8 @@ def mean_colours(images: UInt8Array) -> Float64Array:
     Returns:
         float64 (N, C), levels of 0 to 255.
     """
-    colours: Float64Array = images.mean(axis=(2, 3), dtype=np.float64)
-    return colours
+    colors: Float64Array = images.mean(axis=(2, 3), dtype=np.float64)
+    return colors
 
 
 def brightness_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
@@ -37,27 +37,27 @@ def brightness_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
     return _ratio(_brightness(a), _brightness(b))
 
 
-def colour_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
-    """Variance of the images' mean colours in ``a`` over that in ``b``, brightness left out.
+def color_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
+    """Variance of the images' mean colors in ``a`` over that in ``b``, brightness left out.
 
-    A mean colour is the mean of each channel less the mean of all; the variances of the channels
+    A mean color is the mean of each channel less the mean of all; the variances of the channels
     are summed, as in `acgan.metrics.variance_ratio.variance_ratio`.
 
     Returns:
         The ratio; NaN for images of one channel, where a set has fewer than two images, or where
-        ``b`` is all of one colour, as grey images stored in three channels are.
+        ``b`` is all of one color, as gray images stored in three channels are.
     """
     return _ratio(_tint(a), _tint(b))
 
 
 def _brightness(images: UInt8Array) -> Float64Array:
-    brightness: Float64Array = mean_colours(images).mean(axis=1, keepdims=True)
+    brightness: Float64Array = mean_colors(images).mean(axis=1, keepdims=True)
     return brightness
 
 
 def _tint(images: UInt8Array) -> Float64Array:
-    colours = mean_colours(images)
-    tint: Float64Array = colours - colours.mean(axis=1, keepdims=True)
+    colors = mean_colors(images)
+    tint: Float64Array = colors - colors.mean(axis=1, keepdims=True)
     return tint
 
 

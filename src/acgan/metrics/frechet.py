@@ -72,7 +72,7 @@ def frechet_distance(a: Array, b: Array) -> float:
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½), with unbiased covariances (N − 1), in float64
     throughout (Dowson & Landau 1982; Heusel et al. 2017, eq. 6).
 
-    With centred features Qᵢ Rᵢ = Xᵢ / √(Nᵢ − 1), Σᵢ = Rᵢᵀ Rᵢ, and the eigenvalues of Σ₁ Σ₂ are the
+    With centered features Qᵢ Rᵢ = Xᵢ / √(Nᵢ − 1), Σᵢ = Rᵢᵀ Rᵢ, and the eigenvalues of Σ₁ Σ₂ are the
     squared singular values of R₁ R₂ᵀ. So the trace of the root is the sum of those singular
     values: no root of a rounding error is taken, and the result is as exact for features of
     deficient rank (fewer images than features, dead features) as for others. torch-fidelity takes

@@ -43,7 +43,7 @@ def classifier_score(logits: Array, asked: IntegerArray, classes: int) -> Classi
     the more classes the classifier knows; compare at equal counts.
 
     Args:
-        logits: (N, L), unnormalised, over the L classes that the classifier knows.
+        logits: (N, L), unnormalized, over the L classes that the classifier knows.
         asked: (N,), each in [0, K).
         classes: K.
 

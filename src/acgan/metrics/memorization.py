@@ -186,7 +186,7 @@ def copying_test(
 def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
     """The training image with the smallest sum of absolute differences: the paper's own probe.
 
-    Odena et al. (2017, §4.4) show these neighbours. Sums over runs of pixels never differ by more
+    Odena et al. (2017, §4.4) show these neighbors. Sums over runs of pixels never differ by more
     than the pixels do (Σ|aᵢ − bᵢ| ≥ |Σaᵢ − Σbᵢ|), so training images are looked at in the order of
     that bound, until it exceeds the best found.
 

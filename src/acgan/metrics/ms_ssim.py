@@ -66,7 +66,7 @@ def ms_ssim(a: UInt8Array, b: UInt8Array, scales: SsimScales | None = None) -> F
     and the mean luminance term of the last, each to the power of its weight; Gaussian window of
     σ 1.5 without padding, scales halved by averaging, K₁ .01 and K₂ .03. As in pytorch-msssim,
     negative terms count as 0, an odd side is padded with a line of zeros before it is halved,
-    and colour images have the mean over their channels.
+    and color images have the mean over their channels.
 
     Args:
         a: uint8 (N, C, H, W).

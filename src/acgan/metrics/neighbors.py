@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among some ten thousand images, fast enough to be asked every time."""
+"""Exact nearest neighbors among some ten thousand images, fast enough to be asked every time."""
 
 from __future__ import annotations
 
@@ -173,31 +173,31 @@ class NearestSearch:
     def _reduced(self, rows: Array) -> Tensor:
         """float32 (N, axes + 1): coordinates along the axes, and the length of what is left."""
         if self._axes is None:
-            return self._centred(rows)
+            return self._centered(rows)
         axes = torch.from_numpy(self._axes)
         result = torch.empty(len(rows), axes.shape[1] + 1)
         for start in range(0, len(rows), _BASE):
             part = slice(start, start + _BASE)
-            centred = self._centred(rows[part])
-            along = torch.mm(centred, axes, out=result[part, :-1])
-            left = centred.square().sum(dim=1) - along.square().sum(dim=1)
+            centered = self._centered(rows[part])
+            along = torch.mm(centered, axes, out=result[part, :-1])
+            left = centered.square().sum(dim=1) - along.square().sum(dim=1)
             result[part, -1] = left.clamp_(min=0).sqrt_()
         return result
 
-    def _centred(self, rows: Array) -> Tensor:
+    def _centered(self, rows: Array) -> Tensor:
         precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded once it is small
-        centred = rows.astype(precision) - self._mean.astype(precision)
-        return torch.from_numpy(centred.astype(np.float32, copy=False))
+        centered = rows.astype(precision) - self._mean.astype(precision)
+        return torch.from_numpy(centered.astype(np.float32, copy=False))
 
 
 def _flat(rows: Array) -> Array:
     return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
 
 
-def _principal_axes(centred: Float64Array) -> npt.NDArray[np.float32]:
+def _principal_axes(centered: Float64Array) -> npt.NDArray[np.float32]:
     """Orthonormal (F, at most ``_AXES``), along which the rows vary most."""
-    _, vectors = np.linalg.eigh(centred @ centred.T)
-    axes, _ = np.linalg.qr(centred.T @ vectors[:, ::-1][:, :_AXES])
+    _, vectors = np.linalg.eigh(centered @ centered.T)
+    axes, _ = np.linalg.qr(centered.T @ vectors[:, ::-1][:, :_AXES])
     return np.ascontiguousarray(axes, dtype=np.float32)
 
 

@@ -1,7 +1,7 @@
 """Precision, recall, density and coverage: two sets of features as unions of balls.
 
 A set's manifold is the union of balls around its points, each as large as the distance to the
-point's k-th nearest neighbour in its own set, the point itself not counted.
+point's k-th nearest neighbor in its own set, the point itself not counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from acgan.errors import DataError
 from acgan.metrics.arrays import Array, Float64Array
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 """k, as Naeem et al. 2020 choose it (section 4.3.1)."""
 SMALLEST_MANIFOLD_COUNT = 100
 """Images a side below which none of the four is given: each is a share of so many images, so its
@@ -48,7 +48,7 @@ def manifold(
     fake: Array,
     real: Array,
     *,
-    k: int = NEIGHBOURS,
+    k: int = NEIGHBORS,
     fake_radii: Float64Array | None = None,
     real_radii: Float64Array | None = None,
 ) -> Manifold:
@@ -59,13 +59,13 @@ def manifold(
     Balls are closed: on their surface is inside, as in the formula of Kynkäänniemi et al. (eq. 1)
     and in torch-fidelity; prdc counts only what lies strictly inside. The two differ on ties alone,
     where the closed ball gives a model that repeats the real images precision 1 and not 0.
-    Distances are float64, by |x|² + |y|² − 2 x·y of centred features; squared ones that differ by
+    Distances are float64, by |x|² + |y|² − 2 x·y of centered features; squared ones that differ by
     less than 1e-12 of the largest squared length count as tied.
 
     Args:
         fake: features of the samples, (N, F), N > k, any real dtype.
         real: features of real images, (M, F), M > k.
-        k: which neighbour's distance is a ball's radius; the point itself is none.
+        k: which neighbor's distance is a ball's radius; the point itself is none.
         fake_radii: `ball_radii` of ``fake`` with the same k, where they are known.
         real_radii: likewise of ``real``.
 
@@ -77,9 +77,9 @@ def manifold(
     around_fake = ball_radii(fake, k) if fake_radii is None else fake_radii
     around_real = ball_radii(real, k) if real_radii is None else real_radii
     fake, real = _checked(fake, k), _checked(real, k)
-    centre = real.mean(axis=0)
-    fake -= centre
-    real -= centre
+    center = real.mean(axis=0)
+    fake -= center
+    real -= center
     left, right = _left(real), _right(fake)
     tie = _TIE * max(left[:, -2].max(), right[:, -1].max())
     reach_of_fake, reach_of_real = np.square(around_fake) + tie, np.square(around_real) + tie
@@ -103,8 +103,8 @@ def manifold(
     )
 
 
-def ball_radii(features: Array, k: int = NEIGHBOURS) -> Float64Array:
-    """Distance of each point to its k-th nearest neighbour among the others.
+def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
+    """Distance of each point to its k-th nearest neighbor among the others.
 
     Args:
         features: (N, F), N > k, any real dtype.
@@ -126,7 +126,7 @@ def ball_radii(features: Array, k: int = NEIGHBOURS) -> Float64Array:
             columns = slice(j, j + _BLOCK)
             distances = left[rows] @ right[columns].T
             if i == j:
-                np.fill_diagonal(distances, np.inf)  # the point itself is no neighbour
+                np.fill_diagonal(distances, np.inf)  # the point itself is no neighbor
             block = torch.from_numpy(distances)
             nearest[rows] = _smallest(nearest[rows], block)
             if i != j:
@@ -158,9 +158,9 @@ def _checked(features: Array, k: int) -> Float64Array:
         raise ValueError(f"k must be at least 1, not {k}")
     if len(features) <= k:
         raise DataError(
-            f"the {k}-th nearest neighbour needs more than {k} images a side, not {len(features)}"
+            f"the {k}-th nearest neighbor needs more than {k} images a side, not {len(features)}"
         )
     values = features.astype(np.float64)
     if not np.isfinite(values).all():
-        raise DataError("neighbours need finite features; some are infinite or NaN")
+        raise DataError("neighbors need finite features; some are infinite or NaN")
     return values

@@ -10,7 +10,7 @@ _CHUNK = 1024
 
 
 def laplacian_energy(images: UInt8Array) -> Float64Array:
-    """Mean squared response to the Laplacian (4 neighbours minus 4 times the centre), per image.
+    """Mean squared response to the Laplacian (4 neighbors minus 4 times the center), per image.
 
     It sees edges and grain and no smooth shading: blur lowers it many times over, noise raises it.
 
@@ -18,7 +18,7 @@ def laplacian_energy(images: UInt8Array) -> Float64Array:
         images: uint8 (N, C, H, W).
 
     Returns:
-        float64 (N,), in squared grey values of 0 to 255, over all inner pixels and channels; NaN
+        float64 (N,), in squared gray values of 0 to 255, over all inner pixels and channels; NaN
         for images with a side below 3 pixels, which have no inner pixel.
     """
     count, _, height, width = images.shape

@@ -42,8 +42,8 @@ class StyleKept:
 def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]:
     """Plain properties that an image of any class has.
 
-    Grey: brightness (mean), contrast (standard deviation) and slant, the shear that the second
-    moments of what differs from the border show. Colour: brightness, contrast, and warmth (mean
+    Gray: brightness (mean), contrast (standard deviation) and slant, the shear that the second
+    moments of what differs from the border show. Color: brightness, contrast, and warmth (mean
     red minus mean blue).
 
     Args:
@@ -53,10 +53,10 @@ def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]
         The S names, and float64 (N, S).
     """
     pixels = images.astype(np.float64)
-    colour = images.shape[1] == 3
-    luma = np.tensordot(pixels, _LUMA, axes=([1], [0])) if colour else pixels[:, 0]
+    color = images.shape[1] == 3
+    luma = np.tensordot(pixels, _LUMA, axes=([1], [0])) if color else pixels[:, 0]
     brightness, contrast = luma.mean(axis=(1, 2)), luma.std(axis=(1, 2))
-    if colour:
+    if color:
         warmth = pixels[:, 0].mean(axis=(1, 2)) - pixels[:, 2].mean(axis=(1, 2))
         return ("brightness", "contrast", "warmth"), np.stack([brightness, contrast, warmth], 1)
     return ("brightness", "contrast", "slant"), np.stack([brightness, contrast, _slant(luma)], 1)
@@ -65,7 +65,7 @@ def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]
 def style_kept(images: UInt8Array, *, seed: int) -> StyleKept:
     """How far the seed alone decides an image's style, whatever its class.
 
-    Each statistic is standardised within its class, which takes out what the class decides; then
+    Each statistic is standardized within its class, which takes out what the class decides; then
     the correlation over seeds of every two classes is taken, and averaged: 1 where a seed means
     the same in every class, 0 where it means nothing across classes. This is the share of the
     variance within classes that the seed explains in all of them (an intraclass correlation).
@@ -96,14 +96,14 @@ def style_kept(images: UInt8Array, *, seed: int) -> StyleKept:
 
 
 def _mean_correlation(scores: Float64Array) -> float:
-    """Of every two columns of standardised (n, K): from the variance of the rows' sums."""
+    """Of every two columns of standardized (n, K): from the variance of the rows' sums."""
     columns = scores.shape[1]
     together = float(np.square(scores.sum(axis=1)).mean())
     return float((together - columns) / (columns * (columns - 1)))
 
 
 def _slant(luma: npt.NDArray[Any]) -> Float64Array:
-    """Pixels to the left for each pixel down, (N,); 0 for an image all of one grey."""
+    """Pixels to the left for each pixel down, (N,); 0 for an image all of one gray."""
     count, height, width = luma.shape
     border = np.concatenate([luma[:, 0], luma[:, -1], luma[:, :, 0], luma[:, :, -1]], axis=1)
     ink = np.abs(luma - np.median(border, axis=1)[:, None, None])

@@ -29,8 +29,8 @@ def model_card(
         config: with every choice resolved.
         shape: of the images.
         classes: in label order.
-        split: `DataParts.split_record`.
-        data_name: `DataParts.name`.
+        split: `DatasetSplits.split_record`.
+        data_name: `DatasetSplits.name`.
         images_seen: real images that D has seen.
     """
     objective = config.objective
@@ -47,7 +47,7 @@ def model_card(
 | generator | {config.generator.family}, averaged weights (EMA) |
 | discriminator | {config.discriminator.family}, with {_heads(objective)} |
 {_objective_rows(objective)}
-| images | {shape.height} × {shape.width} pixels, {"grey" if shape.channels == 1 else "colour"} |
+| images | {shape.height} × {shape.width} pixels, {"gray" if shape.channels == 1 else "color"} |
 
 Everything else that shaped it is in `config.json`.
 
@@ -63,7 +63,7 @@ Three disjoint parts of `{data_name}`, cut before training; the networks learned
 The hash tells whether other images are the same ones.
 
 {_split_table(split)}
-{_labelled(split)}
+{_labeled(split)}
 ## Drawing
 
 ```
@@ -87,8 +87,8 @@ images = model.sample({words.argument}count=16, seed=0)  # uint8 (16, {", ".join
 - {words.rare}, and single training images may be reproduced.
 - Whoever trains a classifier on these pictures should test it on real ones.
 - Pictures are byte-identical on the same kind of machine with the same versions; elsewhere single
-  grey levels may differ.
-- The licence of the training images applies to what is derived from them, as far as it reaches.
+  gray levels may differ.
+- The license of the training images applies to what is derived from them, as far as it reaches.
 """
 
 
@@ -200,9 +200,9 @@ def _split_table(split: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(["| part | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
 
 
-def _labelled(split: Mapping[str, Mapping[str, Any]]) -> str:
-    """A paragraph where not all training images were labelled."""
-    known = split["train"].get("labelled")
+def _labeled(split: Mapping[str, Mapping[str, Any]]) -> str:
+    """A paragraph where not all training images were labeled."""
+    known = split["train"].get("labeled")
     if known is None:
         return ""
     return (

@@ -243,8 +243,8 @@ def save_model(
         config: with every choice resolved.
         shape: of the images.
         classes: in label order.
-        split: `DataParts.split_record`.
-        data_name: `DataParts.name`.
+        split: `DatasetSplits.split_record`.
+        data_name: `DatasetSplits.name`.
         generator_state: averaged weights and buffers, any device and memory format.
         discriminator_state: likewise.
         images_seen: real images that D has seen.
@@ -320,8 +320,8 @@ def save_model_set(
         config: of the whole, with its ``classes_per_model``.
         shape: of the images.
         classes: of all members, in label order.
-        split: `DataParts.split_record` of the whole.
-        data_name: `DataParts.name`.
+        split: `DatasetSplits.split_record` of the whole.
+        data_name: `DatasetSplits.name`.
         images_seen: real images that all discriminators have seen.
         card: the text of README.md (`acgan.model.card.model_card`).
 

@@ -34,7 +34,7 @@ _TENSORS = "tensors.safetensors"
 _BATCHES, _BATCH = 4, 128
 
 
-class KeptCheckpoint(NamedTuple):
+class SavedCheckpoint(NamedTuple):
     """One checkpoint on disk, not yet read.
 
     Attributes:
@@ -46,7 +46,7 @@ class KeptCheckpoint(NamedTuple):
     path: Path
 
 
-def kept_checkpoints(run: Path, *, before: int) -> tuple[KeptCheckpoint, ...]:
+def saved_checkpoints(run: Path, *, before: int) -> tuple[SavedCheckpoint, ...]:
     """The checkpoints that led to a model, oldest first.
 
     Where a run went back to a good state, what it left behind is passed over.
@@ -61,16 +61,16 @@ def kept_checkpoints(run: Path, *, before: int) -> tuple[KeptCheckpoint, ...]:
         for path in (folder.iterdir() if folder.is_dir() else ())
         if (match := _NAME.fullmatch(path.name))
     ]
-    kept: list[KeptCheckpoint] = []
+    kept: list[SavedCheckpoint] = []
     earliest = before
     for _, images, path in sorted(found, reverse=True):
         if images < earliest:  # a later retry took over from the first checkpoint that it kept
-            kept.append(KeptCheckpoint(images, path))
+            kept.append(SavedCheckpoint(images, path))
             earliest = images
     return tuple(reversed(kept))
 
 
-def generator_at(checkpoint: KeptCheckpoint, model: Model) -> Generator:
+def generator_at(checkpoint: SavedCheckpoint, model: Model) -> Generator:
     """The averaged generator of a checkpoint, ready to draw.
 
     An average of weights has no batch-norm statistics of its own; they are re-estimated over fixed
@@ -108,7 +108,7 @@ def _state(path: Path, generator: Generator) -> dict[str, Tensor]:
 
 def _batches(model: Model) -> Iterator[tuple[Tensor, Tensor]]:
     known = model.split["train"]
-    counts = np.array(known.get("labelled", known)["per_class"], np.float64)
+    counts = np.array(known.get("labeled", known)["per_class"], np.float64)
     if model.config.training.fake_labels == "uniform":
         counts = (counts > 0).astype(np.float64)
     edges = np.cumsum(counts) / counts.sum()

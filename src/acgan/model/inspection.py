@@ -1,7 +1,7 @@
 """What a model's discriminator answers to a person's own pictures: its opinion, not a measurement.
 
 D learned to tell this generator's images of one moment from the training images, and saw nothing
-else. Its answers are neither calibrated probabilities nor a judgement of authenticity.
+else. Its answers are neither calibrated probabilities nor a judgment of authenticity.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
     if images.ndim != 4 or images.shape[1:] != model.shape or images.dtype != np.uint8:
         raise ValueError(f"images must be uint8 (N, {', '.join(map(str, model.shape))})")
     odds = model.config.objective.source_loss == "bce"
-    answers: list[Opinion] = []
+    predictions: list[Opinion] = []
     for start in range(0, len(images), BATCH):
         with torch.inference_mode():
             output, given = _ask(model, from_uint8(images[start : start + BATCH]))
         logits = output.source_logits.double()
         classes = output.class_logits
         shares = None if classes is None else classes.double().softmax(dim=1).numpy()
-        answers += [
+        predictions += [
             Opinion(
                 source_logit=float(logit),
                 source_class=None if given is None else int(given[index]),
@@ -77,7 +77,7 @@ def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
             )
             for index, logit in enumerate(logits)
         ]
-    return answers
+    return predictions
 
 
 def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | None]:
@@ -87,18 +87,18 @@ def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | No
     """
     if not build_objective(model.config.objective).heads.given_labels:
         return model.discriminator(images), None
-    answers = [
+    predictions = [
         model.discriminator(images, torch.full((len(images),), label))
         for label in range(len(model.classes))
     ]
-    highest, labels = torch.stack([each.source_logits for each in answers]).max(dim=0)
-    return replace(answers[0], source_logits=highest), labels
+    highest, labels = torch.stack([each.source_logits for each in predictions]).max(dim=0)
+    return replace(predictions[0], source_logits=highest), labels
 
 
 def read_pictures(
     paths: Sequence[Path], shape: ImageShape
 ) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """Pictures brought to a shape: cut at the centre to its proportions, scaled, grey or colour.
+    """Pictures brought to a shape: cut at the center to its proportions, scaled, gray or color.
 
     Args:
         paths: image files.
@@ -127,9 +127,9 @@ def read_pictures(
         changes = []
         if (header.height, header.width) != (shape.height, shape.width):
             cut = header.height * shape.width != header.width * shape.height
-            how = "cut at the centre and resized" if cut else "resized"
+            how = "cut at the center and resized" if cut else "resized"
             changes.append(f"{how} from {header.height}×{header.width}")
-        if header.grey != (shape.channels == 1):
-            changes.append("made grey" if shape.channels == 1 else "made colour")
+        if header.gray != (shape.channels == 1):
+            changes.append("made gray" if shape.channels == 1 else "made color")
         notes.append(", ".join(changes))
     return np.stack(pixels), notes

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from acgan.data.class_selection import ClassSelection, Label, asked_class, asked_classes
+from acgan.data.class_selection import ClassSelection, Label, asked_class, class_selection
 from acgan.data.images import ClassName, ImageShape
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model.folder import ModelRecord, Network, read_model_record
@@ -26,7 +26,7 @@ from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
 from acgan.objectives.build import build_objective
-from acgan.plots.grid import class_sheet, strip, to_picture
+from acgan.plots.grid import class_grid, strip, to_pil
 from acgan.runs.config import RunConfig
 from acgan.sampling.forward import Precision, precision_on
 from acgan.sampling.interpolation import check_way, interpolate
@@ -82,7 +82,7 @@ def discriminator_of(record: ModelRecord) -> Discriminator:
 def _filled(build: Callable[[], NetworkT], record: ModelRecord, name: Network) -> NetworkT:
     state = record.state(name)
     try:
-        with torch.random.fork_rng(devices=[]):  # initialisation draws numbers that nobody wants
+        with torch.random.fork_rng(devices=[]):  # initialization draws numbers that nobody wants
             network = build()
         network.load_state_dict(state)
     except (AcganError, RuntimeError) as error:
@@ -170,7 +170,7 @@ class Model:
                     "leave the class out"
                 )
             return ()
-        return asked_classes(self.classes, label)
+        return class_selection(self.classes, label)
 
     def sample(
         self,
@@ -194,7 +194,7 @@ class Model:
             seed: the first seed.
             truncation: below about 2 more typical and less varied; see `acgan.sampling.sampler.latents`.
             precision: by default bf16 where the processor is fast in it; ``fp32`` for the closest
-                agreement between machines; see `drawing_precision`.
+                agreement between machines; see `sampling_precision`.
 
         Returns:
             uint8 (N, C, H, W), class after class.
@@ -212,7 +212,7 @@ class Model:
         wanted = list(seeds) * max(1, len(indices))
         return sample_images(self.generator, labels, wanted, truncation, precision=precision)
 
-    def drawing_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
+    def sampling_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
         """What a precision means for this model where it is; see `acgan.sampling.forward.precision_on`."""
         return precision_on(next(self.generator.parameters()).device.type, precision)
 
@@ -225,11 +225,11 @@ class Model:
         *,
         precision: Precision = "auto",
     ) -> list[Image.Image]:
-        """As `sample`, as Pillow images: grey (``L``) or colour (``RGB``)."""
+        """As `sample`, as Pillow images: gray (``L``) or color (``RGB``)."""
         images = self.sample(label, count, seed, truncation, precision=precision)
-        return [to_picture(image) for image in images]
+        return [to_pil(image) for image in images]
 
-    def sheet(
+    def grid(
         self,
         label: ClassSelection = None,
         count: int = 10,
@@ -246,7 +246,7 @@ class Model:
         if not self.conditional:
             return strip(images, columns=math.isqrt(count - 1) + 1)
         names = [self.classes[index].name for index in self.class_indices(label)]
-        return class_sheet(images.reshape(len(names), count, *self.shape), names)
+        return class_grid(images.reshape(len(names), count, *self.shape), names)
 
     def interpolate(
         self,

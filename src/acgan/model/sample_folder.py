@@ -15,7 +15,7 @@ from acgan.data.class_selection import ClassSelection
 from acgan.errors import UsageError
 from acgan.execution.progress import Progress
 from acgan.model.model import Model
-from acgan.plots.grid import png_bytes, to_picture
+from acgan.plots.grid import png_bytes, to_pil
 from acgan.sampling.forward import Precision
 from acgan.sampling.sampler import check_seeds, iterate_images
 from acgan.storage.disk import disk_errors
@@ -89,7 +89,7 @@ def write_samples(
     """
     labels: Sequence[int | None] = model.class_indices(label) or (None,)
     seeds = check_seeds(seed, count)
-    low_or_full = model.drawing_precision(precision)
+    low_or_full = model.sampling_precision(precision)
     origin = {
         "format": _FORMAT,
         "model": model.record.content_hash,
@@ -113,7 +113,7 @@ def write_samples(
             images = (image for batch in batches for image in batch)
             for image, its_seed in zip(images, seeds, strict=True):
                 path = home / f"{its_seed}.png"
-                content = png_bytes(to_picture(image))
+                content = png_bytes(to_pil(image))
                 _keep(path, content)
                 drawn.append(
                     SampleFile(

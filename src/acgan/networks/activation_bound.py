@@ -8,21 +8,21 @@ import math
 import torch
 from torch import Tensor, nn
 
-from acgan.kernels.space_to_depth import ChannelsToSquares
+from acgan.kernels.space_to_depth import DepthToSpace
 from acgan.networks.conditioning import (
     ConditionalBatchNorm,
     JoinedEmbedding,
     MultipliedEmbedding,
-    NoiseAlone,
     PlainBatchNorm,
+    Unconditional,
 )
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
 
 _BOUNDED = {
     *(ConditionalBatchNorm, PlainBatchNorm, nn.BatchNorm2d, nn.Identity),
-    *(NoiseAlone, MultipliedEmbedding, JoinedEmbedding, nn.Embedding),
-    *(nn.Linear, nn.Conv2d, nn.ConvTranspose2d, ChannelsToSquares, nn.ReLU),
+    *(Unconditional, MultipliedEmbedding, JoinedEmbedding, nn.Embedding),
+    *(nn.Linear, nn.Conv2d, nn.ConvTranspose2d, DepthToSpace, nn.ReLU),
     *(nn.ModuleList, nn.ModuleDict, nn.Sequential),
 }
 

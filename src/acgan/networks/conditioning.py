@@ -3,12 +3,12 @@
 By the norms the latent may enter too, beside or without the label.
 
 An architecture asks for two things: what goes into its first linear layer
-(`acgan.networks.conditioning`) and its normalisation (`acgan.networks.conditioning`). It never asks
+(`acgan.networks.conditioning`) and its normalization (`acgan.networks.conditioning`). It never asks
 which of the five ways it is.
 
 What goes into a generator's first linear layer: the latent, and maybe the label.
 
-A generator's normalisations, by which label and latent may enter.
+A generator's normalizations, by which label and latent may enter.
 
 The label given to a discriminator's trunk together with the image (Mirza & Osindero 2014, §3.2).
 
@@ -48,7 +48,7 @@ class ConditioningConfig(Config):
             have one gain and one bias per channel for all classes, which costs less time.
         latents_in_norms: the latent too adds to the gains and biases of every batch norm, by one
             linear layer each (Chen et al. 2019, arXiv 1810.01365; with labels Brock et al. 2019,
-            arXiv 1809.11096, appendix B). What a whole image has in common, such as its colours,
+            arXiv 1809.11096, appendix B). What a whole image has in common, such as its colors,
             then depends on the latent by a short way; without it G tends to settle it by class.
         embedding_size: size of the joined embedding (``concatenate`` alone).
         embedding_std: embeddings start as N(0, embedding_std²); by default .3 with ``batchnorm``
@@ -92,7 +92,7 @@ def label_parameters(generator: nn.Module) -> Iterator[nn.Parameter]:
             yield from module.parameters()
 
 
-class LabelEntry(nn.Module, ABC):
+class InputConditioning(nn.Module, ABC):
     """What a generator's first linear layer is given.
 
     Attributes:
@@ -111,7 +111,7 @@ class LabelEntry(nn.Module, ABC):
 
 
 @final
-class NoiseAlone(LabelEntry):
+class Unconditional(InputConditioning):
     """The label enters elsewhere, or nowhere."""
 
     def __init__(self, latent_size: int) -> None:
@@ -124,7 +124,7 @@ class NoiseAlone(LabelEntry):
 
 
 @final
-class MultipliedEmbedding(LabelEntry):
+class MultipliedEmbedding(InputConditioning):
     """z ⊙ e(y) with a learned e(y) of z's size."""
 
     def __init__(self, latent_size: int, classes: int) -> None:
@@ -139,7 +139,7 @@ class MultipliedEmbedding(LabelEntry):
 
 
 @final
-class JoinedEmbedding(LabelEntry):
+class JoinedEmbedding(InputConditioning):
     """[z, e(y)] with a learned e(y)."""
 
     def __init__(self, latent_size: int, classes: int, embedding_size: int) -> None:
@@ -153,7 +153,7 @@ class JoinedEmbedding(LabelEntry):
 
 
 @final
-class JoinedOneHot(LabelEntry):
+class JoinedOneHot(InputConditioning):
     """[z, one-hot(y)]."""
 
     def __init__(self, latent_size: int, classes: int) -> None:
@@ -167,11 +167,13 @@ class JoinedOneHot(LabelEntry):
         return torch.cat([latents, one_hot.to(latents.dtype)], dim=1)
 
 
-def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> LabelEntry:
+def input_conditioning(
+    config: ConditioningConfig, latent_size: int, classes: int
+) -> InputConditioning:
     """What goes into the first linear layer."""
     match config.mode:
         case "batchnorm" | "none":
-            return NoiseAlone(latent_size)
+            return Unconditional(latent_size)
         case "concatenate":
             return JoinedEmbedding(latent_size, classes, config.embedding_size)
         case "one-hot":
@@ -180,12 +182,12 @@ def label_entry(config: ConditioningConfig, latent_size: int, classes: int) -> L
             return MultipliedEmbedding(latent_size, classes)
 
 
-class LabelledNorm(nn.Module, ABC):
-    """A normalisation that is told labels and latents, whether it uses them or not."""
+class ConditionalNorm(nn.Module, ABC):
+    """A normalization that is told labels and latents, whether it uses them or not."""
 
     @abstractmethod
     def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
-        """Normalised activations, in their dtype and memory format.
+        """Normalized activations, in their dtype and memory format.
 
         Args:
             activations: (N, C, H, W).
@@ -198,7 +200,7 @@ class LabelledNorm(nn.Module, ABC):
 
 
 @final
-class PlainBatchNorm(LabelledNorm):
+class PlainBatchNorm(ConditionalNorm):
     """Batch norm with one gain and one bias per channel; label and latent do not matter."""
 
     def __init__(self, channels: int, config: BatchNormConfig) -> None:
@@ -211,13 +213,13 @@ class PlainBatchNorm(LabelledNorm):
         labels: Tensor | None,  # noqa: ARG002
         latents: Tensor,  # noqa: ARG002
     ) -> Tensor:
-        """The normalised activations."""
+        """The normalized activations."""
         normal: Tensor = self.batch_norm(activations)
         return normal
 
 
 @final
-class ConditionalBatchNorm(LabelledNorm):
+class ConditionalBatchNorm(ConditionalNorm):
     """Batch norm with a gain 1 + g and a bias b for each image and channel.
 
     (g, b) = E[y] + M z: an embedding of 2·C numbers a class (de Vries et al. 2017), a linear layer
@@ -239,7 +241,7 @@ class ConditionalBatchNorm(LabelledNorm):
         self.of_latent = nn.Linear(latent_size, 2 * channels, bias=False) if latent_size else None
 
     def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
-        """The normalised activations."""
+        """The normalized activations."""
         gain, bias = self._gain_and_bias(labels, latents).chunk(2, dim=1)
         gain = 1 + gain
         norm, normal = self.batch_norm, activations
@@ -256,32 +258,32 @@ class ConditionalBatchNorm(LabelledNorm):
 
     def _gain_and_bias(self, labels: Tensor | None, latents: Tensor) -> Tensor:
         """(N, 2·C), g then b, in the latents' dtype."""
-        parts = []
+        splits = []
         if self.embedding is not None:
-            parts.append(self.embedding(required_labels(labels)))
+            splits.append(self.embedding(required_labels(labels)))
         if self.of_latent is not None:
-            parts.append(self.of_latent(latents).to(latents.dtype))
-        total: Tensor = sum(parts[1:], start=parts[0])
+            splits.append(self.of_latent(latents).to(latents.dtype))
+        total: Tensor = sum(splits[1:], start=splits[0])
         return total
 
 
-def labelled_norms(
+def conditional_norms(
     config: ConditioningConfig,
     widths: Sequence[int],
     classes: int,
     latent_size: int,
     norm: BatchNormConfig,
 ) -> nn.ModuleList:
-    """The normalisations of all layers, from the latent on; each is a `LabelledNorm`."""
-    labelled = {"all": len(widths), "first": 1}[config.layers]
+    """The normalizations of all layers, from the latent on; each is a `ConditionalNorm`."""
+    labeled = {"all": len(widths), "first": 1}[config.layers]
     if config.mode != "batchnorm":
-        labelled = 0
+        labeled = 0
     of_latents = latent_size if config.latents_in_norms else 0
     return nn.ModuleList(
         ConditionalBatchNorm(
-            channels, norm, classes=classes if index < labelled else 0, latent_size=of_latents
+            channels, norm, classes=classes if index < labeled else 0, latent_size=of_latents
         )
-        if index < labelled or of_latents
+        if index < labeled or of_latents
         else PlainBatchNorm(channels, norm)
         for index, channels in enumerate(widths)
     )

@@ -18,21 +18,21 @@ from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.kernels.small_convolutions import convolve
-from acgan.kernels.space_to_depth import SquaresToChannels
+from acgan.kernels.space_to_depth import SpaceToDepth
 from acgan.networks.attention import SelfAttention, check_attention
 from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     add_spectral_norm,
     batch_norm,
     flat_maps,
-    initialise,
+    initialize,
     widened,
 )
-from acgan.networks.sizes import require_judgeable, require_squares
+from acgan.networks.sizes import require_discriminable, require_squares
 
 
 @final
@@ -77,7 +77,7 @@ class ConvStackConfig(Config):
             height and width.
         batch_norm: settings of every batch norm.
         spectral_norm: on every convolution and the heads.
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["conv-stack"] = "conv-stack"
@@ -99,7 +99,7 @@ class ConvStackConfig(Config):
     pool: Literal["flatten", "sum", "mean"] = "flatten"
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "dcgan"
+    initialization: Initialization = "dcgan"
 
 
 @final
@@ -113,7 +113,7 @@ class ConvStackDiscriminator(Discriminator):
         check_shape(config, shape)
         self._pool = config.pool
         side = config.unshuffle
-        blocks: list[nn.Module] = [SquaresToChannels(side)] if side > 1 else []
+        blocks: list[nn.Module] = [SpaceToDepth(side)] if side > 1 else []
         self._before_label = len(blocks)
         self._label_inputs = joined_inputs(heads, classes)
         heights, widths = _sides(config, shape.height), _sides(config, shape.width)
@@ -122,21 +122,21 @@ class ConvStackDiscriminator(Discriminator):
         for index, layer in enumerate(config.layers):
             blocks.append(_block(channels, layer, config, attentive=index in attentive))
             channels = layer.width
-        self.trunk = nn.Sequential(*blocks)
+        self.feature_network = nn.Sequential(*blocks)
         features = channels * heights[-1] * widths[-1] if config.pool == "flatten" else channels
         self.heads = LinearHeads(heads, features, classes)
-        initialise(self, config.initialisation, gain_std=config.batch_norm.gain_std)
+        initialize(self, config.initialization, gain_std=config.batch_norm.gain_std)
         if config.spectral_norm:
             add_spectral_norm(self)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
-        trunk, maps = self.trunk, images
+        feature_network, maps = self.feature_network, images
         if self._label_inputs:
-            trunk = self.trunk[self._before_label :]
-            maps = self.trunk[: self._before_label](images)
-            maps = beside_channels(maps, labels, self._label_inputs, trunk)
-        maps = trunk(maps)
+            feature_network = self.feature_network[self._before_label :]
+            maps = self.feature_network[: self._before_label](images)
+            maps = beside_channels(maps, labels, self._label_inputs, feature_network)
+        maps = feature_network(maps)
         match self._pool:
             case "flatten":
                 features = flat_maps(maps)
@@ -155,7 +155,7 @@ class ConvStackDiscriminator(Discriminator):
 def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:
     """Raise UsageError where images of ``shape`` do not fit ``config``."""
     require_squares(shape, config.unshuffle)
-    require_judgeable(shape, lambda side: _sides(config, side)[-1])
+    require_discriminable(shape, lambda side: _sides(config, side)[-1])
     check_attention(_sides(config, shape.height), config.attention_at, "discriminator")
 
 

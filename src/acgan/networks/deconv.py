@@ -20,21 +20,21 @@ from acgan.data.images import ImageShape
 from acgan.kernels.image_convolution import to_image
 from acgan.kernels.relu import relu_
 from acgan.kernels.small_convolutions import convolve
-from acgan.kernels.space_to_depth import ChannelsToSquares
+from acgan.kernels.space_to_depth import DepthToSpace
 from acgan.networks.attention import attended, attention_layers, check_attention
 from acgan.networks.conditioning import (
+    ConditionalNorm,
     ConditioningConfig,
-    LabelledNorm,
-    label_entry,
+    conditional_norms,
+    input_conditioning,
     label_parameters,
-    labelled_norms,
 )
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     add_spectral_norm,
-    initialise,
+    initialize,
     start_maps,
 )
 from acgan.networks.sizes import start_size
@@ -60,7 +60,7 @@ class DeconvConfig(Config):
         conditioning: how the label enters.
         batch_norm: settings of every batch norm.
         spectral_norm: on every linear and convolution layer.
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["deconv"] = "deconv"
@@ -74,7 +74,7 @@ class DeconvConfig(Config):
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "dcgan"
+    initialization: Initialization = "dcgan"
 
     @property
     def doublings(self) -> int:
@@ -94,11 +94,15 @@ class DeconvGenerator(Generator):
         self.conditional = config.conditioning.conditional
         height, width = start_size(shape, config.doublings)
         self._start_shape = (config.widths[0], height, width)
-        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
-        self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
+        self.input_conditioning = input_conditioning(
+            config.conditioning, config.latent_size, classes
+        )
+        self.start = nn.Linear(
+            self.input_conditioning.output_size, config.widths[0] * height * width
+        )
         last = config.widths[-1]
         normed = (config.widths[0], *_stage_widths(config))[not config.start_norm :]
-        self.norms = labelled_norms(
+        self.norms = conditional_norms(
             config.conditioning, normed, classes, config.latent_size, config.batch_norm
         )
         self.stages = nn.ModuleList(
@@ -113,9 +117,9 @@ class DeconvGenerator(Generator):
         )
         self.to_image = _image_layer(config, last, shape.channels)
         self._start_norm = config.start_norm
-        initialise(
+        initialize(
             self,
-            config.initialisation,
+            config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
         )
@@ -124,8 +128,8 @@ class DeconvGenerator(Generator):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
-        x = self.start(self.label_entry(latents, labels))
+        norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
+        x = self.start(self.input_conditioning(latents, labels))
         x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels, latents)
@@ -135,7 +139,7 @@ class DeconvGenerator(Generator):
             x = attended(x, self.attention, index)
         return torch.tanh(to_image(self.to_image, x))
 
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The stages with their norms."""
         return zip(self.stages, self.norms[int(self._start_norm) :], strict=True)
 
@@ -169,7 +173,7 @@ def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
             return _doubling(before, channels, config.kernel, bias=True)
         case "shuffle":
             convolution = nn.Conv2d(before, 4 * channels, 3, padding=1)
-            return nn.Sequential(convolution, ChannelsToSquares(2))
+            return nn.Sequential(convolution, DepthToSpace(2))
 
 
 def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:

@@ -105,7 +105,7 @@ def describe_networks(
 
 def render_summary(summary: NetworkSummary) -> str:
     """The summary as plain text, no line wider than its longest layer needs."""
-    parts = []
+    splits = []
     for title, table in (
         ("generator", summary.generator),
         ("discriminator", summary.discriminator),
@@ -123,9 +123,9 @@ def render_summary(summary: NetworkSummary) -> str:
         ]
         text.insert(1, "─" * max(map(len, text)))
         cost = f"forward: {_count(table.forward_flops)}FLOP an image"
-        parts.append("\n".join([title, *text, cost]))
+        splits.append("\n".join([title, *text, cost]))
     training = f"training: {_count(summary.training_flops)}FLOP an image (a D step and a G step)"
-    return "\n\n".join([*parts, training])
+    return "\n\n".join([*splits, training])
 
 
 def _table(network: nn.Module, inputs: tuple[Tensor, Tensor], batch: int) -> NetworkTable:

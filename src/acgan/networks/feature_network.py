@@ -14,17 +14,21 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from acgan.backbones.efficientnet_lite0 import EarlyEfficientNetLite0
-from acgan.backbones.reference_network import EarlyJudge, JudgeNetworkConfig, PooledNetworkConfig
+from acgan.backbones.reference_network import (
+    EarlyReferenceNetwork,
+    PooledNetworkConfig,
+    ReferenceNetworkConfig,
+)
 from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 
-TrunkName = Literal["efficientnet-lite0", "judge"]
+FeatureNetworkName = Literal["efficientnet-lite0", "judge"]
 _SMALLEST_VARIANCE = 1e-4  # a channel that is the same everywhere is not blown up
 
 
 @final
-class TrunkConfig(Config):
+class FeatureNetworkConfig(Config):
     """Which trained network, and what of it.
 
     Attributes:
@@ -32,7 +36,7 @@ class TrunkConfig(Config):
             a package; ``judge``: a classifier like the judge of the evaluation, fitted to the run's
             own training part at the first start.
         frozen: whether its weights stay as they are; tuned, they learn at
-            ``optimizer.discriminator_rate``. Either way its batch norms keep the statistics of the
+            ``optimizer.discriminator_lr``. Either way its batch norms keep the statistics of the
             images that it was trained on.
         taps: which of its maps are taken, ascending: i is the last of about 1/2^i of the side.
             What comes after the last one is not computed.
@@ -40,7 +44,7 @@ class TrunkConfig(Config):
         fit_images: how many images the ``judge`` is fitted with, the same ones again and again.
     """
 
-    network: TrunkName = "efficientnet-lite0"
+    network: FeatureNetworkName = "efficientnet-lite0"
     frozen: bool = True
     taps: tuple[Annotated[int, Field(ge=1, le=5)], ...] = Field((1, 2, 3), min_length=1)
     enlarge: int = Field(1, ge=1, le=8)
@@ -55,7 +59,7 @@ class TrunkConfig(Config):
 
 
 @final
-class Trunk(nn.Module):
+class FeatureNetwork(nn.Module):
     """Images in [-1, 1] to maps at several scales, each channel about N(0, 1) over real images.
 
     Frozen, it has no parameter: its weights are buffers, which are saved and restored with the
@@ -63,7 +67,7 @@ class Trunk(nn.Module):
 
     Args:
         config: which.
-        shape: of one image; a grey one is shown in three equal channels where colour is wanted.
+        shape: of one image; a gray one is shown in three equal channels where color is wanted.
 
     Attributes:
         backbone: the network that was trained.
@@ -73,11 +77,11 @@ class Trunk(nn.Module):
         UsageError: the images do not fit.
     """
 
-    def __init__(self, config: TrunkConfig, shape: ImageShape) -> None:
+    def __init__(self, config: FeatureNetworkConfig, shape: ImageShape) -> None:
         super().__init__()
-        check_trunk(config, shape)
+        check_feature_network(config, shape)
         self._enlarge = config.enlarge
-        self._colour = shape.channels == 1 and config.network != "judge"
+        self._color = shape.channels == 1 and config.network != "judge"
         self.backbone = _backbone(config, shape)
         self.widths = self.backbone.widths
         for index, width in enumerate(self.widths):
@@ -112,7 +116,7 @@ class Trunk(nn.Module):
             self.get_buffer(f"offset{index}").copy_(-mean * gain)
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        if self._colour:
+        if self._color:
             images = images.expand(-1, 3, -1, -1)
         if self._enlarge > 1:
             images = F.interpolate(
@@ -125,50 +129,50 @@ class Trunk(nn.Module):
         return self.get_buffer(f"{name}{index}").to(maps.dtype)[:, None, None]
 
 
-def map_sides(config: TrunkConfig, shape: ImageShape) -> tuple[tuple[int, int], ...]:
+def map_sides(config: FeatureNetworkConfig, shape: ImageShape) -> tuple[tuple[int, int], ...]:
     """Height and width of the map at each tap, by a pass without numbers.
 
     Raises:
         UsageError: the images do not fit.
     """
     with torch.device("meta"), torch.no_grad():
-        maps = Trunk(config, shape)(torch.empty(1, *shape))
+        maps = FeatureNetwork(config, shape)(torch.empty(1, *shape))
     return tuple((each.shape[2], each.shape[3]) for each in maps)
 
 
-def judge_network(shape: ImageShape) -> JudgeNetworkConfig | PooledNetworkConfig:
+def judge_network(shape: ImageShape) -> ReferenceNetworkConfig | PooledNetworkConfig:
     """The network of a judge that is to be a trunk for images of ``shape``."""
-    return JudgeNetworkConfig() if shape.channels == 1 else PooledNetworkConfig()
+    return ReferenceNetworkConfig() if shape.channels == 1 else PooledNetworkConfig()
 
 
-def check_trunk(config: TrunkConfig, shape: ImageShape) -> None:
+def check_feature_network(config: FeatureNetworkConfig, shape: ImageShape) -> None:
     """Raise UsageError where images of ``shape`` do not fit ``config``."""
     last = config.taps[-1]
     if config.network == "judge":
         if config.enlarge > 1:
             raise UsageError(
                 "a judge is fitted to images of their own size; leave "
-                "discriminator.trunk.enlarge at 1"
+                "discriminator.feature_network.enlarge at 1"
             )
         stages = len(judge_network(shape).stages)
         if last > stages:
             raise UsageError(
-                f"a judge has {stages} stages, so discriminator.trunk.taps ends at {stages} at "
+                f"a judge has {stages} stages, so discriminator.feature_network.taps ends at {stages} at "
                 f"most, not at {last}"
             )
         return
     if shape.channels not in (1, 3):
         raise UsageError(
-            f"efficientnet-lite0 sees grey or colour images, not {shape.channels} channels; "
-            "choose discriminator.trunk.network=judge"
+            f"efficientnet-lite0 sees gray or color images, not {shape.channels} channels; "
+            "choose discriminator.feature_network.network=judge"
         )
     sides = [side * config.enlarge for side in (shape.height, shape.width)]
     if any(side % 2**last for side in sides):
         fitting = [n for n in range(config.enlarge + 1, 9) if _divisible(shape, n, 2**last)]
-        enlarged = f", or discriminator.trunk.enlarge={fitting[0]}" if fitting else ""
+        enlarged = f", or discriminator.feature_network.enlarge={fitting[0]}" if fitting else ""
         raise UsageError(
             f"{sides[0]}×{sides[1]} cannot be halved {last} times, as "
-            f"discriminator.trunk.taps={list(config.taps)} asks; choose with --image-size a "
+            f"discriminator.feature_network.taps={list(config.taps)} asks; choose with --image-size a "
             f"multiple of {2**last}, fewer taps{enlarged}"
         )
 
@@ -177,9 +181,11 @@ def _divisible(shape: ImageShape, times: int, divisor: int) -> bool:
     return shape.height * times % divisor == 0 and shape.width * times % divisor == 0
 
 
-def _backbone(config: TrunkConfig, shape: ImageShape) -> EarlyJudge | EarlyEfficientNetLite0:
+def _backbone(
+    config: FeatureNetworkConfig, shape: ImageShape
+) -> EarlyReferenceNetwork | EarlyEfficientNetLite0:
     if config.network == "judge":
-        return EarlyJudge(judge_network(shape), shape, config.taps)
+        return EarlyReferenceNetwork(judge_network(shape), shape, config.taps)
     return EarlyEfficientNetLite0(config.taps)
 
 

@@ -76,9 +76,9 @@ class GeneratorSet(Generator):
         """Those of all members."""
         return chain.from_iterable(each.conditioning_parameters() for each in self.all_members())
 
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Those of all members."""
-        return chain.from_iterable(each.normalised() for each in self.all_members())
+        return chain.from_iterable(each.normalized() for each in self.all_members())
 
     def all_members(self) -> list[Generator]:
         """The generators, in the order of their classes."""

@@ -36,7 +36,7 @@ class LinearHeads(nn.Module):
         super().__init__()
         kind = self._kind = heads.classes
         self.source_head = None if kind == "open" else nn.Linear(features, 1)
-        # A linear layer and not an embedding, so that initialisation and spectral norm treat the
+        # A linear layer and not an embedding, so that initialization and spectral norm treat the
         # v_y as the weights that they are; all K products cost what a class head costs.
         self.projection_head = (
             nn.Linear(features, classes, bias=False) if heads.source == "projection" else None
@@ -61,7 +61,7 @@ class LinearHeads(nn.Module):
             logits = products.get("class")
             match self._kind:
                 case "open":
-                    logits, source_logits = source_of_open(products["class"])
+                    logits, source_logits = source_of_k_plus_one(products["class"])
                 case "paired":
                     paired, source_logits = products["class"], products["source"].squeeze(1)
                     logits = either_of_pair(paired)
@@ -88,8 +88,10 @@ class LinearHeads(nn.Module):
         }
         present = {name: layer for name, layer in layers.items() if layer is not None}
         # One product for all heads: the features are the largest thing here, and are read once.
-        answers = F.linear(features, torch.cat([layer.weight for layer in present.values()]))
-        columns = torch.split(answers, [layer.out_features for layer in present.values()], dim=1)
+        predictions = F.linear(features, torch.cat([layer.weight for layer in present.values()]))
+        columns = torch.split(
+            predictions, [layer.out_features for layer in present.values()], dim=1
+        )
         return {
             name: column if layer.bias is None else column + layer.bias
             for (name, layer), column in zip(present.items(), columns, strict=True)
@@ -104,7 +106,7 @@ def either_of_pair(paired_logits: Tensor) -> Tensor:
     return paired_logits.view(len(paired_logits), -1, 2).logsumexp(dim=2)
 
 
-def source_of_open(open_logits: Tensor) -> tuple[Tensor, Tensor]:
+def source_of_k_plus_one(open_logits: Tensor) -> tuple[Tensor, Tensor]:
     """Class logits (N, K) and the source logit (N,) of K + 1 logits, the last of them "fake".
 
     σ(s) = 1 − P(fake | x) for s = log(Σ_{k<K} e^{l_k}) − l_K (Salimans et al. 2016, §5), and the

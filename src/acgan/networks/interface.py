@@ -54,7 +54,7 @@ class Heads:
 @final
 @dataclass(frozen=True)
 class DiscriminatorOutput:
-    """What a discriminator says of N images; logits are unnormalised, never a probability.
+    """What a discriminator says of N images; logits are unnormalized, never a probability.
 
     Attributes:
         source_logits: (N,), positive means real.
@@ -112,7 +112,7 @@ class Generator(nn.Module, ABC):
         """The parameters through which the label enters; they get a learning rate of their own."""
 
     @abstractmethod
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Each convolution that a norm follows at once, with that norm, so that both can join."""
 
 

@@ -1,8 +1,8 @@
-"""The parts that several architectures share: normalisation, initialisation, the shapes of maps.
+"""The parts that several architectures share: normalization, initialization, the shapes of maps.
 
 Everything here is unconditional; how a label enters a layer is the matter of `conditioning`.
 
-A 3×3 convolution joined with nearest-neighbour doubling before it, or with 2×2 means after it.
+A 3×3 convolution joined with nearest-neighbor doubling before it, or with 2×2 means after it.
 
 Exactly the two operations, as one convolution of 4×4 weights and stride 2: fewer products, and the
 maps at the larger size are never in memory.
@@ -22,7 +22,7 @@ from torch.nn.utils import parametrizations
 from acgan.config import Config
 from acgan.kernels.small_convolutions import conv2d, conv_transpose2d
 
-Initialisation = Literal["dcgan", "glorot", "torch"]
+Initialization = Literal["dcgan", "glorot", "torch"]
 
 _WEIGHT_STD = 0.02  # Radford, Metz & Chintala 2016, §4
 
@@ -35,7 +35,7 @@ class BatchNormConfig(Config):
         eps: added to the variance. The popular scripts write ``BatchNorm2d(channels, 0.8)`` and
             mean the momentum, but it sets this.
         momentum: weight of the newest batch in the running statistics.
-        gain_std: with the ``dcgan`` initialisation, gains start as N(1, gain_std²); 0 is exactly 1.
+        gain_std: with the ``dcgan`` initialization, gains start as N(1, gain_std²); 0 is exactly 1.
     """
 
     eps: float = Field(1e-5, gt=0)
@@ -61,8 +61,8 @@ class Gain(nn.Module):
         return activations * self.factor.to(activations.dtype)
 
 
-def initialise(
-    network: nn.Module, scheme: Initialisation, *, gain_std: float = 0.0, embedding_std: float = 1.0
+def initialize(
+    network: nn.Module, scheme: Initialization, *, gain_std: float = 0.0, embedding_std: float = 1.0
 ) -> None:
     """Draw the first weights of every layer of ``network`` from torch's global generator.
 
@@ -100,7 +100,7 @@ def initialise(
             nn.init.normal_(layer.weight, 1.0, gain_std)
             nn.init.zeros_(layer.bias)
         else:
-            raise TypeError(f"the initialisation has no rule for {type(layer).__name__}")
+            raise TypeError(f"the initialization has no rule for {type(layer).__name__}")
 
 
 def start_maps(rows: Tensor, shape: tuple[int, int, int], first: nn.Module) -> Tensor:
@@ -145,7 +145,7 @@ def add_spectral_norm(network: nn.Module) -> None:
     """Divide the weight of every convolution and linear layer by its largest singular value.
 
     Miyato et al. 2018, §2.1; one power iteration at each forward pass in training. Embeddings and
-    batch norms are left as they are. To be called after `initialise`.
+    batch norms are left as they are. To be called after `initialize`.
     """
     for layer in list(network.modules()):
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -154,7 +154,7 @@ def add_spectral_norm(network: nn.Module) -> None:
 
 @final
 class UpsampledConv2d(nn.Conv2d):
-    """Nearest-neighbour doubling and a 3×3 convolution with padding 1, as one operation.
+    """Nearest-neighbor doubling and a 3×3 convolution with padding 1, as one operation.
 
     Of the nine pixels under the kernel some are copies of each other, so each output sees only 2×2
     pixels of the input, by sums of weights: exactly a transposed convolution of stride 2 with 4×4

@@ -22,22 +22,22 @@ from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.networks.conditioning import (
+    ConditionalNorm,
     ConditioningConfig,
-    LabelledNorm,
     beside_rows,
+    conditional_norms,
+    input_conditioning,
     joined_inputs,
-    label_entry,
     label_parameters,
-    labelled_norms,
 )
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator, Heads
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     add_spectral_norm,
     flat_maps,
-    initialise,
+    initialize,
     widened,
 )
 
@@ -57,7 +57,7 @@ class MLPGeneratorConfig(Config):
         conditioning: how the label enters; ``batchnorm`` needs ``norm``.
         batch_norm: settings of every batch norm.
         spectral_norm: on every layer.
-        initialisation: see `acgan.networks.layers.initialise`; without norms, weights as small as
+        initialization: see `acgan.networks.layers.initialize`; without norms, weights as small as
             ``dcgan``'s leave next to nothing of the latent after a few layers.
     """
 
@@ -70,7 +70,7 @@ class MLPGeneratorConfig(Config):
     conditioning: ConditioningConfig = ConditioningConfig(mode="one-hot")
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "torch"
+    initialization: Initialization = "torch"
 
     @model_validator(mode="after")
     def _batch_norms_carry_what_enters_by_them(self) -> Self:
@@ -96,7 +96,7 @@ class MLPDiscriminatorConfig(Config):
         dropout: probability in every hidden layer.
         activation_noise: standard deviation of the noise after every LeakyReLU (training only).
         spectral_norm: on every layer and the heads.
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["mlp"] = "mlp"
@@ -105,7 +105,7 @@ class MLPDiscriminatorConfig(Config):
     dropout: float = Field(0.3, ge=0, lt=1)
     activation_noise: float = Field(0.0, ge=0)
     spectral_norm: bool = False
-    initialisation: Initialisation = "torch"
+    initialization: Initialization = "torch"
 
 
 @final
@@ -119,20 +119,22 @@ class MLPGenerator(Generator):
         self.conditional = config.conditioning.conditional
         self._shape = shape
         self._leak = config.leak if config.activation == "leaky-relu" else 0.0
-        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
-        sizes = (self.label_entry.output_size, *config.widths)
+        self.input_conditioning = input_conditioning(
+            config.conditioning, config.latent_size, classes
+        )
+        sizes = (self.input_conditioning.output_size, *config.widths)
         self.hidden = nn.ModuleList(
             nn.Linear(before, after, bias=not config.norm)  # a norm would subtract it again
             for before, after in zip(sizes, config.widths, strict=False)
         )
         normed = config.widths if config.norm else ()
-        self.norms = labelled_norms(
+        self.norms = conditional_norms(
             config.conditioning, normed, classes, config.latent_size, config.batch_norm
         )
         self.to_image = nn.Linear(sizes[-1], _pixels(shape))
-        initialise(
+        initialize(
             self,
-            config.initialisation,
+            config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
         )
@@ -141,8 +143,8 @@ class MLPGenerator(Generator):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
-        rows = self.label_entry(latents, labels)
+        norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
+        rows = self.input_conditioning(latents, labels)
         for layer in self.hidden:
             rows = layer(rows)
             norm = next(norms, None)
@@ -153,7 +155,7 @@ class MLPGenerator(Generator):
         channels, height, width = self._shape
         return pixels.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """None: there are no convolutions."""
         return iter(())
 
@@ -172,14 +174,14 @@ class MLPDiscriminator(Discriminator):
         super().__init__()
         self._label_inputs = joined_inputs(heads, classes)
         sizes = (_pixels(shape) + self._label_inputs, *config.widths)
-        self.trunk = nn.Sequential(
+        self.feature_network = nn.Sequential(
             *(
                 _hidden(before, after, config)
                 for before, after in zip(sizes, config.widths, strict=False)
             )
         )
         self.heads = LinearHeads(heads, sizes[-1], classes)
-        initialise(self, config.initialisation)
+        initialize(self, config.initialization)
         if config.spectral_norm:
             add_spectral_norm(self)
 
@@ -188,7 +190,7 @@ class MLPDiscriminator(Discriminator):
         rows = flat_maps(images)
         if self._label_inputs:
             rows = beside_rows(rows, labels, self._label_inputs)
-        output: DiscriminatorOutput = self.heads(widened(self.trunk(rows)), labels)
+        output: DiscriminatorOutput = self.heads(widened(self.feature_network(rows)), labels)
         return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:

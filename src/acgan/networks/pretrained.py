@@ -3,7 +3,7 @@
     trunk → maps at several scales → at each: (conv → norm → LeakyReLU → dropout)… → pool
     → all features side by side → linear heads
 
-The convolutions after the trunk and the heads are drawn by the initialisation and learn; the trunk
+The convolutions after the trunk and the heads are drawn by the initialization and learn; the trunk
 is trained already and may stay as it is. A label that is given together with the image (CGAN) is
 joined to the trunk's maps: the trunk knows nothing of it.
 """
@@ -22,16 +22,16 @@ from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.conv_stack import ConvLayerConfig
-from acgan.networks.feature_network import Trunk, TrunkConfig, map_sides
+from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, map_sides
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     add_spectral_norm,
     batch_norm,
     flat_maps,
-    initialise,
+    initialize,
 )
 
 
@@ -48,11 +48,11 @@ class PretrainedConfig(Config):
             ``mean`` over height and width.
         batch_norm: settings of every batch norm.
         spectral_norm: on every convolution after the trunk and on the heads.
-        initialisation: of what is not trained yet; see `acgan.networks.layers.initialise`.
+        initialization: of what is not trained yet; see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["pretrained"] = "pretrained"
-    trunk: TrunkConfig = TrunkConfig()
+    feature_network: FeatureNetworkConfig = FeatureNetworkConfig()
     layers: tuple[ConvLayerConfig, ...] = Field(
         (
             ConvLayerConfig(width=64, kernel=1, norm=False),
@@ -65,7 +65,7 @@ class PretrainedConfig(Config):
     pool: Literal["flatten", "sum", "mean"] = "flatten"
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "dcgan"
+    initialization: Initialization = "dcgan"
 
 
 @final
@@ -83,22 +83,22 @@ class PretrainedDiscriminator(Discriminator):
         check_shape(config, shape)
         self._pool = config.pool
         self._joined = joined_inputs(heads, classes)
-        self.trunk = Trunk(config.trunk, shape)
+        self.feature_network = FeatureNetwork(config.feature_network, shape)
         self.branches = nn.ModuleList(
-            _branch(width + self._joined, config) for width in self.trunk.widths
+            _branch(width + self._joined, config) for width in self.feature_network.widths
         )
-        ends = [_end(config, sides) for sides in map_sides(config.trunk, shape)]
+        ends = [_end(config, sides) for sides in map_sides(config.feature_network, shape)]
         places = sum(h * w for h, w in ends) if config.pool == "flatten" else len(ends)
         self.heads = LinearHeads(heads, config.layers[-1].width * places, classes)
         for ours in (self.branches, self.heads):
-            initialise(ours, config.initialisation, gain_std=config.batch_norm.gain_std)
+            initialize(ours, config.initialization, gain_std=config.batch_norm.gain_std)
             if config.spectral_norm:
                 add_spectral_norm(ours)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
         features = []
-        for maps, branch in zip(self.trunk(images), self.branches, strict=True):
+        for maps, branch in zip(self.feature_network(images), self.branches, strict=True):
             if self._joined:
                 maps = beside_channels(maps, labels, self._joined, branch)  # noqa: PLW2901
             features.append(self._pooled(branch(maps)))
@@ -124,12 +124,14 @@ class PretrainedDiscriminator(Discriminator):
 def check_shape(config: PretrainedConfig, shape: ImageShape) -> None:
     """Raise UsageError where images of ``shape`` do not fit ``config``."""
     # A trunk that cannot see such images says so itself.
-    for tap, sides in zip(config.trunk.taps, map_sides(config.trunk, shape), strict=True):
+    for tap, sides in zip(
+        config.feature_network.taps, map_sides(config.feature_network, shape), strict=True
+    ):
         if min(_end(config, sides)) < 1:
             raise UsageError(
                 f"of images of {shape} the trunk's map at tap {tap} is {sides[0]}×{sides[1]}, too "
                 "small for discriminator.layers; choose larger images, fewer taps in "
-                "discriminator.trunk.taps, a larger discriminator.trunk.enlarge, or fewer layers"
+                "discriminator.feature_network.taps, a larger discriminator.feature_network.enlarge, or fewer layers"
             )
 
 

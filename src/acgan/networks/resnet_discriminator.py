@@ -25,13 +25,13 @@ from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
-    Initialisation,
+    Initialization,
     PooledConv2d,
     add_spectral_norm,
-    initialise,
+    initialize,
     widened,
 )
-from acgan.networks.sizes import require_judgeable
+from acgan.networks.sizes import require_discriminable
 
 
 @final
@@ -44,7 +44,7 @@ class ResnetDiscriminatorConfig(Config):
         attention_at: heights of maps; behind the first block with such maps is self-attention
             (`acgan.networks.attention`).
         spectral_norm: on every convolution and the heads.
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["resnet"] = "resnet"
@@ -52,7 +52,7 @@ class ResnetDiscriminatorConfig(Config):
     halvings: int = Field(2, ge=1)
     attention_at: tuple[int, ...] = ()
     spectral_norm: bool = True
-    initialisation: Initialisation = "glorot"
+    initialization: Initialization = "glorot"
 
     @model_validator(mode="after")
     def _blocks_for_the_halvings(self) -> Self:
@@ -76,14 +76,14 @@ class ResnetDiscriminator(Discriminator):
         self._label_inputs = joined_inputs(heads, classes)
         channels = (shape.channels + self._label_inputs, *config.widths)
         self.blocks = nn.ModuleList(
-            JudgingBlock(before, after, first=index == 0, halves=index < config.halvings)
+            DiscriminatorBlock(before, after, first=index == 0, halves=index < config.halvings)
             for index, (before, after) in enumerate(zip(channels, config.widths, strict=False))
         )
         self.attention = attention_layers(
             _heights(config, shape), config.widths, config.attention_at
         )
         self.heads = LinearHeads(heads, config.widths[-1], classes)
-        initialise(self, config.initialisation)
+        initialize(self, config.initialization)
         if config.spectral_norm:
             add_spectral_norm(self)
 
@@ -104,7 +104,7 @@ class ResnetDiscriminator(Discriminator):
 
 
 @final
-class JudgingBlock(nn.Module):
+class DiscriminatorBlock(nn.Module):
     """A residual block of a discriminator; see the module's docstring.
 
     Its first convolution keeps the number of channels, but in the first block, as in the published
@@ -136,7 +136,7 @@ class JudgingBlock(nn.Module):
 
 def check_shape(config: ResnetDiscriminatorConfig, shape: ImageShape) -> None:
     """Raise UsageError where images of ``shape`` do not fit ``config``."""
-    require_judgeable(shape, lambda side: side // 2**config.halvings)
+    require_discriminable(shape, lambda side: side // 2**config.halvings)
     check_attention(_heights(config, shape), config.attention_at, "discriminator")
 
 

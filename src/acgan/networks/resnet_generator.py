@@ -26,20 +26,20 @@ from acgan.kernels.image_convolution import to_image
 from acgan.kernels.relu import relu_
 from acgan.networks.attention import attended, attention_layers, check_attention
 from acgan.networks.conditioning import (
+    ConditionalNorm,
     ConditioningConfig,
-    LabelledNorm,
     PlainBatchNorm,
-    label_entry,
+    conditional_norms,
+    input_conditioning,
     label_parameters,
-    labelled_norms,
 )
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     UpsampledConv2d,
     add_spectral_norm,
-    initialise,
+    initialize,
     start_maps,
 )
 from acgan.networks.sizes import start_size
@@ -57,7 +57,7 @@ class ResnetGeneratorConfig(Config):
         conditioning: how the label enters.
         batch_norm: settings of every batch norm.
         spectral_norm: on every linear and convolution layer (SAGAN has it in G too).
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["resnet"] = "resnet"
@@ -67,7 +67,7 @@ class ResnetGeneratorConfig(Config):
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "glorot"
+    initialization: Initialization = "glorot"
 
     @property
     def doublings(self) -> int:
@@ -87,29 +87,33 @@ class ResnetGenerator(Generator):
         self.conditional = config.conditioning.conditional
         height, width = start_size(shape, config.doublings)
         self._start_shape = (config.widths[0], height, width)
-        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
-        self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
+        self.input_conditioning = input_conditioning(
+            config.conditioning, config.latent_size, classes
+        )
+        self.start = nn.Linear(
+            self.input_conditioning.output_size, config.widths[0] * height * width
+        )
         steps = list(zip(config.widths, config.widths[1:], strict=False))
         normed = [channels for step in steps for channels in step]
         norms = cast(
-            "Iterator[LabelledNorm]",
+            "Iterator[ConditionalNorm]",
             iter(
-                labelled_norms(
+                conditional_norms(
                     config.conditioning, normed, classes, config.latent_size, config.batch_norm
                 )
             ),
         )
         self.blocks = nn.ModuleList(
-            DoublingBlock(before, after, next(norms), next(norms)) for before, after in steps
+            GeneratorBlock(before, after, next(norms), next(norms)) for before, after in steps
         )
         self.attention = attention_layers(
             _heights(config, shape), config.widths[1:], config.attention_at
         )
         self.norm = PlainBatchNorm(config.widths[-1], config.batch_norm)
         self.to_image = nn.Conv2d(config.widths[-1], shape.channels, 3, padding=1)
-        initialise(
+        initialize(
             self,
-            config.initialisation,
+            config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
         )
@@ -118,15 +122,15 @@ class ResnetGenerator(Generator):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        x = self.start(self.label_entry(latents, labels))
+        x = self.start(self.input_conditioning(latents, labels))
         x = start_maps(x, self._start_shape, self.blocks[0])
         for index, block in enumerate(self.blocks):
             x = attended(block(x, labels, latents), self.attention, index)
         return torch.tanh(to_image(self.to_image, relu_(self.norm(x, labels, latents))))
 
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Each block's first convolution; a norm follows no other at once."""
-        for block in cast("Iterator[DoublingBlock]", iter(self.blocks)):
+        for block in cast("Iterator[GeneratorBlock]", iter(self.blocks)):
             yield block.first, block.second_norm
 
     def conditioning_parameters(self) -> Iterator[nn.Parameter]:
@@ -135,11 +139,11 @@ class ResnetGenerator(Generator):
 
 
 @final
-class DoublingBlock(nn.Module):
+class GeneratorBlock(nn.Module):
     """A residual block of twice the height and width; see the module's docstring."""
 
     def __init__(
-        self, before: int, after: int, first_norm: LabelledNorm, second_norm: LabelledNorm
+        self, before: int, after: int, first_norm: ConditionalNorm, second_norm: ConditionalNorm
     ) -> None:
         super().__init__()
         self.first_norm = first_norm

@@ -40,7 +40,7 @@ def require_squares(shape: ImageShape, side: int) -> None:
         )
 
 
-def require_judgeable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
+def require_discriminable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
     """Refuse images that are too small for a stack of convolutions.
 
     Args:

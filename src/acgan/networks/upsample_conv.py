@@ -1,4 +1,4 @@
-"""The generator of the popular ACGAN script: nearest-neighbour doubling, then a convolution.
+"""The generator of the popular ACGAN script: nearest-neighbor doubling, then a convolution.
 
     label entry → Linear to widths[0]×h×w → norm → (×2 nearest → conv 3×3 → norm → LeakyReLU)…
     → conv 3×3 → tanh
@@ -20,19 +20,19 @@ from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.kernels.image_convolution import to_image
 from acgan.networks.conditioning import (
+    ConditionalNorm,
     ConditioningConfig,
-    LabelledNorm,
-    label_entry,
+    conditional_norms,
+    input_conditioning,
     label_parameters,
-    labelled_norms,
 )
 from acgan.networks.interface import Generator
 from acgan.networks.layers import (
     BatchNormConfig,
-    Initialisation,
+    Initialization,
     UpsampledConv2d,
     add_spectral_norm,
-    initialise,
+    initialize,
     start_maps,
 )
 from acgan.networks.sizes import start_size
@@ -40,7 +40,7 @@ from acgan.networks.sizes import start_size
 
 @final
 class UpsampleConvConfig(Config):
-    """A generator that doubles by nearest neighbour and convolves.
+    """A generator that doubles by nearest neighbor and convolves.
 
     Attributes:
         latent_size: length of a latent.
@@ -49,7 +49,7 @@ class UpsampleConvConfig(Config):
         conditioning: how the label enters.
         batch_norm: settings of every batch norm.
         spectral_norm: on every linear and convolution layer.
-        initialisation: see `acgan.networks.layers.initialise`.
+        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["upsample-conv"] = "upsample-conv"
@@ -59,7 +59,7 @@ class UpsampleConvConfig(Config):
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
-    initialisation: Initialisation = "dcgan"
+    initialization: Initialization = "dcgan"
 
     @property
     def doublings(self) -> int:
@@ -79,9 +79,13 @@ class UpsampleConvGenerator(Generator):
         self._leak = config.leak
         height, width = start_size(shape, config.doublings)
         self._start_shape = (config.widths[0], height, width)
-        self.label_entry = label_entry(config.conditioning, config.latent_size, classes)
-        self.start = nn.Linear(self.label_entry.output_size, config.widths[0] * height * width)
-        self.norms = labelled_norms(
+        self.input_conditioning = input_conditioning(
+            config.conditioning, config.latent_size, classes
+        )
+        self.start = nn.Linear(
+            self.input_conditioning.output_size, config.widths[0] * height * width
+        )
+        self.norms = conditional_norms(
             config.conditioning, config.widths, classes, config.latent_size, config.batch_norm
         )
         self.stages = nn.ModuleList(
@@ -89,9 +93,9 @@ class UpsampleConvGenerator(Generator):
             for before, after in zip(config.widths, config.widths[1:], strict=False)
         )
         self.to_image = nn.Conv2d(config.widths[-1], shape.channels, 3, padding=1)
-        initialise(
+        initialize(
             self,
-            config.initialisation,
+            config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
         )
@@ -100,8 +104,8 @@ class UpsampleConvGenerator(Generator):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        norms = iter(cast("Iterator[LabelledNorm]", self.norms))
-        x = self.start(self.label_entry(latents, labels))
+        norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
+        x = self.start(self.input_conditioning(latents, labels))
         x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels, latents)
         for stage, norm in zip(self.stages, norms, strict=True):
             x = stage(x)
@@ -109,7 +113,7 @@ class UpsampleConvGenerator(Generator):
             x = F.leaky_relu(norm(x, labels, latents), self._leak)
         return torch.tanh(to_image(self.to_image, x))
 
-    def normalised(self) -> Iterator[tuple[nn.Module, nn.Module]]:
+    def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The stages with their norms."""
         return zip(self.stages, self.norms[1:], strict=True)
 

@@ -1,1 +1,1 @@
-"""What is optimised: source losses, the ACGAN objective, regularisers."""
+"""What is optimized: source losses, the ACGAN objective, regularizers."""

@@ -3,7 +3,7 @@
 With s the source logit and c the class logits of D, y the label (paper, eq. 2 and 3):
     L_S = E[log P(real | x)] + E[log P(fake | G(z, y))]
     L_C = E[log P(y | x)] + E[log P(y | G(z, y))]
-D maximises L_S + L_C, G maximises L_C − L_S. Every term carries a weight of its own, because the
+D maximizes L_S + L_C, G maximizes L_C − L_S. Every term carries a weight of its own, because the
 many programs called ACGAN differ in just these (docs/objective.md: "Which ACGAN is this?").
 """
 
@@ -51,8 +51,8 @@ class ACGANConfig(SourceConfig):
         return self.class_weight_generator > 0 or self.source_head == "projection"
 
     @property
-    def takes_unlabelled(self) -> bool:
-        """True, unless D is given the label: its class terms are then those of labelled images."""
+    def takes_unlabeled(self) -> bool:
+        """True, unless D is given the label: its class terms are then those of labeled images."""
         return self.source_head == "plain"
 
 

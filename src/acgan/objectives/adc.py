@@ -45,7 +45,7 @@ class ADCConfig(SourceConfig):
         return self.class_weight_generator > 0
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """False: its class head tells real from fake class by class."""
         return False
 

@@ -1,4 +1,4 @@
-"""Which objectives and regularisers there are: one line each in the unions and in the builders."""
+"""Which objectives and regularizers there are: one line each in the unions and in the builders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from acgan.objectives.cgan import CGAN, CGANConfig
 from acgan.objectives.consistency import Consistency, ConsistencyConfig
 from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.gan import GAN, GANConfig
-from acgan.objectives.interface import Objective, Regulariser
+from acgan.objectives.interface import Objective, Regularizer
 from acgan.objectives.lecam import LeCam, LeCamConfig
 from acgan.objectives.projection import Projection, ProjectionConfig
 from acgan.objectives.r1 import R1, R1Config
@@ -39,7 +39,7 @@ ObjectiveConfig = Annotated[
     Field(discriminator="name"),
     BeforeValidator(_acgan_unless_named),
 ]
-RegulariserConfig = Annotated[
+RegularizerConfig = Annotated[
     R1Config | LeCamConfig | ConsistencyConfig, Field(discriminator="name")
 ]
 
@@ -67,18 +67,16 @@ def build_objective(config: ObjectiveConfig) -> Objective:
 
 
 def build_matching(config: ObjectiveConfig) -> FeatureMatching | None:
-    """What G minimises besides the objective's terms that takes real images; None for nothing."""
+    """What G minimizes besides the objective's terms that takes real images; None for nothing."""
     return FeatureMatching() if config.matches_features else None
 
 
-def build_regulariser(
-    config: RegulariserConfig, *, mirror_keeps_class: bool = False
-) -> Regulariser:
-    """The regulariser that a configuration describes.
+def build_regularizer(config: RegularizerConfig, *, flip_keeps_class: bool = False) -> Regularizer:
+    """The regularizer that a configuration describes.
 
     Args:
         config: which.
-        mirror_keeps_class: of the images that D will see (`acgan.data.batches`).
+        flip_keeps_class: of the images that D will see (`acgan.data.batches`).
     """
     match config:
         case R1Config():
@@ -86,4 +84,4 @@ def build_regulariser(
         case LeCamConfig():
             return LeCam(config)
         case ConsistencyConfig():
-            return Consistency(config, mirror_keeps_class=mirror_keeps_class)
+            return Consistency(config, flip_keeps_class=flip_keeps_class)

@@ -36,7 +36,7 @@ class CGANConfig(SourceConfig):
         return True
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """False: D is given the label of every image."""
         return False
 

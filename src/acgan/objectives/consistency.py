@@ -13,15 +13,15 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from acgan.augmentation.augmentation import translated
-from acgan.augmentation.transforms import mirrored
+from acgan.augmentation.transforms import horizontally_flipped
 from acgan.config import Config
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.interface import DiscriminatorStep, Regulariser, Terms
+from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
 
 
 @final
 class ConsistencyConfig(Config):
-    """Hyper-parameters of consistency regularisation.
+    """Hyper-parameters of consistency regularization.
 
     Attributes:
         weight_real: λ of CR-GAN, on real images.
@@ -33,7 +33,7 @@ class ConsistencyConfig(Config):
     name: Literal["consistency"] = "consistency"
     weight_real: float = Field(10.0, ge=0)
     weight_fake: float = Field(0.0, ge=0)
-    mirror: Literal["never", "auto", "always"] = "auto"
+    horizontal_flip: Literal["never", "auto", "always"] = "auto"
 
     @model_validator(mode="after")
     def _has_a_weight(self) -> Self:
@@ -43,18 +43,20 @@ class ConsistencyConfig(Config):
 
 
 @final
-class Consistency(Regulariser):
+class Consistency(Regularizer):
     """λ · E(s(x) − s(T(x)))², s being the source logit; gradients go through both answers.
 
     Args:
         config: the weights.
-        mirror_keeps_class: what ``auto`` means for these images.
+        flip_keeps_class: what ``auto`` means for these images.
     """
 
-    def __init__(self, config: ConsistencyConfig, *, mirror_keeps_class: bool) -> None:
+    def __init__(self, config: ConsistencyConfig, *, flip_keeps_class: bool) -> None:
         super().__init__()
         self._config = config
-        self._mirror = config.mirror == "always" or (config.mirror == "auto" and mirror_keeps_class)
+        self._horizontal_flip = config.horizontal_flip == "always" or (
+            config.horizontal_flip == "auto" and flip_keeps_class
+        )
 
     def discriminator(self, now: DiscriminatorStep) -> Terms:
         """The terms ``consistency_real`` and ``consistency_fake``, those that have a weight."""
@@ -76,4 +78,4 @@ class Consistency(Regulariser):
         numbers = torch.rand(len(images), 3, generator=random).to(images.device)
         everywhere = torch.ones(len(images), dtype=torch.bool, device=images.device)
         moved = translated(images, numbers[:, :2], everywhere)
-        return mirrored(moved, numbers[:, 2] < 0.5) if self._mirror else moved
+        return horizontally_flipped(moved, numbers[:, 2] < 0.5) if self._horizontal_flip else moved

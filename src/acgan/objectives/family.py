@@ -44,7 +44,7 @@ class FamilyMember:
     source: str
     mends: str
     sees: str
-    answers: str
+    predictions: str
     discriminator: str
     generator: str
     goes_wrong: str
@@ -111,7 +111,7 @@ def _member(section: str, mends: Mapping[str, str]) -> FamilyMember:
         source=where if alone else f"{named} · {where}",
         mends=mends[name] if alone else where,
         sees=_paragraph(text, r"\*\*D sees\*\* "),
-        answers=_paragraph(text, r"\*\*D answers\*\* "),
+        predictions=_paragraph(text, r"\*\*D answers\*\* "),
         discriminator=_paragraph(text, " {4}D:  "),
         generator=_paragraph(text, " {4}G:  "),
         goes_wrong=_paragraph(text, r"\*\*Goes wrong\*\*: "),

@@ -26,7 +26,7 @@ class FeatureMatching:
     """
 
     def generator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Terms:
-        """The distance of the means, a scalar to be minimised by G.
+        """The distance of the means, a scalar to be minimized by G.
 
         Args:
             real: the answer of the same D to N real images; no gradient goes into it.

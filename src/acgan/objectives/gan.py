@@ -32,7 +32,7 @@ class GANConfig(SourceConfig):
         return False
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """True: it reads no label."""
         return True
 

@@ -1,7 +1,7 @@
-"""The seam between what is optimised and the loop: objectives and regularisers.
+"""The seam between what is optimized and the loop: objectives and regularizers.
 
-Both return named terms, already weighted. Their plain sum is optimised, and each is logged, so what
-is logged is what is optimised. The loop never asks which objective it runs.
+Both return named terms, already weighted. Their plain sum is optimized, and each is logged, so what
+is logged is what is optimized. The loop never asks which objective it runs.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class Objective(ABC):
         real_labels: Tensor,
         fake_labels: Tensor,
     ) -> Terms:
-        """D's terms: scalars, to be minimised by D. ``fake`` comes from detached images.
+        """D's terms: scalars, to be minimized by D. ``fake`` comes from detached images.
 
         Args:
-            real: D's answer to N real images; where some are labelled and others not, its source
-                logits are those of the unlabelled alone.
+            real: D's answer to N real images; where some are labeled and others not, its source
+                logits are those of the unlabeled alone.
             fake: D's answer to M fake images.
             real_labels: int64 (N,), the true classes, or
-                `acgan.objectives.classification.UNLABELLED` where the objective takes that.
+                `acgan.objectives.classification.UNLABELED` where the objective takes that.
             fake_labels: int64 (M,), the classes that G was asked for.
         """
 
     @abstractmethod
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """G's terms: scalars, to be minimised by G."""
+        """G's terms: scalars, to be minimized by G."""
 
 
 @final
@@ -56,11 +56,11 @@ class DiscriminatorStep:
     """All that there is in one of D's steps, before its update.
 
     Attributes:
-        discriminator: D in training mode. A regulariser that asks it again leaves its buffers
+        discriminator: D in training mode. A regularizer that asks it again leaves its buffers
             unchanged (`acgan.networks.statistics.frozen_statistics`).
         real_images: float32 (N, C, H, W), the real images as D was shown them: in [-1, 1], but
             for what an augmentation adds.
-        real_labels: int64 (N,), the true classes or `UNLABELLED`, as an objective gets them.
+        real_labels: int64 (N,), the true classes or `UNLABELED`, as an objective gets them.
         real: D's answer to them, with its graph.
         fake_images: (M, C, H, W), fakes as D was shown them, cut off from G.
         fake_labels: int64 (M,), the classes that G was asked for.
@@ -83,7 +83,7 @@ class DiscriminatorStep:
     random: torch.Generator
 
 
-class Regulariser(nn.Module, ABC):
+class Regularizer(nn.Module, ABC):
     """Additional terms for D that need the images, D itself or what it said before.
 
     It has no parameters. What it remembers are its buffers: they are in every checkpoint by their

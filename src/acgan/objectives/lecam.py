@@ -1,4 +1,4 @@
-"""LeCam regularisation (Tseng et al. 2021, arXiv 2104.03310): D's answers stay near moving anchors.
+"""LeCam regularization (Tseng et al. 2021, arXiv 2104.03310): D's answers stay near moving anchors.
 
 With few images D's answers to reals and to fakes drift apart without end. α_R and α_F are moving
 averages of D's logits of reals and of fakes; D pays for reals far from α_F and fakes far from α_R.
@@ -13,12 +13,12 @@ from pydantic import Field
 from torch import Tensor
 
 from acgan.config import Config
-from acgan.objectives.interface import DiscriminatorStep, Regulariser, Terms
+from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
 
 
 @final
 class LeCamConfig(Config):
-    """Hyper-parameters of LeCam regularisation.
+    """Hyper-parameters of LeCam regularization.
 
     Attributes:
         weight: λ of the paper.
@@ -36,7 +36,7 @@ class LeCamConfig(Config):
 
 
 @final
-class LeCam(Regulariser):
+class LeCam(Regularizer):
     """λ · (E‖D(x) − α_F‖² + E‖D(G(z)) − α_R‖²), the paper's eq. 3; the averages as in its eq. 4.
 
     The averages are those of the steps before: the present answers join them afterwards, and no

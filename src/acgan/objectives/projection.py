@@ -2,7 +2,7 @@
 
 The label enters D's source logit (paper, eq. 3): s(x, y) = ψ(φ(x)) + v_y·φ(x), φ being the trunk, ψ
 affine and v_y a learned vector for each class. To look real, an image has to look like a real image
-*of its class*. All that is optimised is the source loss of s(x, y).
+*of its class*. All that is optimized is the source loss of s(x, y).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ProjectionConfig(SourceConfig):
         return True
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """False: D is given the label of every image."""
         return False
 

@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from acgan.config import Config
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.interface import DiscriminatorStep, Regulariser, Terms
+from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
 
 
 @final
@@ -19,7 +19,7 @@ class R1Config(Config):
 
     Attributes:
         gamma: γ in γ/2 · E‖∇ₓ s(x)‖², pixels in [-1, 1].
-        interval_steps: acts at every n-th D step, n times as strong (lazy regularisation, Karras
+        interval_steps: acts at every n-th D step, n times as strong (lazy regularization, Karras
             et al. 2020, §3.1).
     """
 
@@ -29,7 +29,7 @@ class R1Config(Config):
 
 
 @final
-class R1(Regulariser):
+class R1(Regularizer):
     """γ/2 · E‖∇ₓ s(x)‖² on real images, at every n-th step and n times as strong."""
 
     def __init__(self, config: R1Config) -> None:

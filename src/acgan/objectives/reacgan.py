@@ -51,7 +51,7 @@ class ReACGANConfig(SourceConfig):
         return self.class_weight_generator > 0
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """False: two images of unknown class are neither a pair of one class nor of two."""
         return False
 

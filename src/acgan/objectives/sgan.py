@@ -1,7 +1,7 @@
 """SGAN: D finds the class where somebody has said it (Odena 2016; Salimans et al. 2016, §5).
 
 Some real images have a label, most have none, and G is asked for none:
-    D:  ℓ_real(s(x)) + ℓ_fake(s(G(z))) + w · CE(c(x), y)        the last over labelled x alone
+    D:  ℓ_real(s(x)) + ℓ_fake(s(G(z))) + w · CE(c(x), y)        the last over labeled x alone
     G:  ℓ_gen(s(G(z)))
 Open, D sorts into K + 1 classes l, the last of them "fake": c are the first K of them, and s is
 log(Σ_{k<K} e^{l_k}) − l_K, so that σ(s) = 1 − P(fake | x). With BCE and w = 1 this is Salimans et
@@ -28,7 +28,7 @@ class SGANConfig(SourceConfig):
     Attributes:
         class_head: ``open``, the papers': K + 1 classes, "fake" being one; ``separate``: a source
             head, and K class logits beside it.
-        class_weight_real: weight of D's class term on labelled real images (papers: 1).
+        class_weight_real: weight of D's class term on labeled real images (papers: 1).
     """
 
     title: ClassVar[str] = "a semi-supervised GAN"
@@ -44,7 +44,7 @@ class SGANConfig(SourceConfig):
         return self.class_weight_real > 0
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """True: that is what it is for."""
         return True
 
@@ -73,7 +73,7 @@ class SGAN(Objective):
         real_labels: Tensor,
         fake_labels: Tensor,  # noqa: ARG002
     ) -> Terms:
-        """The source terms, on all images, and CE(c(x), y) on labelled reals."""
+        """The source terms, on all images, and CE(c(x), y) on labeled reals."""
         terms = self._source.discriminator(real, fake)
         if weight := self._config.class_weight_real:
             terms["class_real"] = weight * class_loss(real, real_labels)

@@ -49,10 +49,10 @@ class SourceConfig(Config, ABC):
 
     @property
     @abstractmethod
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """Whether real images may be without a label.
 
-        Their labels are then `acgan.objectives.classification.UNLABELLED`.
+        Their labels are then `acgan.objectives.classification.UNLABELED`.
         """
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.classification import class_loss, cross_entropy_of_labelled
+from acgan.objectives.classification import class_loss, cross_entropy_of_labeled
 from acgan.objectives.interface import Objective, Terms
 from acgan.objectives.source import SourceConfig, SourceTerms
 
@@ -48,7 +48,7 @@ class TACConfig(SourceConfig):
         return self.class_weight_generator > 0
 
     @property
-    def takes_unlabelled(self) -> bool:
+    def takes_unlabeled(self) -> bool:
         """False: class head and twin are to see as many images, or their difference is skewed."""
         return False
 
@@ -109,4 +109,4 @@ def twin_loss(output: DiscriminatorOutput, labels: Tensor) -> Tensor:
     """
     if output.twin_logits is None:
         raise ValueError("TAC needs a discriminator with twin class heads")
-    return cross_entropy_of_labelled(output.twin_logits, labels)
+    return cross_entropy_of_labeled(output.twin_logits, labels)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from acgan.plots.grid import side_by_side
 
-_PALETTE_FRAMES = 8  # frames that the common palette of a colour animation is chosen from
+_PALETTE_FRAMES = 8  # frames that the common palette of a color animation is chosen from
 _PALETTE_PIXELS = 200_000  # pixels of these frames that are looked at
 
 
@@ -23,7 +23,7 @@ def animation(
 ) -> bytes:
     """A GIF that shows the frames in order, for ever; equal frames give equal bytes.
 
-    Grey frames (``L``) keep every value exactly. Colour frames share one palette of 256 colours,
+    Gray frames (``L``) keep every value exactly. Color frames share one palette of 256 colors,
     so nothing flickers that did not change.
 
     Args:
@@ -39,7 +39,7 @@ def animation(
         raise ValueError("an animation needs frames, all of one size and mode")
     if captions is not None:
         frames = _captioned(frames, captions)
-    indexed = _grey(frames) if frames[0].mode == "L" else _common_palette(frames)
+    indexed = _gray(frames) if frames[0].mode == "L" else _common_palette(frames)
     buffer = io.BytesIO()
     indexed[0].save(
         buffer,
@@ -66,9 +66,9 @@ def _captioned(frames: Sequence[Image.Image], captions: Sequence[str]) -> list[I
     return result
 
 
-def _grey(frames: Sequence[Image.Image]) -> list[Image.Image]:
-    """The same values as indices into the palette of 256 greys."""
-    palette = [value for grey in range(256) for value in (grey, grey, grey)]
+def _gray(frames: Sequence[Image.Image]) -> list[Image.Image]:
+    """The same values as indices into the palette of 256 grays."""
+    palette = [value for gray in range(256) for value in (gray, gray, gray)]
     result = []
     for frame in frames:
         indexed = Image.frombytes("P", frame.size, frame.tobytes())
@@ -78,16 +78,16 @@ def _grey(frames: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def _common_palette(frames: Sequence[Image.Image]) -> list[Image.Image]:
-    """Every frame with the nearest of 256 colours, the same for all frames, white among them.
+    """Every frame with the nearest of 256 colors, the same for all frames, white among them.
 
     No dithering: an enlarged pixel stays one even square, a still pixel stays still, and the file
     is a third smaller.
     """
     chosen = np.unique(np.linspace(0, len(frames) - 1, _PALETTE_FRAMES).round().astype(int))
-    colours = np.concatenate([np.asarray(frames[int(i)]).reshape(-1, 3) for i in chosen])
+    colors = np.concatenate([np.asarray(frames[int(i)]).reshape(-1, 3) for i in chosen])
     # Without paper, which would take the largest box of the median cut and come out tinted.
-    inked = colours[(colours != 255).any(axis=1)][:: max(1, len(colours) // _PALETTE_PIXELS)]
-    sample = Image.fromarray(inked[None] if len(inked) else colours[None, :1])
+    inked = colors[(colors != 255).any(axis=1)][:: max(1, len(colors) // _PALETTE_PIXELS)]
+    sample = Image.fromarray(inked[None] if len(inked) else colors[None, :1])
     found = sample.quantize(255, method=Image.Quantize.MEDIANCUT).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette([255, 255, 255, *found[: 3 * 255]])

@@ -23,8 +23,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from acgan.plots.text import shorten
 
-# Okabe and Ito's palette, told apart with every kind of colour vision; its yellow is too pale here.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
+# Okabe and Ito's palette, told apart with every kind of color vision; its yellow is too pale here.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def paper(
             canvas.print_figure(buffer, format="png", metadata={"Software": None})
 
 
-_FLOOR_COLOUR = "#222222"
+_FLOOR_COLOR = "#222222"
 _WIDTH = 7.2  # inches
 _LEGEND_POINTS = 9.5
 _DPI = 150  # 1080 pixels, for screens with small pixels
@@ -98,16 +98,16 @@ def class_bars(
         axes.spines[["top", "right"]].set_visible(False)
         for index, (name, values) in enumerate(series.items()):
             offset = (index - (len(series) - 1) / 2) * thickness
-            colour = COLOURS[index % len(COLOURS)]
+            color = COLORS[index % len(COLORS)]
             lengths = _numbers(values, positive=log)
             if log:  # the length of a bar means nothing where the axis has no zero
-                axes.plot(lengths, places + offset, "o", color=colour, markersize=7, label=name)
+                axes.plot(lengths, places + offset, "o", color=color, markersize=7, label=name)
             else:
-                axes.barh(places + offset, lengths, thickness * 0.92, color=colour, label=name)
+                axes.barh(places + offset, lengths, thickness * 0.92, color=color, label=name)
         if len(floor):
-            # Shorter than the pitch, so that the ticks of neighbours stay apart.
+            # Shorter than the pitch, so that the ticks of neighbors stay apart.
             ends = places - 0.42, places + 0.42
-            axes.vlines(_numbers(floor, positive=log), *ends, _FLOOR_COLOUR, lw=2, label=floor_name)
+            axes.vlines(_numbers(floor, positive=log), *ends, _FLOOR_COLOR, lw=2, label=floor_name)
         if mark is not None:
             axes.axvline(mark, color="#7F7F7F", linewidth=1, linestyle=(0, (4, 3)))
         if log:

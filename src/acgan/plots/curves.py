@@ -12,9 +12,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from acgan.plots.charts import COLOURS, paper
+from acgan.plots.charts import COLORS, paper
 
-_TOTAL_COLOUR = "#000000"
+_TOTAL_COLOR = "#000000"
 _EVENT_STYLES = {
     "alarm": ("#D55E00", (0, (4, 2))),
     "skipped": ("#7F7F7F", (0, (1, 2))),
@@ -36,7 +36,7 @@ def curves(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> by
 
     Four panels over images seen: the loss terms of either network, the class accuracy on
     real-train, real-held-out and fake, the source accuracy on real and fake. Long runs get the
-    values as logged as a thin line and their centred running mean as a thick one. Events
+    values as logged as a thin line and their centered running mean as a thick one. Events
     (alarms, skipped updates, restored states) are vertical lines. Equal rows give equal bytes.
 
     Args:
@@ -69,28 +69,28 @@ def _draw_group(axes: Axes, rows: Sequence[Mapping[str, Any]], group: str) -> No
             if name in (row.get(group) or {})
         ]
         images, values = np.asarray(points, dtype=float).T
-        colour = _TOTAL_COLOUR if name == "total" else COLOURS[index % len(COLOURS)]
+        color = _TOTAL_COLOR if name == "total" else COLORS[index % len(COLORS)]
         label = name.replace("_", " ").replace("held out", "held-out")
         if len(points) == 1:  # a line through one point is invisible
-            axes.plot(images, values, "o", color=colour, label=label, clip_on=False)
+            axes.plot(images, values, "o", color=color, label=label, clip_on=False)
         elif len(points) < _SMOOTH_FROM:
-            axes.plot(images, values, color=colour, linewidth=1.8, label=label)
+            axes.plot(images, values, color=color, linewidth=1.8, label=label)
         else:
             smooth = _running_mean(values, max(5, len(points) // 40))
-            axes.plot(images, values, color=colour, linewidth=0.7, alpha=0.3)
-            axes.plot(images, smooth, color=colour, linewidth=1.8, label=label)
+            axes.plot(images, values, color=color, linewidth=0.7, alpha=0.3)
+            axes.plot(images, smooth, color=color, linewidth=1.8, label=label)
     if not names:
         axes.text(0.5, 0.5, "nothing logged yet", transform=axes.transAxes, ha="center")
 
 
 def _draw_events(axes: Axes, events: Sequence[Mapping[str, Any]]) -> list[Line2D]:
-    """A vertical line per event; one of each kind, labelled, for the legend."""
+    """A vertical line per event; one of each kind, labeled, for the legend."""
     marks = []
     for kind in dict.fromkeys(row["event"] for row in events):
         places = [row["images"] for row in events if row["event"] == kind]
-        colour, style = _EVENT_STYLES.get(kind, _OTHER_EVENT_STYLE)
+        color, style = _EVENT_STYLES.get(kind, _OTHER_EVENT_STYLE)
         lines = [
-            axes.axvline(images, color=colour, linestyle=style, linewidth=1.3)
+            axes.axvline(images, color=color, linestyle=style, linewidth=1.3)
             for images in dict.fromkeys(places)
         ]
         lines[0].set_label(f"{kind} (×{len(places)})" if len(places) > 1 else kind)

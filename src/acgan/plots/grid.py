@@ -2,7 +2,7 @@
 
 Sheets: pixels as they are, enlarged by whole factors, on white paper with names beside them.
 
-No value is ever rescaled: the same grey in two sheets is the same number, so sheets of different
+No value is ever rescaled: the same gray in two sheets is the same number, so sheets of different
 moments can be compared.
 """
 
@@ -21,8 +21,8 @@ from acgan.metrics.arrays import UInt8Array
 from acgan.plots.text import font, line_height, shorten, text_width
 
 
-def to_picture(image: npt.NDArray[np.uint8]) -> Image.Image:
-    """uint8 (1, H, W) as a grey and (3, H, W) as a colour picture, of the same values."""
+def to_pil(image: npt.NDArray[np.uint8]) -> Image.Image:
+    """uint8 (1, H, W) as a gray and (3, H, W) as a color picture, of the same values."""
     return Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).copy())
 
 
@@ -40,7 +40,7 @@ _TALLEST = 6000  # pixels that a sheet of many classes should not exceed
 
 @final
 @dataclass(frozen=True)
-class SheetLayout:
+class GridLayout:
     """Where everything lies on a sheet; all in pixels.
 
     Attributes:
@@ -73,14 +73,14 @@ def comfortable_scale(height: int, width: int, *, rows: int = 1) -> int:
     return max(1, min(wanted, _TALLEST // (rows * height)))
 
 
-def sheet_layout(
+def grid_layout(
     shape: tuple[int, int],
     columns: int,
     names: Sequence[str],
     *,
     scale: int | None = None,
     title: str | None = None,
-) -> SheetLayout:
+) -> GridLayout:
     """The layout of a sheet with one row per name.
 
     Args:
@@ -103,7 +103,7 @@ def sheet_layout(
     if title:
         right = max(right, _MARGIN + min(text_width(title, _TITLE_SIZE), _TITLE_WIDTH))
     bottom = top + (row_height - tile[1]) // 2 + max(len(names), 1) * pitch[1] - _GAP
-    return SheetLayout(
+    return GridLayout(
         scale=scale,
         tile=tile,
         origin=(left, top + (row_height - tile[1]) // 2),
@@ -112,7 +112,7 @@ def sheet_layout(
     )
 
 
-def class_sheet(
+def class_grid(
     images: UInt8Array | Sequence[UInt8Array],
     names: Sequence[str],
     *,
@@ -123,13 +123,13 @@ def class_sheet(
 
     Args:
         images: uint8 (K, n, C, H, W), or K arrays (n_k, C, H, W) where classes differ in number;
-            C is 1 (grey) or 3 (colour).
+            C is 1 (gray) or 3 (color).
         names: the K class names in label order; long ones are cut with "…".
-        scale: whole enlargement (nearest neighbour); None makes small images comfortably visible.
+        scale: whole enlargement (nearest neighbor); None makes small images comfortably visible.
         title: a line above the rows.
 
     Returns:
-        A grey (``L``) or colour (``RGB``) picture in which every given pixel is found unchanged.
+        A gray (``L``) or color (``RGB``) picture in which every given pixel is found unchanged.
 
     Raises:
         ValueError: not uint8, other channels than 1 or 3, no rows, or another number of names.
@@ -138,7 +138,7 @@ def class_sheet(
     shape = _common_shape(rows)
     if len(names) != len(rows):
         raise ValueError(f"{len(rows)} rows of images need as many names, not {len(names)}")
-    layout = sheet_layout(shape[1:], max(len(row) for row in rows), names, scale=scale, title=title)
+    layout = grid_layout(shape[1:], max(len(row) for row in rows), names, scale=scale, title=title)
     mode = "L" if shape[0] == 1 else "RGB"
     width, height = layout.size
     paper = np.full((height, width) if mode == "L" else (height, width, 3), _PAPER, dtype=np.uint8)
@@ -171,12 +171,12 @@ def strip(
 
     Args:
         images: uint8 (n, C, H, W), C 1 or 3.
-        scale: as in `class_sheet`.
+        scale: as in `class_grid`.
         columns: images in a line; None puts all into one.
     """
     columns = columns or max(len(images), 1)
     rows = [images[start : start + columns] for start in range(0, max(len(images), 1), columns)]
-    return class_sheet(rows, [""] * len(rows), scale=scale)
+    return class_grid(rows, [""] * len(rows), scale=scale)
 
 
 def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
@@ -224,7 +224,7 @@ def _common_shape(rows: Sequence[npt.NDArray[Any]]) -> tuple[int, int, int]:
 
 
 def _enlarged(row: UInt8Array, scale: int) -> UInt8Array:
-    """(n, C, H, W) as (n, H·scale, W·scale) or (n, H·scale, W·scale, 3), nearest neighbour."""
+    """(n, C, H, W) as (n, H·scale, W·scale) or (n, H·scale, W·scale, 3), nearest neighbor."""
     large = row.repeat(scale, axis=2).repeat(scale, axis=3)
     return large[:, 0] if row.shape[1] == 1 else np.moveaxis(large, 1, -1)
 

@@ -18,7 +18,7 @@ from acgan.registry import unknown_name
 from acgan.runs.config import RunConfig
 
 _BROKEN = "broken-"
-DEFAULTS = ("small-colour", "small-grey", "medium", "large")
+DEFAULTS = ("small-color", "small-gray", "medium", "large")
 """Tried in this order by `choose`."""
 
 
@@ -97,7 +97,7 @@ def choose(
     train_images: int,
     *,
     conditional: bool = True,
-    all_labelled: bool = True,
+    all_labeled: bool = True,
 ) -> Recipe:
     """The default recipe for data of this shape and size.
 
@@ -111,7 +111,7 @@ def choose(
         train_images: how many of them there are to learn from.
         conditional: whether there are classes to ask for; without, it is the same run with the
             objective ``gan`` and a generator that is told no label.
-        all_labelled: whether all of them have a label; where not, D's source head is not given it.
+        all_labeled: whether all of them have a label; where not, D's source head is not given it.
 
     Raises:
         UsageError: no default can build the size; the message names the sizes that work.
@@ -126,7 +126,7 @@ def choose(
         if problem is None:
             if not conditional:
                 recipe = _without_classes(recipe)
-            elif not all_labelled:
+            elif not all_labeled:
                 recipe = _with_some_labels(recipe)
             return _for_size(recipe, train_images)
         refusals.append(problem)
@@ -165,7 +165,7 @@ def _with_some_labels(recipe: Recipe) -> Recipe:
     return replace(
         recipe,
         values={**recipe.values, "objective": {**recipe.values["objective"], **plain}},
-        summary=f"{recipe.name} for data of which a part is labelled: D is not given the label",
+        summary=f"{recipe.name} for data of which a part is labeled: D is not given the label",
         expectation="not measured",
     )
 

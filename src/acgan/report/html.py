@@ -147,10 +147,13 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _made(report: Report) -> Iterator[tuple[str, str]]:
     """How it was made, name by name."""
-    judge = report.judge
+    reference_classifier = report.reference_classifier
     yield "data", report.data
     yield from ((words(key), fact(value, full=True)) for key, value in report.origin.items())
-    yield from ((f"judge: {words(key)}", fact(each, full=True)) for key, each in judge.items())
+    yield from (
+        (f"judge: {words(key)}", fact(each, full=True))
+        for key, each in reference_classifier.items()
+    )
     yield from report.versions.items()
     for name, value in (
         ("machine", report.machine),

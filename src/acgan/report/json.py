@@ -54,7 +54,7 @@ class ReportRecord(_Record):
     origin: dict[str, Any]
     held_out: bool | None
     config: dict[str, Any] | None
-    judge: dict[str, Any]
+    reference_classifier: dict[str, Any]
     sections: tuple[SectionRecord, ...]
     notes: tuple[str, ...]
     versions: dict[str, str]
@@ -82,7 +82,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "origin": report.origin,
         "held_out": report.held_out,
         "sections": [_section(section) for section in report.sections],
-        "judge": report.judge,
+        "judge": report.reference_classifier,
         "notes": report.notes,
         "seconds": report.seconds,
         "versions": report.versions,

@@ -101,10 +101,10 @@ def mean_and_spread(mean: float, deviation: float) -> str:
     return f"{_signed(f'{mean:,.{decimals}f}')} ± {deviation:,.{decimals}f}"
 
 
-def in_floors(value: float | None, floor: float | None) -> str:
+def frechet_ratio(value: float | None, floor: float | None) -> str:
     """How many floors a distance is high; empty where that means nothing.
 
-    >>> in_floors(0.175, 0.031), in_floors(0.2, 0.0)
+    >>> frechet_ratio(0.175, 0.031), frechet_ratio(0.2, 0.0)
     ('5.6 × floor', '')
     """
     if value is None or floor is None or floor <= 0 or not math.isfinite(value / floor):
@@ -136,8 +136,8 @@ def fact(value: Any, *, full: bool = False) -> str:
     if value is None or isinstance(value, int | float):
         return number(value)
     if isinstance(value, Mapping):
-        parts = (f"{words(str(key))}: {fact(each, full=full)}" for key, each in value.items())
-        return "; ".join(parts)
+        splits = (f"{words(str(key))}: {fact(each, full=full)}" for key, each in value.items())
+        return "; ".join(splits)
     if isinstance(value, list | tuple):
         if len(value) > 2 and all(each == value[0] for each in value):
             return f"{len(value)} × {fact(value[0], full=full)}"
@@ -195,7 +195,7 @@ class Report:
     held_out: bool | None
     overview: Picture | None = None
     config: Mapping[str, Any] | None = None
-    judge: Mapping[str, Any] = field(default_factory=dict)
+    reference_classifier: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -255,7 +255,7 @@ _HEADLINE = {
     "labels.shares.judge": "Classes' shares off",
     "diversity.variance.judge": "Variety within a class",
     "diversity.variance_of_all.judge": "Variety",
-    "memorisation.near_copies.judge": "Near copies of training images",
+    "memorization.near_copies.judge": "Near copies of training images",
     _CLASS_HEAD: "Real test images read right",
 }
 """The figures by key, and what a person would call them."""
@@ -270,7 +270,7 @@ def headline(figures: Iterable[Figure], classes: Sequence[str]) -> tuple[Card, .
 
 
 def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
-    times = in_floors(figure.value, figure.floor) if figure.key == _DISTANCE else ""
+    times = frechet_ratio(figure.value, figure.floor) if figure.key == _DISTANCE else ""
     name = figure.name.removeprefix(label)
     details = [name if name == figure.name else name.strip(" ()")]
     if times:

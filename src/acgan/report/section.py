@@ -57,7 +57,7 @@ class Table:
         header: names of the columns.
         rows: as many cells each.
         caption: what it shows, a sentence or two.
-        heat: colour the numbers from 0 to the row's sum, for a confusion matrix.
+        heat: color the numbers from 0 to the row's sum, for a confusion matrix.
     """
 
     title: str
@@ -106,7 +106,7 @@ class Section:
     """One chapter of a report.
 
     Attributes:
-        key: ``fidelity``, ``labels``, ``diversity``, ``memorisation``, ``latent``, ``usefulness``.
+        key: ``fidelity``, ``labels``, ``diversity``, ``memorization``, ``latent``, ``usefulness``.
         title: its heading.
         explanation: paragraphs for a person who has not met these measures: what each is, which
             way is better, its source, and what it cannot tell.
@@ -146,14 +146,14 @@ def class_ranks(figure: Figure) -> dict[int, float]:
         floor if floor is not None and math.isfinite(floor) else None
         for floor in figure.per_class_floor or (None,) * len(figure.per_class)
     ]
-    in_floors = all(floor is not None and floor > 0 for floor in floors)
+    frechet_ratio = all(floor is not None and floor > 0 for floor in floors)
     ranks = {}
     for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True)):
         if value is None or not math.isfinite(value):
             continue
         match figure.aim:
             case "low":
-                ranks[index] = value / floor if in_floors and floor else value - (floor or 0.0)
+                ranks[index] = value / floor if frechet_ratio and floor else value - (floor or 0.0)
             case "high":
                 ranks[index] = (floor or 0.0) - value
             case "one":

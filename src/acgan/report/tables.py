@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from acgan.report.report import AIMS, column, in_floors, interval, number
+from acgan.report.report import AIMS, column, frechet_ratio, interval, number
 from acgan.report.section import Figure, Section, Table, class_ranks, worst_class
 
 _FOLD_FROM = 30  # classes from which a table of them is folded away
 _WIDEST = 6  # figures that one table of classes may have
 _ENDING = re.compile(r" \([^()]*\)$")
 _WORST_NAMED = 5
-_HEAT = 0.7  # opacity of a full cell, at which text is still legible in both colour schemes
+_HEAT = 0.7  # opacity of a full cell, at which text is still legible in both color schemes
 _HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
 
 
@@ -32,7 +32,9 @@ def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
                 "value": None if each.value is None else number(each.value),
                 "interval": interval(each.interval),
                 "floor": "" if each.floor is None else number(each.floor),
-                "in_floors": in_floors(each.value, each.floor) if _in_floors(each) else "",
+                "frechet_ratio": frechet_ratio(each.value, each.floor)
+                if _frechet_ratio(each)
+                else "",
                 "aim_sign": AIMS[each.aim][0],
                 "aim_words": AIMS[each.aim][1],
             }
@@ -41,7 +43,7 @@ def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
     }
 
 
-def _in_floors(figure: Figure) -> bool:
+def _frechet_ratio(figure: Figure) -> bool:
     """Whether a figure is a distance whose floor is a yardstick.
 
     That of an unbiased estimate, as KID is, is noise around 0.

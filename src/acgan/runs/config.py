@@ -14,7 +14,7 @@ from acgan.execution.execution import ExecutionConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.objectives.acgan import ACGANConfig
-from acgan.objectives.build import ObjectiveConfig, RegulariserConfig
+from acgan.objectives.build import ObjectiveConfig, RegularizerConfig
 
 
 @final
@@ -22,8 +22,8 @@ class OptimizerConfig(Config):
     """Adam for both networks (Kingma & Ba 2015).
 
     Attributes:
-        generator_rate: learning rate of G.
-        discriminator_rate: learning rate of D's trunk.
+        generator_lr: learning rate of G.
+        discriminator_lr: learning rate of D's trunk.
         conditioning_multiplier: the rate of the parameters through which the label enters G, as a
             multiple of G's (conditional BN's embedding wants about five).
         heads_multiplier: the rate of D's heads as a multiple of D's.
@@ -34,8 +34,8 @@ class OptimizerConfig(Config):
         decay_from: share of ``total_images`` from which the linear schedule falls.
     """
 
-    generator_rate: float = Field(2e-4, gt=0)
-    discriminator_rate: float = Field(2e-4, gt=0)
+    generator_lr: float = Field(2e-4, gt=0)
+    discriminator_lr: float = Field(2e-4, gt=0)
     conditioning_multiplier: float = Field(1.0, gt=0)
     heads_multiplier: float = Field(1.0, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
@@ -61,7 +61,7 @@ class TrainingConfig(Config):
             ``fresh``: G's step draws latents and labels of its own.
         fake_labels: ``frequency``: drawn by the training part's class frequencies; ``uniform``;
             ``batch``: those of the real batch.
-        labelled_share: where only some training images are labelled (`DataConfig`): the share of
+        labeled_share: where only some training images are labeled (`DataConfig`): the share of
             each batch that is drawn from these, with labels; the rest is drawn from all training
             images, without.
         ema_half_life_images: half-life of the moving average of G's weights; 0 switches it off.
@@ -75,10 +75,10 @@ class TrainingConfig(Config):
     max_minutes: float | None = Field(None, gt=0)
     batch_size: int = Field(64, ge=2)
     discriminator_steps: int = Field(1, ge=1)
-    mirror: Literal["never", "auto", "always"] = "never"
+    horizontal_flip: Literal["never", "auto", "always"] = "never"
     generator_batch: Literal["shared", "fresh"] = "fresh"
     fake_labels: Literal["frequency", "uniform", "batch"] = "frequency"
-    labelled_share: float = Field(0.5, gt=0, lt=1)
+    labeled_share: float = Field(0.5, gt=0, lt=1)
     ema_half_life_images: float = Field(20_000, ge=0)
     ema_ramp: float | None = Field(0.1, gt=0)
     skips_before_restore: int = Field(5, ge=1)
@@ -90,17 +90,17 @@ class ReportingConfig(Config):
 
     Attributes:
         log_every_images: one row of metrics.jsonl, one line or refresh of the display.
-        sheet_every_images: a sample sheet, TensorBoard images, the collapse alarms.
+        grid_every_images: a sample sheet, TensorBoard images, the collapse alarms.
         checkpoint_every_images: a checkpoint, and ``model/`` renewed.
         keep_checkpoints: the last few that stay; milestones (1, 2, 4, 8 … intervals) stay always.
-        sheet_columns: samples of each class on a sheet.
+        grid_columns: samples of each class on a sheet.
     """
 
     log_every_images: int = Field(4_000, ge=1)
-    sheet_every_images: int = Field(20_000, ge=1)
+    grid_every_images: int = Field(20_000, ge=1)
     checkpoint_every_images: int = Field(20_000, ge=1)
     keep_checkpoints: int = Field(3, ge=1)
-    sheet_columns: int = Field(10, ge=1)
+    grid_columns: int = Field(10, ge=1)
 
 
 @final
@@ -122,7 +122,7 @@ class RunConfig(Config):
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig
     objective: ObjectiveConfig = ACGANConfig()
-    regularisers: tuple[RegulariserConfig, ...] = ()
+    regularizers: tuple[RegularizerConfig, ...] = ()
     augmentation: AugmentationConfig = AugmentationConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
@@ -166,10 +166,10 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _hides_labels_only_where_they_can_be_missed(self) -> Self:
-        if self.data.labelled_per_class is None:
+        if self.data.labeled_per_class is None:
             return self
-        rest = "leave data.labelled_per_class out"
-        if not self.objective.takes_unlabelled:
+        rest = "leave data.labeled_per_class out"
+        if not self.objective.takes_unlabeled:
             raise ValueError(
                 f"the objective {self.objective.name} as it is set takes no real image without a "
                 f"label: {rest}, or take sgan, or acgan with objective.source_head=plain"
@@ -185,10 +185,10 @@ class RunConfig(Config):
                 f"label do not tell; leave it out, or {rest}"
             )
         d = self.discriminator
-        if isinstance(d, PretrainedConfig) and d.trunk.network == "judge":
+        if isinstance(d, PretrainedConfig) and d.feature_network.network == "judge":
             raise ValueError(
-                "a judge as discriminator.trunk has learned the labels of all training images: "
-                f"set discriminator.trunk.network to another, or {rest}"
+                "a judge as discriminator.feature_network has learned the labels of all training images: "
+                f"set discriminator.feature_network.network to another, or {rest}"
             )
         return self
 
@@ -203,11 +203,11 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _each_regulariser_once(self) -> Self:
-        names = [regulariser.name for regulariser in self.regularisers]
+    def _each_regularizer_once(self) -> Self:
+        names = [regularizer.name for regularizer in self.regularizers]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"regularisers has {name} twice; name each once")
+                raise ValueError(f"regularizers has {name} twice; name each once")
         return self
 
     def trajectory(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, final
 from filelock import FileLock, Timeout
 
 from acgan.config import difference, validate
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
@@ -64,7 +64,7 @@ class RunFolder:
         self.split = path / "split.json"
         self.environment = path / "environment.json"
         self.budget = path / "budget.json"
-        self.trunk = path / "trunk.json"
+        self.feature_network = path / "feature_network.json"
         self.status = path / "status.json"
         self.metrics = path / "metrics.jsonl"
         self.timing = path / "timing.jsonl"
@@ -86,7 +86,7 @@ class RunFolder:
                 f"{self.path} exists and is no run of acgan; name another folder with --run"
             )
 
-    def open(self, config: RunConfig, parts: DataParts) -> None:
+    def open(self, config: RunConfig, splits: DatasetSplits) -> None:
         """Make the folder, or check that the run in it is the one that is meant.
 
         Raises:
@@ -96,11 +96,11 @@ class RunFolder:
         """
         known = self.read(self.config)
         if known is None:
-            self.write(self.split, parts.split_record())
+            self.write(self.split, splits.split_record())
             self.write(self.config, config.model_dump(mode="json"))
             return
         self._check_same(validate(RunConfig, known, where=str(self.config)), config)
-        if self.read(self.split) != parts.split_record():
+        if self.read(self.split) != splits.split_record():
             raise DataError(
                 f"the data are not those that {self.path} was started with (split.json has their "
                 "content hashes); bring the old data back, or start a new run with --run"

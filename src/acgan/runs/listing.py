@@ -60,17 +60,17 @@ def list_runs(folder: Path) -> list[RunSummary]:
         what = "is a file" if folder.exists() else "does not exist"
         raise UsageError(f"{folder} {what}; name the folder that your runs lie in")
     if (folder / "config.json").is_file():
-        return [summarise(folder)]
-    return [summarise(path.parent) for path in sorted(folder.glob("*/config.json"))]
+        return [summarize(folder)]
+    return [summarize(path.parent) for path in sorted(folder.glob("*/config.json"))]
 
 
-def summarise(run: Path) -> RunSummary:
+def summarize(run: Path) -> RunSummary:
     """One run; whatever cannot be read is left out and told in ``problem``."""
     problems: list[str] = []
     config = _object(run / "config.json", problems)
     status = _object(run / "status.json", problems) if (run / "status.json").exists() else {}
     data = config.get("data")
-    members = [summarise(path.parent) for path in sorted(run.glob("members/*/config.json"))]
+    members = [summarize(path.parent) for path in sorted(run.glob("members/*/config.json"))]
     images_seen = _whole(status.get("images_seen"))
     if members:  # a set of models: the set's own status is renewed when a member is done
         images_seen = sum(member.images_seen or 0 for member in members)

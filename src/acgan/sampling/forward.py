@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from acgan.errors import DataError
 from acgan.execution.execution import fast_bfloat16
-from acgan.kernels.inference_layers import PairedShuffle, WindowedDoubling
+from acgan.kernels.inference_layers import PairedShuffle, WindowedUpsampling
 from acgan.networks.activation_bound import activation_bound
 from acgan.networks.conditioning import PlainBatchNorm
 from acgan.networks.interface import Generator
@@ -144,7 +144,7 @@ def _prepared(generator: Generator, *, low: bool) -> Generator:
     network = copy.deepcopy(generator).eval()
     for values in network.state_dict().values():
         _require_finite(values)
-    for layer, norm in network.normalised():
+    for layer, norm in network.normalized():
         if isinstance(norm, PlainBatchNorm) and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
             _join(layer, norm)
     here = low and next(network.parameters()).device.type == "cpu"
@@ -167,7 +167,7 @@ def _watch(network: nn.Module) -> None:
     0 of it: the pictures alone would not tell.
     """
     for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, WindowedDoubling)):
+        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, WindowedUpsampling)):
             module.register_forward_hook(lambda _module, _maps, result: _require_finite(result))
 
 
@@ -175,8 +175,8 @@ def _compute_otherwise(network: nn.Module) -> None:
     """Put the layers of `acgan.kernels.inference_layers` in place of those that they replace."""
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
-            if isinstance(layer, nn.ConvTranspose2d) and WindowedDoubling.replaces(layer):
-                setattr(parent, name, WindowedDoubling(layer))
+            if isinstance(layer, nn.ConvTranspose2d) and WindowedUpsampling.replaces(layer):
+                setattr(parent, name, WindowedUpsampling(layer))
             elif PairedShuffle.replaces(layer):
                 setattr(parent, name, PairedShuffle())
 

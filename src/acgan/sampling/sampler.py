@@ -2,7 +2,7 @@
 
 Three things make it so. Every latent is a function of its seed alone, so one seed across classes
 shows one style. Every forward pass has the same batch size and runs on one thread (`passes`). And
-normalisation uses its stored statistics, never those of the batch.
+normalization uses its stored statistics, never those of the batch.
 
 Between machines the bytes agree but for round-off, closest in fp32: processors sum in other orders,
 and bf16, the default where it is fast, rounds to 8 bits.

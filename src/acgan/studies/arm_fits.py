@@ -20,10 +20,10 @@ import numpy.typing as npt
 import torch
 from filelock import FileLock
 
-from acgan.backbones.reference_network import JudgeNetwork, JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetwork, ReferenceNetworkConfig
 from acgan.classifiers.fit import FitProgress, fit_classifier
 from acgan.config import canonical_json
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 from acgan.errors import DataError
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.arrays import Int64Array
@@ -55,9 +55,9 @@ class Fitted:
 
 
 def fit_arm(
-    images: LabelledImages,
-    normalise_by: LabelledImages,
-    tested_on: LabelledImages,
+    images: LabeledImages,
+    normalize_by: LabeledImages,
+    tested_on: LabeledImages,
     config: UsefulnessConfig,
     *,
     batch_size: int,
@@ -67,12 +67,12 @@ def fit_arm(
 ) -> Fitted:
     """Fit a fresh network to an arm and test it once, after the last step.
 
-    The same seed gives the same initial weights whatever the arm; pixels are normalised by the
+    The same seed gives the same initial weights whatever the arm; pixels are normalized by the
     real training part in every arm. There is no early stopping and no choice among snapshots.
 
     Args:
         images: the arm's, at least ``batch_size``, which makes the number of steps the same.
-        normalise_by: the real training part.
+        normalize_by: the real training part.
         tested_on: images that neither this network nor the maker of the samples has seen.
         config: network and fit.
         batch_size: of every arm.
@@ -86,7 +86,7 @@ def fit_arm(
     if len(images) < batch_size:
         raise ValueError(f"{len(images)} images are fewer than a batch of {batch_size}")
     started = time.perf_counter()
-    network = initial_network(config.network, normalise_by, seed)
+    network = initial_network(config.network, normalize_by, seed)
     fit = config.fit_of(augmented=augmented).model_copy(update={"batch_size": batch_size})
     steps, last = 0, 0.0
 
@@ -101,16 +101,18 @@ def fit_arm(
     return Fitted(confusion, steps, last, time.perf_counter() - started)
 
 
-def initial_network(config: JudgeNetworkConfig, data: LabelledImages, seed: int) -> JudgeNetwork:
+def initial_network(
+    config: ReferenceNetworkConfig, data: LabeledImages, seed: int
+) -> ReferenceNetwork:
     """An unfitted network for such data; torch's random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = JudgeNetwork(config, data.shape, len(data.classes))
+        network = ReferenceNetwork(config, data.shape, len(data.classes))
     network.learn_statistics(data.images)
     return network.to(memory_format=torch.channels_last)
 
 
-def network_hash(network: JudgeNetwork) -> str:
+def network_hash(network: ReferenceNetwork) -> str:
     """SHA-256 over its weights; of a network that no step has changed, it names its code too."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
@@ -120,7 +122,7 @@ def network_hash(network: JudgeNetwork) -> str:
 
 
 @final
-class KeptFits:
+class CachedFits:
     """The fits that a folder holds, by everything that determines them; a context manager.
 
     Args:
@@ -200,10 +202,10 @@ def _read(log: Path) -> Iterator[tuple[str, Fitted]]:
             ) from None
 
 
-def _logits(network: JudgeNetwork, data: LabelledImages) -> npt.NDArray[np.float32]:
-    parts = []
+def _logits(network: ReferenceNetwork, data: LabeledImages) -> npt.NDArray[np.float32]:
+    splits = []
     with torch.inference_mode():
         for start in range(0, len(data), _BATCH):
             chunk = torch.from_numpy(np.array(data.images[start : start + _BATCH]))
-            parts.append(network(chunk.contiguous(memory_format=torch.channels_last)).numpy())
-    return np.concatenate(parts)
+            splits.append(network(chunk.contiguous(memory_format=torch.channels_last)).numpy())
+    return np.concatenate(splits)

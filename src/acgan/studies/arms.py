@@ -14,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
-from acgan.data.images import Images, LabelledImages
+from acgan.data.images import Images, LabeledImages
 from acgan.data.split import random_order
 from acgan.errors import DataError
 from acgan.metrics.arrays import Int64Array
@@ -34,7 +34,7 @@ class Samples:
         draw: ``draw(class index, count, seed)`` gives uint8 (count, C, H, W); the same three
             give the same images, and a smaller count the first of a larger one's.
         identity: equal where the draws are equal (a hash of weights or of images); kept results
-            are recognised by it.
+            are recognized by it.
         available: samples of each class where they are finite; None without a limit.
         learned_from: content hash of the images that the maker of the samples learned from; None
             where nobody knows.
@@ -75,7 +75,7 @@ def model_samples(model: Model) -> Samples:
     )
 
 
-def given_samples(samples: LabelledImages) -> Samples:
+def given_samples(samples: LabeledImages) -> Samples:
     """Samples that somebody drew before, from whatever tool; a study seed takes a random part."""
     members = [np.flatnonzero(samples.labels == index) for index in range(len(samples.classes))]
 
@@ -191,8 +191,8 @@ def samples_needed(arms: tuple[Arm, ...]) -> Int64Array:
 
 
 def compose(
-    arm: Arm, train: LabelledImages, draw: Callable[[int, int], Images], *, seed: int
-) -> LabelledImages:
+    arm: Arm, train: LabeledImages, draw: Callable[[int, int], Images], *, seed: int
+) -> LabeledImages:
     """The images of an arm, real ones first, class after class.
 
     Where more real images are asked for than there are, every one occurs ``n // available`` times,
@@ -214,7 +214,7 @@ def compose(
         if count:
             images[start : start + count] = draw(index, count)
         start += count
-    return LabelledImages(images, np.concatenate([train.labels[indices], labels]), train.classes)
+    return LabeledImages(images, np.concatenate([train.labels[indices], labels]), train.classes)
 
 
 def _arm(
@@ -228,11 +228,11 @@ def _times(counts: Int64Array, ratio: float) -> Int64Array:
     return times
 
 
-def _repeated(train: LabelledImages, wanted: tuple[int, ...], seed: int) -> Int64Array:
-    parts = [np.empty(0, np.int64)]
+def _repeated(train: LabeledImages, wanted: tuple[int, ...], seed: int) -> Int64Array:
+    splits = [np.empty(0, np.int64)]
     for index, count in enumerate(wanted):
         members = np.flatnonzero(train.labels == index)
         times, rest = divmod(count, len(members)) if count else (0, 0)
         order = random_order(len(members), "oversampling", seed, train.classes[index].name)
-        parts += [np.tile(members, times), members[order[:rest]]]
-    return np.concatenate(parts)
+        splits += [np.tile(members, times), members[order[:rest]]]
+    return np.concatenate(splits)

@@ -21,12 +21,12 @@ from typing import Any, final
 
 import numpy as np
 
-from acgan.classifiers.cache import judge_of, judges_folder
+from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.config import difference, validate, with_overrides
-from acgan.data.batches import mirror_keeps_class
-from acgan.data.images import DataParts
+from acgan.data.batches import flip_keeps_class
+from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.evaluation_data import PartName, Reference, reference
+from acgan.evaluation.evaluation_data import Reference, SplitName, reference
 from acgan.evaluation.reference_quality import judge_samples
 from acgan.execution.execution import choose_execution
 from acgan.metrics.frechet import frechet_distance
@@ -51,7 +51,7 @@ from acgan.training.run import prepare_run, train
 _TURNS, _SECONDS = 3, 2.0
 
 
-def rates_in_turns(runs: Mapping[str, RunConfig], parts: DataParts) -> dict[str, float]:
+def rates_in_turns(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[str, float]:
     """Images a second of training alone, by name: the median of three turns.
 
     Raises:
@@ -60,9 +60,9 @@ def rates_in_turns(runs: Mapping[str, RunConfig], parts: DataParts) -> dict[str,
     seen: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_TURNS):
         for name, config in runs.items():
-            choices = choose_execution(config.execution)
-            choices.apply()
-            with throwaway_loop(config, parts, choices) as loop:
+            execution = choose_execution(config.execution)
+            execution.apply()
+            with throwaway_loop(config, splits, execution) as loop:
 
                 def iterate(loop=loop) -> int:  # type: ignore[no-untyped-def]
                     before = loop.images_seen
@@ -175,7 +175,7 @@ class Question:
     minutes: float | None = None
     seeds: Sequence[int] = (0, 1, 2)
     per_class: int = 1000
-    part: PartName = "test"
+    part: SplitName = "test"
     data_options: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
 
@@ -278,7 +278,7 @@ def compare_objectives(
     """
     display = display or SilentDisplay()
     check_question(question)
-    recipe, config, parts, _ = prepare_run(
+    recipe, config, splits, _ = prepare_run(
         question.data,
         recipe=question.recipe,
         images=question.images,
@@ -286,8 +286,8 @@ def compare_objectives(
         options=question.options,
         display=display,
     )
-    if len(parts.classes) < 2:
-        raise DataError(f"{parts.name} has one class; objectives differ in what they do with more")
+    if len(splits.classes) < 2:
+        raise DataError(f"{splits.name} has one class; objectives differ in what they do with more")
     all_entrants = entrants(recipe, question.names)
     with disk_errors(folder):
         make_folder(folder)
@@ -297,12 +297,16 @@ def compare_objectives(
         values = config.model_dump(mode="json")
         runs = {each.name: with_overrides(values, each.options) for each in some}
         return rates_in_turns(
-            {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, parts
+            {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, splits
         )
 
     budgets = kept_budgets(question, all_entrants, folder, speeds)
-    judge = judge_of(parts, flip=mirror_keeps_class(question.data, parts.shape))
-    against = reference(judge, parts, part=question.part, folder=judges_folder())
+    reference_classifier = cached_reference_classifier(
+        splits, flip=flip_keeps_class(question.data, splits.shape)
+    )
+    against = reference(
+        reference_classifier, splits, part=question.part, folder=reference_classifiers_folder()
+    )
     known = {(row.name, row.seed): row for row in _kept(folder)}
     log = LineLog(folder / FIGURES)
     with log:
@@ -327,8 +331,8 @@ def compare_objectives(
                     log.sync()
                 known[entrant.name, seed] = row
                 if told:
-                    told(_comparison(parts, all_entrants, known, against, question))
-    return _comparison(parts, all_entrants, known, against, question)
+                    told(_comparison(splits, all_entrants, known, against, question))
+    return _comparison(splits, all_entrants, known, against, question)
 
 
 def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
@@ -361,7 +365,9 @@ def _judged(
         quality = judge_samples(samples, asked, against).to_json()
     else:
         samples = model.sample(count=question.per_class * classes)
-        distance = frechet_distance(against.judge.answers(samples).features, against.features)
+        distance = frechet_distance(
+            against.reference_classifier.predict(samples).features, against.features
+        )
         quality = {"floors": distance / against.floor}
     return ObjectiveRow(
         name=entrant.name,
@@ -375,7 +381,7 @@ def _judged(
 
 
 def _comparison(
-    parts: DataParts,
+    splits: DatasetSplits,
     all_entrants: Sequence[Entrant],
     known: Mapping[tuple[str, int], ObjectiveRow],
     against: Reference,
@@ -388,8 +394,8 @@ def _comparison(
         for each in all_entrants
     }
     return ObjectiveComparison(
-        data=parts.name,
-        classes=tuple(each.name for each in parts.classes),
+        data=splits.name,
+        classes=tuple(each.name for each in splits.classes),
         rows={name: some for name, some in rows.items() if some},
         floor=against.floor,
         judge_accuracy=against.accuracy[question.part],

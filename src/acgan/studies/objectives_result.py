@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from acgan.data.images import Images
-from acgan.plots.charts import COLOURS, paper
-from acgan.plots.grid import class_sheet
+from acgan.plots.charts import COLORS, paper
+from acgan.plots.grid import class_grid
 
 MEASURES = {
     "accuracy": "judge agrees",
@@ -158,15 +158,15 @@ def objectives_picture(comparison: ObjectiveComparison, samples: Mapping[str, Im
             right, or, of an objective without classes, any.
     """
     names = list(comparison.rows)
-    sheet = np.asarray(class_sheet([samples[name] for name in names], names))
+    grid = np.asarray(class_grid([samples[name] for name in names], names))
     panels = 1.0 + 0.3 * len(names)
-    heights = (panels, _WIDTH * sheet.shape[0] / sheet.shape[1])
+    heights = (panels, _WIDTH * grid.shape[0] / grid.shape[1])
     with paper((_WIDTH, sum(heights)), dpi=_DPI, font_size=9) as (figure, buffer):
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
         for index, axes in enumerate(above.subplots(1, len(_PANELS), sharey=True)):
             _panel(axes, comparison, _PANELS[index])
         drawn = below.subplots()
-        drawn.imshow(sheet, cmap="gray", interpolation="nearest")
+        drawn.imshow(grid, cmap="gray", interpolation="nearest")
         drawn.set_axis_off()
     return buffer.getvalue()
 
@@ -179,8 +179,8 @@ def _panel(axes: Axes, comparison: ObjectiveComparison, measure: str) -> None:
             middle = axes.get_yaxis_transform()
             axes.text(0.5, place, "no classes", transform=middle, ha="center", color="#888888")
             continue
-        axes.plot(values, [place] * len(values), "o", color=COLOURS[0], ms=4.5, alpha=0.5, mew=0)
-        axes.plot([np.mean(values)], [place], "|", color=COLOURS[0], ms=13, mew=2.2)
+        axes.plot(values, [place] * len(values), "o", color=COLORS[0], ms=4.5, alpha=0.5, mew=0)
+        axes.plot([np.mean(values)], [place], "|", color=COLORS[0], ms=13, mew=2.2)
     best = {"accuracy": comparison.judge_accuracy, "floors": 1.0, "variance_ratio": 1.0}[measure]
     axes.axvline(best, color="#444444", lw=1, linestyle=(0, (4, 3)))
     if measure == "floors":

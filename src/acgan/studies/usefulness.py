@@ -19,11 +19,11 @@ from typing import Any, Literal, final
 
 import numpy as np
 
-from acgan.data.images import DataParts, Images, LabelledImages
+from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.execution.progress import StageProgress
 from acgan.model.model import Model
-from acgan.studies.arm_fits import Fitted, KeptFits, fit_arm, initial_network, network_hash
+from acgan.studies.arm_fits import CachedFits, Fitted, fit_arm, initial_network, network_hash
 from acgan.studies.arms import (
     Arm,
     Samples,
@@ -40,7 +40,7 @@ _LEAST_SEEDS = 3
 
 
 def check_study(
-    parts: DataParts, given: Samples | LabelledImages, source: Samples, seeds: Sequence[int]
+    splits: DatasetSplits, given: Samples | LabeledImages, source: Samples, seeds: Sequence[int]
 ) -> None:
     """Refuse what would make a study unfair or impossible, with a sentence that says what to do.
 
@@ -54,17 +54,17 @@ def check_study(
             "a usefulness study takes at least three different seeds, none below 0: with fewer, "
             f"chance cannot be told from effect (got {', '.join(map(str, seeds)) or 'none'})"
         )
-    if isinstance(given, LabelledImages):
-        mine, real = ([each.name for each in some] for some in (given.classes, parts.classes))
+    if isinstance(given, LabeledImages):
+        mine, real = ([each.name for each in some] for some in (given.classes, splits.classes))
         if mine != real:
             raise DataError(
                 f"the samples' classes are {', '.join(mine)}, the data's {', '.join(real)}; "
                 "name the samples' folders as the data's classes"
             )
-    _check_data(parts, source.learned_from)
+    _check_data(splits, source.learned_from)
 
 
-def check_maker(model: Model | None, parts: DataParts, conditional: bool) -> None:
+def check_maker(model: Model | None, splits: DatasetSplits, conditional: bool) -> None:
     """What can be refused before a sample is drawn.
 
     Args:
@@ -81,16 +81,16 @@ def check_maker(model: Model | None, parts: DataParts, conditional: bool) -> Non
             "--usefulness trains classifiers on samples of known classes, and these are asked for "
             "none; leave it out"
         )
-    _check_data(parts, None if model is None else model_samples(model).learned_from)
+    _check_data(splits, None if model is None else model_samples(model).learned_from)
 
 
-def _check_data(parts: DataParts, learned_from: str | None) -> None:
-    if len(parts.classes) < 2:
+def _check_data(splits: DatasetSplits, learned_from: str | None) -> None:
+    if len(splits.classes) < 2:
         raise DataError("a classifier tells classes apart, so the data need at least two of them")
-    if not parts.train.class_counts.min():
-        empty = parts.classes[int(parts.train.class_counts.argmin())].name
+    if not splits.train.class_counts.min():
+        empty = splits.classes[int(splits.train.class_counts.argmin())].name
         raise DataError(f"the training part has no image of {empty}; leave that class out")
-    if learned_from not in {None, parts.train.content_hash}:
+    if learned_from not in {None, splits.train.content_hash}:
         raise DataError(
             "the samples' model learned from other images than this training part: its samples "
             "would carry what the real arms cannot know, and the comparison would be unfair. Give "
@@ -99,7 +99,7 @@ def _check_data(parts: DataParts, learned_from: str | None) -> None:
 
 
 def possible_arms(
-    arms: tuple[Arm, ...], source: Samples, parts: DataParts
+    arms: tuple[Arm, ...], source: Samples, splits: DatasetSplits
 ) -> tuple[tuple[Arm, ...], list[str]]:
     """The arms for which there are samples enough, and a sentence on each of the others."""
     if source.available is None:
@@ -109,7 +109,7 @@ def possible_arms(
     if not any(arm.has_samples for arm in possible):
         raise DataError(
             f"{there.sum()} samples are too few for any arm; a study wants as many of each class "
-            f"as the training part has ({', '.join(map(str, parts.train.class_counts.tolist()))})"
+            f"as the training part has ({', '.join(map(str, splits.train.class_counts.tolist()))})"
         )
     notes = [
         f"left out for want of samples: {arm.title} (it takes {sum(arm.synthetic):,})"
@@ -137,8 +137,8 @@ _FORMAT = 1  # of the kept fits; another number here makes all of them anew
 
 
 def usefulness(
-    parts: DataParts,
-    samples: Samples | LabelledImages,
+    splits: DatasetSplits,
+    samples: Samples | LabeledImages,
     *,
     config: UsefulnessConfig,
     seeds: Sequence[int] = (0, 1, 2),
@@ -176,19 +176,19 @@ def usefulness(
         >>> study.by_key["synthetic"].accuracy  # doctest: +SKIP
         (0.801, 0.796, 0.804)
     """
-    source = given_samples(samples) if isinstance(samples, LabelledImages) else samples
-    check_study(parts, samples, source, seeds)
-    tested: LabelledImages = getattr(parts, part)
+    source = given_samples(samples) if isinstance(samples, LabeledImages) else samples
+    check_study(splits, samples, source, seeds)
+    tested: LabeledImages = getattr(splits, part)
     if not len(tested):
         raise DataError(f"the {part} part has no images to test on")
-    arms, notes = possible_arms(study_arms(parts.train.class_counts, config), source, parts)
-    study = _Study(parts, source, tested, config, min(arm.images for arm in arms))
+    arms, notes = possible_arms(study_arms(splits.train.class_counts, config), source, splits)
+    study = _Study(splits, source, tested, config, min(arm.images for arm in arms))
     tell = progress or _silent
     fitted: dict[tuple[str, int], Fitted] = {}
     total = len(arms) * len(seeds)
-    with KeptFits(folder) as kept:
+    with CachedFits(folder) as kept:
         for seed in seeds:
-            pool = _Pool(source, parts, samples_needed(arms), seed)
+            pool = _Pool(source, splits, samples_needed(arms), seed)
             for arm in arms:
                 stage = f"seed {seed}, {arm.title}"
                 tell(stage, 100 * len(fitted) // total, 100)
@@ -208,8 +208,8 @@ def usefulness(
             for arm in arms
         ),
         seeds=tuple(seeds),
-        classes=tuple(each.name for each in parts.classes),
-        train_counts=tuple(parts.train.class_counts.tolist()),
+        classes=tuple(each.name for each in splits.classes),
+        train_counts=tuple(splits.train.class_counts.tolist()),
         config=config,
         protocol=study.protocol(part, seeds, {each.steps for each in fitted.values()}),
         notes=(*notes, *notes_on(arms, source)),
@@ -223,8 +223,8 @@ class _Pool:
     A study whose fits are all kept draws none.
     """
 
-    def __init__(self, source: Samples, parts: DataParts, needed: Any, seed: int) -> None:
-        self._source, self._shape, self._needed, self._seed = source, parts.shape, needed, seed
+    def __init__(self, source: Samples, splits: DatasetSplits, needed: Any, seed: int) -> None:
+        self._source, self._shape, self._needed, self._seed = source, splits.shape, needed, seed
         self._drawn: dict[int, Images] = {}
 
     def draw(self, index: int, count: int) -> Images:
@@ -233,7 +233,7 @@ class _Pool:
             if drawn.shape[1:] != self._shape:
                 raise DataError(
                     f"samples are arrays of {drawn.shape[1:]} (C, H, W), the real images of "
-                    f"{tuple(self._shape)}; draw samples of the data's own size and colour"
+                    f"{tuple(self._shape)}; draw samples of the data's own size and color"
                 )
             self._drawn[index] = drawn
         return self._drawn[index][:count]
@@ -242,9 +242,9 @@ class _Pool:
 @final
 @dataclass(frozen=True, eq=False)
 class _Study:
-    parts: DataParts
+    splits: DatasetSplits
     source: Samples
-    tested: LabelledImages
+    tested: LabeledImages
     config: UsefulnessConfig
     smallest_arm: int
 
@@ -253,12 +253,12 @@ class _Study:
         """Of all arms: no arm may be smaller, or it would get another number of steps."""
         return min(self.config.fit.batch_size, self.smallest_arm)
 
-    def fit(self, arm: Arm, seed: int, pool: _Pool, kept: KeptFits, progress: Any) -> Fitted:
+    def fit(self, arm: Arm, seed: int, pool: _Pool, kept: CachedFits, progress: Any) -> Fitted:
         def make() -> Fitted:
-            images = compose(arm, self.parts.train, pool.draw, seed=seed)
+            images = compose(arm, self.splits.train, pool.draw, seed=seed)
             return fit_arm(
                 images,
-                self.parts.train,
+                self.splits.train,
                 self.tested,
                 self.config,
                 batch_size=self.batch_size,
@@ -267,11 +267,11 @@ class _Study:
                 progress=progress,
             )
 
-        start = initial_network(self.config.network, self.parts.train, seed)
+        start = initial_network(self.config.network, self.splits.train, seed)
         fit = self.config.fit_of(augmented=arm.augmented)
         determined_by = {
             "format": _FORMAT,
-            "train": self.parts.train.content_hash,
+            "train": self.splits.train.content_hash,
             "tested": self.tested.content_hash,
             "samples": self.source.identity if arm.has_samples else None,
             "arm": arm.content,
@@ -292,9 +292,9 @@ class _Study:
             "headline_ratio": self.config.headline_ratio,
             "balance_cap": self.config.balance_cap,
             "seeds": list(seeds),
-            "train_images": len(self.parts.train),
-            "train_images_per_class": self.parts.train.class_counts.tolist(),
-            "train_hash": self.parts.train.content_hash,
+            "train_images": len(self.splits.train),
+            "train_images_per_class": self.splits.train.class_counts.tolist(),
+            "train_hash": self.splits.train.content_hash,
             "reference": part,
             "reference_images": len(self.tested),
             "reference_hash": self.tested.content_hash,

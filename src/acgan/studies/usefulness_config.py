@@ -6,10 +6,10 @@ from typing import Annotated, Self, final
 
 from pydantic import Field, model_validator
 
-from acgan.backbones.reference_network import JudgeNetworkConfig
+from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
 from acgan.config import Config
-from acgan.data.images import LabelledImages
+from acgan.data.images import LabeledImages
 
 Ratio = Annotated[float, Field(gt=0)]
 
@@ -30,7 +30,7 @@ class UsefulnessConfig(Config):
     """
 
     fit: FitConfig
-    network: JudgeNetworkConfig = JudgeNetworkConfig(stem=16, stages=(32, 64, 96))
+    network: ReferenceNetworkConfig = ReferenceNetworkConfig(stem=16, stages=(32, 64, 96))
     ratios: tuple[Ratio, ...] = Field(default=(0.5, 1.0, 2.0, 5.0), min_length=1)
     headline_ratio: Ratio = 1.0
     balance_cap: Ratio = 5.0
@@ -53,13 +53,13 @@ class UsefulnessConfig(Config):
 
 
 def usefulness_config(
-    train: LabelledImages, *, flip: bool, images: int | None = None
+    train: LabeledImages, *, flip: bool, images: int | None = None
 ) -> UsefulnessConfig:
     """The study's configuration for some data.
 
     Rate, budget and augmentation were chosen once, on real images alone, by validation parts: of a
     tenth of Fashion-MNIST, where mirroring helps and shifts only slow the fit down, and of 1 080
-    images of MNIST, where a shift by a pixel does as well as by two. For colour pictures they are
+    images of MNIST, where a shift by a pixel does as well as by two. For color pictures they are
     what is usual, and unmeasured.
 
     Args:
@@ -68,8 +68,8 @@ def usefulness_config(
             for digits and letters.
         images: shown in each fit, repetitions counted; None for `FIT_IMAGES`.
     """
-    grey = train.shape.channels == 1
-    glyphs = grey and not flip
+    gray = train.shape.channels == 1
+    glyphs = gray and not flip
     return UsefulnessConfig(
         fit=FitConfig(
             flip=flip,
@@ -78,13 +78,13 @@ def usefulness_config(
             peak_rate=0.1,
             weight_decay=5e-4,
             label_smoothing=0.1,
-            shift_pixels=1 if glyphs else 0 if grey else 2,
+            shift_pixels=1 if glyphs else 0 if gray else 2,
         ),
-        network=JudgeNetworkConfig(
-            stem=16 if grey else 32, stages=(32, 64, 96) if grey else (64, 128, 128)
+        network=ReferenceNetworkConfig(
+            stem=16 if gray else 32, stages=(32, 64, 96) if gray else (64, 128, 128)
         ),
     )
 
 
 FIT_IMAGES = 48_000
-"""Images shown in a fit: some 20 seconds of one core for 28×28 grey, 100 for 32×32 colour."""
+"""Images shown in a fit: some 20 seconds of one core for 28×28 gray, 100 for 32×32 color."""

@@ -145,7 +145,7 @@ def _finding(
 ) -> Finding:
     against = [compare(study, arm, baseline, measure) for baseline in baselines]
     verdicts: list[Verdict] = [each.difference.verdict for each in against]
-    stem, level = _judgement(verdicts)
+    stem, level = _judgment(verdicts)
     title = study.by_key[arm].arm.title
     clauses = "; ".join(
         f"against “{study.by_key[each.baseline].arm.title}”: {in_words(each.difference)}"
@@ -156,7 +156,7 @@ def _finding(
     )
 
 
-def _judgement(verdicts: Sequence[Verdict]) -> tuple[str, Literal["warning", "good"]]:
+def _judgment(verdicts: Sequence[Verdict]) -> tuple[str, Literal["warning", "good"]]:
     if all(each == "gain" for each in verdicts):
         return "help", "good"
     if "cost" in verdicts:

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from acgan.plots.charts import COLOURS, paper
+from acgan.plots.charts import COLORS, paper
 from acgan.report.section import Figure, Picture, Section, Table, defined
 from acgan.studies.arms import REAL, REAL_AUGMENTED, SYNTHETIC
 from acgan.studies.usefulness_findings import (
@@ -27,7 +27,7 @@ from acgan.studies.usefulness_findings import (
 from acgan.studies.usefulness_result import ArmResult, Usefulness, in_letters, in_words
 
 _WIDTH, _DPI = 7.2, 150  # inches, pixels an inch
-_REAL_COLOUR, _MIXED_COLOUR, _ALONE_COLOUR = "#444444", COLOURS[0], COLOURS[1]
+_REAL_COLOR, _MIXED_COLOR, _ALONE_COLOR = "#444444", COLORS[0], COLORS[1]
 _LABEL_LETTERS = 34
 
 
@@ -74,21 +74,21 @@ def _chart(study: Usefulness, values: Sequence[Sequence[float]], axis: str) -> b
 
 def _row(axes: Axes, place: int, result: ArmResult, values: Sequence[float]) -> None:
     arm = result.arm
-    colour = _REAL_COLOUR
+    color = _REAL_COLOR
     if arm.has_samples:
-        colour = _MIXED_COLOUR if any(arm.real) else _ALONE_COLOUR
+        color = _MIXED_COLOR if any(arm.real) else _ALONE_COLOR
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
     below = np.full(len(values), place + 0.22)  # beside the bar, which would hide them
-    axes.plot(values, below, "o", color=colour, ms=4.5, alpha=0.6, mew=0)
-    axes.errorbar(mean, place, xerr=spread, color=colour, capsize=4, lw=1.6)
-    axes.plot([mean], [place], "|", color=colour, ms=11, mew=2.2)
+    axes.plot(values, below, "o", color=color, ms=4.5, alpha=0.6, mew=0)
+    axes.errorbar(mean, place, xerr=spread, color=color, capsize=4, lw=1.6)
+    axes.plot([mean], [place], "|", color=color, ms=11, mew=2.2)
 
 
 def _baselines(axes: Axes, study: Usefulness, values: Sequence[Sequence[float]]) -> None:
     for result, some in zip(study.results, values, strict=True):
         if result.arm.key in {REAL, REAL_AUGMENTED}:
             dashes = (0, (4, 3)) if result.arm.key == REAL else (0, (1, 2))
-            axes.axvline(float(np.mean(some)), color=_REAL_COLOUR, lw=1, linestyle=dashes)
+            axes.axvline(float(np.mean(some)), color=_REAL_COLOR, lw=1, linestyle=dashes)
 
 
 _PROTOCOL = "usefulness"

@@ -39,7 +39,7 @@ ALIKE_RATIO = 0.1
 KNOWN_BY_HEART = 0.5
 """D takes held-out real images for samples rather than for training images (`overfitting`).
 
-Measured with small-grey, 100 000 images: .85 with 1 080 images of Fashion-MNIST, .36 with 4 000
+Measured with small-gray, 100 000 images: .85 with 1 080 images of Fashion-MNIST, .36 with 4 000
 digits, .20 with 5 400 of Fashion-MNIST, -.07 to .12 with 54 000.
 """
 CLEARLY_APART = 6.0
@@ -99,19 +99,19 @@ def find_alarms(evidence: AlarmEvidence, names: Sequence[str] | None) -> dict[st
     """
     alarms: dict[str, str] = {}
     blind = bool(np.isnan(evidence.held_out_class_accuracy).all())  # no class head, so no weight
-    advice = "R1 among the regularisers" if blind else "a lower objective.class_weight_generator"
+    advice = "R1 among the regularizers" if blind else "a lower objective.class_weight_generator"
     source = evidence.source_accuracy
     if source and min(source.get("real", 0.0), source.get("fake", 0.0)) >= SOURCE_WON:
         alarms["source"] = (
             f"the discriminator wins outright: it is right on {source['real']:.1%} of real images "
             f"and {source['fake']:.1%} of fakes, so the generator learns little; try a lower "
-            "optimizer.discriminator_rate, dropout, or label smoothing (objective.real_target=0.9)"
+            "optimizer.discriminator_lr, dropout, or label smoothing (objective.real_target=0.9)"
         )
     if evidence.overfitting >= KNOWN_BY_HEART:
         alarms["overfitting"] = (
             "the discriminator knows the training images by heart: real images that it has not "
             f"seen it places {evidence.overfitting:.0%} of the way from these to samples; show it "
-            'changed ones (-o \'augmentation.policy=["translation","colour"]\'), use an earlier '
+            'changed ones (-o \'augmentation.policy=["translation","color"]\'), use an earlier '
             "checkpoint, or give it more images"
         )
     if names is None:
@@ -148,7 +148,7 @@ def find_augmentation_alarm(probability: float | None) -> dict[str, str]:
         "augmentation": (
             "the adaptive augmentation is at its end: every image is changed, and the "
             "discriminator still overfits; try more families in augmentation.policy, lecam among "
-            "the regularisers, a smaller discriminator, or more images"
+            "the regularizers, a smaller discriminator, or more images"
         )
     }
 
@@ -224,7 +224,7 @@ def class_means(values: Float64Array, labels: Labels, classes: int) -> Float64Ar
 
 
 @final
-class AlarmBell:
+class AlarmTracker:
     """Says an alarm when it has persisted, and when it is over; its counts are training state."""
 
     def __init__(self) -> None:
@@ -274,7 +274,7 @@ def _reduce(images: Images) -> Float64Array:
 
 
 SURE_ACCURACY = 0.95
-"""D's class head is right on this share of labelled real images, yet …"""
+"""D's class head is right on this share of labeled real images, yet …"""
 NEAR_FLOOR = 0.1
 """… its class loss is this close above the least that softmax twice can give."""
 OFTEN = 3.0

@@ -2,7 +2,7 @@
 
 Batches of real images with the labels that training may know: the one way labels enter training.
 
-Where only some training images are labelled, a plain batch would hardly ever hold one of them.
+Where only some training images are labeled, a plain batch would hardly ever hold one of them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from acgan.data.batches import BatchOrder
-from acgan.data.images import DataParts, Images, Labels
+from acgan.data.images import DatasetSplits, Images, Labels
 from acgan.metrics.arrays import Float64Array
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.training.randomness import Streams
 
 
@@ -60,42 +60,42 @@ class LabelSource:
 class RealBatches:
     """Each batch is a pure function of the seed and of the real images seen before it.
 
-    Where all training images are labelled, batches are windows of one `BatchOrder`. Where not, a
-    part of each batch comes, with labels, from an order of the labelled images alone, and the rest,
-    without, from an order of all training images, the labelled ones among them: so what has no
+    Where all training images are labeled, batches are windows of one `BatchOrder`. Where not, a
+    part of each batch comes, with labels, from an order of the labeled images alone, and the rest,
+    without, from an order of all training images, the labeled ones among them: so what has no
     label is distributed as the training part is.
 
     Args:
-        parts: the data; of labels, `DataParts.labelled` is all that is looked at.
+        parts: the data; of labels, `DatasetSplits.labeled` is all that is looked at.
         streams: of the run.
         batch_size: images in a batch.
-        labelled_share: of a batch, where not all are labelled; rounded, but at least one image.
+        labeled_share: of a batch, where not all are labeled; rounded, but at least one image.
     """
 
     def __init__(
-        self, parts: DataParts, streams: Streams, *, batch_size: int, labelled_share: float
+        self, splits: DatasetSplits, streams: Streams, *, batch_size: int, labeled_share: float
     ) -> None:
-        self._images, self._size = parts.train.images, batch_size
-        self._rows, self._labels = parts.labelled_rows, parts.labelled.labels
-        self._order = BatchOrder(len(parts.train), streams.derive("order"))
-        self._labelled_order = BatchOrder(len(parts.labelled), streams.derive("labelled-order"))
+        self._images, self._size = splits.train.images, batch_size
+        self._rows, self._labels = splits.labeled_rows, splits.labeled.labels
+        self._order = BatchOrder(len(splits.train), streams.derive("order"))
+        self._labeled_order = BatchOrder(len(splits.labeled), streams.derive("labelled-order"))
         partial = self._rows is not None
-        self._with_label = max(1, round(labelled_share * batch_size)) if partial else batch_size
+        self._with_label = max(1, round(labeled_share * batch_size)) if partial else batch_size
 
     def after(self, images_seen: int) -> tuple[Images, Labels]:
         """The batch that comes after so many images, a multiple of the batch size.
 
         Returns:
-            Images uint8 (B, C, H, W), and labels int64 (B,), `UNLABELLED` where there is none; the
-            labelled images come first.
+            Images uint8 (B, C, H, W), and labels int64 (B,), `UNLABELED` where there is none; the
+            labeled images come first.
         """
         if self._rows is None:
             chosen = self._order.indices(images_seen, self._size)
             return self._images[chosen], self._labels[chosen]
         number, known = images_seen // self._size, self._with_label
         unknown = self._size - known
-        of_labelled = self._labelled_order.indices(number * known, known)
+        of_labeled = self._labeled_order.indices(number * known, known)
         of_all = self._order.indices(number * unknown, unknown)
-        labels = np.full(self._size, UNLABELLED, np.int64)
-        labels[:known] = self._labels[of_labelled]
-        return self._images[np.concatenate([self._rows[of_labelled], of_all])], labels
+        labels = np.full(self._size, UNLABELED, np.int64)
+        labels[:known] = self._labels[of_labeled]
+        return self._images[np.concatenate([self._rows[of_labeled], of_all])], labels

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
-from acgan.data.images import DataParts
-from acgan.execution.execution import Choices
+from acgan.data.images import DatasetSplits
+from acgan.execution.execution import Execution
 from acgan.runs.config import RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.disk import disk_errors
@@ -47,9 +47,9 @@ class Rate:
     @staticmethod
     def from_json(values: dict[str, Any]) -> Rate:
         """What `to_json` gave."""
-        log, sheet, checkpoint = values["event_seconds"]
+        log, grid, checkpoint = values["event_seconds"]
         return Rate(
-            values["images_per_second"], (log, sheet, checkpoint), values["measuring_seconds"]
+            values["images_per_second"], (log, grid, checkpoint), values["measuring_seconds"]
         )
 
     def images_in(self, seconds: float, every_images: tuple[int, int, int]) -> int:
@@ -97,7 +97,7 @@ def total_images(config: TrainingConfig, train_images: int) -> int | None:
 
 @contextmanager
 def throwaway_loop(
-    config: RunConfig, parts: DataParts, choices: Choices, *, beside: Path | None = None
+    config: RunConfig, splits: DatasetSplits, execution: Execution, *, beside: Path | None = None
 ) -> Iterator[Loop]:
     """A loop as a run has it, at its first image; what it writes is gone in the end.
 
@@ -120,6 +120,8 @@ def throwaway_loop(
             prefix=".tmp-measure-", dir=beside, ignore_cleanup_errors=True
         )
     with scratch as path:
-        loop = Loop(config, parts, choices, RunFolder(Path(path)), SilentDisplay(), total_images=0)
+        loop = Loop(
+            config, splits, execution, RunFolder(Path(path)), SilentDisplay(), total_images=0
+        )
         with closing(loop):
             yield loop

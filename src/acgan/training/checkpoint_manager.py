@@ -11,8 +11,8 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from acgan.data.images import DataParts
-from acgan.execution.execution import Choices
+from acgan.data.images import DatasetSplits
+from acgan.execution.execution import Execution
 from acgan.model.card import model_card
 from acgan.model.folder import save_model
 from acgan.networks.interface import Generator
@@ -38,11 +38,11 @@ class Snapshots:
     """
 
     def __init__(
-        self, learner: Learner, labels: LabelSource, choices: Choices, streams: Streams
+        self, learner: Learner, labels: LabelSource, execution: Execution, streams: Streams
     ) -> None:
         self._learner = learner
         self._labels = labels
-        self._choices = choices
+        self._execution = execution
         self._streams = streams
         self._taken_at = -1
 
@@ -53,7 +53,7 @@ class Snapshots:
             own, live = dict(generator.named_buffers()), self._learner.generator.named_buffers()
             for name, buffer in live:
                 own[name].copy_(buffer)
-            with self._choices.autocast():
+            with self._execution.autocast():
                 reestimate_statistics(generator, self._batches())
             generator.eval()
             self._taken_at = images_seen
@@ -75,11 +75,11 @@ class Snapshots:
                 self._streams.generator("statistics-labels", index),
                 torch.arange(_BATCH) % self._learner.generator.classes,
             )
-            yield latents.to(self._choices.device), labels.to(self._choices.device)
+            yield latents.to(self._execution.device), labels.to(self._execution.device)
 
 
 @final
-class Keeper:
+class CheckpointManager:
     """Saves and finds the states of one run.
 
     Args:
@@ -95,7 +95,7 @@ class Keeper:
     def __init__(
         self,
         config: RunConfig,
-        parts: DataParts,
+        splits: DatasetSplits,
         folder: RunFolder,
         display: Display,
         learner: Learner,
@@ -103,7 +103,7 @@ class Keeper:
         snapshots: Snapshots,
     ) -> None:
         self._config = config
-        self._parts = parts
+        self._splits = splits
         self._folder = folder
         self._display = display
         self._learner = learner
@@ -160,10 +160,10 @@ class Keeper:
         images_seen = self._counters.images_seen
         described: Mapping[str, Any] = {
             "config": self._config,
-            "shape": self._parts.shape,
-            "classes": self._parts.classes,
-            "split": self._parts.split_record(),
-            "data_name": self._parts.name,
+            "shape": self._splits.shape,
+            "classes": self._splits.classes,
+            "split": self._splits.split_record(),
+            "data_name": self._splits.name,
             "images_seen": images_seen,
         }
         save_model(

@@ -7,7 +7,7 @@ from typing import Any
 
 from acgan.config import validate, with_overrides
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError
 from acgan.model.model import Model
@@ -49,9 +49,9 @@ def merged(
     return with_overrides(values, options)
 
 
-def load_parts(
+def load_splits(
     recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str], display: Display
-) -> DataParts:
+) -> DatasetSplits:
     """The data, before the recipe is chosen by them; their notes are told.
 
     Raises:
@@ -66,10 +66,10 @@ def load_parts(
             said.add(stage)
             display.message(f"{stage} {total:,} files …")
 
-    parts = load_data(validate(DataConfig, values, where="data"), progress=progress)
-    for note in parts.notes:
+    splits = load_data(validate(DataConfig, values, where="data"), progress=progress)
+    for note in splits.notes:
         display.message(note)
-    return parts
+    return splits
 
 
 def configure(

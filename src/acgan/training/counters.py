@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
-from acgan.training.alarms import AlarmBell
+from acgan.training.alarms import AlarmTracker
 from acgan.training.run_logger import Meters
 
 
@@ -34,7 +34,7 @@ class Counters:
         self.source_accuracy: dict[str, float] = {}
         self.class_loss: float | None = None
         self.class_accuracy: float | None = None
-        self.bell = AlarmBell()
+        self.alarm_tracker = AlarmTracker()
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint, as JSON values."""
@@ -47,7 +47,7 @@ class Counters:
             "source_accuracy": self.source_accuracy,
             "class_loss": self.class_loss,
             "class_accuracy": self.class_accuracy,
-            "alarms": self.bell.state(),
+            "alarms": self.alarm_tracker.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -60,4 +60,4 @@ class Counters:
         self.source_accuracy = dict(state["source_accuracy"])
         self.class_loss = state.get("class_loss")
         self.class_accuracy = state.get("class_accuracy")
-        self.bell.restore(state["alarms"])
+        self.alarm_tracker.restore(state["alarms"])

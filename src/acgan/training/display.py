@@ -180,7 +180,7 @@ def make_display(stream: TextIO | None = None) -> Display:
     """The display that fits a stream: live on a terminal, plain lines elsewhere.
 
     Pipes, files, notebooks and terminals that call themselves dumb get plain lines without escape
-    codes. NO_COLOR takes the colours away, not the liveliness.
+    codes. NO_COLOR takes the colors away, not the liveliness.
 
     Args:
         stream: where to write; None is stderr, so that stdout stays free for results.
@@ -239,10 +239,10 @@ class PlainDisplay(Display):
     def metrics(self, row: Mapping[str, Any]) -> None:
         """One line with everything."""
         self._progress.update(row["images"])
-        parts = ["  ".join(self._progress.words())]
+        splits = ["  ".join(self._progress.words())]
         for group, shown in figures(row):
-            parts.append(f"{group}: " + "  ".join(f"{name} {value}" for name, value in shown))
-        self._line(" | ".join(parts))
+            splits.append(f"{group}: " + "  ".join(f"{name} {value}" for name, value in shown))
+        self._line(" | ".join(splits))
 
     def message(self, text: str, level: Level = "info") -> None:
         """One line."""

@@ -1,7 +1,7 @@
 """Where a trained trunk of D comes from at the first start of a run; its checkpoints have it then.
 
 From a package, or from a judge that is fitted to the training part, and kept in the cache. What it
-was is written to the run's ``trunk.json``.
+was is written to the run's ``feature_network.json``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from acgan.backbones.reference_network import EarlyJudge
-from acgan.classifiers.cache import judge_of
+from acgan.backbones.reference_network import EarlyReferenceNetwork
+from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
 from acgan.classifiers.extractor import hash_weights
-from acgan.classifiers.reference_classifier import Judge, judge_config
-from acgan.data.batches import mirror_keeps_class
-from acgan.data.images import DataParts
-from acgan.networks.feature_network import Trunk, TrunkConfig, judge_network
+from acgan.classifiers.reference_classifier import ReferenceClassifier, reference_classifier_config
+from acgan.data.batches import flip_keeps_class
+from acgan.data.images import DatasetSplits
+from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, judge_network
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 from acgan.training.display import Display
@@ -30,7 +30,7 @@ _SCALE_IMAGES = 1_000
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainedTrunk:
+class TrainedFeatureNetwork:
     """A trunk's state, ready to be taken over.
 
     Attributes:
@@ -43,7 +43,9 @@ class TrainedTrunk:
     record: dict[str, Any]
 
 
-def trained_trunk(config: RunConfig, parts: DataParts, display: Display) -> TrainedTrunk | None:
+def trained_feature_network(
+    config: RunConfig, splits: DatasetSplits, display: Display
+) -> TrainedFeatureNetwork | None:
     """The trained trunk that a run is to start with, or None where its D has none.
 
     Its channels' scales are learned from the training part, of which nothing but that is used.
@@ -60,50 +62,57 @@ def trained_trunk(config: RunConfig, parts: DataParts, display: Display) -> Trai
     """
     if not isinstance(config.discriminator, PretrainedConfig):
         return None
-    chosen = config.discriminator.trunk
+    chosen = config.discriminator.feature_network
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        trunk = Trunk(chosen, parts.shape)
-    if isinstance(trunk.backbone, EarlyJudge):
-        judge = _fitted(chosen, config, parts, display)
-        taken, record = trunk.backbone.weights_of(judge.network), _judge_record(judge, parts)
+        feature_network = FeatureNetwork(chosen, splits.shape)
+    if isinstance(feature_network.backbone, EarlyReferenceNetwork):
+        reference_classifier = _fitted(chosen, config, splits, display)
+        taken, record = (
+            feature_network.backbone.weights_of(reference_classifier.network),
+            _judge_record(reference_classifier, splits),
+        )
     else:
         state = load_efficientnet_lite0().network.state_dict()
-        taken, record = {name: state[name] for name in trunk.backbone.state_dict()}, {}
-    trunk.backbone.load_state_dict(taken)
-    trunk.learn_scales(_some(parts))
+        taken, record = {name: state[name] for name in feature_network.backbone.state_dict()}, {}
+    feature_network.backbone.load_state_dict(taken)
+    feature_network.learn_scales(_some(splits))
     record = {"network": chosen.network, "weights_hash": hash_weights(taken), **record}
     display.message(_sentence(record))
-    return TrainedTrunk(dict(trunk.state_dict()), record)
+    return TrainedFeatureNetwork(dict(feature_network.state_dict()), record)
 
 
-def _fitted(chosen: TrunkConfig, config: RunConfig, parts: DataParts, display: Display) -> Judge:
+def _fitted(
+    chosen: FeatureNetworkConfig, config: RunConfig, splits: DatasetSplits, display: Display
+) -> ReferenceClassifier:
     """A judge of the training part, of another seed than the evaluation's."""
-    flip = mirror_keeps_class(config.data.source, parts.shape)
-    usual = judge_config(parts.train, flip=flip, images=chosen.fit_images)
+    flip = flip_keeps_class(config.data.source, splits.shape)
+    usual = reference_classifier_config(splits.train, flip=flip, images=chosen.fit_images)
     display.message(
         f"fitting a judge with {chosen.fit_images:,} images of the training part, for D's trunk …"
     )
-    return judge_of(
-        parts,
-        config=usual.model_copy(update={"network": judge_network(parts.shape)}),
+    return cached_reference_classifier(
+        splits,
+        config=usual.model_copy(update={"network": judge_network(splits.shape)}),
         seed=Streams(config.seed).derive("trunk"),
     )
 
 
-def _judge_record(judge: Judge, parts: DataParts) -> dict[str, Any]:
-    accuracy = judge.accuracy(parts.validation) if len(parts.validation) else None
+def _judge_record(
+    reference_classifier: ReferenceClassifier, splits: DatasetSplits
+) -> dict[str, Any]:
+    accuracy = reference_classifier.accuracy(splits.validation) if len(splits.validation) else None
     return {
-        "fit": judge.record.config.model_dump(mode="json"),
-        "seed": judge.record.seed,
-        "train_hash": judge.record.train_hash,
+        "fit": reference_classifier.record.config.model_dump(mode="json"),
+        "seed": reference_classifier.record.seed,
+        "train_hash": reference_classifier.record.train_hash,
         "validation_accuracy": accuracy,
     }
 
 
-def _some(parts: DataParts) -> Tensor:
+def _some(splits: DatasetSplits) -> Tensor:
     """Real images in [-1, 1] from all over the training part."""
-    step = max(1, len(parts.train) // _SCALE_IMAGES)
-    some = torch.from_numpy(parts.train.images[::step][:_SCALE_IMAGES].copy())
+    step = max(1, len(splits.train) // _SCALE_IMAGES)
+    some = torch.from_numpy(splits.train.images[::step][:_SCALE_IMAGES].copy())
     return some.float().div_(127.5).sub_(1.0)
 
 

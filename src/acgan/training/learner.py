@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
-from acgan.data.batches import mirror_keeps_class
+from acgan.data.batches import flip_keeps_class
 from acgan.data.images import ImageShape
-from acgan.execution.execution import Choices
+from acgan.execution.execution import Execution
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
-from acgan.objectives.build import build_matching, build_objective, build_regulariser
-from acgan.objectives.interface import Regulariser
+from acgan.objectives.build import build_matching, build_objective, build_regularizer
+from acgan.objectives.interface import Regularizer
 from acgan.runs.config import OptimizerConfig, RunConfig
 from acgan.runs.state import load_module, load_optimizer, module_tensors, optimizer_tensors
 from acgan.training.randomness import Streams
@@ -83,22 +83,22 @@ class Learner:
     """
 
     def __init__(
-        self, config: RunConfig, shape: ImageShape, classes: int, choices: Choices
+        self, config: RunConfig, shape: ImageShape, classes: int, execution: Execution
     ) -> None:
         self.objective = build_objective(config.objective)
         self.matching = build_matching(config.objective)
-        mirror = mirror_keeps_class(config.data.source, shape)
-        regularisers: dict[str, Regulariser] = {
-            each.name: build_regulariser(each, mirror_keeps_class=mirror)
-            for each in config.regularisers
+        horizontal_flip = flip_keeps_class(config.data.source, shape)
+        regularizers: dict[str, Regularizer] = {
+            each.name: build_regularizer(each, flip_keeps_class=horizontal_flip)
+            for each in config.regularizers
         }
-        self.regularisers = list(regularisers.values())
+        self.regularizers = list(regularizers.values())
         augmentation = config.augmentation
         self.augmentation = Augmentation(augmentation) if augmentation.active else None
-        self.memory = nn.ModuleDict({"regularisers": nn.ModuleDict(regularisers)})
+        self.memory = nn.ModuleDict({"regularizers": nn.ModuleDict(regularizers)})
         if self.augmentation is not None:
             self.memory["augmentation"] = self.augmentation
-        self.memory.to(choices.device)
+        self.memory.to(execution.device)
         Streams(config.seed).seed_global("initial-weights")
         # Built on the CPU, so that every device starts from the same weights.
         self.generator: Generator = build_generator(config.generator, shape, classes)
@@ -106,13 +106,13 @@ class Learner:
             config.discriminator, shape, classes, self.objective.heads
         )
         for network in (self.generator, self.discriminator):
-            network.to(choices.device)
-            if choices.channels_last:
+            network.to(execution.device)
+            if execution.channels_last:
                 network.to(memory_format=torch.channels_last)
             network.train()
         # What steps call; whatever else looks at a network, once in a while, calls it itself.
-        self.draw: Callable[[Tensor, Tensor], Tensor] = choices.compiled(self.generator)
-        self.judge: Callable[[Tensor, Tensor], DiscriminatorOutput] = choices.compiled(
+        self.generate: Callable[[Tensor, Tensor], Tensor] = execution.compiled(self.generator)
+        self.discriminate: Callable[[Tensor, Tensor], DiscriminatorOutput] = execution.compiled(
             self.discriminator
         )
         training, optimizer = config.training, config.optimizer
@@ -121,14 +121,14 @@ class Learner:
         )
         self.generator_optimizer = _adam(
             optimizer,
-            optimizer.generator_rate,
+            optimizer.generator_lr,
             self.generator,
             list(self.generator.conditioning_parameters()),
             optimizer.conditioning_multiplier,
         )
         self.discriminator_optimizer = _adam(
             optimizer,
-            optimizer.discriminator_rate,
+            optimizer.discriminator_lr,
             self.discriminator,
             list(self.discriminator.head_parameters()),
             optimizer.heads_multiplier,
@@ -177,10 +177,10 @@ class Learner:
         ):
             load_module("", ours, module_tensors("", theirs))
 
-    def start_trunk(self, trained: Tensors) -> None:
+    def start_feature_network(self, trained: Tensors) -> None:
         """Take over the state of a trained trunk, by names within it, into D's own."""
-        trunk = self.discriminator.get_submodule("trunk")
-        load_module("", trunk, {f".{name}": value for name, value in trained.items()})
+        feature_network = self.discriminator.get_submodule("trunk")
+        load_module("", feature_network, {f".{name}": value for name, value in trained.items()})
 
 
 def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int) -> float:

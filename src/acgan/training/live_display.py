@@ -100,9 +100,9 @@ class LiveDisplay(Display):
         table.add_column()
         for group, shown in figures(self._row):
             # No break within a figure: the space between name and value does not wrap.
-            parts = [
+            splits = [
                 Text.assemble((name.replace(" ", "\xa0") + "\xa0", "dim"), (value, "bold"))
                 for name, value in shown
             ]
-            table.add_row(group, Text("  ").join(parts))
+            table.add_row(group, Text("  ").join(splits))
         return Group(Text(self._run, "bold"), bar, table)

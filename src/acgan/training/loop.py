@@ -19,22 +19,22 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from acgan.data.batches import mirror_keeps_class, mirrored_at_random
-from acgan.data.images import DataParts
+from acgan.data.batches import flip_keeps_class, random_horizontal_flip
+from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError
-from acgan.execution.execution import Choices
+from acgan.execution.execution import Execution
 from acgan.model.model import Model
 from acgan.runs.checkpoint import TrainingState
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training.batches import LabelSource, RealBatches
-from acgan.training.checkpoint_manager import Keeper, Snapshots
+from acgan.training.checkpoint_manager import CheckpointManager, Snapshots
 from acgan.training.counters import Counters
 from acgan.training.display import Display
 from acgan.training.learner import Learner, schedule_factor
-from acgan.training.monitor import Reporter
+from acgan.training.monitor import Monitor
 from acgan.training.randomness import Streams
-from acgan.training.run_logger import Recorder
+from acgan.training.run_logger import RunLogger
 from acgan.training.signals import InterruptedRunError, StopRequest
 from acgan.training.step import Stepper
 
@@ -55,19 +55,20 @@ class Iterations:
     def __init__(
         self,
         config: RunConfig,
-        parts: DataParts,
-        choices: Choices,
+        splits: DatasetSplits,
+        execution: Execution,
         learner: Learner,
         labels: LabelSource,
         counters: Counters,
     ) -> None:
         self._config = config
-        self._parts = parts
+        self._splits = splits
         self._learner = learner
         self._counters = counters
-        self._stepper = Stepper(learner, config.training, choices, labels)
-        self._mirror = config.training.mirror == "always" or (
-            config.training.mirror == "auto" and mirror_keeps_class(config.data.source, parts.shape)
+        self._stepper = Stepper(learner, config.training, execution, labels)
+        self._horizontal_flip = config.training.horizontal_flip == "always" or (
+            config.training.horizontal_flip == "auto"
+            and flip_keeps_class(config.data.source, splits.shape)
         )
         self.begin()
 
@@ -76,10 +77,10 @@ class Iterations:
         training = self._config.training
         self._streams = Streams(self._config.seed, self._counters.retry)
         self._batches = RealBatches(
-            self._parts,
+            self._splits,
             self._streams,
             batch_size=training.batch_size,
-            labelled_share=training.labelled_share,
+            labeled_share=training.labeled_share,
         )
 
     def train_once(self, total_images: int) -> list[str]:
@@ -111,8 +112,8 @@ class Iterations:
         start = self._counters.images_seen + index * self._config.training.batch_size
         pixels, labels = self._batches.after(start)
         images = torch.from_numpy(pixels)
-        if self._mirror:
-            images = mirrored_at_random(images, self._streams.generator("mirror", start))
+        if self._horizontal_flip:
+            images = random_horizontal_flip(images, self._streams.generator("mirror", start))
         return images, torch.from_numpy(labels)
 
 
@@ -137,51 +138,53 @@ class Loop:
     def __init__(
         self,
         config: RunConfig,
-        parts: DataParts,
-        choices: Choices,
+        splits: DatasetSplits,
+        execution: Execution,
         folder: RunFolder,
         display: Display,
         *,
         total_images: int,
         start_from: Model | None = None,
-        trunk: Callable[[], dict[str, torch.Tensor] | None] = lambda: None,
+        feature_network: Callable[[], dict[str, torch.Tensor] | None] = lambda: None,
     ) -> None:
         self._config = config
         self._folder = folder
         self._display = display
         self._total = total_images
         self._counters = Counters()
-        self._learner = Learner(config, parts.shape, len(parts.classes), choices)
+        self._learner = Learner(config, splits.shape, len(splits.classes), execution)
         if start_from is not None:
             self._learner.start_from(start_from.generator, start_from.discriminator)
-        labels = LabelSource(config.training.fake_labels, parts.labelled.class_counts)
-        self._snapshots = Snapshots(self._learner, labels, choices, Streams(config.seed))
-        self._keeper = Keeper(
-            config, parts, folder, display, self._learner, self._counters, self._snapshots
+        labels = LabelSource(config.training.fake_labels, splits.labeled.class_counts)
+        self._snapshots = Snapshots(self._learner, labels, execution, Streams(config.seed))
+        self._checkpoint_manager = CheckpointManager(
+            config, splits, folder, display, self._learner, self._counters, self._snapshots
         )
-        self._iterations = Iterations(config, parts, choices, self._learner, labels, self._counters)
+        self._iterations = Iterations(
+            config, splits, execution, self._learner, labels, self._counters
+        )
         state = self._resume()
         self._fresh = state is None
-        if self._fresh and (trained := trunk()) is not None:
-            self._learner.start_trunk(trained)
-        self._recorder = Recorder(
+        if self._fresh and (trained := feature_network()) is not None:
+            self._learner.start_feature_network(trained)
+        self._logger = RunLogger(
             folder,
             display,
             metrics_bytes=int(state["metrics_bytes"]) if state else 0,
             images_seen=self.images_seen,
         )
-        self._reporter = Reporter(
+        self._monitor = Monitor(
             config,
-            parts,
-            choices,
+            splits,
+            execution,
             self._learner,
             labels,
             self._counters,
             self._snapshots,
-            self._recorder,
+            self._logger,
         )
         for event in state["unlogged"] if state else ():
-            self._recorder.event(event)
+            self._logger.event(event)
 
     @property
     def images_seen(self) -> int:
@@ -207,18 +210,18 @@ class Loop:
                 self._iterate()
                 if stop.signal_number is not None and self.images_seen < self._total:
                     self._stop(stop.signal_number)
-            self._reporter.sheet()
+            self._monitor.grid()
             self._save(scheduled=False)
             self._status("complete")
 
     def close(self) -> None:
         """Close the logs."""
-        self._recorder.close()
+        self._logger.close()
 
     def rehearse(self) -> tuple[float, float, float]:
         """Seconds that a metrics row, a sheet and a checkpoint take; for measuring a rate."""
-        seconds, report = [], self._reporter
-        for event in (report.row, report.sheet, lambda: self._save(scheduled=True)):
+        seconds, report = [], self._monitor
+        for event in (report.row, report.grid, lambda: self._save(scheduled=True)):
             start = time.perf_counter()
             event()
             seconds.append(time.perf_counter() - start)
@@ -241,10 +244,10 @@ class Loop:
         healthy = not skipped
         reporting = self._config.reporting
         if self._crossed(before, reporting.log_every_images):
-            self._reporter.row()
+            self._monitor.row()
         # What diverges may be unable to draw, and is no state to go back to.
-        if healthy and self._crossed(before, reporting.sheet_every_images):
-            self._reporter.sheet(alarms=True)
+        if healthy and self._crossed(before, reporting.grid_every_images):
+            self._monitor.grid(alarms=True)
         if self._crossed(before, reporting.checkpoint_every_images):
             self._save(scheduled=healthy)
 
@@ -253,16 +256,16 @@ class Loop:
 
     def _begin(self) -> None:
         """Real images, the untrained generator's samples, and a first state to go back to."""
-        self._reporter.real_sheet()
-        self._reporter.sheet()
+        self._monitor.real_grid()
+        self._monitor.grid()
         self._save(scheduled=True)
 
     def _event(self, kind: str, message: str) -> None:
-        self._recorder.event({"images": self.images_seen, "event": kind, "message": message})
+        self._logger.event({"images": self.images_seen, "event": kind, "message": message})
 
     def _save(self, *, scheduled: bool) -> None:
-        self._keeper.save_checkpoint(self._recorder.sync(), scheduled=scheduled)
-        self._keeper.save_model()
+        self._checkpoint_manager.save_checkpoint(self._logger.sync(), scheduled=scheduled)
+        self._checkpoint_manager.save_model()
         self._status("training")
 
     def _status(self, state: str) -> None:
@@ -279,7 +282,7 @@ class Loop:
 
     def _resume(self) -> Mapping[str, Any] | None:
         """Take over the newest state; its counters."""
-        state = self._keeper.newest()
+        state = self._checkpoint_manager.newest()
         if state is None:
             return None
         self._take_over(state)
@@ -294,14 +297,14 @@ class Loop:
     def _restore_last_good(self, problem: str) -> None:
         """Back to the last scheduled checkpoint with new randomness and half the rate."""
         retry = self._counters.retry + 1
-        state = self._keeper.newest_scheduled()
+        state = self._checkpoint_manager.newest_scheduled()
         if retry > MOST_RETRIES or state is None:
             self._status("diverged")
             raise DivergedError(
                 f"training diverged at {self.images_seen:,} images: {problem} was not finite in "
                 f"{self._counters.skipped_in_row} iterations in a row, and going back "
                 f"{self._counters.retry} times at lower rates did not help; start a new run with "
-                "lower learning rates (optimizer.generator_rate, optimizer.discriminator_rate) "
+                "lower learning rates (optimizer.generator_lr, optimizer.discriminator_lr) "
                 "or with --precision fp32"
             )
         diverged_at = self.images_seen
@@ -319,9 +322,11 @@ class Loop:
         # The state first: a kill in between must not find a log shorter than its newest state's.
         kept_bytes = int(state.counters["metrics_bytes"])
         earlier = state.counters["unlogged"]  # restores that led to this state before
-        self._keeper.save_checkpoint(kept_bytes, scheduled=True, unlogged=[*earlier, event])
-        self._recorder.rewind(kept_bytes, self.images_seen)
+        self._checkpoint_manager.save_checkpoint(
+            kept_bytes, scheduled=True, unlogged=[*earlier, event]
+        )
+        self._logger.rewind(kept_bytes, self.images_seen)
         for told in earlier:
-            self._recorder.event(told, say=False)
-        self._recorder.event(event)
-        self._keeper.save_model()
+            self._logger.event(told, say=False)
+        self._logger.event(event)
+        self._checkpoint_manager.save_model()

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from acgan.data.images import DataParts, Images, LabelledImages, Labels
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.split import random_order
-from acgan.execution.execution import Choices
+from acgan.execution.execution import Execution
 from acgan.metrics.arrays import Float64Array
 from acgan.networks.interface import Discriminator, Generator
-from acgan.plots.grid import class_sheet, strip
+from acgan.plots.grid import class_grid, strip
 from acgan.runs.config import RunConfig
 from acgan.sampling.sampler import sample_images
 from acgan.training.alarms import (
@@ -37,10 +37,10 @@ from acgan.training.batches import LabelSource
 from acgan.training.checkpoint_manager import Snapshots
 from acgan.training.counters import Counters
 from acgan.training.learner import Learner
-from acgan.training.run_logger import Meters, Recorder
+from acgan.training.run_logger import Meters, RunLogger
 
 _HELD_OUT = 500
-_SHEET_CLASSES = 30
+_GRID_CLASSES = 30
 _ALARM_IMAGES, _ALARM_PER_CLASS, _ALARM_LEAST = 640, 32, 4
 _REAL_PER_CLASS = 100
 
@@ -58,20 +58,20 @@ class Observer:
     """
 
     def __init__(
-        self, parts: DataParts, columns: int, choices: Choices, *, conditional: bool
+        self, splits: DatasetSplits, columns: int, execution: Execution, *, conditional: bool
     ) -> None:
-        self._names = [c.name for c in parts.classes]
+        self._names = [c.name for c in splits.classes]
         self._columns = columns
         self._conditional = conditional
-        self._choices = choices
-        self._train, self._labelled = parts.train, parts.labelled
-        held_out = parts.validation if len(parts.validation) else parts.labelled
+        self._execution = execution
+        self._train, self._labeled = splits.train, splits.labeled
+        held_out = splits.validation if len(splits.validation) else splits.labeled
         self._held_out_images, self._held_out_labels = _some(held_out, _HELD_OUT)
         self._real_images, self._real_labels = _some_of_each(held_out, _REAL_PER_CLASS)
         # without a validation part nothing is held out that D could be asked about
-        self._known = _some(parts.train, _HELD_OUT) if len(parts.validation) else None
-        present = np.flatnonzero(parts.labelled.class_counts)
-        self._sheet_classes = [int(k) for k in present[:_SHEET_CLASSES]]
+        self._known = _some(splits.train, _HELD_OUT) if len(splits.validation) else None
+        present = np.flatnonzero(splits.labeled.class_counts)
+        self._grid_classes = [int(k) for k in present[:_GRID_CLASSES]]
         per_class = max(_ALARM_LEAST, min(_ALARM_PER_CLASS, _ALARM_IMAGES // max(1, len(present))))
         self._alarm_labels: Labels = np.repeat(present, per_class).astype(np.int64)
         self._alarm_seeds = [seed for _ in present for seed in range(per_class)]
@@ -87,27 +87,27 @@ class Observer:
             row.setdefault("class_accuracy", {})["real_held_out"] = share
         return row
 
-    def sheet(self, generator: Generator) -> Image.Image:
+    def grid(self, generator: Generator) -> Image.Image:
         """Samples from fixed latents, one row per class, values as they are."""
         if not self._conditional:
             images = sample_images(generator, None, range(self._columns**2))
             return strip(images, columns=self._columns)
-        labels = np.repeat(self._sheet_classes, self._columns)
-        seeds = list(range(self._columns)) * len(self._sheet_classes)
+        labels = np.repeat(self._grid_classes, self._columns)
+        seeds = list(range(self._columns)) * len(self._grid_classes)
         images = sample_images(generator, labels, seeds)
         rows = images.reshape(-1, self._columns, *images.shape[1:])
-        return class_sheet(rows, [self._names[k] for k in self._sheet_classes])
+        return class_grid(rows, [self._names[k] for k in self._grid_classes])
 
-    def real_sheet(self) -> Image.Image:
+    def real_grid(self) -> Image.Image:
         """Real training images in the same arrangement."""
         if not self._conditional:
             chosen = random_order(len(self._train), "real sheet")[: self._columns**2]
             return strip(np.asarray(self._train.images[chosen]), columns=self._columns)
         rows = []
-        for k in self._sheet_classes:
-            (indices,) = np.nonzero(self._labelled.labels == k)
-            rows.append(np.asarray(self._labelled.images[indices[: self._columns]]))
-        return class_sheet(rows, [self._names[k] for k in self._sheet_classes])
+        for k in self._grid_classes:
+            (indices,) = np.nonzero(self._labeled.labels == k)
+            rows.append(np.asarray(self._labeled.images[indices[: self._columns]]))
+        return class_grid(rows, [self._names[k] for k in self._grid_classes])
 
     def evidence(
         self, generator: Generator, discriminator: Discriminator, source_accuracy: dict[str, float]
@@ -177,9 +177,9 @@ class Observer:
         classes, logits = [], []
         for start in range(0, len(images), _HELD_OUT):
             part = slice(start, start + _HELD_OUT)
-            pixels = self._choices.pixels(torch.from_numpy(images[part]))
-            given = torch.from_numpy(labels[part]).to(self._choices.device)
-            with self._choices.autocast():
+            pixels = self._execution.pixels(torch.from_numpy(images[part]))
+            given = torch.from_numpy(labels[part]).to(self._execution.device)
+            with self._execution.autocast():
                 answer = discriminator(pixels, given)
             logits.append(answer.source_logits.double().cpu().numpy())
             if answer.class_logits is not None:
@@ -188,13 +188,13 @@ class Observer:
         return (np.concatenate(classes) if classes else None), np.concatenate(logits)
 
 
-def _some(part: LabelledImages, count: int) -> tuple[Images, Labels]:
+def _some(part: LabeledImages, count: int) -> tuple[Images, Labels]:
     """At most ``count`` images of a part, the same ones every time."""
     indices = np.sort(random_order(len(part), "held-out figures")[:count])
     return np.ascontiguousarray(part.images[indices]), part.labels[indices]
 
 
-def _some_of_each(part: LabelledImages, per_class: int) -> tuple[Images, Labels]:
+def _some_of_each(part: LabeledImages, per_class: int) -> tuple[Images, Labels]:
     """The first ``per_class`` images of each class."""
     indices = np.concatenate(
         [np.flatnonzero(part.labels == k)[:per_class] for k in range(len(part.classes))]
@@ -203,7 +203,7 @@ def _some_of_each(part: LabelledImages, per_class: int) -> tuple[Images, Labels]
 
 
 @final
-class Reporter:
+class Monitor:
     """Looks at a run and has it recorded; the trajectory stays as it is.
 
     Args:
@@ -220,28 +220,28 @@ class Reporter:
     def __init__(
         self,
         config: RunConfig,
-        parts: DataParts,
-        choices: Choices,
+        splits: DatasetSplits,
+        execution: Execution,
         learner: Learner,
         labels: LabelSource,
         counters: Counters,
         snapshots: Snapshots,
-        recorder: Recorder,
+        run_logger: RunLogger,
     ) -> None:
         self._objective = config.objective
-        self._names = [each.name for each in parts.classes]
+        self._names = [each.name for each in splits.classes]
         self._learner = learner
         self._labels = labels
         self._counters = counters
         self._snapshots = snapshots
-        self._recorder = recorder
+        self._logger = run_logger
         self._asks = learner.generator.conditional
-        columns = config.reporting.sheet_columns
-        self._observer = Observer(parts, columns, choices, conditional=self._asks)
+        columns = config.reporting.grid_columns
+        self._observer = Observer(splits, columns, execution, conditional=self._asks)
 
-    def real_sheet(self) -> None:
+    def real_grid(self) -> None:
         """Real training images, to hold samples against."""
-        self._recorder.picture("real", self._observer.real_sheet(), 0)
+        self._logger.picture("real", self._observer.real_grid(), 0)
 
     def row(self) -> None:
         """One row of metrics, over the images since the last one."""
@@ -255,16 +255,16 @@ class Reporter:
         counters.class_accuracy = row.get("class_accuracy", {}).get("real_train")
         if figures := self._learner.augmentation_figures():
             row["augmentation"] = figures
-        self._recorder.row(row)
+        self._logger.row(row)
 
-    def sheet(self, *, alarms: bool = False) -> None:
+    def grid(self, *, alarms: bool = False) -> None:
         """Samples from fixed latents; with ``alarms``, a look for what goes wrong."""
         images_seen = self._counters.images_seen
         generator = self._snapshots.take(images_seen)
-        self._recorder.picture(f"{images_seen:012d}", self._observer.sheet(generator), images_seen)
+        self._logger.picture(f"{images_seen:012d}", self._observer.grid(generator), images_seen)
         if alarms:
-            for event in self._counters.bell.ring(self._alarms(generator), images_seen):
-                self._recorder.event(event)
+            for event in self._counters.alarm_tracker.ring(self._alarms(generator), images_seen):
+                self._logger.event(event)
 
     def _alarms(self, generator: Generator) -> dict[str, str]:
         counters, names = self._counters, self._names

@@ -11,20 +11,20 @@ from typing import Any
 
 from acgan.augmentation.augmentation import AugmentationConfig
 from acgan.config import difference
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import UsageError
 from acgan.model.model import Model, load
 from acgan.networks.build import buildable
 from acgan.recipes import Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
-from acgan.training.configure import configure, given_values, load_parts, merged
+from acgan.training.configure import configure, given_values, load_splits, merged
 from acgan.training.display import Display, SilentDisplay
-from acgan.training.run_set import carry_out_set
-from acgan.training.start import TrainedRun, carry_out
+from acgan.training.run_set import train_model_set
+from acgan.training.start import TrainedRun, run_training
 
 
-def check_trainable(config: RunConfig, parts: DataParts, model: Model | None) -> None:
+def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | None) -> None:
     """Refuse, before any work, what cannot be trained.
 
     Args:
@@ -35,26 +35,26 @@ def check_trainable(config: RunConfig, parts: DataParts, model: Model | None) ->
     Raises:
         UsageError: sizes, classes or networks that do not fit.
     """
-    present = int((parts.labelled.class_counts > 0).sum())
+    present = int((splits.labeled.class_counts > 0).sum())
     if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
             f"{config.objective.title} needs images of at least two classes (one sub-folder "
-            f"for each); there is only {parts.classes[0].name!r}. A model without classes is "
+            f"for each); there is only {splits.classes[0].name!r}. A model without classes is "
             f"trained without --recipe{_or_by_name()}"
         )
-    if len(parts.train) < config.training.batch_size:
+    if len(splits.train) < config.training.batch_size:
         raise UsageError(
-            f"there are {len(parts.train)} training images, fewer than a batch of "
+            f"there are {len(splits.train)} training images, fewer than a batch of "
             f"{config.training.batch_size}; add images or set -o training.batch_size="
-            f"{max(2, len(parts.train) // 2)}"
+            f"{max(2, len(splits.train) // 2)}"
         )
-    buildable(config.generator, parts.shape)
-    buildable(config.discriminator, parts.shape)
+    buildable(config.generator, splits.shape)
+    buildable(config.discriminator, splits.shape)
     if model is not None:
-        _check_start(config, parts, model)
+        _check_start(config, splits, model)
 
 
-def _check_start(config: RunConfig, parts: DataParts, model: Model) -> None:
+def _check_start(config: RunConfig, splits: DatasetSplits, model: Model) -> None:
     """Whether the run can start from the model's weights."""
     if config.classes_per_model is not None or model.record.members:
         raise UsageError(
@@ -71,9 +71,9 @@ def _check_start(config: RunConfig, parts: DataParts, model: Model) -> None:
             "discriminator": config.discriminator.model_dump(),
         },
     )
-    if model.shape != parts.shape:
-        differences.append(f"image size: {model.shape} → {parts.shape}")
-    if [c.name for c in model.classes] != [c.name for c in parts.classes]:
+    if model.shape != splits.shape:
+        differences.append(f"image size: {model.shape} → {splits.shape}")
+    if [c.name for c in model.classes] != [c.name for c in splits.classes]:
         differences.append("the classes or their order")
     if differences:
         listed = "".join(f"\n  {line}" for line in differences)
@@ -132,7 +132,7 @@ def train(
         (16, 1, 28, 28)
     """
     display = display or SilentDisplay()
-    chosen, config, parts, model = prepare_run(
+    chosen, config, splits, model = prepare_run(
         data,
         recipe=recipe,
         images=images,
@@ -145,13 +145,13 @@ def train(
         options=options,
         display=display,
     )
-    name = f"{parts.name}-{chosen.name}-{config.trajectory_hash()}"
+    name = f"{splits.name}-{chosen.name}-{config.trajectory_hash()}"
     folder = RunFolder(Path(run) if run else Path("runs") / name)
     if announce:
-        _announce(chosen, config, parts, folder, display)
+        _announce(chosen, config, splits, folder, display)
     if config.classes_per_model is not None:
-        return carry_out_set(config, parts, folder, display, estimate=announce)
-    return carry_out(config, parts, folder, display, start_from=model, estimate=announce)
+        return train_model_set(config, splits, folder, display, estimate=announce)
+    return run_training(config, splits, folder, display, start_from=model, estimate=announce)
 
 
 def prepare_run(
@@ -167,7 +167,7 @@ def prepare_run(
     execution: Mapping[str, Any] | None = None,
     options: Sequence[str] = (),
     display: Display | None = None,
-) -> tuple[Recipe, RunConfig, DataParts, Model | None]:
+) -> tuple[Recipe, RunConfig, DatasetSplits, Model | None]:
     """What `train` trains with the same arguments: recipe, configuration, data, and where from.
 
     Raises:
@@ -177,45 +177,45 @@ def prepare_run(
     start = given_values(data, data_options, execution, seed)
     if classes_per_model is not None:
         start["classes_per_model"] = classes_per_model
-    parts = load_parts(chosen, start, options, display or SilentDisplay())
+    splits = load_splits(chosen, start, options, display or SilentDisplay())
     if chosen is None:
         # a person who keeps one class of several looks at how one is learned: as among the others
-        all_labelled = parts.labelled_rows is None
+        all_labeled = splits.labeled_rows is None
         one_of_several = "only_class" in merged(None, start, options)["data"]
-        conditional = len(parts.classes) > 1 or one_of_several
+        conditional = len(splits.classes) > 1 or one_of_several
         chosen = choose(
-            parts.shape, len(parts.train), conditional=conditional, all_labelled=all_labelled
+            splits.shape, len(splits.train), conditional=conditional, all_labeled=all_labeled
         )
     model = load(init_from) if init_from else None
     config = configure(chosen, start, options, images, max_minutes, model)
-    check_trainable(config, parts, model)
-    return chosen, config, parts, model
+    check_trainable(config, splits, model)
+    return chosen, config, splits, model
 
 
 def _announce(
-    recipe: Recipe, config: RunConfig, parts: DataParts, folder: RunFolder, display: Display
+    recipe: Recipe, config: RunConfig, splits: DatasetSplits, folder: RunFolder, display: Display
 ) -> None:
     """What will be trained, on which data."""
     counts = ", ".join(
         f"{len(part):,} {name}"
         for name, part in (
-            ("training", parts.train),
-            ("validation", parts.validation),
-            ("test", parts.test),
+            ("training", splits.train),
+            ("validation", splits.validation),
+            ("test", splits.test),
         )
     )
-    if parts.labelled_rows is not None:
-        counts += f"; {len(parts.labelled):,} training images labelled"
-    count = len(parts.classes)
-    what = f"{count} classes of {parts.shape}" if count > 1 else f"images of {parts.shape}"
-    display.message(f"data: {parts.name}, {what} ({counts})")
+    if splits.labeled_rows is not None:
+        counts += f"; {len(splits.labeled):,} training images labeled"
+    count = len(splits.classes)
+    what = f"{count} classes of {splits.shape}" if count > 1 else f"images of {splits.shape}"
+    display.message(f"data: {splits.name}, {what} ({counts})")
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")
-    if parts.shape.channels not in recipe.channels:
-        meant, given = ("grey", "colour") if parts.shape.channels == 3 else ("colour", "grey")
+    if splits.shape.channels not in recipe.channels:
+        meant, given = ("gray", "color") if splits.shape.channels == 3 else ("color", "gray")
         display.message(f"  note: {recipe.name} is meant for {meant} images, and these are {given}")
-    for note in _augmentation_notes(config.augmentation, parts.shape.channels):
+    for note in _augmentation_notes(config.augmentation, splits.shape.channels):
         display.message(f"augmentation: {note}")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")
 
@@ -232,5 +232,5 @@ def _augmentation_notes(augmentation: AugmentationConfig, channels: int) -> Iter
         changes += f" (textures want none of translation: -o augmentation.policy=[{others}]"
         changes += ", or of over 96 px --recipe texture-128)"
     yield changes
-    if "colour" in policy and channels == 1:
-        yield "of grey images, colour is brightness and contrast alone"
+    if "color" in policy and channels == 1:
+        yield "of gray images, color is brightness and contrast alone"

@@ -66,7 +66,7 @@ class Meters:
 
 
 @final
-class Recorder:
+class RunLogger:
     """The open logs of a run.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, final
 
 from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, of_classes
-from acgan.data.images import DataParts
+from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError, UsageError
 from acgan.model.card import model_card
 from acgan.model.folder import MEMBERS, save_model_set
@@ -25,11 +25,11 @@ from acgan.storage.files import remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
 from acgan.training.budget import total_images
 from acgan.training.display import Display
-from acgan.training.start import TrainedRun, carry_out
+from acgan.training.start import TrainedRun, run_training
 
 _FINISHED = "finished.json"
 _LONGEST = 24  # characters of a class in the name of a member's folder
-_SHEET = "sheet.png"
+_GRID = "sheet.png"
 _MOST_ROWS = 50
 
 
@@ -49,7 +49,7 @@ class ClassGroupModel:
     config: RunConfig
 
 
-def plan(config: RunConfig, parts: DataParts) -> tuple[ClassGroupModel, ...]:
+def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...]:
     """The runs that a set consists of, each with its share of the budget.
 
     Images and minutes are divided by the members' numbers of training images, so that every class
@@ -65,12 +65,12 @@ def plan(config: RunConfig, parts: DataParts) -> tuple[ClassGroupModel, ...]:
             from.
     """
     assert config.classes_per_model is not None
-    groups = class_groups(len(parts.classes), config.classes_per_model)
+    groups = class_groups(len(splits.classes), config.classes_per_model)
     digits = max(2, len(str(len(groups) - 1)))
-    counts = parts.train.class_counts
+    counts = splits.train.class_counts
     members = []
     for index, labels in enumerate(groups):
-        names = [parts.classes[label].name for label in labels]
+        names = [splits.classes[label].name for label in labels]
         images = int(counts[labels.start : labels.stop].sum())
         if images < config.training.batch_size:
             raise UsageError(
@@ -81,8 +81,8 @@ def plan(config: RunConfig, parts: DataParts) -> tuple[ClassGroupModel, ...]:
         values = config.model_dump(mode="json")
         values["classes_per_model"] = None
         values["data"]["only_class"] = names
-        values["training"] |= _budget(values["training"], images / len(parts.train))
-        ends = (parts.classes[label] for label in (labels[0], labels[-1]))
+        values["training"] |= _budget(values["training"], images / len(splits.train))
+        ends = (splits.classes[label] for label in (labels[0], labels[-1]))
         called = "-to-".join(each.folder[:_LONGEST].rstrip(".") for each in ends)
         members.append(
             ClassGroupModel(
@@ -94,9 +94,9 @@ def plan(config: RunConfig, parts: DataParts) -> tuple[ClassGroupModel, ...]:
     return tuple(members)
 
 
-def carry_out_set(
+def train_model_set(
     config: RunConfig,
-    parts: DataParts,
+    splits: DatasetSplits,
     folder: RunFolder,
     display: Display,
     *,
@@ -115,15 +115,15 @@ def carry_out_set(
         The set as one run; image counts are those of all members together.
 
     Raises:
-        AcganError: as `acgan.training.start.carry_out`; the same call goes on.
+        AcganError: as `acgan.training.start.run_training`; the same call goes on.
     """
-    members = plan(config, parts)
+    members = plan(config, splits)
     folder.require_ours()
     with run_lock(folder.path):
-        folder.open(config, parts)
+        folder.open(config, splits)
         remove_leftovers(folder.path)
         recover_folder(folder.model)
-        total = total_images(config.training, len(parts.train))
+        total = total_images(config.training, len(splits.train))
 
         def status(state: str) -> None:
             values = {"state": state, "images_seen": seen, "total_images": total}
@@ -140,11 +140,11 @@ def carry_out_set(
                 resumed_at += done["images_seen"]
                 continue
             status("training")
-            names = ", ".join(parts.classes[label].name for label in member.labels)
+            names = ", ".join(splits.classes[label].name for label in member.labels)
             display.message(f"model {index + 1} of {len(members)}: {names}")
-            data = of_classes(parts, member.labels, cache=config.data.cache)
+            data = of_classes(splits, member.labels, cache=config.data.cache)
             try:
-                run = carry_out(member.config, data, own, display, estimate=estimate)
+                run = run_training(member.config, data, own, display, estimate=estimate)
             except DivergedError as error:
                 status("diverged")
                 raise DivergedError(f"{own.path}: {error}") from None
@@ -154,10 +154,10 @@ def carry_out_set(
             finished[member.name] = {"config": wanted, "images_seen": run.images_seen}
             folder.write(folder.path / _FINISHED, finished)
         if resumed_at < seen or not folder.is_finished(seen):
-            _compose(config, parts, folder, members, seen)
+            _compose(config, splits, folder, members, seen)
             status("complete")
-        sheet = folder.path / _SHEET
-        pictures = {"sheet": sheet} if sheet.exists() else {}
+        grid = folder.path / _GRID
+        pictures = {"sheet": grid} if grid.exists() else {}
         return TrainedRun(folder.path, seen, resumed_at, pictures)
 
 
@@ -172,7 +172,7 @@ def _budget(training: Mapping[str, Any], share: float) -> dict[str, Any]:
 
 def _compose(
     config: RunConfig,
-    parts: DataParts,
+    splits: DatasetSplits,
     folder: RunFolder,
     members: Sequence[ClassGroupModel],
     images_seen: int,
@@ -180,15 +180,15 @@ def _compose(
     """Renew the set's own ``model/`` and its sheet from the members' models."""
     described: Mapping[str, Any] = {
         "config": config,
-        "shape": parts.shape,
-        "classes": parts.classes,
-        "split": parts.split_record(),
-        "data_name": parts.name,
+        "shape": splits.shape,
+        "classes": splits.classes,
+        "split": splits.split_record(),
+        "data_name": splits.name,
         "images_seen": images_seen,
     }
     models = {each.name: folder.path / MEMBERS / each.name / "model" for each in members}
     save_model_set(folder.model, models, **described, card=model_card(**described))
-    model, count = load(folder.path), len(parts.classes)
+    model, count = load(folder.path), len(splits.classes)
     shown = range(0, count, -(-count // _MOST_ROWS))  # evenly spaced where there are many
-    sheet = model.sheet(list(shown), config.reporting.sheet_columns)
-    write_atomic(folder.path / _SHEET, png_bytes(sheet))
+    grid = model.grid(list(shown), config.reporting.grid_columns)
+    write_atomic(folder.path / _GRID, png_bytes(grid))

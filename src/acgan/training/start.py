@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from acgan.config import difference
-from acgan.data.images import DataParts
-from acgan.execution.execution import Choices, check_present, choose_execution
+from acgan.data.images import DatasetSplits
+from acgan.execution.execution import Execution, check_present, choose_execution
 from acgan.model.model import Model, load
 from acgan.plots.animation import animation
 from acgan.plots.curves import curves
@@ -35,7 +35,7 @@ from acgan.training.budget import (
     total_images,
 )
 from acgan.training.display import Display, duration
-from acgan.training.feature_network import trained_trunk
+from acgan.training.feature_network import trained_feature_network
 from acgan.training.loop import Loop
 
 _MOST_FRAMES = 60
@@ -51,17 +51,17 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
     Raises:
         DiskError: one could not be written.
     """
-    sheets = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
+    grids = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
     real = folder.samples / "real.png"
     pictures: dict[str, Path] = {}
-    if sheets:
-        frames = [Image.open(path) for path in _spread(sheets)]
-        captions = [f"{int(path.stem):,} images" for path in _spread(sheets)]
+    if grids:
+        frames = [Image.open(path) for path in _spread(grids)]
+        captions = [f"{int(path.stem):,} images" for path in _spread(grids)]
         beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
         if real.exists():
             beside.append((Image.open(real), "real images"))
         both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
-        pictures["last sheet"] = sheets[-1]
+        pictures["last sheet"] = grids[-1]
         pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
         pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
     rows = _rows(folder.metrics)
@@ -113,9 +113,9 @@ class TrainedRun:
         return load(self.folder)
 
 
-def carry_out(
+def run_training(
     config: RunConfig,
-    parts: DataParts,
+    splits: DatasetSplits,
     folder: RunFolder,
     display: Display,
     *,
@@ -140,32 +140,32 @@ def carry_out(
     """
     folder.require_ours()
     with run_lock(folder.path):
-        folder.open(config, parts)
+        folder.open(config, splits)
         # Only now: before, it might have been a person's folder with things of their own.
         remove_leftovers(folder.path)
         recover_folder(folder.model)
-        choices = _choices(config, folder, display)
-        choices.apply()
-        total = _total(config, parts, choices, folder, display)
+        execution = _execution(config, folder, display)
+        execution.apply()
+        total = _total(config, splits, execution, folder, display)
         if estimate and not folder.metrics.exists():
-            _say_time(config, parts, choices, folder, display, total)
+            _say_time(config, splits, execution, folder, display, total)
 
-        def trunk() -> dict[str, Tensor] | None:
-            trained = None if start_from else trained_trunk(config, parts, display)
+        def feature_network() -> dict[str, Tensor] | None:
+            trained = None if start_from else trained_feature_network(config, splits, display)
             if trained is None:
                 return None
-            folder.write(folder.trunk, trained.record)
+            folder.write(folder.feature_network, trained.record)
             return trained.tensors
 
         loop = Loop(
             config,
-            parts,
-            choices,
+            splits,
+            execution,
             folder,
             display,
             total_images=total,
             start_from=start_from,
-            trunk=trunk,
+            feature_network=feature_network,
         )
         with closing(loop):
             resumed_at = loop.images_seen
@@ -176,16 +176,16 @@ def carry_out(
         return TrainedRun(folder.path, loop.images_seen, resumed_at, pictures)
 
 
-def _choices(config: RunConfig, folder: RunFolder, display: Display) -> Choices:
+def _execution(config: RunConfig, folder: RunFolder, display: Display) -> Execution:
     """Decide at the first start; keep afterwards, and say aloud what has changed around it."""
     now = describe_environment()
     known = folder.read(folder.environment)
     if known is None:
-        choices = choose_execution(config.execution)
-        folder.write(folder.environment, {"choices": choices.to_json(), "environment": now})
-        return choices
-    choices = Choices(**known["choices"])
-    check_present(choices.device)
+        execution = choose_execution(config.execution)
+        folder.write(folder.environment, {"choices": execution.to_json(), "environment": now})
+        return execution
+    execution = Execution(**known["choices"])
+    check_present(execution.device)
     changes = difference(known["environment"], now)
     if changes:
         display.message(
@@ -193,22 +193,26 @@ def _choices(config: RunConfig, folder: RunFolder, display: Display) -> Choices:
             f"bit: {'; '.join(changes)}",
             "warning",
         )
-    return choices
+    return execution
 
 
 def _total(
-    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, display: Display
+    config: RunConfig,
+    splits: DatasetSplits,
+    execution: Execution,
+    folder: RunFolder,
+    display: Display,
 ) -> int:
     """The budget in images; minutes are turned into images once, and kept in budget.json."""
     training = config.training
-    total = total_images(training, len(parts.train))
+    total = total_images(training, len(splits.train))
     if total is not None:
         return total
     minutes = training.max_minutes
     assert minutes is not None  # RunConfig has exactly one budget
     known = folder.read(folder.budget)
     if known is None:
-        rate = _measure(config, parts, choices, folder, measuring_seconds(minutes))
+        rate = _measure(config, splits, execution, folder, measuring_seconds(minutes))
         folder.write(folder.budget, rate.to_json())
     else:
         rate = Rate.from_json(known)
@@ -224,17 +228,21 @@ def _event_intervals(config: RunConfig) -> tuple[int, int, int]:
     reporting = config.reporting
     return (
         reporting.log_every_images,
-        reporting.sheet_every_images,
+        reporting.grid_every_images,
         reporting.checkpoint_every_images,
     )
 
 
 def _measure(
-    config: RunConfig, parts: DataParts, choices: Choices, folder: RunFolder, seconds: float
+    config: RunConfig,
+    splits: DatasetSplits,
+    execution: Execution,
+    folder: RunFolder,
+    seconds: float,
 ) -> Rate:
     """Train a throw-away learner for some seconds in a throw-away folder."""
     start = time.perf_counter()
-    with throwaway_loop(config, parts, choices, beside=folder.path) as loop:
+    with throwaway_loop(config, splits, execution, beside=folder.path) as loop:
 
         def iterate() -> int:
             before = loop.images_seen
@@ -248,17 +256,17 @@ def _measure(
 
 def _say_time(
     config: RunConfig,
-    parts: DataParts,
-    choices: Choices,
+    splits: DatasetSplits,
+    execution: Execution,
     folder: RunFolder,
     display: Display,
     total: int,
 ) -> None:
     """How long the budget will take, by a measurement of a few seconds."""
-    rate = _measure(config, parts, choices, folder, _ESTIMATE_SECONDS)
+    rate = _measure(config, splits, execution, folder, _ESTIMATE_SECONDS)
     seconds = rate.seconds_for(total, _event_intervals(config))
     display.message(
-        f"{total:,} images will take about {duration(seconds)} on this {choices.device} in "
-        f"{choices.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
+        f"{total:,} images will take about {duration(seconds)} on this {execution.device} in "
+        f"{execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
         "--images or --max-minutes sets another budget)"
     )

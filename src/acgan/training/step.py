@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acgan.execution.execution import Choices
+from acgan.execution.execution import Execution
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.classification import UNLABELLED
+from acgan.objectives.classification import UNLABELED
 from acgan.objectives.interface import DiscriminatorStep, Terms
 from acgan.runs.config import TrainingConfig
 from acgan.training.batches import LabelSource
@@ -34,25 +34,25 @@ from acgan.training.run_logger import Meters
 
 
 def as_they_come(real: DiscriminatorOutput, labels: Tensor) -> DiscriminatorOutput:
-    """D's answer, with the source logits of the unlabelled alone, where there are some.
+    """D's answer, with the source logits of the unlabeled alone, where there are some.
 
-    Where labels are few, a batch holds the labelled more often than they come, for their classes'
+    Where labels are few, a batch holds the labeled more often than they come, for their classes'
     sake; as examples of what is real they would have G draw them and D know them by heart.
 
     Args:
         real: D's answer to N real images.
         labels: int64 (N,), on the CPU: nothing is read out from the device.
     """
-    unlabelled = unlabelled_rows(labels)
-    if unlabelled is None:
+    unlabeled = unlabeled_rows(labels)
+    if unlabeled is None:
         return real
-    chosen = unlabelled.to(real.source_logits.device)
+    chosen = unlabeled.to(real.source_logits.device)
     return replace(real, source_logits=real.source_logits[chosen])
 
 
-def unlabelled_rows(labels: Tensor) -> Tensor | None:
+def unlabeled_rows(labels: Tensor) -> Tensor | None:
     """Where in a batch, on the CPU, the images without a label are; None where all have one."""
-    found = np.flatnonzero(labels.numpy() == UNLABELLED)
+    found = np.flatnonzero(labels.numpy() == UNLABELED)
     return torch.from_numpy(found) if len(found) else None
 
 
@@ -60,26 +60,26 @@ def unlabelled_rows(labels: Tensor) -> Tensor | None:
 def right_answers(
     real: DiscriminatorOutput,
     real_labels: Tensor,
-    labelled: int,
+    labeled: int,
     fake: DiscriminatorOutput,
     asked: Tensor | None,
 ) -> dict[str, tuple[Tensor, int]]:
     """How often D was right in training mode, real and fake apart.
 
-    Of the class it is asked where there is a right answer: for the ``labelled`` of the reals, whose
-    label is not `UNLABELLED`, and for fakes whose classes G was ``asked`` for.
+    Of the class it is asked where there is a right answer: for the ``labeled`` of the reals, whose
+    label is not `UNLABELED`, and for fakes whose classes G was ``asked`` for.
     """
     right = {
         "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
         "source_accuracy.fake": (fake.source_logits <= 0, len(fake.source_logits)),
     }
-    if real.class_logits is not None and labelled:
-        answers = real.class_logits.argmax(dim=1) == real_labels
-        right["class_accuracy.real_train"] = (answers, labelled)
+    if real.class_logits is not None and labeled:
+        predictions = real.class_logits.argmax(dim=1) == real_labels
+        right["class_accuracy.real_train"] = (predictions, labeled)
     if fake.class_logits is not None and asked is not None:
-        answers = fake.class_logits.argmax(dim=1) == asked
-        right["class_accuracy.fake"] = (answers, len(asked))
-    return {name: (answers.sum(), count) for name, (answers, count) in right.items()}
+        predictions = fake.class_logits.argmax(dim=1) == asked
+        right["class_accuracy.fake"] = (predictions, len(asked))
+    return {name: (predictions.sum(), count) for name, (predictions, count) in right.items()}
 
 
 @final
@@ -148,11 +148,11 @@ class Stepper:
     """
 
     def __init__(
-        self, learner: Learner, config: TrainingConfig, choices: Choices, labels: LabelSource
+        self, learner: Learner, config: TrainingConfig, execution: Execution, labels: LabelSource
     ) -> None:
         self._learner = learner
         self._config = config
-        self._choices = choices
+        self._execution = execution
         self._labels = labels
         self._generator_guard = Guard(learner.generator)
         self._discriminator_guard = Guard(learner.discriminator, learner.memory)
@@ -169,7 +169,7 @@ class Stepper:
         """One D step on each of ``batches``, then one G step.
 
         Args:
-            batches: real images uint8 (B, C, H, W) and labels int64 (B,), `UNLABELLED` where there
+            batches: real images uint8 (B, C, H, W) and labels int64 (B,), `UNLABELED` where there
                 is none, on the CPU.
             streams: where latents, fake labels, augmentation and dropout come from.
             meters: take the figures of the updates that were applied.
@@ -211,12 +211,12 @@ class Stepper:
             size,
             self._learner.generator.latent_size,
             generator=streams.generator(f"latents-{purpose}", images_seen),
-        ).to(self._choices.device)
+        ).to(self._execution.device)
         labels = self._labels.draw(
             size, streams.generator(f"labels-{purpose}", images_seen), real_labels
-        ).to(self._choices.device)
-        with self._choices.autocast():
-            return Fakes(self._learner.draw(latents, labels), labels)
+        ).to(self._execution.device)
+        with self._execution.autocast():
+            return Fakes(self._learner.generate(latents, labels), labels)
 
     def _shown(self, images: Tensor, purpose: str, streams: Streams, images_seen: int) -> Tensor:
         """What D is shown of images: one kind of changes for reals and fakes, in both steps."""
@@ -238,13 +238,13 @@ class Stepper:
     ) -> Update:
         learner = self._learner
         self._discriminator_guard.keep()
-        real_images = self._shown(self._choices.pixels(images), "real", streams, images_seen)
+        real_images = self._shown(self._execution.pixels(images), "real", streams, images_seen)
         fake_images = self._shown(fakes.images.detach(), "fake", streams, images_seen)
-        real_labels = labels.to(self._choices.device)
-        with self._choices.autocast():
+        real_labels = labels.to(self._execution.device)
+        with self._execution.autocast():
             # Two passes, so that batch statistics of reals and fakes never mix.
-            real = learner.judge(real_images, real_labels)
-            fake = learner.judge(fake_images, fakes.labels)
+            real = learner.discriminate(real_images, real_labels)
+            fake = learner.discriminate(fake_images, fakes.labels)
         counted = as_they_come(real, labels)
         terms = learner.objective.discriminator(counted, fake, real_labels, fakes.labels)
         now = DiscriminatorStep(
@@ -259,15 +259,15 @@ class Stepper:
             images_seen=images_seen,
             random=streams.generator("regularisers", images_seen),
         )
-        with self._choices.autocast():
-            for regulariser in learner.regularisers:
-                terms |= regulariser.discriminator(now)
+        with self._execution.autocast():
+            for regularizer in learner.regularizers:
+                terms |= regularizer.discriminator(now)
         if learner.augmentation is not None:
             learner.augmentation.observe(counted.source_logits, step)
         finding = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         asked = fakes.labels if learner.generator.conditional else None
-        labelled = int((labels != UNLABELLED).sum())  # counted on the CPU, where it costs no wait
-        counts = right_answers(counted, real_labels, labelled, fake, asked)
+        labeled = int((labels != UNLABELED).sum())  # counted on the CPU, where it costs no wait
+        counts = right_answers(counted, real_labels, labeled, fake, asked)
         return Update("discriminator", tuple(terms), finding, counts)
 
     @torch.no_grad()
@@ -275,18 +275,18 @@ class Stepper:
         self, images: Tensor, labels: Tensor, streams: Streams, images_seen: int
     ) -> DiscriminatorOutput:
         """D as it is now, on real images as they come, for G's step: no gradient, no statistics."""
-        rows = unlabelled_rows(labels)
+        rows = unlabeled_rows(labels)
         if rows is not None:
             images, labels = images[rows], labels[rows]
-        shown = self._shown(self._choices.pixels(images), "matched", streams, images_seen)
-        with self._choices.autocast(), frozen_statistics(self._learner.discriminator):
-            return self._learner.judge(shown, labels.to(self._choices.device))
+        shown = self._shown(self._execution.pixels(images), "matched", streams, images_seen)
+        with self._execution.autocast(), frozen_statistics(self._learner.discriminator):
+            return self._learner.discriminate(shown, labels.to(self._execution.device))
 
     def _generator_step(self, fakes: Fakes, real: DiscriminatorOutput | None) -> Update:
         learner = self._learner
         learner.discriminator.requires_grad_(False)
-        with self._choices.autocast(), frozen_statistics(learner.discriminator):
-            answer = learner.judge(fakes.images, fakes.labels)
+        with self._execution.autocast(), frozen_statistics(learner.discriminator):
+            answer = learner.discriminate(fakes.images, fakes.labels)
         terms = learner.objective.generator(answer, fakes.labels)
         if learner.matching is not None and real is not None:
             terms |= learner.matching.generator(real, answer)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from acgan.plots.grid import (
-    SheetLayout,
-    class_sheet,
+    GridLayout,
+    class_grid,
     comfortable_scale,
+    grid_layout,
     png_bytes,
-    sheet_layout,
     side_by_side,
     strip,
 )
@@ -24,7 +24,7 @@ def noise(*shape: int) -> Pixels:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
-def tile(picture: Image.Image, layout: SheetLayout, row: int, column: int) -> Pixels:
+def tile(picture: Image.Image, layout: GridLayout, row: int, column: int) -> Pixels:
     """The tile's pixels at their own size as (C, H, W); fails where an enlarged pixel is uneven."""
     pixels = np.asarray(picture.crop(layout.box(row, column)))
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
@@ -33,7 +33,7 @@ def tile(picture: Image.Image, layout: SheetLayout, row: int, column: int) -> Pi
     return small
 
 
-def margin(picture: Image.Image, layout: SheetLayout, row: int) -> Pixels:
+def margin(picture: Image.Image, layout: GridLayout, row: int) -> Pixels:
     """What is left of a row: the name's place."""
     _, top, _, bottom = layout.box(row, 0)
     return np.asarray(picture.convert("L").crop((0, top, layout.origin[0], bottom)))
@@ -47,8 +47,8 @@ def test_every_pixel_is_found_unchanged_at_its_place(
 ) -> None:
     images = noise(3, 4, channels, height, width)
     names = ["zero", "T-shirt/top", "2"]
-    layout = sheet_layout((height, width), 4, names, scale=scale, title="1,000 images")
-    picture = class_sheet(images, names, scale=scale, title="1,000 images")
+    layout = grid_layout((height, width), 4, names, scale=scale, title="1,000 images")
+    picture = class_grid(images, names, scale=scale, title="1,000 images")
     assert picture.size == layout.size
     assert picture.mode == ("L" if channels == 1 else "RGB")
     for row in range(3):
@@ -59,15 +59,15 @@ def test_every_pixel_is_found_unchanged_at_its_place(
 def test_the_value_range_is_fixed_not_stretched_to_what_a_sheet_holds() -> None:
     images = np.full((1, 1, 1, 28, 28), 100, dtype=np.uint8)
     images[..., 0, 0] = 120
-    picture = class_sheet(images, ["grey"])
-    shown = tile(picture, sheet_layout((28, 28), 1, ["grey"]), 0, 0)
+    picture = class_grid(images, ["gray"])
+    shown = tile(picture, grid_layout((28, 28), 1, ["gray"]), 0, 0)
     assert sorted(set(shown.ravel().tolist())) == [100, 120]
 
 
 def test_tiles_do_not_touch_each_other_or_the_names() -> None:
-    layout = sheet_layout((28, 28), 3, ["a", "b"])
+    layout = grid_layout((28, 28), 3, ["a", "b"])
     boxes = [layout.box(row, column) for row in range(2) for column in range(3)]
-    picture = np.asarray(class_sheet(np.zeros((2, 3, 1, 28, 28), np.uint8), ["a", "b"])).copy()
+    picture = np.asarray(class_grid(np.zeros((2, 3, 1, 28, 28), np.uint8), ["a", "b"])).copy()
     assert all(box[2] < layout.size[0] and box[3] < layout.size[1] for box in boxes)
     for left, top, right, bottom in boxes:
         assert (picture[top:bottom, left:right] == 0).all()
@@ -80,8 +80,8 @@ def test_tiles_do_not_touch_each_other_or_the_names() -> None:
 def test_each_row_has_its_own_name_beside_it() -> None:
     images = noise(3, 2, 1, 28, 28)
     names = ["zero", "seven", "zero"]
-    layout = sheet_layout((28, 28), 2, names)
-    picture = class_sheet(images, names)
+    layout = grid_layout((28, 28), 2, names)
+    picture = class_grid(images, names)
     first, second, third = (margin(picture, layout, row) for row in range(3))
     assert (first < 128).sum() > 30
     assert not np.array_equal(first, second)
@@ -94,8 +94,8 @@ def test_each_row_has_its_own_name_beside_it() -> None:
 )
 def test_any_name_can_be_drawn_within_its_margin(name: str) -> None:
     images = noise(2, 2, 1, 8, 8)
-    layout = sheet_layout((8, 8), 2, [name, "b"])
-    picture = class_sheet(images, [name, "b"])
+    layout = grid_layout((8, 8), 2, [name, "b"])
+    picture = class_grid(images, [name, "b"])
     left = margin(picture, layout, 0)
     assert (left < 128).any()
     assert (left[:, :5] == 255).all()
@@ -105,8 +105,8 @@ def test_any_name_can_be_drawn_within_its_margin(name: str) -> None:
 
 def test_long_names_are_cut_but_their_beginnings_still_tell_them_apart() -> None:
     names = ["aardvark " * 20, "zebra " * 20]
-    layout = sheet_layout((28, 28), 1, names)
-    picture = class_sheet(noise(2, 1, 1, 28, 28), names)
+    layout = grid_layout((28, 28), 1, names)
+    picture = class_grid(noise(2, 1, 1, 28, 28), names)
     assert not np.array_equal(margin(picture, layout, 0), margin(picture, layout, 1))
 
 
@@ -114,8 +114,8 @@ def test_long_names_are_cut_but_their_beginnings_still_tell_them_apart() -> None
 def test_one_class_and_a_hundred(classes: int) -> None:
     images = noise(classes, 3, 3, 32, 32)
     names = [f"class {index}" for index in range(classes)]
-    layout = sheet_layout((32, 32), 3, names)
-    picture = class_sheet(images, names)
+    layout = grid_layout((32, 32), 3, names)
+    picture = class_grid(images, names)
     last = classes - 1
     assert np.array_equal(tile(picture, layout, last, 2), images[last, 2])
     assert picture.height < 6500
@@ -124,15 +124,15 @@ def test_one_class_and_a_hundred(classes: int) -> None:
 def test_classes_may_have_different_numbers_of_images() -> None:
     rows = [noise(3, 1, 28, 28), noise(1, 1, 28, 28), np.zeros((0, 1, 28, 28), np.uint8)]
     names = ["a", "b", "c"]
-    layout = sheet_layout((28, 28), 3, names)
-    picture = class_sheet(rows, names)
+    layout = grid_layout((28, 28), 3, names)
+    picture = class_grid(rows, names)
     assert np.array_equal(tile(picture, layout, 1, 0), rows[1][0])
     assert (np.asarray(picture.crop(layout.box(1, 1))) == 255).all()
     assert (np.asarray(picture.crop(layout.box(2, 0))) == 255).all()
 
 
 def test_names_keep_apart_where_images_are_smaller_than_letters() -> None:
-    layout = sheet_layout((4, 4), 1, ["a", "b"], scale=1)
+    layout = grid_layout((4, 4), 1, ["a", "b"], scale=1)
     assert layout.pitch[1] >= 15
 
 
@@ -152,7 +152,7 @@ def test_names_keep_apart_where_images_are_smaller_than_letters() -> None:
 )
 def test_what_is_no_sheet_is_refused(images: list[Pixels], names: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        class_sheet(images, names)
+        class_grid(images, names)
 
 
 def test_small_images_are_enlarged_and_large_ones_are_left() -> None:
@@ -171,8 +171,8 @@ def test_small_images_are_enlarged_and_large_ones_are_left() -> None:
 def test_a_strip_is_one_line_or_several() -> None:
     images = noise(5, 3, 28, 28)
     line, block = strip(images, scale=2), strip(images, scale=2, columns=3)
-    assert np.array_equal(tile(line, sheet_layout((28, 28), 5, [""], scale=2), 0, 4), images[4])
-    two_rows = sheet_layout((28, 28), 3, ["", ""], scale=2)
+    assert np.array_equal(tile(line, grid_layout((28, 28), 5, [""], scale=2), 0, 4), images[4])
+    two_rows = grid_layout((28, 28), 3, ["", ""], scale=2)
     assert np.array_equal(tile(block, two_rows, 1, 1), images[4])
     assert block.size == two_rows.size
 
@@ -183,12 +183,12 @@ def test_side_by_side_keeps_both_pictures_and_says_which_is_which() -> None:
     both = side_by_side([first, second], ["first", "last"])
     assert both.mode == "RGB"
     top = both.height - 50
-    colour = np.asarray(both)
-    assert np.array_equal(colour[top : top + 40, :60], np.asarray(first.convert("RGB")))
+    color = np.asarray(both)
+    assert np.array_equal(color[top : top + 40, :60], np.asarray(first.convert("RGB")))
     start = both.width - 90
-    assert np.array_equal(colour[top:, start:], np.asarray(second))
-    assert (colour[:top, :start] < 128).any()
-    assert (colour[:top, start:] < 128).any()
+    assert np.array_equal(color[top:, start:], np.asarray(second))
+    assert (color[:top, :start] < 128).any()
+    assert (color[:top, start:] < 128).any()
     with pytest.raises(ValueError, match="captions"):
         side_by_side([first, second], ["first"])
 
@@ -200,9 +200,9 @@ def test_a_caption_wider_than_its_picture_is_not_lost() -> None:
 
 def test_png_gives_the_same_pixels_back_and_the_same_bytes_again() -> None:
     images = noise(2, 2, 3, 28, 28)
-    picture = class_sheet(images, ["a", "b"])
+    picture = class_grid(images, ["a", "b"])
     encoded = png_bytes(picture)
-    assert encoded == png_bytes(class_sheet(images.copy(), ["a", "b"]))
+    assert encoded == png_bytes(class_grid(images.copy(), ["a", "b"]))
     with Image.open(io.BytesIO(encoded)) as again:
         assert np.array_equal(np.asarray(again), np.asarray(picture))
         assert not again.info

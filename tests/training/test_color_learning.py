@@ -1,4 +1,4 @@
-"""The colour systems begin to learn: D comes to name held-out images that G is yet to draw.
+"""The color systems begin to learn: D comes to name held-out images that G is yet to draw.
 
 On tinted digits of three classes, at each recipe's own size, networks and rates. Whole lessons take
 hours; what has been measured of them is in docs/systems.md.
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from acgan.data.config import DataConfig
-from acgan.data.images import DataParts, LabelledImages
+from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.recipes import load_recipe
 from acgan.runs.config import RunConfig
@@ -24,12 +24,12 @@ KNOWN = 0.6
 """D's accuracy on held-out images; chance is a third."""
 
 
-def tinted(part: LabelledImages, generator: np.random.Generator, lying: bool) -> LabelledImages:
-    """The first three digits, each image in a colour of its own; labels shuffled if they lie."""
+def tinted(part: LabeledImages, generator: np.random.Generator, lying: bool) -> LabeledImages:
+    """The first three digits, each image in a color of its own; labels shuffled if they lie."""
     few = part.labels < CLASSES
     labels = generator.permutation(part.labels[few]) if lying else part.labels[few]
     tints = generator.uniform(0.3, 1, (len(labels), 3, 1, 1))
-    return LabelledImages(
+    return LabeledImages(
         (part.images[few] * tints).astype(np.uint8), labels, part.classes[:CLASSES]
     )
 
@@ -38,8 +38,8 @@ def tinted(part: LabelledImages, generator: np.random.Generator, lying: bool) ->
 @pytest.mark.parametrize(
     ("recipe", "images", "lying"),
     [
-        ("acgan-mod-colour", 3_200, False),
-        ("acgan-mod-colour", 3_200, True),
+        ("acgan-mod-color", 3_200, False),
+        ("acgan-mod-color", 3_200, True),
         ("acgan-cifar10", 4_800, False),
         ("acgan-folder-64", 2_400, False),
         ("acgan-paper-cifar10", 6_400, False),
@@ -63,6 +63,6 @@ def test_d_learns_classes_before_g_draws_them(
     train = tinted(digits.train, stream, lying)
     validation, test = (tinted(part, stream, False) for part in (digits.validation, digits.test))
 
-    train_tiny(tmp_path / "run", config, parts=DataParts("tinted", train, validation, test))
+    train_tiny(tmp_path / "run", config, splits=DatasetSplits("tinted", train, validation, test))
     last = logged(tmp_path / "run").figures[-1]
     assert (last["class_accuracy"]["real_held_out"] >= KNOWN) is not lying

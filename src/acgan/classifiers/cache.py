@@ -46,7 +46,7 @@ def cached_reference_classifier(
     file is fitted anew.
 
     Args:
-        parts: the judge learns from ``train``; its accuracy on the other two is recorded.
+        splits: the judge learns from ``train``; its accuracy on the other two is recorded.
         config: network and fit; None for `reference_classifier_config`'s.
         flip: whether mirrored images keep their class, where ``config`` is None.
         seed: of the fit.

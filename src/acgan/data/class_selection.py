@@ -96,7 +96,7 @@ def of_classes(splits: DatasetSplits, chosen: Sequence[int], *, cache: str | Non
     """A data set cut down to some classes; what was train, validation or test stays that.
 
     Args:
-        parts: with classes that are numbered anew, in ``chosen``'s order.
+        splits: with classes that are numbered anew, in ``chosen``'s order.
         chosen: labels, each once.
         cache: see `acgan.data.load.take`.
 

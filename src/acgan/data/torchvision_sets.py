@@ -22,7 +22,7 @@ class TorchvisionSet:
     Attributes:
         name: the name a person writes.
         kind: torchvision's class.
-        parts: the arguments that select the train and the test part.
+        splits: the arguments that select the train and the test part.
         looked_for: any of these lies in a root that has a local copy.
         wanted_files: what a person should put there.
         classes: canonical names in label order; None = the set's own list.

@@ -123,9 +123,9 @@ class EvaluationData:
     """Samples and real parts; each extractor looks at each of them once at most.
 
     Attributes:
-        subject: the samples.
-        parts: the real images, of the samples' own shape and classes.
-        judge: fitted to ``parts.train`` alone; None of data without classes.
+        sample_set: the samples.
+        splits: the real images, of the samples' own shape and classes.
+        reference_classifier: fitted to ``parts.train`` alone; None of data without classes.
         held_out: whether the model is known never to have seen validation and test: its record
             names the same parts. None where nobody knows (a folder of pictures from elsewhere).
         seed: of every random choice in the measures.
@@ -231,7 +231,7 @@ class Reference:
     """The real side of a comparison, computed once for any number of models; `reference` makes it.
 
     Attributes:
-        judge: who looked.
+        reference_classifier: who looked.
         part: name of the real part that samples are held against.
         real: that part.
         features: float32 (N, 128), the judge's features of it.
@@ -265,8 +265,8 @@ def reference(
     """Look at the real parts: the reference, and the floor between validation and test.
 
     Args:
-        judge: fitted to ``parts.train``.
-        parts: of one data set.
+        reference_classifier: fitted to ``parts.train``.
+        splits: of one data set.
         part: what samples are held against: ``test``, or ``validation`` while choosing a recipe.
         seed: of the floor's subsets.
         folder: where the judge's answers to the real parts are kept for the next time; None to

@@ -55,8 +55,8 @@ def origin_notes(
 
     Args:
         model: None for pictures from elsewhere.
-        parts: the data.
-        judge: None where there are no classes.
+        splits: the data.
+        reference_classifier: None where there are no classes.
         held_out: see `acgan.evaluation.evaluation_data.Evidence`.
         own: whether the training part is the one that the model learned from.
     """

@@ -57,7 +57,7 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
 
     Args:
         model: trained on other data than ``parts``.
-        parts: what it is to be held against.
+        splits: what it is to be held against.
         name: of the model, for the message.
 
     Returns:
@@ -107,7 +107,7 @@ class Request:
         seed: of the first sample of each class, and of every random choice in the measures.
         extractors: names, see `acgan.classifiers.extractors`; the judge is always asked.
         inception_weights: file of Inception's weights; None to look where they usually are.
-        mirror: whether a mirrored image is of the same class; None to go by the data.
+        horizontal_flip: whether a mirrored image is of the same class; None to go by the data.
         other_data: ``data`` is not what the model learned from, and the person knows.
     """
 
@@ -134,7 +134,7 @@ class Prepared:
         imagenet: the one of them that knows ImageNet's classes, or None.
         own_training_split: whether the training part is the one the samples' maker learned from
             (for pictures from elsewhere: taken for it).
-        mirror: whether mirrored images were taken to be of the same class.
+        horizontal_flip: whether mirrored images were taken to be of the same class.
         notes: sentences that a reader of the figures needs.
     """
 

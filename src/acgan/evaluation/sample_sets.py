@@ -135,7 +135,7 @@ def pictures_in(
     Args:
         folder: sub-folders are named like the data's classes (name, alias, folder name or index);
             pictures without sub-folders are taken for those of a model without classes.
-        parts: the data.
+        splits: the data.
         total: of more pictures than this, an even, seeded choice is taken.
         seed: of that choice.
         progress: told of the reading.

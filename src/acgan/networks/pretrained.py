@@ -40,7 +40,7 @@ class PretrainedConfig(Config):
     """A discriminator on a trained trunk.
 
     Attributes:
-        trunk: which, and what of it.
+        feature_network: which, and what of it.
         layers: the convolutions on each of the trunk's maps, the same ones at every scale.
         leak: slope of LeakyReLU below 0.
         dropout: probability that a feature map is dropped after a convolution.
@@ -73,7 +73,7 @@ class PretrainedDiscriminator(Discriminator):
     """See the module's docstring.
 
     Attributes:
-        trunk: what is trained already, once its state is loaded.
+        feature_network: what is trained already, once its state is loaded.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class ConsistencyConfig(Config):
     Attributes:
         weight_real: λ of CR-GAN, on real images.
         weight_fake: the same on fakes; 10 beside 10 is bCR.
-        mirror: whether T mirrors half of the images: ``auto`` where that keeps the class
+        horizontal_flip: whether T mirrors half of the images: ``auto`` where that keeps the class
             (`acgan.data.batches`). T always moves them by up to an eighth.
     """
 

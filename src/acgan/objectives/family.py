@@ -31,7 +31,7 @@ class FamilyMember:
         source: where it comes from.
         mends: what went wrong with a member before it, in some words; may be empty.
         sees: what D is shown.
-        answers: what D answers with.
+        predictions: what D answers with.
         discriminator: D's loss.
         generator: G's loss.
         goes_wrong: what is known to go wrong.

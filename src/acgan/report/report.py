@@ -177,7 +177,7 @@ class Report:
         overview: samples beside real images, the first picture.
         config: the trajectory's configuration (`RunConfig.trajectory`), by which runs that differ
             in nothing but the seed are found; None without a model.
-        judge: what is known of the judge: accuracy on test images, weights' hash …
+        reference_classifier: what is known of the judge: accuracy on test images, weights' hash …
         notes: sentences about the evaluation as a whole: what is missing and why.
         seconds: by part of the work, in the order in which they were done.
         versions: of ``acgan``, ``torch`` and whatever else shapes the figures.

@@ -69,7 +69,7 @@ def check_maker(model: Model | None, splits: DatasetSplits, conditional: bool) -
 
     Args:
         model: that is to draw them; None for pictures from elsewhere.
-        parts: the real images.
+        splits: the real images.
         conditional: whether samples are asked for by their class.
 
     Raises:
@@ -154,7 +154,7 @@ def usefulness(
     chosen by the tested part.
 
     Args:
-        parts: ``train`` is the real training part, exactly what the samples' maker learned from.
+        splits: ``train`` is the real training part, exactly what the samples' maker learned from.
         samples: of a model (`model_samples`), any function, or given images.
         config: what is fitted and how; `usefulness_config` knows what suits the data.
         seeds: three at least, each once, not negative.

@@ -66,7 +66,7 @@ class RealBatches:
     label is distributed as the training part is.
 
     Args:
-        parts: the data; of labels, `DatasetSplits.labeled` is all that is looked at.
+        splits: the data; of labels, `DatasetSplits.labeled` is all that is looked at.
         streams: of the run.
         batch_size: images in a batch.
         labeled_share: of a batch, where not all are labeled; rounded, but at least one image.

@@ -103,8 +103,8 @@ def throwaway_loop(
 
     Args:
         config: the run.
-        parts: its data.
-        choices: device, precision and threads; already applied.
+        splits: its data.
+        execution: device, precision and threads; already applied.
         beside: folder to write in, where the kind of disk matters; by default the system's own
             for temporary files.
 

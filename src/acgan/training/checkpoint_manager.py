@@ -84,7 +84,7 @@ class CheckpointManager:
 
     Args:
         config: the run.
-        parts: the data.
+        splits: the data.
         folder: where it is kept.
         display: told of damaged checkpoints.
         learner: weights and moments.

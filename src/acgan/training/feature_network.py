@@ -52,7 +52,7 @@ def trained_feature_network(
 
     Args:
         config: the run.
-        parts: its data; the trunk sees the training part alone.
+        splits: its data; the trunk sees the training part alone.
         display: is told what takes long, and what it came to.
 
     Raises:

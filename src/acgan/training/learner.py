@@ -72,11 +72,11 @@ class Learner:
         config: the run.
         shape: of one image.
         classes: number of classes K.
-        choices: device, precision, layout, compilation.
+        execution: device, precision, layout, compilation.
 
     Attributes:
         draw: the generator, compiled where ``choices`` say so.
-        judge: the discriminator, likewise.
+        reference_classifier: the discriminator, likewise.
         matching: what G's step asks D about real images; None where it asks nothing.
         augmentation: what D is shown of an image; None where it is the image.
         memory: what has state beside the networks, by name; D's steps move it.

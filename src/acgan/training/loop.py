@@ -45,8 +45,8 @@ class Iterations:
 
     Args:
         config: the run.
-        parts: the data.
-        choices: device, precision, threads.
+        splits: the data.
+        execution: device, precision, threads.
         learner: weights and moments; trained in place.
         labels: draws the classes of fakes.
         counters: of the run; moved on by every iteration.
@@ -126,13 +126,13 @@ class Loop:
 
     Args:
         config: the run.
-        parts: the data.
-        choices: device, precision, threads.
+        splits: the data.
+        execution: device, precision, threads.
         folder: where everything is written.
         display: what a person sees meanwhile.
         total_images: the budget; 0 where it is still to be measured.
         start_from: a model whose weights a new run starts from.
-        trunk: gives the state of D's trunk that a new run starts with, if it has a trained one.
+        feature_network: gives the state of D's trunk that a new run starts with, if it has a trained one.
     """
 
     def __init__(

@@ -50,10 +50,10 @@ class Observer:
     """Draws and measures at events.
 
     Args:
-        parts: the data.
+        splits: the data.
         columns: samples of each class on a sheet; column i is seed i in every row. Of a generator
             without classes a sheet is a square of so many columns, seed after seed.
-        choices: device and precision.
+        execution: device and precision.
         conditional: whether the generator is asked for classes.
     """
 
@@ -208,8 +208,8 @@ class Monitor:
 
     Args:
         config: the run.
-        parts: the data.
-        choices: device and precision.
+        splits: the data.
+        execution: device and precision.
         learner: what is looked at.
         labels: which classes fakes are asked for.
         counters: of the run; takes what alarms need from one look to the next.

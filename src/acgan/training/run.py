@@ -29,7 +29,7 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
 
     Args:
         config: of the run.
-        parts: its data.
+        splits: its data.
         model: whose weights it is to start from, if from any.
 
     Raises:

@@ -58,7 +58,7 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
 
     Args:
         config: of the whole, with its ``classes_per_model``.
-        parts: the whole data set.
+        splits: the whole data set.
 
     Raises:
         UsageError: classes cannot be divided so, or a member would have less than a batch to learn
@@ -106,7 +106,7 @@ def train_model_set(
 
     Args:
         config: of the whole, with its ``classes_per_model``.
-        parts: the whole data set.
+        splits: the whole data set.
         folder: made if it is not there yet.
         display: shows progress, member after member.
         estimate: say at the first start how long a member will take.

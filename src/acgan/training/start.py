@@ -126,7 +126,7 @@ def run_training(
 
     Args:
         config: the run.
-        parts: its data.
+        splits: its data.
         folder: made if it is not there yet.
         display: shows progress.
         start_from: the model whose weights a new run starts from.

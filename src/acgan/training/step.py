@@ -143,7 +143,7 @@ class Stepper:
     Args:
         learner: networks and optimizers.
         config: batch size, steps and where fakes come from.
-        choices: device and precision.
+        execution: device and precision.
         labels: draws the classes of fakes.
     """
 

@@ -80,7 +80,7 @@ def compare(arguments: argparse.Namespace) -> str:
 
 
 def table(
-    figures: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, Mapping[str, Any]],
     runs: Mapping[int, Sequence[str]],
     members: Mapping[int, int],
     images_seen: Mapping[str, int],
@@ -88,7 +88,7 @@ def table(
     """A row for each number of classes per model: means and standard deviations over its runs.
 
     Args:
-        figures: of each run, as `quality.measure` has them.
+        metrics: of each run, as `quality.measure` has them.
         runs: names of the runs by classes per model.
         members: models in a set by classes per model.
         images_seen: by each run, all its models together.
@@ -96,9 +96,9 @@ def table(
     header = ["classes per model", "models", "images seen", *(heading for heading, _ in FIGURES)]
     lines = [header, ["---"] * len(header)]
     for number, names in runs.items():
-        seen = np.mean([images_seen[name] for name in names])
-        cells = [_cell([figures[name][key] for name in names]) for _, key in FIGURES]
-        lines.append([str(number), str(members[number]), f"{seen:,.0f}", *cells])
+        predicted = np.mean([images_seen[name] for name in names])
+        cells = [_cell([metrics[name][key] for name in names]) for _, key in FIGURES]
+        lines.append([str(number), str(members[number]), f"{predicted:,.0f}", *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 

@@ -94,21 +94,21 @@ def study(arguments: argparse.Namespace) -> LongTail:
 def _judged(trained: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any]:
     """The run's figures: those kept, if they are of this model and were taken in the same way."""
     path = arguments.out / "figures" / f"{trained.folder.name}.json"
-    asked = {
+    target_labels = {
         "model": trained.model.record.content_hash,
         "per_class": arguments.per_class,
         "part": arguments.part,
     }
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept["asked"] == asked:
+        if kept["asked"] == target_labels:
             found: dict[str, Any] = kept["quality"]
             return found
     report = measure_runs([trained.folder], arguments)
     quality: dict[str, Any] = report["models"][str(trained.folder)]
     with disk_errors(path, option="--out"):
         make_folder(path.parent)
-        write_atomic(path, _text({"asked": asked, "quality": quality}))
+        write_atomic(path, _text({"asked": target_labels, "quality": quality}))
     return quality
 
 

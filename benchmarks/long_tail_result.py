@@ -92,7 +92,7 @@ class LongTail:
 
     def values(self, policy: str, measure: str) -> dict[int, float]:
         """A measure of a policy by seed; a seed is left out where it is not defined."""
-        found = {run.seed: self._figure(run, measure) for run in self.runs if run.policy == policy}
+        found = {run.seed: self._metric(run, measure) for run in self.runs if run.policy == policy}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def class_values(self, policy: str, measure: str, name: str) -> list[float]:
@@ -151,11 +151,11 @@ class LongTail:
         lines = []
         for policy in self.policies:
             runs = [run for run in self.runs if run.policy == policy]
-            figures = [
+            metrics = [
                 mean_and_spread(list(self.values(policy, measure).values())) for measure in MEASURES
             ]
             images = " / ".join(f"{each:,}" for each in sorted({run.images for run in runs}))
-            lines.append([policy, images, str(len(runs)), *figures])
+            lines.append([policy, images, str(len(runs)), *metrics])
         return _table(["fakes asked for by", "images", "seeds", *MEASURES.values()], lines)
 
     def _by_class(self) -> str:
@@ -181,7 +181,7 @@ class LongTail:
         title = "difference ± half of its 95 % interval, paired by seed"
         return [_table([title, *MEASURES.values()], lines)] if lines else []
 
-    def _figure(self, run: Run, measure: str) -> float | None:
+    def _metric(self, run: Run, measure: str) -> float | None:
         if measure not in _RARE:
             value: float | None = run.quality[measure]
             return value

@@ -109,10 +109,12 @@ def measure(arguments: Arguments) -> dict[str, Any]:
         started = time.perf_counter()
         samples = model.sample(label="all", count=arguments.per_class, seed=arguments.seed)
         seconds = time.perf_counter() - started
-        asked = np.repeat(np.arange(len(model.classes), dtype=np.int64), arguments.per_class)
+        target_labels = np.repeat(
+            np.arange(len(model.classes), dtype=np.int64), arguments.per_class
+        )
         rows[name] = {
-            **judge_samples(samples, asked, against).to_json(),
-            "color_variance_ratio": _color(samples, asked, real),
+            **judge_samples(samples, target_labels, against).to_json(),
+            "color_variance_ratio": _color(samples, target_labels, real),
             "sampling_seconds": seconds,
         }
         _say(f"{name}: sampled in {seconds:.0f} s")
@@ -128,11 +130,11 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     return report
 
 
-def _color(samples: Images, asked: Labels, real: LabeledImages) -> float | None:
+def _color(samples: Images, target_labels: Labels, real: LabeledImages) -> float | None:
     """The mean over the classes; None where no class has colors."""
     ratios = [
-        color_variance_ratio(samples[asked == index], real.images[real.labels == index])
-        for index in np.unique(asked)
+        color_variance_ratio(samples[target_labels == index], real.images[real.labels == index])
+        for index in np.unique(target_labels)
     ]
     known = [ratio for ratio in ratios if np.isfinite(ratio)]
     return float(np.mean(known)) if known else None
@@ -168,13 +170,13 @@ def _over_models(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float |
 
 def _print(report: dict[str, Any]) -> None:
     first = next(iter(report["models"].values()))
-    protocol, floor = first["protocol"], first["floor"]
+    protocol, baseline = first["protocol"], first["floor"]
     reference_classifier = protocol["judge_accuracy"]
     table = Table(
         title=f"{report['data']}: {report['per_class']} samples a class against "
         f"{protocol['reference_images']} {protocol['reference']} images",
         caption=f"judge: {reference_classifier['test']:.2%} on test, "
-        f"weights {protocol['judge_weights_hash'][:8]}; floor {_number(floor)} at "
+        f"weights {protocol['judge_weights_hash'][:8]}; floor {_number(baseline)} at "
         f"{protocol['floor_images_a_side']} images a side",
     )
     table.add_column("model", overflow="fold")
@@ -200,11 +202,11 @@ def _number(value: float | None) -> str:
 def _progress() -> Any:
     last = time.perf_counter()
 
-    def tell(seen: int, total: int, loss: float) -> None:
+    def tell(predicted: int, total: int, loss: float) -> None:
         nonlocal last
         if time.perf_counter() - last >= 10:
             last = time.perf_counter()
-            _say(f"fitting the judge: {seen} of {total} images, loss {loss:.3f}")
+            _say(f"fitting the judge: {predicted} of {total} images, loss {loss:.3f}")
 
     return tell
 
@@ -221,17 +223,17 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
 
 
-def measure_runs(runs: Sequence[Path], asked: argparse.Namespace) -> dict[str, Any]:
+def measure_runs(runs: Sequence[Path], target_labels: argparse.Namespace) -> dict[str, Any]:
     """`measure`, for a benchmark with ``data`` and `add_judging_options` among its options."""
     return measure(
         Arguments(
             models=[str(run) for run in runs],
-            data=asked.data,
-            data_root=asked.data_root,
-            per_class=asked.per_class,
-            part=asked.part,
+            data=target_labels.data,
+            data_root=target_labels.data_root,
+            per_class=target_labels.per_class,
+            part=target_labels.part,
             seed=0,
-            flip=asked.flip,
+            flip=target_labels.flip,
             json=None,
         )
     )

@@ -17,7 +17,7 @@ def chart(
     sides: Mapping[str, Sequence[Sequence[Point]]],
     *,
     title: str,
-    floor: float,
+    baseline: float,
     target: tuple[float, float],
 ) -> bytes:
     """PNG of two panels: the judge's accuracy, and the Fréchet distance in its features.
@@ -25,12 +25,12 @@ def chart(
     Args:
         sides: by name, the curves of its runs; runs of a side have one color.
         title: above both.
-        floor: Fréchet distance between real parts.
+        baseline: Fréchet distance between real parts.
         target: accuracy and Fréchet distance that times are taken to.
     """
-    with paper((7.2, 6.4), dpi=150, font_size=10) as (figure, buffer):
-        figure.suptitle(title, x=0.02, ha="left")
-        above, below = figure.subplots(2, 1, sharex=True)
+    with paper((7.2, 6.4), dpi=150, font_size=10) as (metric, buffer):
+        metric.suptitle(title, x=0.02, ha="left")
+        above, below = metric.subplots(2, 1, sharex=True)
         for index, (name, curves) in enumerate(sides.items()):
             style = {"marker": "o", "markersize": 4, "linewidth": 1.6, "color": COLORS[index]}
             for number, points in enumerate(curves):
@@ -45,10 +45,10 @@ def chart(
             axes.grid(visible=True, color="#E4E4E4", linewidth=0.8)
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
-        below.axhline(floor, color="#222222", linewidth=1, linestyle=(0, (1, 2)))
+        below.axhline(baseline, color="#222222", linewidth=1, linestyle=(0, (1, 2)))
         below.annotate(
             "floor: real against real",
-            (0.01, floor),
+            (0.01, baseline),
             xycoords=("axes fraction", "data"),
             xytext=(0, 3),
             textcoords="offset points",

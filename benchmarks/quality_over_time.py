@@ -109,7 +109,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "data": arguments.data,
         "rates": rates.to_json(),
         **_compared(curves[OURS], target),
-        "floor": against.floor,
+        "floor": against.baseline,
         "protocol": curves[OURS][0][-1].quality.protocol,
         "curves": {
             name: {
@@ -125,7 +125,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         chart(
             curves,
             title=title,
-            floor=against.floor,
+            baseline=against.baseline,
             target=(target.accuracy, target.frechet),
         ),
     )

@@ -44,20 +44,21 @@ class Rates:
         Raises:
             SideError: a side could not start; it has said why.
         """
-        asked: dict[str, Any] = {
+        target_labels: dict[str, Any] = {
             "data": arguments.data,
             "data_root": arguments.data_root,
             "image_size": None,
             "seed": 0,
             "threads": None,
         }
-        ours = {**asked, "side": "acgan", "recipe": arguments.recipe, "options": []}
+        ours = {**target_labels, "side": "acgan", "recipe": arguments.recipe, "options": []}
         if arguments.ours:
             ours["run"] = str(arguments.ours[0])
         rounds: tuple[list[float], list[float]] = ([], [])
         with ExitStack() as stack:
             workers = [
-                stack.enter_context(Worker(side)) for side in ({**asked, "side": "tutorial"}, ours)
+                stack.enter_context(Worker(side))
+                for side in ({**target_labels, "side": "tutorial"}, ours)
             ]
             for _ in range(_TURNS):
                 for worker, rates in zip(workers, rounds, strict=True):

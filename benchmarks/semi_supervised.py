@@ -64,8 +64,8 @@ def study(arguments: argparse.Namespace) -> str:
                 found = _kept(arguments, arm, each, seed, accuracy)
                 rows.setdefault(str(each), {}).setdefault(arm, []).append(found)
                 _say(f"{each} labels a class, seed {seed}, {arm}: {found:.2%}")
-    asked = {arm: _asked(arguments, arm) for arm in ARMS}
-    values = {"asked": asked, "seeds": arguments.seeds, "accuracy": rows}
+    target_labels = {arm: _asked(arguments, arm) for arm in ARMS}
+    values = {"asked": target_labels, "seeds": arguments.seeds, "accuracy": rows}
     write_atomic(arguments.out / "semi-supervised.json", json.dumps(values, indent=1) + "\n")
     return table(rows)
 
@@ -93,13 +93,13 @@ def _kept(
 ) -> float:
     """The accuracy in --out, or found now and left there."""
     path = arguments.out / f"{arm.replace(' ', '-')}-{each}-{seed}.json"
-    asked = _asked(arguments, arm)
+    target_labels = _asked(arguments, arm)
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
-        if known["asked"] == asked:
+        if known["asked"] == target_labels:
             return float(known["accuracy"])
     found = accuracy(arguments, each, seed)
-    write_atomic(path, json.dumps({"asked": asked, "accuracy": found}) + "\n")
+    write_atomic(path, json.dumps({"asked": target_labels, "accuracy": found}) + "\n")
     return found
 
 

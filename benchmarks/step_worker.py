@@ -48,9 +48,9 @@ class Side(NamedTuple):
 
 def main() -> int:
     """Serve until stdin ends."""
-    asked = json.loads(sys.argv[1])
+    target_labels = json.loads(sys.argv[1])
     try:
-        with _side(asked) as side:
+        with _side(target_labels) as side:
             _answer({"batch": side.batch, **side.described})
             for line in sys.stdin:
                 command = json.loads(line)
@@ -62,7 +62,7 @@ def main() -> int:
                     bounds = roofline(side.step, seconds_a_way=command["roofline"])
                     _answer([bound.to_json() for bound in bounds])
     except AcganError as error:
-        print(f"{asked['side']}: {error}", file=sys.stderr)
+        print(f"{target_labels['side']}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
@@ -84,18 +84,18 @@ def _train(side: Side, seconds: float) -> dict[str, float]:
 
 
 @contextmanager
-def _side(asked: dict[str, Any]) -> Iterator[Side]:
-    data = {"source": asked["data"], "root": asked["data_root"]}
-    if asked["threads"] is not None:
-        torch.set_num_threads(asked["threads"])
-    if asked["side"] == "tutorial":
+def _side(target_labels: dict[str, Any]) -> Iterator[Side]:
+    data = {"source": target_labels["data"], "root": target_labels["data_root"]}
+    if target_labels["threads"] is not None:
+        torch.set_num_threads(target_labels["threads"])
+    if target_labels["side"] == "tutorial":
         splits = load_data(validate(DataConfig, data, where="data"))
-        size = asked["image_size"] or splits.shape.height
-        batches = Tutorial(splits.train, size, asked["seed"]).train()
+        size = target_labels["image_size"] or splits.shape.height
+        batches = Tutorial(splits.train, size, target_labels["seed"]).train()
         described = {"name": "the tutorial's way", "precision": "fp32", "side": size}
         yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
         return
-    config, splits = _run(asked, data)
+    config, splits = _run(target_labels, data)
     execution = choose_execution(config.execution)
     execution.apply()
     training = config.training
@@ -110,24 +110,24 @@ def _side(asked: dict[str, Any]) -> Iterator[Side]:
         yield Side(loop.train_once, batch, described)
 
 
-def _run(asked: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:
+def _run(target_labels: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:
     """The configuration of a run, a recipe completed with the data, or the data's default one."""
-    if asked.get("run"):
-        config = load(asked["run"]).config
-        if asked["data_root"] is not None:
-            data_config = config.data.model_copy(update={"root": asked["data_root"]})
+    if target_labels.get("run"):
+        config = load(target_labels["run"]).config
+        if target_labels["data_root"] is not None:
+            data_config = config.data.model_copy(update={"root": target_labels["data_root"]})
             config = config.model_copy(update={"data": data_config})
         return config, load_data(config.data)
-    recipe = load_recipe(asked["recipe"]) if asked["recipe"] else _default(data)
+    recipe = load_recipe(target_labels["recipe"]) if target_labels["recipe"] else _default(data)
     values = {
         **recipe.values,
         "recipe": recipe.name,
-        "seed": asked["seed"],
+        "seed": target_labels["seed"],
         "data": {**recipe.values.get("data", {}), **data},
-        "execution": {"device": "cpu", "threads": asked["threads"]},
+        "execution": {"device": "cpu", "threads": target_labels["threads"]},
     }
     config = validate(
-        RunConfig, with_overrides(values, asked["options"]), where=f"recipe {recipe.name}"
+        RunConfig, with_overrides(values, target_labels["options"]), where=f"recipe {recipe.name}"
     )
     return config, load_data(config.data)
 

@@ -51,16 +51,16 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         SideError: a side could not do it; it has said why.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    asked = {
+    target_labels = {
         "data": arguments.data,
         "data_root": arguments.data_root,
         "image_size": IMAGE_SIZE,
         "seed": 0,
         "threads": arguments.threads,
     }
-    ours = {"side": "acgan", **asked, "options": arguments.option}
+    ours = {"side": "acgan", **target_labels, "options": arguments.option}
     sides = {
-        "tutorial": {"side": "tutorial", **asked},
+        "tutorial": {"side": "tutorial", **target_labels},
         "same networks": {**ours, "recipe": SAME_NETWORKS},
         "default": {**ours, "recipe": None},
     }

@@ -68,13 +68,13 @@ def run(arguments: argparse.Namespace) -> None:
             (kept // arguments.snapshot_every + 1) * arguments.snapshot_every, arguments.images
         )
         started, cpu_started = time.perf_counter(), time.process_time()
-        figures = next(batches)
-        while figures.images_seen < due:
-            figures = next(batches)
+        metrics = next(batches)
+        while metrics.images_seen < due:
+            metrics = next(batches)
         seconds += time.perf_counter() - started
         cpu_seconds += time.process_time() - cpu_started
-        kept = figures.images_seen
-        _keep(tutorial, figures, arguments)
+        kept = metrics.images_seen
+        _keep(tutorial, metrics, arguments)
         line = {
             "images": kept,
             "seconds": seconds,
@@ -82,25 +82,25 @@ def run(arguments: argparse.Namespace) -> None:
             "threads": torch.get_num_threads(),
             "image_size": side,
             "shortcut": arguments.shortcut,
-            "discriminator_loss": figures.discriminator_loss,
-            "generator_loss": figures.generator_loss,
-            "class_accuracy": figures.class_accuracy,
+            "discriminator_loss": metrics.discriminator_loss,
+            "generator_loss": metrics.generator_loss,
+            "class_accuracy": metrics.class_accuracy,
         }
         with timing.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(
             f"{kept:,} images in {seconds:.0f} s ({kept / seconds:.0f} images/s), "
-            f"D {figures.discriminator_loss:.3f}, G {figures.generator_loss:.3f}, "
-            f"classes {figures.class_accuracy:.0%}",
+            f"D {metrics.discriminator_loss:.3f}, G {metrics.generator_loss:.3f}, "
+            f"classes {metrics.class_accuracy:.0%}",
             flush=True,
         )
 
 
-def _keep(tutorial: Tutorial, figures: Figures, arguments: argparse.Namespace) -> None:
+def _keep(tutorial: Tutorial, metrics: Figures, arguments: argparse.Namespace) -> None:
     images, labels = tutorial.sample(arguments.per_class, _SAMPLE_SEED)
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        path = arguments.out / f"{figures.images_seen:012d}.npz"
+        path = arguments.out / f"{metrics.images_seen:012d}.npz"
         np.savez_compressed(path, images=pixels(images), labels=labels.numpy())
     except OSError as error:
         raise DiskError(f"a snapshot cannot be written: {error}") from error

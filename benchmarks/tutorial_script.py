@@ -166,13 +166,13 @@ class Tutorial:
 
     def train(self) -> Iterator[Figures]:
         """Train for ever, pass after pass; one item for every batch."""
-        seen = 0
+        predicted = 0
         while True:
             for images, labels in self._loader:
-                seen += len(images)
+                predicted += len(images)
                 with torch.autocast("cpu", torch.bfloat16, enabled=self._shortcut):
-                    figures = self._batch(images, labels)
-                yield Figures(seen, *figures)
+                    metrics = self._batch(images, labels)
+                yield Figures(predicted, *metrics)
 
     def sample(self, per_class: int, seed: int) -> tuple[Tensor, Tensor]:
         """Images as the script draws its sheets: in train mode, ten of each class a batch.
@@ -184,13 +184,13 @@ class Tutorial:
             ``per_class`` times the number of classes.
         """
         random = np.random.RandomState(seed)
-        images, asked = [], []
+        images, target_labels = [], []
         with torch.no_grad():
             for start in range(0, per_class, 10):
                 labels = torch.arange(self.class_count).repeat(min(10, per_class - start))
                 images.append(self.generator(_noise(random, len(labels)), labels))
-                asked.append(labels)
-        return torch.cat(images), torch.cat(asked)
+                target_labels.append(labels)
+        return torch.cat(images), torch.cat(target_labels)
 
     def _batch(self, real: Tensor, labels: Tensor) -> tuple[float, float, float]:
         valid = torch.ones(len(real), 1)
@@ -198,10 +198,12 @@ class Tutorial:
 
         self._generator_optimizer.zero_grad()
         noise = _noise(self._random, len(real))
-        asked = torch.from_numpy(self._random.randint(0, self.class_count, len(real)))
-        drawn = self.generator(noise, asked)
+        target_labels = torch.from_numpy(self._random.randint(0, self.class_count, len(real)))
+        drawn = self.generator(noise, target_labels)
         source, classes = self.discriminator(drawn)
-        generator_loss = 0.5 * (self._source_loss(source, valid) + self._class_loss(classes, asked))
+        generator_loss = 0.5 * (
+            self._source_loss(source, valid) + self._class_loss(classes, target_labels)
+        )
         generator_loss.backward()
         self._generator_optimizer.step()
 
@@ -212,11 +214,11 @@ class Tutorial:
         ) / 2
         fake_source, fake_classes = self.discriminator(drawn.detach())
         fake_loss = (
-            self._source_loss(fake_source, fake) + self._class_loss(fake_classes, asked)
+            self._source_loss(fake_source, fake) + self._class_loss(fake_classes, target_labels)
         ) / 2
         discriminator_loss = (real_loss + fake_loss) / 2
         predictions = np.concatenate([real_classes.detach().numpy(), fake_classes.detach().numpy()])
-        truth = np.concatenate([labels.numpy(), asked.numpy()])
+        truth = np.concatenate([labels.numpy(), target_labels.numpy()])
         accuracy = float(np.mean(np.argmax(predictions, axis=1) == truth))
         discriminator_loss.backward()
         self._discriminator_optimizer.step()

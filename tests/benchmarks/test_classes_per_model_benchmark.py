@@ -66,10 +66,10 @@ def test_one_command_trains_judges_and_goes_on(
 def test_the_table_by_hand(benchmark: ModuleType) -> None:
     keys = [key for _, key in benchmark.FIGURES]
     half: dict[str, Any] = dict.fromkeys(keys, 0.5)
-    figures = {"a": half, "b": dict.fromkeys(keys, 0.7), "c": dict(half)}
-    figures["c"][keys[2]] = None
+    metrics = {"a": half, "b": dict.fromkeys(keys, 0.7), "c": dict(half)}
+    metrics["c"][keys[2]] = None
     text = benchmark.table(
-        figures, {2: ["a", "b"], 10: ["c"]}, {2: 5, 10: 1}, {**dict.fromkeys("abc", 640)}
+        metrics, {2: ["a", "b"], 10: ["c"]}, {2: 5, 10: 1}, {**dict.fromkeys("abc", 640)}
     )
     rows = text.splitlines()
     assert rows[2].startswith("| 2 | 5 | 640 | 0.600 ± 0.141 |")

@@ -48,7 +48,7 @@ def quality(accuracy: float, frechet: float) -> JudgedQuality:
         accuracy=accuracy,
         class_accuracy=(accuracy, accuracy),
         frechet=frechet,
-        floor=0.1,
+        baseline=0.1,
         class_frechet=(1.0, 1.0),
         class_variance_ratio=(1.0, 1.0),
         confusion=((1, 0), (0, 1)),
@@ -143,10 +143,10 @@ def test_the_first_checkpoint_as_good_is_found_between_the_points(
         """As good as the target from 3 700 images on; asked for few of its hundred checkpoints."""
 
         counts = tuple(range(100, 10_001, 100))
-        asked: tuple[int, ...] = ()
+        target_labels: tuple[int, ...] = ()
 
         def at(self, images: int) -> Any:
-            self.asked = (*self.asked, images)
+            self.target_labels = (*self.target_labels, images)
             good = images >= 3_700
             return point(images, images / 100, quality(0.9 if good else 0.5, 1.0))
 
@@ -155,7 +155,7 @@ def test_the_first_checkpoint_as_good_is_found_between_the_points(
     points = benchmark._curve(tmp_path, judged, target, 5)
     before, good = benchmark.bracket(points, target)
     assert (before.images, good.images) == (3_600, 3_700)
-    assert len(judged.asked) < 15
+    assert len(judged.target_labels) < 15
     compared = benchmark._compared([points], target)
     assert compared["ours_seconds"] == 37.0
     assert compared["ratio"] == pytest.approx(1200 / 37)

@@ -46,9 +46,9 @@ def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_aga
     out = tmp_path / "out"
     assert script.main(words(out)) == 0
     printed = capsys.readouterr().out
-    figures = json.loads((out / "semi-supervised.json").read_text())["accuracy"]["2"]
-    assert list(figures) == ["sgan", "labeled alone"]
-    assert all(len(values) == 2 and all(0 <= v <= 1 for v in values) for values in figures.values())
+    metrics = json.loads((out / "semi-supervised.json").read_text())["accuracy"]["2"]
+    assert list(metrics) == ["sgan", "labeled alone"]
+    assert all(len(values) == 2 and all(0 <= v <= 1 for v in values) for values in metrics.values())
     for seed, images in enumerate(taught):
         record = load(out / f"run-2-{seed}").split["train"]
         assert record["images"] == 4000

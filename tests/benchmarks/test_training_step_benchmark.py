@@ -29,7 +29,7 @@ def images(count: int, side: int = 16, channels: int = 1) -> LabeledImages:
 def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
     script = load_script("tutorial_script")
     tutorial = script.Tutorial(images(150), 16, seed=0)
-    rows = [figures for figures, _ in zip(tutorial.train(), range(3), strict=False)]
+    rows = [metrics for metrics, _ in zip(tutorial.train(), range(3), strict=False)]
     assert [row.images_seen for row in rows] == [64, 128, 150], "the last batch is a partial one"
 
     _, classes = tutorial.discriminator(torch.randn(64, 1, 16, 16))

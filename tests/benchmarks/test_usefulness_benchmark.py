@@ -62,11 +62,11 @@ def test_a_study_from_a_run_alone(
     report = capsys.readouterr().out
     assert "**study-says-nothing** (fault)" in report  # one step teaches nothing
     assert "| samples only | 0 | 100 |" in report
-    figures = json.loads((out / "usefulness.json").read_text())
-    assert figures["train_images_per_class"] == [10] * 10
-    assert figures["protocol"]["steps"] == [1]
-    assert figures["protocol"]["reference"] == "test"
-    assert len(figures["arms"]["mixed-500-percent"]["accuracy"]) == 3
+    metrics = json.loads((out / "usefulness.json").read_text())
+    assert metrics["train_images_per_class"] == [10] * 10
+    assert metrics["protocol"]["steps"] == [1]
+    assert metrics["protocol"]["reference"] == "test"
+    assert len(metrics["arms"]["mixed-500-percent"]["accuracy"]) == 3
     assert (out / "usefulness.md").read_text() == report.removesuffix("\n")
     with Image.open(out / "accuracy.png") as chart:
         assert chart.width == 1080

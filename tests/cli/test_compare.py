@@ -9,7 +9,7 @@ import pytest
 
 from acgan.report.files import write_report
 from acgan.report.report import Report
-from acgan.report.section import Figure, Section
+from acgan.report.section import Metric, Section
 
 Acgan = Callable[..., Any]
 
@@ -19,17 +19,17 @@ def runs(tmp_path: Path) -> tuple[Path, Path, Path]:
     """Two seeds of a recipe, and a run whose samples were counted differently."""
     made = []
     for name, seed, value, samples in (("s0", 0, 0.2, 100), ("s1", 1, 0.3, 100), ("x", 2, 9.0, 9)):
-        figure = Figure(
+        metric = Metric(
             "fidelity.frechet.judge",
             "Fréchet distance (judge)",
             value,
             "low",
             "p",
-            floor=0.05,
+            baseline=0.05,
             interval=(value - 0.01, value + 0.01),
         )
         protocol = {"extractor": "judge", "samples": samples}
-        section = Section("fidelity", "Fidelity", ("Why.",), (figure,), protocols={"p": protocol})
+        section = Section("fidelity", "Fidelity", ("Why.",), (metric,), protocols={"p": protocol})
         report = Report(
             name, "digits", ("a", "b"), samples, {}, (section,), True, config={"seed": seed}
         )

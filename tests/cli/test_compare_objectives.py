@@ -14,15 +14,15 @@ from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def target_labels(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """A comparison that takes no time, and what it was asked."""
     questions: list[Question] = []
 
     def compare(question: Question, folder: Path, *, display: Any, told: Any) -> Any:
         questions.append(question)
         folder.mkdir(exist_ok=True)
-        figures = {"accuracy": 0.9, "floors": 3.0, "variance_ratio": None}
-        rows = {name: (ObjectiveRow(name, 0, 100, "m", figures),) for name in ("adc", "tac")}
+        metrics = {"accuracy": 0.9, "floors": 3.0, "variance_ratio": None}
+        rows = {name: (ObjectiveRow(name, 0, 100, "m", metrics),) for name in ("adc", "tac")}
         found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
         told(found)
         return found
@@ -37,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
 
 
 def test_it_prints_a_table_and_writes_figures_and_picture(
-    acgan: Any, asked: list[Question], tmp_path: Path
+    acgan: Any, target_labels: list[Question], tmp_path: Path
 ) -> None:
     out = tmp_path / "compared"
     done = acgan("compare-objectives", "digits", "--out", str(out))
@@ -49,10 +49,12 @@ def test_it_prints_a_table_and_writes_figures_and_picture(
     assert json.loads((out / "objectives.json").read_text())["objectives"]["adc"]["floors"]
     assert (out / "objectives.txt").read_text() in done.out + "\n"
     assert (out / "objectives.png").exists()
-    assert asked == [Question("digits")]
+    assert target_labels == [Question("digits")]
 
 
-def test_its_flags_make_the_question(acgan: Any, asked: list[Question], tmp_path: Path) -> None:
+def test_its_flags_make_the_question(
+    acgan: Any, target_labels: list[Question], tmp_path: Path
+) -> None:
     words: Sequence[str] = [
         "compare-objectives",
         "digits",
@@ -80,7 +82,7 @@ def test_its_flags_make_the_question(acgan: Any, asked: list[Question], tmp_path
     ]
     done = acgan(*words, "--out", str(tmp_path))
     assert json.loads(done.out)["folder"] == str(tmp_path)
-    assert asked == [
+    assert target_labels == [
         Question(
             "digits",
             names=("adc", "tac"),

@@ -136,8 +136,8 @@ def test_real_images_are_accused_of_nothing(
     evaluated(acgan, write(tmp_path / "made", digits, held_out), tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
-    figures = {f["key"]: f for section in report["sections"] for f in section["figures"]}
-    assert figures["labels.accuracy.judge"]["value"] > 0.9
+    metrics = {f["key"]: f for section in report["sections"] for f in section["figures"]}
+    assert metrics["labels.accuracy.judge"]["value"] > 0.9
     assert report["judge"]["accuracy_on_test"] > 0.9
 
 

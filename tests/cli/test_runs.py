@@ -44,12 +44,12 @@ def test_a_table(acgan_process: Acgan, runs: Path) -> None:
     assert (done.code, done.err) == (0, "")
     header, *rows, _ = [line.split() for line in done.out.splitlines()]
     assert header == ["run", "data", "recipe", "images", "of", "state", "held-out", "fake"]
-    figures = ["digits", "small-gray", "640", "1,000"]
+    metrics = ["digits", "small-gray", "640", "1,000"]
     assert rows == [
-        ["done", *figures, "complete", "0.750", "0.125"],
-        ["killed", *figures, "resumable", "0.750", "0.125"],
-        ["lost", *figures, "diverged", "0.750", "0.125"],
-        ["paused", *figures, "resumable", "0.750", "0.125"],
+        ["done", *metrics, "complete", "0.750", "0.125"],
+        ["killed", *metrics, "resumable", "0.750", "0.125"],
+        ["lost", *metrics, "diverged", "0.750", "0.125"],
+        ["paused", *metrics, "resumable", "0.750", "0.125"],
     ]
 
 

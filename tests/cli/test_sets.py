@@ -167,11 +167,11 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     assert sections.keys() == {
         *("fidelity", "labels", "diversity", "memorization", "latent", "usefulness")
     }
-    figures = {each["key"]: each for section in sections.values() for each in section["figures"]}
+    metrics = {each["key"]: each for section in sections.values() for each in section["figures"]}
     for key in ("labels.accuracy.judge", "diversity.variance.judge", "latent.style_kept"):
-        assert figures[key]["value"] is not None, key
-    assert len(figures["labels.accuracy.judge"]["per_class"]) == len(NAMES)
-    assert figures["memorization.near_copies.pixels"]["value"] is not None
+        assert metrics[key]["value"] is not None, key
+    assert len(metrics["labels.accuracy.judge"]["per_class"]) == len(NAMES)
+    assert metrics["memorization.near_copies.pixels"]["value"] is not None
     assert report["config"]["classes_per_model"] == 3
     notes = " ".join(sections["latent"]["notes"])
     assert "The past of a set is its members'" in notes

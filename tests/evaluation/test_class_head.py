@@ -27,10 +27,10 @@ class Planted(Discriminator):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         level = ((images.mean(dim=(1, 2, 3)) + 1) * 127.5 / 50).round().long().clamp(0, 3)
-        seen = torch.tensor([self.confused.get(k, k) for k in range(4)])[level]
+        predicted = torch.tensor([self.confused.get(k, k) for k in range(4)])[level]
         if self.training:
-            seen = (seen + 1) % 4  # no answer of training mode may be taken
-        logits = nn.functional.one_hot(seen, 4).float() * 1e-3 - 5.0
+            predicted = (predicted + 1) % 4  # no answer of training mode may be taken
+        logits = nn.functional.one_hot(predicted, 4).float() * 1e-3 - 5.0
         return DiscriminatorOutput(logits[:, 0], logits if self.head else None, images.flatten(1))
 
     def head_parameters(self) -> Iterator[nn.Parameter]:

@@ -45,8 +45,8 @@ class Planted(Discriminator):
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         level = ((images.mean(dim=(1, 2, 3)) + 1) * 127.5 / 60).round().long().clamp(0, 2)
-        seen = level.clamp(max=1)
-        logits = nn.functional.one_hot(seen, 3).float()
+        predicted = level.clamp(max=1)
+        logits = nn.functional.one_hot(predicted, 3).float()
         return DiscriminatorOutput(logits[:, 0], logits, images.flatten(1))
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
@@ -76,7 +76,7 @@ def reference_classifier(splits: DatasetSplits) -> ReferenceClassifier:
 
 
 @pytest.fixture
-def evidence(
+def data(
     untrained: Untrained, splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> Callable[..., EvaluationData]:
     """Of an untrained model of some objective, with the planted discriminator in its place."""
@@ -85,9 +85,9 @@ def evidence(
         model = untrained(of, DataConfig(source="gray"), **changes)
         model.__dict__["discriminator"] = Planted()
         samples = model.sample(count=20)
-        asked = np.repeat(np.arange(3), 20) if model.conditional else np.zeros(20, np.int64)
+        target_labels = np.repeat(np.arange(3), 20) if model.conditional else np.zeros(20, np.int64)
         sample_set = SampleSet(
-            "run", samples, asked, of.classes, model, conditional=model.conditional
+            "run", samples, target_labels, of.classes, model, conditional=model.conditional
         )
         return EvaluationData(sample_set, splits, reference_classifier, True)
 
@@ -95,13 +95,13 @@ def evidence(
 
 
 def test_its_accuracy_stands_beside_the_judges(
-    evidence: Callable[..., EvaluationData],
+    data: Callable[..., EvaluationData],
     reference_classifier: ReferenceClassifier,
     splits: DatasetSplits,
 ) -> None:
-    given = evidence()
+    given = data()
     section = with_class_head(CHAPTER, given)
-    own, judged = section.figures
+    own, judged = section.metrics
     assert own.key == "labels.real.class_head"
     assert own.value == pytest.approx(2 / 3)
     assert list(own.per_class) == [1, 1, 0]
@@ -115,8 +115,8 @@ def test_its_accuracy_stands_beside_the_judges(
         f"the judge reads {reference_classifier.accuracy(splits.test):.1%} right"
     )
     assert section.protocols.keys() == {"judge", "real.class_head", "real.judge"}
-    for figure in section.figures:
-        protocol = section.protocols[figure.protocol]
+    for metric in section.metrics:
+        protocol = section.protocols[metric.protocol]
         assert protocol["reference_hash"] == splits.test.content_hash
         assert protocol["reference_images"] == 60
     assert section.notes == CHAPTER.notes
@@ -137,11 +137,11 @@ def test_its_accuracy_stands_beside_the_judges(
     ids=str,
 )
 def test_every_objective_whose_d_has_class_logits_has_the_figure(
-    objective: dict[str, Any], evidence: Callable[..., EvaluationData], untrained: Untrained
+    objective: dict[str, Any], data: Callable[..., EvaluationData], untrained: Untrained
 ) -> None:
     """With the model's own discriminator: its share is what its answers say."""
     conditioning = WITHOUT_CLASSES if objective["name"] == "sgan" else None
-    given = evidence(objective=objective, conditioning=conditioning)
+    given = data(objective=objective, conditioning=conditioning)
     model = given.sample_set.model
     assert model is not None
     del model.__dict__["discriminator"]
@@ -150,7 +150,7 @@ def test_every_objective_whose_d_has_class_logits_has_the_figure(
         torch.from_numpy(test.images / 127.5 - 1).float(), torch.zeros(60, dtype=torch.int64)
     ).class_logits
     assert said is not None
-    own = with_class_head(CHAPTER, given).figures[0]
+    own = with_class_head(CHAPTER, given).metrics[0]
     assert own.value == float((said.argmax(1).numpy() == test.labels).mean())
 
 
@@ -159,23 +159,23 @@ def test_every_objective_whose_d_has_class_logits_has_the_figure(
     [("gan", WITHOUT_CLASSES), ("cgan", None), ("projection", None)],
 )
 def test_a_discriminator_without_class_head_has_a_sentence(
-    objective: str, conditioning: Any, evidence: Callable[..., EvaluationData]
+    objective: str, conditioning: Any, data: Callable[..., EvaluationData]
 ) -> None:
-    given = evidence(objective={"name": objective}, conditioning=conditioning)
+    given = data(objective={"name": objective}, conditioning=conditioning)
     section = with_class_head(CHAPTER, given)
-    assert section.figures == ()
+    assert section.metrics == ()
     assert section.explanation == CHAPTER.explanation
     assert section.notes[0] == "First."
     assert f"objective {objective} has no class head" in section.notes[1]
 
 
 def test_what_else_cannot_be_asked(
-    evidence: Callable[..., EvaluationData],
+    data: Callable[..., EvaluationData],
     splits: DatasetSplits,
     reference_classifier: ReferenceClassifier,
 ) -> None:
     """A set of models, other classes, one class: a sentence each; pictures: nothing."""
-    given = evidence()
+    given = data()
     model = given.sample_set.model
     assert model is not None
     whole = replace(model, record=replace(model.record, members=(model.record,)))
@@ -193,36 +193,36 @@ def test_what_else_cannot_be_asked(
 
 
 def test_of_few_test_images_it_says_what_it_takes(
-    evidence: Callable[..., EvaluationData], splits: DatasetSplits
+    data: Callable[..., EvaluationData], splits: DatasetSplits
 ) -> None:
     few = replace(splits, test=splits.test.subset(np.array([0, 1, 2, 3])))
-    own, judged = with_class_head(CHAPTER, replace(evidence(), splits=few)).figures
+    own, judged = with_class_head(CHAPTER, replace(data(), splits=few)).metrics
     assert own.value is None
     assert judged.value is None
     assert "at least 10 test images" in own.note
     fifteen = replace(splits, test=splits.test.subset(np.arange(15)))
-    own, _ = with_class_head(CHAPTER, replace(evidence(), splits=fifteen)).figures
+    own, _ = with_class_head(CHAPTER, replace(data(), splits=fifteen)).metrics
     assert own.value == pytest.approx(2 / 3)
     assert own.per_class == (None, None, None)
     assert "per class it takes at least 10" in own.note
 
 
 def test_a_report_of_a_model_with_few_labels_tells_their_number(
-    evidence: Callable[..., EvaluationData], splits: DatasetSplits, tmp_path: Path
+    data: Callable[..., EvaluationData], splits: DatasetSplits, tmp_path: Path
 ) -> None:
     """In text, JSON and HTML, of an SGAN, which is asked for no class."""
     partly = replace(splits, labeled_rows=np.arange(6))
-    given = evidence(partly, objective={"name": "sgan"}, conditioning=WITHOUT_CLASSES)
+    given = data(partly, objective={"name": "sgan"}, conditioning=WITHOUT_CLASSES)
     prepared = Prepared(given, (given.extractor,), None, False, False, ())
     sections = evaluate(prepared, Stopwatch(lambda *_told: None, lambda *_told: None))
     report = report_of(prepared, sections, {})
     labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
-    figures = {each["key"]: each for each in labels["figures"]}
-    own = figures["labels.real.class_head"]
+    metrics = {each["key"]: each for each in labels["figures"]}
+    own = metrics["labels.real.class_head"]
     assert own["value"] == pytest.approx(2 / 3)
     assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
-    assert figures["labels.real.judge"]["value"] == given.the_judge.accuracy(splits.test)
-    assert figures["labels.shares.judge"]["per_class"] == []
+    assert metrics["labels.real.judge"]["value"] == given.the_judge.accuracy(splits.test)
+    assert metrics["labels.shares.judge"]["per_class"] == []
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6
     assert protocol["model_training_images"] == 120

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from acgan.evaluation.diversity_findings import Variety, diversity_findings
+from acgan.evaluation.diversity_findings import DiversityMetrics, diversity_findings
 
-GOOD = Variety(
+GOOD = DiversityMetrics(
     classes=("a", "b", "c"),
     variance=(0.9, 1.0, 1.1),
     variance_by_seen_class=1.0,
@@ -18,8 +18,8 @@ GOOD = Variety(
 )
 
 
-def found(variety: Variety) -> list[tuple[str, str]]:
-    return [(each.key, each.level) for each in diversity_findings(variety)]
+def found(diversity: DiversityMetrics) -> list[tuple[str, str]]:
+    return [(each.key, each.level) for each in diversity_findings(diversity)]
 
 
 def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() -> None:
@@ -31,7 +31,7 @@ def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() ->
 
 
 @pytest.mark.parametrize(
-    ("variety", "expected"),
+    ("diversity", "expected"),
     [
         (replace(GOOD, variance=(0.01, 0.0, 0.02)), [("one-image-a-class", "fault")]),
         (replace(GOOD, variance=(0.4, 0.4, 0.45)), [("low-variety", "warning")]),
@@ -58,8 +58,10 @@ def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() ->
         ),
     ],
 )
-def test_faults_are_named_and_come_first(variety: Variety, expected: list[tuple[str, str]]) -> None:
-    assert found(variety) == expected
+def test_faults_are_named_and_come_first(
+    diversity: DiversityMetrics, expected: list[tuple[str, str]]
+) -> None:
+    assert found(diversity) == expected
 
 
 def test_collapsed_classes_are_named() -> None:
@@ -69,13 +71,18 @@ def test_collapsed_classes_are_named() -> None:
     assert "the samples of every class hardly" in every[0].sentence
     names = tuple("abcdefgh")
     nothing = (0.0,) * 8
-    many = Variety(names, (0.0,) * 7 + (1.0,), 1.0, nothing, nothing, nothing, 1.0, nothing)
+    many = DiversityMetrics(
+        names, (0.0,) * 7 + (1.0,), 1.0, nothing, nothing, nothing, 1.0, nothing
+    )
     assert "a, b, c, d, e and 2 more classes" in diversity_findings(many)[0].sentence
 
 
 def test_without_figures_nothing_is_said() -> None:
     none = (None, None, None)
-    assert diversity_findings(Variety(GOOD.classes, none, None, none, none, none, None, none)) == ()
+    assert (
+        diversity_findings(DiversityMetrics(GOOD.classes, none, None, none, none, none, None, none))
+        == ()
+    )
 
 
 def test_classes_of_one_color_are_named() -> None:

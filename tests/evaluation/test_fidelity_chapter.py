@@ -19,7 +19,7 @@ from acgan.metrics.frechet import equal_count_distance, frechet_distance
 from acgan.metrics.inception_score import classifier_score
 from acgan.metrics.kid import kernel_distance
 from acgan.metrics.prdc import manifold
-from acgan.report.section import Figure, Picture, Section, Table
+from acgan.report.section import Metric, Picture, Section, Table
 
 CLASSES = make_classes(["low", "middle", "high"])
 WIDTH = 12
@@ -64,23 +64,27 @@ PARTS = DatasetSplits("clouds", clouds(10, 0), clouds(260, 1), clouds(500, 2))
 SAMPLES = clouds(400, 3)  # a perfect model: the very process that the data come from
 
 
-def evidence(
-    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, splits: DatasetSplits = PARTS
+def data(
+    images: Images = SAMPLES.images,
+    target_labels: Labels = SAMPLES.labels,
+    splits: DatasetSplits = PARTS,
 ) -> EvaluationData:
-    sample_set = SampleSet("samples", images, asked, CLASSES)
+    sample_set = SampleSet("samples", images, target_labels, CLASSES)
     return EvaluationData(
         sample_set, splits, cast(ReferenceClassifier, None), held_out=True, seed=4
     )
 
 
 def section(
-    images: Images = SAMPLES.images, asked: Labels = SAMPLES.labels, splits: DatasetSplits = PARTS
+    images: Images = SAMPLES.images,
+    target_labels: Labels = SAMPLES.labels,
+    splits: DatasetSplits = PARTS,
 ) -> Section:
-    return fidelity_section(evidence(images, asked, splits), [Pixels()])
+    return fidelity_section(data(images, target_labels, splits), [Pixels()])
 
 
-def figures(of: Section) -> dict[str, Figure]:
-    return {each.key.split(".")[1]: each for each in of.figures}
+def metrics(of: Section) -> dict[str, Metric]:
+    return {each.key.split(".")[1]: each for each in of.metrics}
 
 
 def findings(of: Section) -> dict[str, str]:
@@ -94,34 +98,34 @@ def perfect() -> Section:
 
 def test_a_perfect_model_lies_at_the_floor(perfect: Section) -> None:
     assert findings(perfect) == {"near-real": "good"}
-    found = figures(perfect)
+    found = metrics(perfect)
     assert tuple(found) == MEASURES
-    for name, figure in found.items():
-        assert figure.key == f"fidelity.{name}.pixels"
-        assert "pixels" in figure.name
-        assert figure.note == "" or name == "inception_score"
-        assert figure.value is not None
-        assert figure.floor is not None
-        assert len(figure.per_class) == len(figure.per_class_floor) == 3
-        assert None not in figure.per_class + figure.per_class_floor
-    assert found["frechet"].value < 2 * found["frechet"].floor  # type: ignore[operator]
+    for name, metric in found.items():
+        assert metric.key == f"fidelity.{name}.pixels"
+        assert "pixels" in metric.name
+        assert metric.note == "" or name == "inception_score"
+        assert metric.value is not None
+        assert metric.baseline is not None
+        assert len(metric.per_class) == len(metric.per_class_baseline) == 3
+        assert None not in metric.per_class + metric.per_class_baseline
+    assert found["frechet"].value < 2 * found["frechet"].baseline  # type: ignore[operator]
     for name in ("precision", "recall", "density", "coverage", "inception_score"):
-        assert found[name].value == pytest.approx(found[name].floor, abs=0.06)
-        assert found[name].per_class == pytest.approx(found[name].per_class_floor, abs=0.13)
+        assert found[name].value == pytest.approx(found[name].baseline, abs=0.06)
+        assert found[name].per_class == pytest.approx(found[name].per_class_baseline, abs=0.13)
     low, high = found["kid"].interval or (np.nan, np.nan)
     assert low < 0 < high
 
 
 def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> None:
-    found, pixels = figures(perfect), Pixels()
+    found, pixels = metrics(perfect), Pixels()
     fake, real, unseen = (
         pixels.predict(each)
         for each in (SAMPLES.images, PARTS.test.images, PARTS.validation.images)
     )
     whole = FeatureSets(fake.features, real.features, unseen.features)
     assert found["frechet"].value == frechet_distance(fake.features, real.features)
-    floor = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
-    assert found["frechet"].floor == floor
+    baseline = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
+    assert found["frechet"].baseline == baseline
     estimate = kernel_distance(fake.features, real.features, replicates=REPLICATES, seed=4)
     assert (found["kid"].value, found["kid"].interval) == (estimate.value, estimate.interval)
     equal = whole.equal(100, seed=(4, 0))
@@ -132,7 +136,7 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
     )
     for name in ("precision", "recall", "density", "coverage"):
         assert found[name].value == getattr(samples, name)
-        assert found[name].floor == getattr(real_ones, name)
+        assert found[name].baseline == getattr(real_ones, name)
     scored = classifier_score(fake.logits, SAMPLES.labels, 3)
     assert found["inception_score"].value == pytest.approx(scored.overall)
     assert found["inception_score"].per_class == pytest.approx(tuple(scored.per_class))
@@ -153,7 +157,7 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
 
 
 def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> None:
-    assert {each.protocol for each in perfect.figures} == set(perfect.protocols)
+    assert {each.protocol for each in perfect.metrics} == set(perfect.protocols)
     frechet = perfect.protocols["frechet.pixels"]
     assert frechet["samples_per_class"] == [400, 400, 400]
     assert frechet["reference_images"] == 1_500
@@ -172,8 +176,8 @@ def test_classes_are_drawn_and_listed_beside_their_floors(perfect: Section) -> N
     assert picture.png.startswith(b"\x89PNG")
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["all", "low", "middle", "high"]
-    for _, value, floor, floors, _ in table.rows:
-        assert floors == pytest.approx(float(value or 0) / float(floor or 0))
+    for _, value, baseline, frechet_ratio, _ in table.rows:
+        assert frechet_ratio == pytest.approx(float(value or 0) / float(baseline or 0))
 
 
 def test_noise_is_far_from_real() -> None:
@@ -189,27 +193,27 @@ def test_noise_is_far_from_real() -> None:
 
 def test_only_the_first_extractor_calls_a_distance_a_fault() -> None:
     noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
-    both = fidelity_section(evidence(noise), [Pixels(), Pixels("other")])
+    both = fidelity_section(data(noise), [Pixels(), Pixels("other")])
     levels = [each.level for each in both.findings if each.key == "far-from-real"]
     assert levels == ["fault", "warning"]
 
 
 def test_permuted_classes_look_real_together_and_far_off_one_by_one() -> None:
-    found = section(asked=(SAMPLES.labels + 1) % 3)
+    found = section(target_labels=(SAMPLES.labels + 1) % 3)
     assert findings(found) == {"classes-far-from-real": "fault"}
     assert "3 of 3 classes" in found.findings[0].sentence
-    distance = figures(found)["frechet"]
-    assert distance.value < 2 * distance.floor  # type: ignore[operator]
-    assert min(each or 0 for each in distance.per_class) > 100 * (distance.floor or 0)
+    distance = metrics(found)["frechet"]
+    assert distance.value < 2 * distance.baseline  # type: ignore[operator]
+    assert min(each or 0 for each in distance.per_class) > 100 * (distance.baseline or 0)
 
 
 def test_samples_near_the_mean_are_typical_but_not_varied() -> None:
     found = section(clouds(400, 3, spread=7.0).images)
     assert findings(found)["typical-not-varied"] == "warning"
-    measures = figures(found)
-    assert measures["precision"].value >= measures["precision"].floor  # type: ignore[operator]
-    assert measures["density"].value > measures["density"].floor  # type: ignore[operator]
-    assert measures["recall"].value < 0.8 * measures["recall"].floor  # type: ignore[operator]
+    measures = metrics(found)
+    assert measures["precision"].value >= measures["precision"].baseline  # type: ignore[operator]
+    assert measures["density"].value > measures["density"].baseline  # type: ignore[operator]
+    assert measures["recall"].value < 0.8 * measures["recall"].baseline  # type: ignore[operator]
 
 
 def test_some_way_off_is_a_warning() -> None:
@@ -219,19 +223,19 @@ def test_some_way_off_is_a_warning() -> None:
 
 def test_too_few_images_are_said_instead_of_measured() -> None:
     few = section(SAMPLES.images[::20], SAMPLES.labels[::20])  # 60
-    for figure in few.figures:
-        assert figure.value is None
-        assert figure.interval is None
-        assert figure.per_class == figure.per_class_floor == ()
-        assert "it takes at least" in figure.note
+    for metric in few.metrics:
+        assert metric.value is None
+        assert metric.interval is None
+        assert metric.per_class == metric.per_class_baseline == ()
+        assert "it takes at least" in metric.note
     assert few.findings == ()
     assert few.blocks == ()
-    assert "256 samples" in figures(few)["frechet"].note
+    assert "256 samples" in metrics(few)["frechet"].note
 
 
 def test_each_class_takes_enough_images_of_its_own() -> None:
     some = section(SAMPLES.images[::3], SAMPLES.labels[::3])  # 400, 133 a class
-    frechet, precision = figures(some)["frechet"], figures(some)["precision"]
+    frechet, precision = metrics(some)["frechet"], metrics(some)["precision"]
     assert frechet.value is not None
     assert frechet.per_class == ()
     assert "per class it takes at least 256 samples" in frechet.note
@@ -242,28 +246,28 @@ def test_each_class_takes_enough_images_of_its_own() -> None:
 def test_too_little_validation_costs_the_floor_only() -> None:
     small = DatasetSplits("clouds", PARTS.train, clouds(20, 1), PARTS.test)
     found = section(splits=small)
-    for name, figure in figures(found).items():
-        assert figure.value is not None
+    for name, metric in metrics(found).items():
+        assert metric.value is not None
         if name != "inception_score":
-            assert figure.floor is None
-            assert "the floor takes at least" in figure.note
+            assert metric.baseline is None
+            assert "the floor takes at least" in metric.note
     assert found.findings == ()
 
 
 def test_many_features_take_many_images() -> None:
-    wide = fidelity_section(evidence(), [Pixels("wide", 70)])  # 840 features: 1 680 images
-    frechet = figures(wide)["frechet"]
+    wide = fidelity_section(data(), [Pixels("wide", 70)])  # 840 features: 1 680 images
+    frechet = metrics(wide)["frechet"]
     assert frechet.value is None
     assert "1,680 samples" in frechet.note
-    assert figures(wide)["kid"].value is not None
+    assert metrics(wide)["kid"].value is not None
 
 
 def test_two_extractors_give_two_of_everything() -> None:
-    both = fidelity_section(evidence(), [Pixels(), Pixels("inception-like", 2)])
-    keys = [each.key for each in both.figures]
+    both = fidelity_section(data(), [Pixels(), Pixels("inception-like", 2)])
+    keys = [each.key for each in both.metrics]
     assert len(keys) == len(set(keys)) == 14
-    assert {each.protocol for each in both.figures} == set(both.protocols)
-    names = [each.name for each in both.figures if "frechet" in each.key]
+    assert {each.protocol for each in both.metrics} == set(both.protocols)
+    names = [each.name for each in both.metrics if "frechet" in each.key]
     assert names == ["Fréchet distance (pixels)", "FID (inception-like)"]
 
 
@@ -276,5 +280,5 @@ def test_other_shares_of_classes_are_said() -> None:
 
 def test_the_same_evidence_gives_the_same_figures(perfect: Section) -> None:
     again = section()
-    assert again.figures == perfect.figures
+    assert again.metrics == perfect.metrics
     assert again.findings == perfect.findings

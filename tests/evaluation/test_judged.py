@@ -71,15 +71,17 @@ def against(reference_classifier: ReferenceClassifier) -> Reference:
     return reference(reference_classifier, PARTS)
 
 
-def quality(against: Reference, images: Images, asked: Labels = SAMPLES.labels) -> JudgedQuality:
-    return judge_samples(images, asked, against)
+def quality(
+    against: Reference, images: Images, target_labels: Labels = SAMPLES.labels
+) -> JudgedQuality:
+    return judge_samples(images, target_labels, against)
 
 
 def test_a_perfect_model_is_called_good(against: Reference) -> None:
     good = quality(against, SAMPLES.images)
     assert good.accuracy > 0.97
     assert good.worst_class_accuracy > 0.95
-    assert good.floors < 2
+    assert good.frechet_ratio < 2
     assert 0.75 < good.lowest_variance_ratio <= good.variance_ratio <= good.highest_variance_ratio
     assert good.highest_variance_ratio < 1.25
     assert good.notes == ()
@@ -95,15 +97,15 @@ def test_every_figure_is_the_formulas_on_the_judges_features(
     )
     unseen = reference_classifier.predict(PARTS.validation.images)
     assert got.frechet == frechet_distance(fake.features, real.features)
-    assert got.floor == equal_count_distance(unseen.features, real.features, draws=5, seed=0)
-    assert got.floors == got.frechet / got.floor
+    assert got.baseline == equal_count_distance(unseen.features, real.features, draws=5, seed=0)
+    assert got.frechet_ratio == got.frechet / got.baseline
     right = fake.logits.argmax(1) == SAMPLES.labels
     assert got.accuracy == pytest.approx(right.mean())
     for index in range(3):
-        asked, of_class = SAMPLES.labels == index, PARTS.test.labels == index
-        assert got.class_accuracy[index] == pytest.approx(right[asked].mean())
+        target_labels, of_class = SAMPLES.labels == index, PARTS.test.labels == index
+        assert got.class_accuracy[index] == pytest.approx(right[target_labels].mean())
         assert got.class_variance_ratio[index] == pytest.approx(
-            fake.features[asked].astype(np.float64).var(0, ddof=1).sum()
+            fake.features[target_labels].astype(np.float64).var(0, ddof=1).sum()
             / real.features[of_class].astype(np.float64).var(0, ddof=1).sum()
         )
     assert np.sum(got.confusion, axis=1).tolist() == [300, 300, 300]
@@ -112,12 +114,12 @@ def test_every_figure_is_the_formulas_on_the_judges_features(
 def test_permuted_classes_are_never_right_but_look_real(against: Reference) -> None:
     permuted = quality(against, SAMPLES.images, (SAMPLES.labels + 1) % 3)
     assert permuted.accuracy < 0.03
-    assert permuted.floors < 2
+    assert permuted.frechet_ratio < 2
 
 
 def test_an_ignored_label_is_right_by_chance_and_too_varied(against: Reference) -> None:
-    asked = np.random.default_rng(0).permutation(SAMPLES.labels)
-    ignored = quality(against, SAMPLES.images, asked)
+    target_labels = np.random.default_rng(0).permutation(SAMPLES.labels)
+    ignored = quality(against, SAMPLES.images, target_labels)
     assert ignored.accuracy == pytest.approx(1 / 3, abs=0.06)
     assert ignored.lowest_variance_ratio > 1.5
 
@@ -126,12 +128,12 @@ def test_one_image_a_class_is_right_and_not_varied(against: Reference) -> None:
     collapsed = quality(against, SAMPLES.images[SAMPLES.labels])
     assert collapsed.accuracy == 1
     assert collapsed.highest_variance_ratio == pytest.approx(0, abs=1e-9)
-    assert collapsed.floors > 4
+    assert collapsed.frechet_ratio > 4
 
 
 def test_noise_is_far_away(against: Reference) -> None:
     noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
-    assert quality(against, noise).floors > 10
+    assert quality(against, noise).frechet_ratio > 10
 
 
 def test_while_choosing_a_recipe_the_reference_is_the_validation_part(
@@ -186,7 +188,7 @@ def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) ->
     equal = DatasetSplits(
         "halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300))
     )
-    assert reference(reference_classifier, equal).floor_draws == 1
+    assert reference(reference_classifier, equal).baseline_draws == 1
 
 
 def test_kept_answers_change_no_figure(
@@ -194,7 +196,7 @@ def test_kept_answers_change_no_figure(
 ) -> None:
     for _ in range(2):
         kept = reference(reference_classifier, PARTS, folder=tmp_path)
-        assert kept.floor == against.floor
+        assert kept.baseline == against.baseline
         assert np.array_equal(kept.features, against.features)
     assert len(list(tmp_path.iterdir())) == 2
 

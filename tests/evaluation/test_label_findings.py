@@ -51,8 +51,8 @@ def test_exchanged_classes_are_named_with_who_is_whom() -> None:
 
 def test_of_a_cycle_each_class_is_named_the_right_way_round() -> None:
     samples = np.zeros((K, K), np.int64)
-    for asked in range(K):
-        samples[asked, (asked + 1) % K] = 400  # one is drawn when zero is asked
+    for target_labels in range(K):
+        samples[target_labels, (target_labels + 1) % K] = 400  # one is drawn when zero is asked
     (only,) = found(samples)
     assert only.key == "classes-permuted"
     assert "one is drawn when zero is asked" in only.sentence

@@ -18,7 +18,7 @@ from acgan.data.load import load_data
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.labels import labels_section
 from acgan.execution.progress import Progress
-from acgan.report.section import Figure, Section, Table
+from acgan.report.section import Metric, Section, Table
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,21 @@ def reference_classifier(digits: DatasetSplits) -> ReferenceClassifier:
 
 
 def of(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier, samples: Images, asked: Labels
+    splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
+    samples: Images,
+    target_labels: Labels,
 ) -> EvaluationData:
     return EvaluationData(
-        SampleSet("samples", samples, asked, splits.classes), splits, reference_classifier, None
+        SampleSet("samples", samples, target_labels, splits.classes),
+        splits,
+        reference_classifier,
+        None,
     )
 
 
-def figures(section: Section) -> dict[str, Figure]:
-    return {each.key: each for each in section.figures}
+def metrics(section: Section) -> dict[str, Metric]:
+    return {each.key: each for each in section.metrics}
 
 
 def test_real_images_as_samples_are_called_good(
@@ -50,17 +56,17 @@ def test_real_images_as_samples_are_called_good(
     section = labels_section(of(digits, reference_classifier, val.images, val.labels), None)
     (finding,) = section.findings
     assert finding.level == "good"
-    found = figures(section)
+    found = metrics(section)
     accuracy = found["labels.accuracy.judge"]
     assert accuracy.value == pytest.approx(reference_classifier.accuracy(val))
     assert accuracy.interval is not None
     assert accuracy.value is not None
     assert accuracy.interval[0] < accuracy.value < accuracy.interval[1]
-    assert accuracy.floor == pytest.approx(reference_classifier.accuracy(digits.test), abs=0.01)
-    assert len(accuracy.per_class) == len(accuracy.per_class_floor) == 10
+    assert accuracy.baseline == pytest.approx(reference_classifier.accuracy(digits.test), abs=0.01)
+    assert len(accuracy.per_class) == len(accuracy.per_class_baseline) == 10
     half = found["labels.resolution.half.judge"]
-    assert half.value == pytest.approx(half.floor, abs=0.06)
-    assert all(each.protocol in section.protocols for each in section.figures)
+    assert half.value == pytest.approx(half.baseline, abs=0.06)
+    assert all(each.protocol in section.protocols for each in section.metrics)
     assert any("ImageNet" in note for note in section.notes)
 
 
@@ -87,8 +93,10 @@ def test_a_generator_that_ignores_the_label_is_named(
     digits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
-    asked = np.random.default_rng(0).permutation(val.labels)
-    (finding,) = labels_section(of(digits, reference_classifier, val.images, asked), None).findings
+    target_labels = np.random.default_rng(0).permutation(val.labels)
+    (finding,) = labels_section(
+        of(digits, reference_classifier, val.images, target_labels), None
+    ).findings
     assert (finding.key, finding.level) == ("label-ignored", "fault")
     assert "ignores the label" in finding.sentence
 
@@ -98,10 +106,10 @@ def test_of_few_samples_it_says_what_it_takes(
 ) -> None:
     val = digits.validation
     section = labels_section(of(digits, reference_classifier, val.images[:6], val.labels[:6]), None)
-    assert all(each.value is None and "at least 10" in each.note for each in section.figures)
+    assert all(each.value is None and "at least 10" in each.note for each in section.metrics)
     assert section.findings == ()
-    seen = {digits.classes[k].name for k in val.labels[:6]}
-    absent = next(name.name for name in digits.classes if name.name not in seen)
+    predicted = {digits.classes[k].name for k in val.labels[:6]}
+    absent = next(name.name for name in digits.classes if name.name not in predicted)
     assert any(absent in note and "no samples" in note for note in section.notes)
 
 
@@ -125,9 +133,9 @@ class Photographer:
     def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         self.looked_at += len(images)
         brightness = images.mean(axis=(1, 2, 3))
-        seen = np.clip(np.round(brightness / 8).astype(int) - 1, 0, len(self._indices) - 1)
+        predicted = np.clip(np.round(brightness / 8).astype(int) - 1, 0, len(self._indices) - 1)
         logits = np.zeros((len(images), self._known), np.float32)
-        logits[np.arange(len(images)), self._indices[seen]] = 9
+        logits[np.arange(len(images)), self._indices[predicted]] = 9
         blind = images.std(axis=(1, 2, 3)) < self.blind_below
         logits[blind] = 0
         logits[blind, self._indices[0]] = 1
@@ -148,7 +156,7 @@ def flat(names: Sequence[str], count: int, seed: int) -> LabeledImages:
 
 
 def bright(
-    names: Sequence[str], samples: Images, asked: Labels, folder: Path | None = None
+    names: Sequence[str], samples: Images, target_labels: Labels, folder: Path | None = None
 ) -> EvaluationData:
     """Evidence on such images before a judge who sees brightness."""
     train, validation, test = (flat(names, 8 * len(names), seed) for seed in range(3))
@@ -156,7 +164,7 @@ def bright(
     reference_classifier = cast(
         ReferenceClassifier, Photographer(range(len(names)), len(names), "judge")
     )
-    sample_set = SampleSet("samples", samples, asked, splits.classes)
+    sample_set = SampleSet("samples", samples, target_labels, splits.classes)
     return EvaluationData(sample_set, splits, reference_classifier, None, folder=folder)
 
 
@@ -165,15 +173,17 @@ PETS = ("cat", "dog", "deer", "frog")
 
 def test_imagenet_judges_the_classes_that_it_knows() -> None:
     samples = flat(PETS, 200, 9)
-    asked = samples.labels.copy()
-    asked[asked == 1] = 3  # of what was asked for as a frog, half is a dog
-    section = labels_section(bright(PETS, samples.images, asked), Photographer((281, 251, 354, 30)))
-    figure = figures(section)["labels.discriminability.fake"]
-    assert figure.value == pytest.approx(100 / 150)
-    assert figure.per_class == (1.0, None, None, 0.5)
-    assert figure.note.endswith("without deer, which it does not know")
-    assert section.protocols[figure.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
-    assert "labels.probe.fake" not in figures(section)
+    target_labels = samples.labels.copy()
+    target_labels[target_labels == 1] = 3  # of what was asked for as a frog, half is a dog
+    section = labels_section(
+        bright(PETS, samples.images, target_labels), Photographer((281, 251, 354, 30))
+    )
+    metric = metrics(section)["labels.discriminability.fake"]
+    assert metric.value == pytest.approx(100 / 150)
+    assert metric.per_class == (1.0, None, None, 0.5)
+    assert metric.note.endswith("without deer, which it does not know")
+    assert section.protocols[metric.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
+    assert "labels.probe.fake" not in metrics(section)
     assert "outsider-disagrees" in {each.key for each in section.findings}
 
 
@@ -182,16 +192,16 @@ def test_what_imagenet_does_not_know_a_probe_learns(tmp_path: Path) -> None:
     samples = flat(names, 90, 5)
     outsider = Photographer((1, 2, 3))
     section = labels_section(bright(names, samples.images, samples.labels, tmp_path), outsider)
-    figure = figures(section)["labels.probe.fake"]
-    assert figure.value is not None
-    assert figure.value > 0.95
-    assert figure.floor is not None
-    assert figure.floor > 0.95
-    assert section.protocols[figure.protocol]["probe_images_per_class"] == [8, 8, 8]
+    metric = metrics(section)["labels.probe.fake"]
+    assert metric.value is not None
+    assert metric.value > 0.95
+    assert metric.baseline is not None
+    assert metric.baseline > 0.95
+    assert section.protocols[metric.protocol]["probe_images_per_class"] == [8, 8, 8]
     assert not any("ImageNet" in note for note in section.notes)
     before = outsider.looked_at
     again = labels_section(bright(names, samples.images, samples.labels, tmp_path), outsider)
-    assert again.figures == section.figures
+    assert again.metrics == section.metrics
     assert outsider.looked_at - before == 90 * 3  # samples alone: in full, at half, at a quarter
 
 
@@ -202,11 +212,11 @@ def test_detail_that_real_images_need_and_samples_do_not_is_seen() -> None:
     coarse += 8 * (samples.labels[:, None, None, None] + 1)
     coarse[:, :, :4] -= 4
     coarse[:, :, 4:] += 4
-    evidence = bright(PETS, coarse.astype(np.uint8), samples.labels)
-    cast(Photographer, evidence.reference_classifier).blind_below = 2.0
-    section = labels_section(evidence, None)
-    half = figures(section)["labels.resolution.half.judge"]
-    assert (half.value, half.floor) == (1.0, 0.25)
+    data = bright(PETS, coarse.astype(np.uint8), samples.labels)
+    cast(Photographer, data.reference_classifier).blind_below = 2.0
+    section = labels_section(data, None)
+    half = metrics(section)["labels.resolution.half.judge"]
+    assert (half.value, half.baseline) == (1.0, 0.25)
     assert "decides nothing" in half.note
     assert "resolution-unused" in {each.key for each in section.findings}
 
@@ -214,9 +224,9 @@ def test_detail_that_real_images_need_and_samples_do_not_is_seen() -> None:
 def test_of_many_classes_the_worst_pairs_are_listed() -> None:
     names = [f"c{k}" for k in range(25)]
     samples = flat(names, 500, 7)
-    asked = samples.labels.copy()
-    asked[asked == 3] = 7
-    section = labels_section(bright(names, samples.images, asked), None)
+    target_labels = samples.labels.copy()
+    target_labels[target_labels == 3] = 7
+    section = labels_section(bright(names, samples.images, target_labels), None)
     table = section.blocks[0]
     assert isinstance(table, Table)
     assert table.rows == (("c7", "c3", 20, 40, 0),)

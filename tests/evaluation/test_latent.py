@@ -62,8 +62,10 @@ def chapter(
     folder: Path, splits: DatasetSplits, reference_classifier: ReferenceClassifier, run: Path | None
 ) -> Section:
     model = load(folder)
-    samples, asked = model.sample(count=4), np.repeat(np.arange(3), 4)
-    sample_set = SampleSet("tiny", samples, asked.astype(np.int64), splits.classes, model, run)
+    samples, target_labels = model.sample(count=4), np.repeat(np.arange(3), 4)
+    sample_set = SampleSet(
+        "tiny", samples, target_labels.astype(np.int64), splits.classes, model, run
+    )
     section = latent_section(EvaluationData(sample_set, splits, reference_classifier, True))
     assert section is not None
     return section
@@ -91,9 +93,9 @@ def test_a_run_shows_its_past(
     assert all(0 <= float(row[1] or 0) <= 1 for row in table.rows)
     assert section.protocols["past"]["checkpoints"] == [row[0] for row in table.rows]
     assert len(pictures(section)) == 4
-    (figure,) = section.figures
-    assert figure.key == "latent.style_kept"
-    assert figure.value is not None
+    (metric,) = section.metrics
+    assert metric.key == "latent.style_kept"
+    assert metric.value is not None
     assert section.notes == ()
 
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from acgan.evaluation.latent_findings import latent_findings
-from acgan.metrics.style import StyleKept
+from acgan.metrics.style import StyleConsistency
 
 
-def style(value: float) -> StyleKept:
-    return StyleKept(("brightness", "slant"), np.array([value, value]), np.array([0.03, 0.03]))
+def style(value: float) -> StyleConsistency:
+    return StyleConsistency(
+        ("brightness", "slant"), np.array([value, value]), np.array([0.03, 0.03])
+    )
 
 
 @pytest.mark.parametrize(

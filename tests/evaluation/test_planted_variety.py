@@ -41,9 +41,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evidence_of(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier, samples: Images, asked: Labels
+    splits: DatasetSplits,
+    reference_classifier: ReferenceClassifier,
+    samples: Images,
+    target_labels: Labels,
 ) -> EvaluationData:
-    sample_set = SampleSet("planted", samples, asked, splits.classes)
+    sample_set = SampleSet("planted", samples, target_labels, splits.classes)
     return EvaluationData(sample_set, splits, reference_classifier, held_out=True, folder=KEPT[-1])
 
 
@@ -61,29 +64,29 @@ def keys(section: Section) -> list[str]:
 
 
 def value(section: Section, key: str) -> float:
-    (figure,) = [each for each in section.figures if each.key == key]
-    assert figure.value is not None
-    return figure.value
+    (metric,) = [each for each in section.metrics if each.key == key]
+    assert metric.value is not None
+    return metric.value
 
 
 def test_held_out_images_are_accused_of_nothing(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, splits.validation.images, splits.validation.labels
     )
-    variety, memory = diversity_section(evidence), memorization_section(evidence)
-    assert keys(variety) == ["good"]
+    diversity, memory = diversity_section(data), memorization_section(data)
+    assert keys(diversity) == ["good"]
     assert keys(memory) == ["good"]
-    assert value(variety, "diversity.variance.judge") == pytest.approx(1, abs=0.2)
-    assert value(variety, "diversity.sharpness") == pytest.approx(1, abs=0.1)
+    assert value(diversity, "diversity.variance.judge") == pytest.approx(1, abs=0.2)
+    assert value(diversity, "diversity.sharpness") == pytest.approx(1, abs=0.1)
     assert value(memory, "memorization.nearest.pixels") == pytest.approx(1, abs=0.1)
     assert abs(value(memory, "memorization.copying_test.pixels")) < 1.5
-    for section in (variety, memory):
-        assert {each.protocol for each in section.figures} <= set(section.protocols)
-        for figure in section.figures:
-            assert figure.floor is not None
-            assert len(figure.per_class) in {0, 10}
+    for section in (diversity, memory):
+        assert {each.protocol for each in section.metrics} <= set(section.protocols)
+        for metric in section.metrics:
+            assert metric.baseline is not None
+            assert len(metric.per_class) in {0, 10}
         for block in section.blocks:
             assert isinstance(block, Picture)
             assert block.png.startswith(b"\x89PNG")
@@ -92,11 +95,11 @@ def test_held_out_images_are_accused_of_nothing(
 def test_one_image_a_class(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    asked = np.repeat(np.arange(10), 30)
+    target_labels = np.repeat(np.arange(10), 30)
     first = [int(np.flatnonzero(splits.validation.labels == index)[0]) for index in range(10)]
     samples = splits.validation.images[np.repeat(first, 30)].astype(np.int64)
     samples = np.clip(samples + RANDOM.integers(-2, 3, samples.shape), 0, 255).astype(np.uint8)
-    section = diversity_section(evidence_of(splits, reference_classifier, samples, asked))
+    section = diversity_section(evidence_of(splits, reference_classifier, samples, target_labels))
     assert section.findings[0].key == "one-image-a-class"
     assert section.findings[0].level == "fault"
     assert "every class" in section.findings[0].sentence
@@ -108,12 +111,12 @@ def test_one_image_a_class(
 def test_one_collapsed_class_is_named(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    images, asked = splits.validation.images.copy(), splits.validation.labels
-    threes = np.flatnonzero(asked == 3)
+    images, target_labels = splits.validation.images.copy(), splits.validation.labels
+    threes = np.flatnonzero(target_labels == 3)
     images[threes] = images[threes[0]]
-    finding = diversity_section(evidence_of(splits, reference_classifier, images, asked)).findings[
-        0
-    ]
+    finding = diversity_section(
+        evidence_of(splits, reference_classifier, images, target_labels)
+    ).findings[0]
     assert (finding.key, finding.level) == ("one-image-a-class", "fault")
     assert "samples of three hardly" in finding.sentence
 
@@ -127,23 +130,23 @@ def test_a_few_images_again_and_again(
             for index in range(10)
         ]
     )
-    evidence = evidence_of(
+    data = evidence_of(
         splits,
         reference_classifier,
         splits.validation.images[chosen],
         splits.validation.labels[chosen],
     )
-    assert "duplicate-samples" in keys(diversity_section(evidence))
+    assert "duplicate-samples" in keys(diversity_section(data))
 
 
 def test_training_images_returned(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
     chosen = some_training(splits)
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, splits.train.images[chosen], splits.train.labels[chosen]
     )
-    section = memorization_section(evidence)
+    section = memorization_section(data)
     assert keys(section) == ["copies-training-images"]
     assert section.findings[0].level == "fault"
     assert section.findings[0].sentence.startswith("Copied training images: 100.0%")
@@ -151,7 +154,7 @@ def test_training_images_returned(
     assert value(section, "memorization.authenticity.pixels") == 0
     assert value(section, "memorization.copying_test.judge") < -5
     assert value(section, "memorization.nearest.pixels") == 0
-    assert keys(diversity_section(evidence)) == ["good"]  # as varied as the data, of course
+    assert keys(diversity_section(data)) == ["good"]  # as varied as the data, of course
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
@@ -170,13 +173,13 @@ def test_blurred_training_images_returned(
 def test_a_blurry_model_that_copies_nothing_is_called_blurry(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, blur(splits.validation.images, 1.0), splits.validation.labels
     )
     assert not {"copies-training-images", "blurred-training-images"} & set(
-        keys(memorization_section(evidence))
+        keys(memorization_section(data))
     )
-    assert "blurry" in keys(diversity_section(evidence))
+    assert "blurry" in keys(diversity_section(data))
 
 
 def test_copies_under_noise_or_shifted_by_a_pixel(
@@ -212,10 +215,10 @@ def test_noise(splits: DatasetSplits, reference_classifier: ReferenceClassifier)
 def test_an_ignored_label_is_no_noise(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    asked = RANDOM.permutation(splits.validation.labels)
+    target_labels = RANDOM.permutation(splits.validation.labels)
     found = keys(
         diversity_section(
-            evidence_of(splits, reference_classifier, splits.validation.images, asked)
+            evidence_of(splits, reference_classifier, splits.validation.images, target_labels)
         )
     )
     assert found == ["mixed-classes"]
@@ -224,13 +227,13 @@ def test_an_ignored_label_is_no_noise(
 def test_the_same_evidence_gives_the_same_sections(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, splits.validation.images, splits.validation.labels
     )
-    again = replace(evidence, _of_samples={}, _of_parts={})
+    again = replace(data, _of_samples={}, _of_parts={})
     for make in (diversity_section, memorization_section):
-        first, second = make(evidence), make(again)
-        assert first.figures == second.figures
+        first, second = make(data), make(again)
+        assert first.metrics == second.metrics
         assert first.blocks == second.blocks
 
 
@@ -238,15 +241,15 @@ def test_too_few_images_give_no_figure_and_say_how_many_it_takes(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
     few = np.arange(9)
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, splits.validation.images[few], splits.validation.labels[few]
     )
     for section, words in (
-        (diversity_section(evidence), "10 samples"),
-        (memorization_section(evidence), "20 samples"),
+        (diversity_section(data), "10 samples"),
+        (memorization_section(data), "20 samples"),
     ):
-        assert all(figure.value is None for figure in section.figures)
-        assert all(words in figure.note for figure in section.figures)
+        assert all(metric.value is None for metric in section.metrics)
+        assert all(words in metric.note for metric in section.metrics)
         assert not section.blocks
         assert not section.findings
 
@@ -256,22 +259,22 @@ def test_a_class_with_too_few_samples_has_no_figure_and_the_others_do(
 ) -> None:
     images, labels = splits.validation.images, splits.validation.labels
     keep = (labels != 4) | (np.cumsum(labels == 4) <= 5)
-    evidence = evidence_of(splits, reference_classifier, images[keep], labels[keep])
-    variety, memory = diversity_section(evidence), memorization_section(evidence)
-    assert any("four" in note for note in variety.notes)
-    for figure in (*variety.figures, *memory.figures):
-        if figure.per_class:
-            assert [value is None for value in figure.per_class] == [i == 4 for i in range(10)]
+    data = evidence_of(splits, reference_classifier, images[keep], labels[keep])
+    diversity, memory = diversity_section(data), memorization_section(data)
+    assert any("four" in note for note in diversity.notes)
+    for metric in (*diversity.metrics, *memory.metrics):
+        if metric.per_class:
+            assert [value is None for value in metric.per_class] == [i == 4 for i in range(10)]
 
 
 def test_says_when_nobody_knows_what_the_model_learned_from(
     splits: DatasetSplits, reference_classifier: ReferenceClassifier
 ) -> None:
-    evidence = evidence_of(
+    data = evidence_of(
         splits, reference_classifier, splits.validation.images, splits.validation.labels
     )
-    assert not memorization_section(evidence).notes
-    (note,) = memorization_section(replace(evidence, held_out=None)).notes
+    assert not memorization_section(data).notes
+    (note,) = memorization_section(replace(data, held_out=None)).notes
     assert note.startswith("Nobody knows")
 
 

@@ -28,17 +28,17 @@ SMALL: dict[str, Any] = {"extractors": (), "samples": 20}
 def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
     """Judges are fitted in a moment and kept in the test's own folder; tells how they mirror."""
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
-    asked: list[bool] = []
+    target_labels: list[bool] = []
 
     def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
-        asked.append(flip)
+        target_labels.append(flip)
         return ReferenceClassifierConfig(
             network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
             fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
         )
 
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
-    return asked
+    return target_labels
 
 
 def pictures(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> Path:
@@ -223,15 +223,15 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
         pictures(path, range(100, 110))
     told: list[tuple[Model | None, str, bool]] = []
 
-    def refuse(model: Model | None, found: DatasetSplits, asked: bool) -> None:
-        told.append((model, found.train.content_hash, asked))
+    def refuse(model: Model | None, found: DatasetSplits, target_labels: bool) -> None:
+        told.append((model, found.train.content_hash, target_labels))
         raise UsageError("not with these")
 
     request = Request(path, data=config.source, **SMALL)
     with pytest.raises(UsageError, match="not with these"):
         prepare_evaluation(request, Stopwatch(), check=refuse)
-    [(model, content, asked)] = told
-    assert (model is not None, content, asked) == (
+    [(model, content, target_labels)] = told
+    assert (model is not None, content, target_labels) == (
         made_by == "model",
         splits.train.content_hash,
         True,

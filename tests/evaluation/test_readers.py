@@ -13,8 +13,10 @@ from acgan.metrics.accuracy import ClassAgreement, class_agreement
 
 def agreement(confusion: Any) -> ClassAgreement:
     counts = np.ravel(confusion)
-    asked, seen = (np.repeat(each.ravel(), counts) for each in np.indices(np.shape(confusion)))
-    return class_agreement(np.eye(len(confusion))[seen], asked)
+    target_labels, predicted = (
+        np.repeat(each.ravel(), counts) for each in np.indices(np.shape(confusion))
+    )
+    return class_agreement(np.eye(len(confusion))[predicted], target_labels)
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 12), (12, 12), (3, 10), (9_967, 10_000)])
@@ -32,33 +34,33 @@ def test_the_floor_weighs_classes_as_the_samples_do() -> None:
     real = agreement([[900, 0], [50, 50]])
     share = share_beside_real(samples, real)
     assert share.value == pytest.approx(0.95)
-    assert share.floor == pytest.approx(0.1 * 1.0 + 0.9 * 0.5)
+    assert share.baseline == pytest.approx(0.1 * 1.0 + 0.9 * 0.5)
     assert share.per_class == (0.5, 1.0)
-    assert share.per_class_floor == (1.0, 0.5)
+    assert share.per_class_baseline == (1.0, 0.5)
 
 
 def test_of_few_images_no_share_is_given() -> None:
     share = share_beside_real(agreement([[5, 0], [2, 2]]), agreement([[9, 0], [0, 20]]))
-    assert (share.value, share.interval, share.floor) == (None, None, None)
+    assert (share.value, share.interval, share.baseline) == (None, None, None)
     assert share.per_class == (None, None)
-    assert share.per_class_floor == (None, 1.0)
+    assert share.per_class_baseline == (None, 1.0)
     assert share_beside_real(None, None).value is None
 
 
 def test_a_class_that_nobody_asked_for_is_left_out() -> None:
     share = share_beside_real(agreement([[20, 0], [0, 0]]), agreement([[15, 5], [10, 0]]))
     assert share.per_class == (1.0, None)
-    assert share.floor == pytest.approx(0.75)
+    assert share.baseline == pytest.approx(0.75)
 
 
 def test_a_reader_is_asked_only_for_what_it_knows() -> None:
     extractor: Extractor = None  # type: ignore[assignment]
-    reader = LabelClassifier(
+    label_classifier = LabelClassifier(
         "labels.x", "x", extractor, lambda a: a.logits, np.array([True, False, True]), {}
     )
     logits = np.array([[3, 0, 1], [0, 0, 1], [1, 0, 0]], np.float32)
     predictions = Predictions(logits, logits)
-    seen = reader.agreement(predictions, np.array([0, 1, 2]))
-    assert seen is not None
-    assert seen.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
-    assert reader.agreement(predictions, np.array([1, 1, 1])) is None
+    predicted = label_classifier.agreement(predictions, np.array([0, 1, 2]))
+    assert predicted is not None
+    assert predicted.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
+    assert label_classifier.agreement(predictions, np.array([1, 1, 1])) is None

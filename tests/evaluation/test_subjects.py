@@ -10,7 +10,7 @@ from PIL import Image
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.sample_sets import counts_per_class, drawn_from, pictures_in
+from acgan.evaluation.sample_sets import counts_per_class, load_sample_folder, sample_model
 from acgan.model.model import Model
 
 Untrained = Callable[..., Model]
@@ -38,7 +38,7 @@ def test_samples_are_those_that_the_model_draws(
 ) -> None:
     model = untrained(tiny_splits, DataConfig())
     told: list[tuple[str, int, int]] = []
-    sample_set = drawn_from(
+    sample_set = sample_model(
         model,
         tiny_splits,
         total=99,
@@ -48,7 +48,7 @@ def test_samples_are_those_that_the_model_draws(
         progress=lambda *args: told.append(args),
     )
     assert np.array_equal(sample_set.samples, model.sample(count=33, seed=5))
-    assert np.array_equal(sample_set.asked, np.repeat(np.arange(3), 33))
+    assert np.array_equal(sample_set.target_labels, np.repeat(np.arange(3), 33))
     assert sample_set.origin["model"] == model.record.content_hash
     assert told[-1] == ("samples", 99, 99)
 
@@ -76,7 +76,7 @@ def test_data_of_another_kind_are_refused(
         np.zeros((3, 1, side, side), np.uint8), np.arange(3, dtype=np.int64), make_classes(names)
     )
     with pytest.raises(DataError, match=sentence):
-        drawn_from(
+        sample_model(
             untrained(tiny_splits, DataConfig()),
             DatasetSplits("other", part, part, part),
             total=9,
@@ -98,8 +98,8 @@ def write(folder: Path, counts: dict[str, int], *, side: int = 8, mode: str = "L
 
 def test_a_folder_of_pictures_from_elsewhere(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     folder = write(tmp_path / "made", {"ring": 4, "bar": 9, "cross": 2})
-    sample_set = pictures_in(folder, tiny_splits, total=1000, seed=0, progress=silent)
-    assert np.bincount(sample_set.asked).tolist() == [9, 2, 4]  # in the data's order
+    sample_set = load_sample_folder(folder, tiny_splits, total=1000, seed=0, progress=silent)
+    assert np.bincount(sample_set.target_labels).tolist() == [9, 2, 4]  # in the data's order
     assert sample_set.samples.shape == (15, 1, 8, 8)
     assert len(np.unique(sample_set.of_class(2), axis=0)) == 4
     assert sample_set.name == "made"
@@ -110,10 +110,10 @@ def test_of_too_many_pictures_an_even_choice_is_taken(
     tiny_splits: DatasetSplits, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "made", {"ring": 20, "bar": 20, "cross": 5})
-    sample_set = pictures_in(folder, tiny_splits, total=25, seed=0, progress=silent)
-    assert np.bincount(sample_set.asked).tolist() == [10, 5, 10]
-    again = pictures_in(folder, tiny_splits, total=25, seed=0, progress=silent)
-    other = pictures_in(folder, tiny_splits, total=25, seed=1, progress=silent)
+    sample_set = load_sample_folder(folder, tiny_splits, total=25, seed=0, progress=silent)
+    assert np.bincount(sample_set.target_labels).tolist() == [10, 5, 10]
+    again = load_sample_folder(folder, tiny_splits, total=25, seed=0, progress=silent)
+    other = load_sample_folder(folder, tiny_splits, total=25, seed=1, progress=silent)
     assert np.array_equal(sample_set.samples, again.samples)
     assert not np.array_equal(sample_set.samples, other.samples)
 
@@ -137,10 +137,10 @@ def test_unfit_folders_are_refused(
 ) -> None:
     folder = write(tmp_path / "made", counts, side=side, mode=mode)
     with pytest.raises(DataError, match=sentence):
-        pictures_in(folder, tiny_splits, total=100, seed=0, progress=silent)
+        load_sample_folder(folder, tiny_splits, total=100, seed=0, progress=silent)
 
 
 def test_a_folder_without_pictures_is_refused(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="there are no files"):
-        pictures_in(tmp_path / "empty", tiny_splits, total=100, seed=0, progress=silent)
+        load_sample_folder(tmp_path / "empty", tiny_splits, total=100, seed=0, progress=silent)

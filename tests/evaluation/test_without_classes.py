@@ -87,11 +87,11 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     sections = evaluate(prepared, silent())
     found = by_key(sections)
     assert found.keys() == {"fidelity", "labels", "diversity", "memorization", "latent"}
-    figures = {each.key: each for section in sections for each in section.figures}
-    assert not any(figure.per_class or figure.per_class_floor for figure in figures.values())
-    assert "labels.accuracy.judge" not in figures
-    assert "diversity.variance.judge" not in figures, "within a class and overall are two figures"
-    assert "diversity.ms_ssim_share" not in figures
+    metrics = {each.key: each for section in sections for each in section.metrics}
+    assert not any(metric.per_class or metric.per_class_baseline for metric in metrics.values())
+    assert "labels.accuracy.judge" not in metrics
+    assert "diversity.variance.judge" not in metrics, "within a class and overall are two figures"
+    assert "diversity.ms_ssim_share" not in metrics
     for key in (
         "labels.shares.judge",
         "diversity.variance_of_all.judge",
@@ -99,7 +99,7 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
         "memorization.near_copies.pixels",
         "fidelity.precision.judge",
     ):
-        assert figures[key].value is not None, key
+        assert metrics[key].value is not None, key
     for section in ("labels", "diversity", "latent", "fidelity"):
         notes = " ".join(found[section].notes)
         assert "class was asked for" in notes or "asked for no class" in notes, section
@@ -117,14 +117,14 @@ def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) 
     evidence = examined(model).evidence
 
     def looked_at(samples: Any) -> Section:
-        asked = np.zeros(len(samples), np.int64)
-        sample_set = replace(evidence.sample_set, samples=samples, asked=asked)
+        target_labels = np.zeros(len(samples), np.int64)
+        sample_set = replace(evidence.sample_set, samples=samples, target_labels=target_labels)
         return diversity_section(
             replace(evidence, sample_set=sample_set, _of_samples={}, _of_parts={}, folder=None)
         )
 
     real = looked_at(splits.validation.images)
-    ratio = next(each for each in real.figures if "variance" in each.key)
+    ratio = next(each for each in real.metrics if "variance" in each.key)
     assert ratio.value == pytest.approx(1, abs=0.2)
     assert [each.key for each in real.findings] == ["good"]
     assert "class" not in real.findings[0].sentence
@@ -132,7 +132,7 @@ def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) 
     assert collapsed.findings[0].key == "one-image"
     assert collapsed.findings[0].level == "fault"
     dark = looked_at(splits.validation.images[splits.validation.labels == 0])
-    narrow = next(each for each in dark.figures if "variance" in each.key)
+    narrow = next(each for each in dark.metrics if "variance" in each.key)
     assert narrow.value is not None
     assert narrow.value < 0.7, "one of two classes varies less than both together"
 
@@ -147,10 +147,10 @@ def test_data_without_classes_are_looked_at_by_another_network(
     assert extractor.name.startswith("efficientnet-lite0")
     assert any("has no classes" in note for note in prepared.notes)
     sections = evaluate(prepared, silent())
-    figures = {each.key: each for section in sections for each in section.figures}
-    assert figures[f"diversity.variance_of_all.{extractor.name}"].value is not None
-    assert figures[f"memorization.near_copies.{extractor.name}"].value is not None
-    assert not any(key.endswith("judge") for key in figures)
+    metrics = {each.key: each for section in sections for each in section.metrics}
+    assert metrics[f"diversity.variance_of_all.{extractor.name}"].value is not None
+    assert metrics[f"memorization.near_copies.{extractor.name}"].value is not None
+    assert not any(key.endswith("judge") for key in metrics)
     report = report_of(prepared, sections, {})
     assert report.reference_classifier == {}
     page, record = write_report(report, tmp_path / "report")

@@ -54,9 +54,9 @@ class Brightness:
     record = SimpleNamespace(train_hash="none")
 
     def predict(self, images: Images, *, progress: Any = None) -> Predictions:
-        seen = (images.mean(axis=(1, 2, 3)) // 64).astype(int)
+        predicted = (images.mean(axis=(1, 2, 3)) // 64).astype(int)
         return Predictions(
-            np.eye(4, dtype=np.float32)[seen], np.zeros((len(images), 2), np.float32)
+            np.eye(4, dtype=np.float32)[predicted], np.zeros((len(images), 2), np.float32)
         )
 
     def weights_hash(self) -> str:
@@ -72,11 +72,13 @@ def images_of(labels: list[int]) -> LabeledImages:
 def section_of(drawn: dict[int, int], *, reference_classifier: bool = True) -> Section:
     part = images_of([0, 1, 2, 3] * 100)
     samples = images_of([k for k, count in drawn.items() for _ in range(count)])
-    asked = np.zeros(len(samples), np.int64)
-    sample_set = SampleSet("planted", samples.images, asked, part.classes, conditional=False)
-    reader: Any = Brightness() if reference_classifier else None
+    target_labels = np.zeros(len(samples), np.int64)
+    sample_set = SampleSet(
+        "planted", samples.images, target_labels, part.classes, conditional=False
+    )
+    label_classifier: Any = Brightness() if reference_classifier else None
     return coverage_section(
-        EvaluationData(sample_set, DatasetSplits("grays", part, part, part), reader, True)
+        EvaluationData(sample_set, DatasetSplits("grays", part, part, part), label_classifier, True)
     )
 
 
@@ -87,11 +89,11 @@ def keys(section: Section) -> list[tuple[str, str]]:
 def test_even_samples_are_called_good() -> None:
     section = section_of({0: 250, 1: 250, 2: 250, 3: 250})
     assert keys(section) == [("classes-covered", "good")]
-    shares, missing = section.figures
+    shares, missing = section.metrics
     assert shares.value == pytest.approx(0.02, abs=0.02)
-    assert shares.floor == 0
-    assert (missing.value, missing.floor) == (0, 0)
-    assert {each.protocol for each in section.figures} <= section.protocols.keys()
+    assert shares.baseline == 0
+    assert (missing.value, missing.baseline) == (0, 0)
+    assert {each.protocol for each in section.metrics} <= section.protocols.keys()
     (table,) = section.blocks
     assert isinstance(table, Table)
     assert table.rows[2] == ("bright", 250, 0.25, 0.25, 1.0)
@@ -103,8 +105,8 @@ def test_a_class_that_is_never_drawn_is_named() -> None:
     assert keys(section) == [("classes-missing", "fault")]
     assert "2 of 4 classes" in section.findings[0].sentence
     assert "(bright, white)" in section.findings[0].sentence
-    assert section.figures[0].value == pytest.approx(0.49, abs=0.02)
-    assert section.figures[1].value == 2
+    assert section.metrics[0].value == pytest.approx(0.49, abs=0.02)
+    assert section.metrics[1].value == 2
 
 
 def test_classes_drawn_too_rarely_are_a_warning() -> None:
@@ -117,10 +119,10 @@ def test_classes_drawn_too_rarely_are_a_warning() -> None:
 def test_of_few_samples_it_says_what_it_takes() -> None:
     section = section_of({0: 20, 1: 20})
     assert section.findings == ()
-    assert all(each.value is None and "it takes 100" in each.note for each in section.figures)
+    assert all(each.value is None and "it takes 100" in each.note for each in section.metrics)
 
 
 def test_without_a_judge_it_says_so() -> None:
     section = section_of({0: 200}, reference_classifier=False)
-    assert section.figures == ()
+    assert section.metrics == ()
     assert any("have no classes" in note for note in section.notes)

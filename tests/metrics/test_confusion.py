@@ -11,8 +11,8 @@ K = 6
 
 def test_a_cycle_is_found_although_one_of_its_classes_is_drawn_badly() -> None:
     samples = np.zeros((K, K), np.int64)
-    for asked in range(K):
-        samples[asked, (asked + 1) % K] = 400
+    for target_labels in range(K):
+        samples[target_labels, (target_labels + 1) % K] = 400
     samples[2] = [80, 80, 80, 60, 50, 50]
     assert sorted(permuted_cycles(samples, gain=0.3, smallest=10)[0]) == list(range(K))
 

@@ -16,10 +16,10 @@ from acgan.errors import DataError
 from acgan.metrics import frechet as module
 from acgan.metrics.arrays import Array
 from acgan.metrics.frechet import (
+    baseline_draws,
     equal_count_distance,
-    floor_draws,
+    frechet_baseline,
     frechet_distance,
-    frechet_floor,
     smallest_count,
 )
 
@@ -158,12 +158,12 @@ def test_float32_features_are_computed_in_float64() -> None:
 def test_the_floor_of_one_distribution_is_near_zero_and_falls_with_the_count() -> None:
     everything = features(8_000, 12, 0)
     variance = everything.var(axis=0).sum()
-    floors = [
+    frechet_ratio = [
         equal_count_distance(everything[:n], everything[n : 3 * n], draws=3, seed=0) / variance
         for n in (100, 1_000, 2_600)
     ]
-    assert floors[0] > floors[1] > floors[2] > 0
-    assert floors[2] < 5e-3
+    assert frechet_ratio[0] > frechet_ratio[1] > frechet_ratio[2] > 0
+    assert frechet_ratio[2] < 5e-3
 
 
 def test_equal_counts_are_the_smaller_sides_and_the_draws_are_seeded() -> None:
@@ -178,18 +178,18 @@ def test_equal_counts_are_the_smaller_sides_and_the_draws_are_seeded() -> None:
 
 def test_the_floor_says_how_it_was_measured() -> None:
     a, b = features(300, 3, 0), features(600, 3, 0)
-    floor = frechet_floor(a, b, seed=3)
-    assert (floor.count, floor.draws, floor.seed) == (300, 5, 3)
-    assert floor.distance == equal_count_distance(a, b, draws=5, seed=3)
-    assert frechet_floor(a, b[:300], seed=3).draws == 1
+    baseline = frechet_baseline(a, b, seed=3)
+    assert (baseline.count, baseline.draws, baseline.seed) == (300, 5, 3)
+    assert baseline.distance == equal_count_distance(a, b, draws=5, seed=3)
+    assert frechet_baseline(a, b[:300], seed=3).draws == 1
 
 
 def test_it_takes_256_images_and_twice_the_features() -> None:
     assert [smallest_count(width) for width in (8, 128, 1280)] == [256, 256, 2560]
-    assert np.isnan(frechet_floor(features(255, 3, 0), features(300, 3, 1), seed=0).distance)
-    assert np.isnan(frechet_floor(features(300, 200, 0), features(500, 200, 1), seed=0).distance)
-    assert frechet_floor(features(256, 3, 0), features(300, 3, 1), seed=0).distance > 0
-    assert floor_draws(128) > floor_draws(1280) >= 1
+    assert np.isnan(frechet_baseline(features(255, 3, 0), features(300, 3, 1), seed=0).distance)
+    assert np.isnan(frechet_baseline(features(300, 200, 0), features(500, 200, 1), seed=0).distance)
+    assert frechet_baseline(features(256, 3, 0), features(300, 3, 1), seed=0).distance > 0
+    assert baseline_draws(128) > baseline_draws(1280) >= 1
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

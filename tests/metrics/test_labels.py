@@ -7,8 +7,10 @@ from acgan.errors import DataError
 from acgan.metrics.accuracy import class_agreement
 
 
-def logits(seen: list[int], classes: int = 3) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return np.eye(classes, dtype=np.float32)[seen] * 5
+def logits(
+    predicted: list[int], classes: int = 3
+) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.eye(classes, dtype=np.float32)[predicted] * 5
 
 
 def test_counts_by_hand() -> None:
@@ -26,11 +28,11 @@ def test_overall_weighs_samples_not_classes() -> None:
 
 
 def test_permuted_classes_and_an_ignored_label_are_seen() -> None:
-    asked = np.arange(30) % 3
-    permuted = class_agreement(logits([1, 2, 0] * 10), asked)
+    target_labels = np.arange(30) % 3
+    permuted = class_agreement(logits([1, 2, 0] * 10), target_labels)
     assert permuted.overall == 0
     assert permuted.confusion[0].tolist() == [0, 10, 0]
-    ignored = class_agreement(logits([1] * 30), asked)
+    ignored = class_agreement(logits([1] * 30), target_labels)
     assert ignored.per_class.tolist() == [0, 1, 0]
 
 

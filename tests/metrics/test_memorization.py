@@ -67,8 +67,8 @@ def test_copying_is_far_below_zero_class_by_class() -> None:
     held_out = np.abs(RANDOM.normal(size=300)) + 1
     labels = np.arange(300) % 3
     samples = np.where(np.arange(600) % 3 == 1, 0.0, np.abs(RANDOM.normal(size=600)) + 1)
-    asked = np.arange(600) % 3
-    test = copying_test(samples, asked, held_out, labels, 3, fewest=20)
+    target_labels = np.arange(600) % 3
+    test = copying_test(samples, target_labels, held_out, labels, 3, fewest=20)
     assert test.per_class[1] < -10
     assert np.abs(test.per_class[[0, 2]]).max() < 4
     assert test.pooled == pytest.approx(test.per_class.mean())
@@ -76,12 +76,12 @@ def test_copying_is_far_below_zero_class_by_class() -> None:
 
 def test_classes_weigh_as_their_held_out_images_and_small_ones_not_at_all() -> None:
     labels = np.repeat([0, 1, 2], [100, 300, 5])
-    asked = np.repeat([0, 1, 2], 50)
+    target_labels = np.repeat([0, 1, 2], 50)
     held_out, samples = RANDOM.random(405), RANDOM.random(150)
-    test = copying_test(samples, asked, held_out, labels, 4, fewest=20)
+    test = copying_test(samples, target_labels, held_out, labels, 4, fewest=20)
     assert np.isnan(test.per_class[[2, 3]]).all()
     assert test.pooled == pytest.approx((test.per_class[0] + 3 * test.per_class[1]) / 4)
-    none = copying_test(samples, asked, held_out, labels, 4, fewest=1000)
+    none = copying_test(samples, target_labels, held_out, labels, 4, fewest=1000)
     assert np.isnan(none.pooled)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from acgan.data.images import Images
-from acgan.metrics.style import style_kept, style_statistics
+from acgan.metrics.style import style_consistency, style_statistics
 
 
 def strokes(count: int, classes: int, *, share: float, seed: int = 0) -> Images:
@@ -25,7 +25,7 @@ def strokes(count: int, classes: int, *, share: float, seed: int = 0) -> Images:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_it_is_the_share_that_the_seed_explains(share: float) -> None:
-    kept = style_kept(strokes(200, 4, share=share), seed=0)
+    kept = style_consistency(strokes(200, 4, share=share), seed=0)
     assert dict(zip(kept.names, kept.correlations, strict=True))["slant"] == pytest.approx(
         share, abs=0.12
     )
@@ -36,17 +36,17 @@ def test_it_is_the_mean_correlation_of_every_two_classes() -> None:
     images = strokes(50, 5, share=0.6)
     _, flat = style_statistics(images.reshape(-1, 1, 20, 20))
     table = flat.reshape(50, 5, -1)
-    for index, found in enumerate(style_kept(images, seed=0).correlations):
+    for index, found in enumerate(style_consistency(images, seed=0).correlations):
         pairs = itertools.combinations(range(5), 2)
         each = [np.corrcoef(table[:, a, index], table[:, b, index])[0, 1] for a, b in pairs]
         assert found == pytest.approx(np.mean(each), abs=1e-9)
 
 
 def test_shuffles_say_what_chance_gives() -> None:
-    lost = style_kept(strokes(60, 4, share=0.0, seed=5), seed=0)
+    lost = style_consistency(strokes(60, 4, share=0.0, seed=5), seed=0)
     assert (lost.shuffled > 0.02).all()
     assert (lost.shuffled < 0.2).all()
-    kept = style_kept(strokes(60, 4, share=1.0), seed=0)
+    kept = style_consistency(strokes(60, 4, share=1.0), seed=0)
     assert (kept.correlations > kept.shuffled).all()
 
 
@@ -55,11 +55,11 @@ def test_what_the_class_decides_is_no_style() -> None:
     random = np.random.default_rng(0)
     images = np.broadcast_to(np.array([40, 120, 200])[None, :, None, None, None], (80, 3, 1, 8, 8))
     noisy = (images + random.normal(0, 5, images.shape)).round().astype(np.uint8)
-    assert abs(style_kept(noisy, seed=0).mean) < 0.1
+    assert abs(style_consistency(noisy, seed=0).mean) < 0.1
 
 
 def test_images_that_do_not_vary_have_no_style() -> None:
-    kept = style_kept(np.full((20, 3, 1, 8, 8), 9, np.uint8), seed=0)
+    kept = style_consistency(np.full((20, 3, 1, 8, 8), 9, np.uint8), seed=0)
     assert np.isnan(kept.correlations).all()
     assert np.isnan(kept.mean)
 
@@ -86,4 +86,4 @@ def test_warmth_is_red_above_blue() -> None:
 
 def test_it_takes_ten_seeds() -> None:
     with pytest.raises(ValueError, match="at least 10"):
-        style_kept(np.zeros((9, 2, 1, 8, 8), np.uint8), seed=0)
+        style_consistency(np.zeros((9, 2, 1, 8, 8), np.uint8), seed=0)

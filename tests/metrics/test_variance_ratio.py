@@ -17,10 +17,10 @@ LABELS = np.arange(300) % 3
 
 def test_agrees_with_plain_loops() -> None:
     fake = RANDOM.normal(size=(90, 5)) * 2 + 7
-    asked = RANDOM.permutation(90) % 3
-    ratio = variance_ratio(fake, asked, REAL, LABELS, 3)
+    target_labels = RANDOM.permutation(90) % 3
+    ratio = variance_ratio(fake, target_labels, REAL, LABELS, 3)
     for index in range(3):
-        above = sum(np.var(fake[asked == index, f], ddof=1) for f in range(5))
+        above = sum(np.var(fake[target_labels == index, f], ddof=1) for f in range(5))
         below = sum(np.var(REAL[index == LABELS, f].astype(np.float64), ddof=1) for f in range(5))
         assert ratio[index] == pytest.approx(above / below, rel=1e-12)
     assert ratio.dtype == np.float64
@@ -51,9 +51,9 @@ def test_small_differences_on_large_features_survive() -> None:
 
 
 def test_what_is_not_defined_is_nan() -> None:
-    fake, asked = REAL[:5], np.array([0, 0, 0, 1, 1])
+    fake, target_labels = REAL[:5], np.array([0, 0, 0, 1, 1])
     flat = np.where(LABELS[:, None] == 1, 3.0, REAL)
-    ratio = variance_ratio(fake, asked, flat, LABELS, 4)
+    ratio = variance_ratio(fake, target_labels, flat, LABELS, 4)
     assert np.isfinite(ratio).tolist() == [True, False, False, False]
 
 

@@ -65,7 +65,7 @@ def test_every_trunk_is_covered_here() -> None:
 @pytest.mark.parametrize("source", get_args(SourceHead))
 @pytest.mark.parametrize("shape", [GRAY, COLOR], ids=str)
 @pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "tuned"])
-@pytest.mark.parametrize("trunk", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
+@pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
 def test_everything_that_may_learn_does_and_gradients_reach_the_images(
     feature_network: FeatureNetworkConfig, frozen: bool, shape: ImageShape, source: SourceHead
 ) -> None:
@@ -92,7 +92,7 @@ def test_everything_that_may_learn_does_and_gradients_reach_the_images(
     assert rest == (set() if frozen else {"trunk"})
 
 
-@pytest.mark.parametrize("trunk", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
+@pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
 def test_a_frozen_trunk_takes_no_gradient_not_even_when_all_are_asked_for(
     feature_network: FeatureNetworkConfig,
 ) -> None:
@@ -126,7 +126,7 @@ def test_a_gray_image_is_shown_in_three_equal_channels() -> None:
         torch.testing.assert_close(mine, theirs)
 
 
-@pytest.mark.parametrize("trunk", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
+@pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
 def test_scales_are_learned_so_that_real_images_have_mean_0_and_spread_1(
     feature_network: FeatureNetworkConfig,
 ) -> None:
@@ -159,7 +159,7 @@ def test_scales_do_not_follow_the_mode_or_later_batches() -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("trunk", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
+@pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
 def test_bf16_with_its_own_depthwise_gradient_stays_close_to_float32(
     feature_network: FeatureNetworkConfig,
 ) -> None:
@@ -205,7 +205,7 @@ def test_a_joined_label_needs_a_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trunk", "shape", "words"),
+    ("feature_network", "shape", "words"),
     [
         (FeatureNetworkConfig(taps=(1, 2, 3)), ImageShape(1, 28, 28), "multiple of 8.*enlarge=2"),
         (FeatureNetworkConfig(taps=(5,)), ImageShape(3, 30, 31), "multiple of 32, fewer taps$"),

@@ -112,7 +112,7 @@ def agrees(now: DiscriminatorStep, act: Callable[[DiscriminatorStep], Terms], **
 BOTH = ConsistencyConfig(weight_real=3.0, weight_fake=2.0)
 
 
-@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("horizontal_flip", [False, True])
 def test_it_is_the_formula(now: DiscriminatorStep, horizontal_flip: bool) -> None:
     act = build_regularizer(BOTH, flip_keeps_class=horizontal_flip).discriminator
     agrees(now, act, horizontal_flip=horizontal_flip)
@@ -139,7 +139,7 @@ def test_a_wrong_version_is_found(now: DiscriminatorStep) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mirror", "keeps", "mirrors"),
+    ("horizontal_flip", "keeps", "mirrors"),
     [("auto", True, True), ("auto", False, False), ("never", True, False), ("always", False, True)],
 )
 def test_mirrored_where_it_keeps_the_class_or_is_wished(

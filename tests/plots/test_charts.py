@@ -20,7 +20,7 @@ NAMES = (
 
 def bars() -> bytes:
     values = {"samples": (0.5, None, 0.25, 0.0), "real": (1.0, 0.9, 0.8, 0.7)}
-    return class_bars(NAMES, values, axis="share", floor=(0.9, 0.9, None, 0.8), mark=1.0)
+    return class_bars(NAMES, values, axis="share", baseline=(0.9, 0.9, None, 0.8), mark=1.0)
 
 
 def log_bars() -> bytes:

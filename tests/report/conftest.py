@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from acgan.report.report import Report
-from acgan.report.section import Figure, Finding, Picture, Section, Table
+from acgan.report.section import Finding, Metric, Picture, Section, Table
 
 NAMES = ("cat", "<b>dog</b>", 'T-shirt & "top"')
 
@@ -32,19 +32,19 @@ def make_report(**changes: Any) -> Report:
         "fidelity",
         "Fidelity: do they look real?",
         ("What it is.", "How to read it."),
-        figures=(
-            Figure(
+        metrics=(
+            Metric(
                 "fidelity.frechet.judge",
                 "Fréchet distance (judge)",
                 0.175,
                 "low",
                 "frechet",
-                floor=0.035,
+                baseline=0.035,
                 interval=(0.161, 0.192),
                 per_class=(0.5, None, 0.9),
-                per_class_floor=(0.1, 0.1, 0.3),
+                per_class_baseline=(0.1, 0.1, 0.3),
             ),
-            Figure("fidelity.fid", "FID", None, "low", "fid", note="It takes Inception's weights."),
+            Metric("fidelity.fid", "FID", None, "low", "fid", note="It takes Inception's weights."),
         ),
         blocks=(Picture("A strip", png(), "From left to right."),),
         findings=(Finding("far-from-real", "warning", "Five floors away."),),
@@ -55,8 +55,8 @@ def make_report(**changes: Any) -> Report:
         "labels",
         "Labels",
         ("Who sees what.",),
-        figures=(
-            Figure(
+        metrics=(
+            Metric(
                 "labels.accuracy.judge",
                 "Accuracy (judge)",
                 0.75,

@@ -16,7 +16,7 @@ from acgan.report.comparison_page import comparison_html, comparison_json
 from acgan.report.files import NamedReport, find_report, load_reports, write_report
 from acgan.report.json import ReportRecord, report_json
 from acgan.report.report import Report
-from acgan.report.section import Figure, Finding, Section
+from acgan.report.section import Finding, Metric, Section
 
 NAMES = ("cat", "<b>dog</b>")
 PROTOCOL: dict[str, Any] = {
@@ -38,22 +38,22 @@ def make_report(
     protocol: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Report:
-    figure = Figure(
+    metric = Metric(
         "fidelity.frechet.judge",
         "Fréchet distance (judge)",
         distance,
         "low",
         "p",
-        floor=0.05,
+        baseline=0.05,
         interval=interval,
         per_class=(distance, 0.5),
-        per_class_floor=(0.1, 0.1),
+        per_class_baseline=(0.1, 0.1),
     )
     section = Section(
         "fidelity",
         "Fidelity",
         ("Why.",),
-        (figure,),
+        (metric,),
         findings=(Finding("far-from-real", "warning", "It is far."),),
         protocols={"p": PROTOCOL | (protocol or {})},
     )
@@ -319,11 +319,11 @@ def test_json_holds_everything() -> None:
     values = json.loads(json.dumps(comparison_json(comparison), allow_nan=False))
     assert [run["name"] for run in values["runs"]] == ["a", "b"]
     assert values["runs"][0]["verdict"]["level"] == "warning"
-    (figure,) = values["figures"]
-    assert figure["values"][0] == {"value": 0.1, "interval": [0.09, 0.11], "floor": 0.05}
-    assert figure["values"][1]["value"] is None
-    assert figure["not_comparable"] is None
-    assert figure["clear_best"] is None
+    (metric,) = values["figures"]
+    assert metric["values"][0] == {"value": 0.1, "interval": [0.09, 0.11], "floor": 0.05}
+    assert metric["values"][1]["value"] is None
+    assert metric["not_comparable"] is None
+    assert metric["clear_best"] is None
     assert values["seeds"] == [
         {"name": "tiny on digits after 640 images, 2 seeds", "runs": ["a", "b"], "figures": {}}
     ]

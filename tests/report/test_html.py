@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from acgan.report.html import report_html
 from acgan.report.report import Report
-from acgan.report.section import Figure, Finding, Section, Table
+from acgan.report.section import Finding, Metric, Section, Table
 
 MakeReport = Callable[..., Report]
 BLOCKS = {"dt", "dd", "th", "td", "li", "p", "div", "summary", "h1", "h2", "h3", "h4"}
@@ -146,38 +146,38 @@ VALUE = st.none() | st.floats() | st.sampled_from([0.0, -0.0, math.nan, math.inf
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=TEXT, value=VALUE, floor=VALUE, aim=st.sampled_from(["low", "high", "one", "floor"]))
+@given(text=TEXT, value=VALUE, baseline=VALUE, aim=st.sampled_from(["low", "high", "one", "floor"]))
 def test_any_text_and_any_number(
-    report: MakeReport, text: str, value: float | None, floor: float | None, aim: Any
+    report: MakeReport, text: str, value: float | None, baseline: float | None, aim: Any
 ) -> None:
-    page = Page(report_html(_filled(report, text, value, floor, aim)))
-    plain = Page(report_html(_filled(report, "plain", value, floor, aim)))
+    page = Page(report_html(_filled(report, text, value, baseline, aim)))
+    plain = Page(report_html(_filled(report, "plain", value, baseline, aim)))
     assert not page.open
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
     assert not re.search(r"\b(nan|inf|None)\b", plain.text)
 
 
 def _filled(
-    report: MakeReport, text: str, value: float | None, floor: float | None, aim: Any
+    report: MakeReport, text: str, value: float | None, baseline: float | None, aim: Any
 ) -> Report:
     """A report with this text in every place that can hold text, and these numbers likewise."""
-    figure = Figure(
+    metric = Metric(
         "x.y",
         text,
         value,
         aim,
         text,
-        floor=floor,
-        per_class=(value, 0.5, floor),
-        per_class_floor=(floor, None, value),
+        baseline=baseline,
+        per_class=(value, 0.5, baseline),
+        per_class_baseline=(baseline, None, value),
         note=text,
     )
     section = Section(
         "x",
         text,
         (text,),
-        (figure,),
-        (Table(text, (text, text), ((text, value), (text, floor)), text, heat=True),),
+        (metric,),
+        (Table(text, (text, text), ((text, value), (text, baseline)), text, heat=True),),
         (Finding("k", "good", text),),
         {text: {f"a {text}": text, "number": value}},
         (text,),
@@ -250,20 +250,20 @@ def test_least(report: MakeReport) -> None:
 
 
 def test_no_number_of_floors_where_the_floor_is_noise(report: MakeReport) -> None:
-    figure = Figure("a.kid.judge", "KID (judge)", 0.01, "low", "p", floor=1e-5)
-    section = Section("a", "A", ("Why.",), (figure,), protocols={"p": {}})
+    metric = Metric("a.kid.judge", "KID (judge)", 0.01, "low", "p", baseline=1e-5)
+    section = Section("a", "A", ("Why.",), (metric,), protocols={"p": {}})
     assert "× floor" not in Page(report_html(report(sections=(section,)))).words
-    distance = dataclasses.replace(figure, key="a.frechet.judge")
-    section = dataclasses.replace(section, figures=(distance,))
+    distance = dataclasses.replace(metric, key="a.frechet.judge")
+    section = dataclasses.replace(section, metrics=(distance,))
     assert "1,000 × floor" in Page(report_html(report(sections=(section,)))).words
 
 
 def test_many_classes_are_folded_and_the_worst_named(report: MakeReport) -> None:
     names = tuple(f"class {index}" for index in range(40))
-    figure = Figure(
+    metric = Metric(
         "a.b", "Accuracy", 0.5, "high", "p", per_class=tuple(index / 40 for index in range(40))
     )
-    section = Section("a", "A", ("Why.",), (figure,), protocols={"p": {"extractor": "judge"}})
+    section = Section("a", "A", ("Why.",), (metric,), protocols={"p": {"extractor": "judge"}})
     page = Page(report_html(report(classes=names, sections=(section,))))
     assert "Class by class (40 classes)" in page.words
     assert "Accuracy is worst for class 0 (0), class 1 (0.0250), class 2" in page.words
@@ -277,15 +277,15 @@ def _columns(report: Report) -> list[str]:
 
 
 def test_many_figures_are_parted_by_extractor(report: MakeReport) -> None:
-    figures = tuple(
-        Figure(f"a.{i}.{each}", f"M{i} ({each})", 0.5, "high", "p", per_class=(0.1, 0.2, 0.3))
+    metrics = tuple(
+        Metric(f"a.{i}.{each}", f"M{i} ({each})", 0.5, "high", "p", per_class=(0.1, 0.2, 0.3))
         for i in range(4)
         for each in ("judge", "inception")
     )
     protocols = {"p": {"extractor": "judge"}}
-    many = Section("a", "A", ("Why.",), figures, protocols=protocols)
+    many = Section("a", "A", ("Why.",), metrics, protocols=protocols)
     assert _columns(report(sections=(many,))) == ["Class M0 ↑ M1 ↑ M2 ↑ M3 ↑"] * 2
-    few = dataclasses.replace(many, figures=figures[:3])
+    few = dataclasses.replace(many, metrics=metrics[:3])
     assert _columns(report(sections=(few,))) == ["Class M0 (judge) ↑ M0 (inception) ↑ M1 (judge) ↑"]
 
 

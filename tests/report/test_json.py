@@ -16,7 +16,7 @@ from acgan.errors import DataError, DiskError
 from acgan.report.files import write_report
 from acgan.report.json import read_report, report_json
 from acgan.report.report import Report
-from acgan.report.section import Figure, Section
+from acgan.report.section import Metric, Section
 
 MakeReport = Callable[..., Report]
 
@@ -28,7 +28,7 @@ def test_what_is_written_is_read(report: MakeReport, tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     record = read_report(path)
     for read, section in zip(record.sections, written.sections, strict=True):
-        assert read.figures == section.figures
+        assert read.metrics == section.metrics
         assert read.findings == section.findings
         assert read.protocols == section.protocols
         assert (read.key, read.title, read.notes) == (section.key, section.title, section.notes)
@@ -59,10 +59,10 @@ def test_the_file_tells_programs_what_the_page_tells_people(report: MakeReport) 
 def test_any_number_and_any_text(
     report: MakeReport, tmp_path: Path, value: float | None, text: str
 ) -> None:
-    figure = Figure("x.y", text, value, "low", "p", per_class=(value, None, 1.0))
-    section = Section("x", text, (text,), (figure,), protocols={"p": {"text": text}})
+    metric = Metric("x.y", text, value, "low", "p", per_class=(value, None, 1.0))
+    section = Section("x", text, (text,), (metric,), protocols={"p": {"text": text}})
     _, path = write_report(report(sections=(section,), name=text), tmp_path)
-    read = read_report(path).sections[0].figures[0]
+    read = read_report(path).sections[0].metrics[0]
     finite = value is not None and math.isfinite(value)
     assert read.value == (value if finite else None)
     assert read.per_class == (read.value, None, 1.0)

@@ -14,7 +14,7 @@ from acgan.report import report
 from acgan.report import report as numbers
 from acgan.report.html import png_size
 from acgan.report.report import headline, number
-from acgan.report.section import Figure, worst_class
+from acgan.report.section import Metric, worst_class
 
 
 @pytest.mark.parametrize("module", [numbers, report])
@@ -32,12 +32,14 @@ def test_a_number_keeps_its_size_and_sign(value: float) -> None:
     assert math.isclose(float(f"{mantissa}e{digits}"), value, rel_tol=6e-3)
 
 
-def figure(aim: Any, values: tuple[float | None, ...], floors: tuple[float | None, ...]) -> Figure:
-    return Figure("k", "K", 0.5, aim, "p", per_class=values, per_class_floor=floors)
+def metric(
+    aim: Any, values: tuple[float | None, ...], frechet_ratio: tuple[float | None, ...]
+) -> Metric:
+    return Metric("k", "K", 0.5, aim, "p", per_class=values, per_class_baseline=frechet_ratio)
 
 
 @pytest.mark.parametrize(
-    ("aim", "values", "floors", "worst"),
+    ("aim", "values", "frechet_ratio", "worst"),
     [
         ("low", (4.0, 3.0), (4.0, 1.0), 1),  # in floors, not in size
         ("low", (4.0, 3.0), (), 0),
@@ -55,21 +57,21 @@ def figure(aim: Any, values: tuple[float | None, ...], floors: tuple[float | Non
         ("high", (), (), None),
     ],
 )
-def test_the_worst_class(aim: Any, values: Any, floors: Any, worst: int | None) -> None:
-    assert worst_class(figure(aim, values, floors)) == worst
+def test_the_worst_class(aim: Any, values: Any, frechet_ratio: Any, worst: int | None) -> None:
+    assert worst_class(metric(aim, values, frechet_ratio)) == worst
 
 
 def test_the_panel_shows_what_was_measured() -> None:
-    figures = (
+    metrics = (
         dataclasses.replace(
-            Figure("labels.accuracy.judge", "Accuracy (judge)", 0.991, "high", "p", 0.9967),
+            Metric("labels.accuracy.judge", "Accuracy (judge)", 0.991, "high", "p", 0.9967),
             per_class=(1.0, 0.98),
         ),
-        Figure("fidelity.frechet.judge", "Fréchet distance (judge)", 0.175, "low", "p", 0.035),
-        Figure("diversity.variance.judge", "Variance ratio (judge)", None, "one", "p"),
-        Figure("something.else", "Else", 1.0, "low", "p"),
+        Metric("fidelity.frechet.judge", "Fréchet distance (judge)", 0.175, "low", "p", 0.035),
+        Metric("diversity.variance.judge", "Variance ratio (judge)", None, "one", "p"),
+        Metric("something.else", "Else", 1.0, "low", "p"),
     )
-    accuracy, distance = headline(figures, ("cat", "dog"))
+    accuracy, distance = headline(metrics, ("cat", "dog"))
     assert accuracy.label == "Read as the class asked for"
     assert accuracy.value == "0.9910"
     assert accuracy.detail == "Accuracy (judge); real images 0.9967; worst class dog: 0.980"
@@ -78,16 +80,16 @@ def test_the_panel_shows_what_was_measured() -> None:
 
 
 def test_the_lowest_class_is_named_where_the_aim_is_the_floor() -> None:
-    figure = Figure(
+    metric = Metric(
         "labels.accuracy.judge",
         "Read as the class asked for (judge)",
         0.5,
         "floor",
         "p",
-        floor=0.9,
+        baseline=0.9,
         per_class=(0.6, 0.4, None),
     )
-    (card,) = headline([figure], ("cat", "dog", "cow"))
+    (card,) = headline([metric], ("cat", "dog", "cow"))
     assert card.detail == "judge; real images 0.900; lowest class dog: 0.400"
 
 

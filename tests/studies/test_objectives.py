@@ -85,11 +85,13 @@ def test_the_figures_are_those_of_the_models_samples(
         splits, config=reference_classifier_config(splits.train, flip=False, images=2_000)
     )
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
-    asked = np.repeat(np.arange(10), 30)
-    quality = judge_samples(samples, asked, reference(reference_classifier, splits)).to_json()
+    target_labels = np.repeat(np.arange(10), 30)
+    quality = judge_samples(
+        samples, target_labels, reference(reference_classifier, splits)
+    ).to_json()
     row = found.rows["acgan"][1]
-    assert row.figures["accuracy"] == quality["accuracy"]
-    assert row.figures["floors"] == pytest.approx(quality["floors"])
+    assert row.metrics["accuracy"] == quality["accuracy"]
+    assert row.metrics["floors"] == pytest.approx(quality["floors"])
     assert row.class_accuracy == quality["class_accuracy"]
     assert found.values("gan", "accuracy") == []
     assert min(found.values("gan", "floors")) > 1
@@ -119,11 +121,11 @@ def test_what_a_kill_interrupts_goes_on_to_the_same_figures(
         compare_objectives(QUESTION, tmp_path, told=kill)
     with (tmp_path / module.FIGURES).open("a") as log:
         log.write('{"name": "gan", "se')  # cut in a line
-    seen: list[int] = []
+    predicted: list[int] = []
     again = compare_objectives(
-        QUESTION, tmp_path, told=lambda found: seen.append(sum(map(len, found.rows.values())))
+        QUESTION, tmp_path, told=lambda found: predicted.append(sum(map(len, found.rows.values())))
     )
-    assert seen == [1, 2, 3, 4]
+    assert predicted == [1, 2, 3, 4]
     assert again.to_json() == done[1].to_json()
 
 

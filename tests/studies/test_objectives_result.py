@@ -18,8 +18,8 @@ FIGURES = {
 }
 
 
-def row(name: str, seed: int, **figures: float | None) -> ObjectiveRow:
-    return ObjectiveRow(name, seed, 1000, f"{name}{seed}", {**FIGURES, **figures})
+def row(name: str, seed: int, **metrics: float | None) -> ObjectiveRow:
+    return ObjectiveRow(name, seed, 1000, f"{name}{seed}", {**FIGURES, **metrics})
 
 
 def comparison() -> ObjectiveComparison:
@@ -27,10 +27,10 @@ def comparison() -> ObjectiveComparison:
         data="shapes",
         classes=("a", "b"),
         rows={
-            "adc": (row("adc", 0), row("adc", 1, accuracy=0.8, floors=18.0)),
+            "adc": (row("adc", 0), row("adc", 1, accuracy=0.8, frechet_ratio=18.0)),
             "gan": (ObjectiveRow("gan", 0, 2000, "g", {"floors": 30.0}),),
         },
-        floor=0.1,
+        baseline=0.1,
         judge_accuracy=0.95,
         part="test",
         per_class=100,

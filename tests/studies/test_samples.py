@@ -45,10 +45,10 @@ def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DatasetSplits) -> Mo
 
 
 def test_no_two_draws_of_a_model_share_a_seed() -> None:
-    asked: list[range] = []
+    target_labels: list[range] = []
 
     def sample(_index: int, count: int, seed: int) -> None:
-        asked.append(range(seed, seed + count))
+        target_labels.append(range(seed, seed + count))
 
     model: Any = SimpleNamespace(
         classes=(0, 1, 2),
@@ -61,9 +61,9 @@ def test_no_two_draws_of_a_model_share_a_seed() -> None:
     for seed in range(4):
         for index in range(3):
             model_samples(model).draw(index, 10**6, seed)
-    asked.sort(key=lambda seeds: seeds.start)
-    assert asked[0].start > 10**6  # those of sheets and other measures are not among them
-    assert all(one.stop <= other.start for one, other in pairwise(asked))
+    target_labels.sort(key=lambda seeds: seeds.start)
+    assert target_labels[0].start > 10**6  # those of sheets and other measures are not among them
+    assert all(one.stop <= other.start for one, other in pairwise(target_labels))
     with pytest.raises(ValueError, match="take one below a million"):
         model_samples(model).draw(0, 1, 2**31)
 

@@ -26,14 +26,14 @@ CONFUSION = np.array([[3, 1, 0], [0, 2, 2], [1, 0, 7]], np.int64)
 @pytest.fixture
 def instant(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Fits that take no time, and what each was asked to learn from."""
-    asked: list[dict[str, Any]] = []
+    target_labels: list[dict[str, Any]] = []
 
     def fake(images: LabeledImages, *others: Any, **options: Any) -> Fitted:
-        asked.append({"images": images, **options})
-        return Fitted(CONFUSION + len(asked) * np.eye(3, dtype=np.int64), 60, 0.5, 0.1)
+        target_labels.append({"images": images, **options})
+        return Fitted(CONFUSION + len(target_labels) * np.eye(3, dtype=np.int64), 60, 0.5, 0.1)
 
     monkeypatch.setattr(module, "fit_arm", fake)
-    return asked
+    return target_labels
 
 
 def unlimited(pictures: Pictures, calls: list[tuple[int, int, int]]) -> Samples:
@@ -73,11 +73,11 @@ def test_every_arm_is_fitted_at_every_seed_to_its_own_images(
     study = usefulness(skewed, unlimited(pictures, calls), config=quick, seeds=(0, 1, 5))
     arms = [each.arm for each in study.results]
     assert [each["seed"] for each in instant] == [0] * len(arms) + [1] * len(arms) + [5] * len(arms)
-    for arm, asked in zip(arms * 3, instant, strict=True):
+    for arm, target_labels in zip(arms * 3, instant, strict=True):
         counts = np.array(arm.real) + np.array(arm.synthetic)
-        assert asked["images"].class_counts.tolist() == counts.tolist()
-        assert asked["augmented"] == arm.augmented
-        assert asked["batch_size"] == 16
+        assert target_labels["images"].class_counts.tolist() == counts.tolist()
+        assert target_labels["augmented"] == arm.augmented
+        assert target_labels["batch_size"] == 16
     # Each class's samples are drawn once a seed, as many as the greediest arm takes.
     assert calls == [(k, n, seed) for seed in (0, 1, 5) for k, n in ((0, 40), (1, 20), (2, 36))]
     assert study.protocol["steps"] == [60]

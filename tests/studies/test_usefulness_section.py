@@ -27,17 +27,17 @@ def table(section: Section, title: str) -> Table:
 
 def test_figures_have_stable_keys_and_a_protocol(tail: Usefulness) -> None:
     section = usefulness_section(tail)
-    figures = {each.key: each for each in section.figures}
-    assert len(figures) == len(section.figures) == 1 + 2 * len(tail.results)
-    assert all(each.protocol in section.protocols for each in section.figures)
-    assert all(each.value is not None and math.isfinite(each.value) for each in section.figures)
-    score = figures["usefulness.classification-accuracy-score"]
+    metrics = {each.key: each for each in section.metrics}
+    assert len(metrics) == len(section.metrics) == 1 + 2 * len(tail.results)
+    assert all(each.protocol in section.protocols for each in section.metrics)
+    assert all(each.value is not None and math.isfinite(each.value) for each in section.metrics)
+    score = metrics["usefulness.classification-accuracy-score"]
     assert score.value == pytest.approx(0.71)
-    assert score.floor == pytest.approx(0.81)
+    assert score.baseline == pytest.approx(0.81)
     assert score.per_class == pytest.approx((0.71, 0.71, 0.71))
     assert score.note == "Mean of three seeds, standard deviation 1.73 points."
-    assert figures["usefulness.accuracy.real"].value == pytest.approx(0.81)
-    assert figures["usefulness.macro-f1.mixed-100-percent"].aim == "high"
+    assert metrics["usefulness.accuracy.real"].value == pytest.approx(0.81)
+    assert metrics["usefulness.macro-f1.mixed-100-percent"].aim == "high"
 
 
 def test_tables_hold_every_arm_every_comparison_and_every_class(tail: Usefulness) -> None:

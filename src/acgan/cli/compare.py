@@ -48,7 +48,7 @@ def compare(
 
 
 def _text(comparison: ReportComparison) -> str:
-    splits = [_figures(comparison)]
+    splits = [_metrics(comparison)]
     for group in comparison.groups:
         runs = ", ".join(comparison.reports[i].name for i in group.members)
         splits.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
@@ -57,9 +57,9 @@ def _text(comparison: ReportComparison) -> str:
     return "\n\n".join(splits)
 
 
-def _figures(comparison: ReportComparison) -> str:
+def _metrics(comparison: ReportComparison) -> str:
     """Figures as rows, runs as columns; below, why some cannot be compared."""
-    from acgan.report.comparison_page import common_floor, footnotes
+    from acgan.report.comparison_page import common_baseline, footnotes
     from acgan.report.report import AIMS, number
 
     if not comparison.rows:
@@ -72,7 +72,7 @@ def _figures(comparison: ReportComparison) -> str:
                 number(value) + (" ★" if position == row.clear_best else "")
                 for position, value in enumerate(row.values)
             ),
-            "" if (floor := common_floor(row)) is None else number(floor),
+            "" if (baseline := common_baseline(row)) is None else number(baseline),
             AIMS[row.aim][0],
         )
         for row in comparison.rows

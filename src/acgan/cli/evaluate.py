@@ -159,7 +159,7 @@ def _usefulness(prepared: Prepared, folder: Path, watch: Stopwatch) -> Section:
         splits,
         model_samples(sample_set.model)
         if sample_set.model
-        else LabeledImages(sample_set.samples, sample_set.asked, sample_set.classes),
+        else LabeledImages(sample_set.samples, sample_set.target_labels, sample_set.classes),
         config=usefulness_config(splits.train, flip=prepared.horizontal_flip),
         folder=folder / "usefulness",
         progress=watch.progress,

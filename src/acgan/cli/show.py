@@ -63,8 +63,10 @@ def show(
         config.training.batch_size,
     )
     values = config.model_dump(mode="json")
-    asked = f"{count} classes" if config.objective.conditional else "images of no asked class,"
-    title = f"{sample_set}: {asked} of {shape} pixels"
+    target_labels = (
+        f"{count} classes" if config.objective.conditional else "images of no asked class,"
+    )
+    title = f"{sample_set}: {target_labels} of {shape} pixels"
     if several:
         title += f", a set of {len(groups)} models; the networks of one, for {own} classes"
     shown = {"shape": shape, "classes": count, "models": len(groups)}

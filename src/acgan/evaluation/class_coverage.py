@@ -7,7 +7,7 @@ import numpy as np
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Int64Array
 from acgan.metrics.class_coverage import class_counts, total_variation_at
-from acgan.report.section import Figure, Finding, Section, Table
+from acgan.report.section import Finding, Metric, Section, Table
 
 FEWEST = 100
 """Images on a side below which no figure is given."""
@@ -38,45 +38,45 @@ _NO_JUDGE = "The data have no classes, so which kinds of image are drawn cannot 
 _TITLE = "Classes: is everything drawn that there is?"
 
 
-def coverage_section(evidence: EvaluationData) -> Section:
+def coverage_section(data: EvaluationData) -> Section:
     """Shares of the classes as the judge reads them, in samples and in real images."""
-    reference_classifier = evidence.reference_classifier
+    reference_classifier = data.reference_classifier
     if reference_classifier is None:
         return Section("labels", _TITLE, (), notes=(_LEFT_OUT, _NO_JUDGE))
     samples, test, validation = (
         class_counts(predictions.logits)
         for predictions in (
-            evidence.sample_predictions(reference_classifier),
-            evidence.split_predictions(reference_classifier, "test"),
-            evidence.split_predictions(reference_classifier, "validation"),
+            data.sample_predictions(reference_classifier),
+            data.split_predictions(reference_classifier, "test"),
+            data.split_predictions(reference_classifier, "validation"),
         )
     )
-    names = tuple(each.name for each in evidence.splits.classes)
+    names = tuple(each.name for each in data.splits.classes)
     count = int(min(samples.sum(), validation.sum()))
     enough = min(count, test.sum()) >= FEWEST
     shares, real = samples / samples.sum(), test / test.sum()
     missing = [name for name, k in zip(names, _missing(samples, test), strict=True) if k]
-    distance, floor = (
-        total_variation_at(count, each, test, seed=evidence.seed) for each in (samples, validation)
+    distance, baseline = (
+        total_variation_at(count, each, test, seed=data.seed) for each in (samples, validation)
     )
     note = "" if enough else f"it takes {FEWEST} samples, validation and test images"
-    figures = (
-        Figure(
+    metrics = (
+        Metric(
             "labels.shares.judge",
             "Distance between the classes' shares and the real ones (judge)",
             distance if enough else None,
             "low",
             "coverage",
-            floor=floor if enough else None,
+            baseline=baseline if enough else None,
             note=note,
         ),
-        Figure(
+        Metric(
             "labels.missing.judge",
             f"Classes drawn less than {RARE:g} times as often as they occur (judge)",
             float(len(missing)) if enough else None,
             "low",
             "coverage",
-            floor=float(_missing(validation, test).sum()) if enough else None,
+            baseline=float(_missing(validation, test).sum()) if enough else None,
             note=note,
         ),
     )
@@ -84,7 +84,7 @@ def coverage_section(evidence: EvaluationData) -> Section:
         key="labels",
         title=_TITLE,
         explanation=_EXPLANATION,
-        figures=figures,
+        metrics=metrics,
         blocks=(
             Table(
                 title="How often each class is drawn (judge)",
@@ -97,13 +97,13 @@ def coverage_section(evidence: EvaluationData) -> Section:
                 "ratio of 1 is as often as in reality.",
             ),
         ),
-        findings=_findings(names, missing, samples, test, distance - floor) if enough else (),
+        findings=_findings(names, missing, samples, test, distance - baseline) if enough else (),
         protocols={
-            "coverage": evidence.protocol(
+            "coverage": data.protocol(
                 reference_classifier,
                 images_a_side=count,
-                draws_seed=evidence.seed,
-                floor="validation against test, read by the judge as the samples are",
+                draws_seed=data.seed,
+                baseline="validation against test, read by the judge as the samples are",
                 missing_below=RARE,
             )
         },

@@ -24,7 +24,7 @@ from acgan.metrics.accuracy import ClassAgreement, class_agreement
 from acgan.model.model import Model
 from acgan.networks.interface import Discriminator
 from acgan.objectives.build import build_objective
-from acgan.report.section import Figure, Section
+from acgan.report.section import Metric, Section
 from acgan.sampling.forward import BATCH
 from acgan.sampling.sampler import from_uint8
 
@@ -82,53 +82,53 @@ _EXPLANATION = (
 )
 
 
-def with_class_head(section: Section, evidence: EvaluationData) -> Section:
+def with_class_head(section: Section, data: EvaluationData) -> Section:
     """The chapter, and the accuracy of D's class head on the test part beside the judge's.
 
     Of a model without one there is a sentence instead; of pictures from elsewhere, nothing.
     """
-    model = evidence.sample_set.model
+    model = data.sample_set.model
     if model is None:
         return section
-    if reason := _reason_against(model, evidence):
+    if reason := _reason_against(model, data):
         return replace(section, notes=(*section.notes, reason))
-    test = evidence.splits.test
+    test = data.splits.test
 
     def told(done: int, total: int) -> None:
-        evidence.progress("the discriminator's class head: test images", done, total)
+        data.progress("the discriminator's class head: test images", done, total)
 
     own = class_head_agreement(model.discriminator, test, progress=told)
-    reference_classifier = evidence.the_judge
+    reference_classifier = data.the_judge
     judged = class_agreement(
-        evidence.split_predictions(reference_classifier, "test").logits, test.labels
+        data.split_predictions(reference_classifier, "test").logits, test.labels
     )
     beside = f"{_labels_known(model)}; the judge reads {judged.overall:.1%} right"
-    figures = (
-        _figure("class_head", "discriminator's class head", own, beside),
-        _figure("judge", "judge", judged, ""),
+    metrics = (
+        _metric("class_head", "discriminator's class head", own, beside),
+        _metric("judge", "judge", judged, ""),
     )
     protocols = {
         "real.class_head": {
             "extractor": "class head of the model's discriminator, its class of highest logit",
             **_labels(model),
-            **_reference(evidence),
+            **_reference(data),
         },
         "real.judge": {
             "extractor": reference_classifier.name,
             "extractor_weights_hash": reference_classifier.weights_hash(),
             "judge_train_hash": reference_classifier.record.train_hash,
-            **_reference(evidence),
+            **_reference(data),
         },
     }
     return replace(
         section,
         explanation=(*section.explanation, _EXPLANATION),
-        figures=(*section.figures, *figures),
+        metrics=(*section.metrics, *metrics),
         protocols={**section.protocols, **protocols},
     )
 
 
-def _reason_against(model: Model, evidence: EvaluationData) -> str:
+def _reason_against(model: Model, data: EvaluationData) -> str:
     """Why there is no class head to examine, a sentence; empty where there is one."""
     left_out = "how well it reads real images is left out."
     if model.record.members:
@@ -142,12 +142,12 @@ def _reason_against(model: Model, evidence: EvaluationData) -> str:
             f"The discriminator of a model trained with the objective {objective.name} has no "
             f"class head; {left_out}"
         )
-    if _names(model.classes) != _names(evidence.splits.classes):
+    if _names(model.classes) != _names(data.splits.classes):
         return (
             "The discriminator's class head knows other classes than those of "
-            f"{evidence.splits.name}; {left_out}"
+            f"{data.splits.name}; {left_out}"
         )
-    if evidence.reference_classifier is None:
+    if data.reference_classifier is None:
         return f"There is one class alone, so that the class head has nothing to tell; {left_out}"
     return ""
 
@@ -172,8 +172,8 @@ def _labels_known(model: Model) -> str:
     return f"learned with the labels of {known:,} of {of:,} training images"
 
 
-def _reference(evidence: EvaluationData) -> dict[str, Any]:
-    test = evidence.splits.test
+def _reference(data: EvaluationData) -> dict[str, Any]:
+    test = data.splits.test
     return {
         "reference": "test",
         "reference_images": len(test),
@@ -181,14 +181,14 @@ def _reference(evidence: EvaluationData) -> dict[str, Any]:
     }
 
 
-def _figure(key: str, who: str, agreement: ClassAgreement, note: str) -> Figure:
+def _metric(key: str, who: str, agreement: ClassAgreement, note: str) -> Metric:
     share = share_beside_real(agreement, None)
     notes = [note] if note else []
     if share.value is None:
         notes.append(f"it takes at least {SMALLEST_COUNT} test images")
     elif None in share.per_class:
         notes.append(f"per class it takes at least {SMALLEST_COUNT} test images")
-    return Figure(
+    return Metric(
         key=f"labels.real.{key}",
         name=f"Real test images read right ({who})",
         value=share.value,

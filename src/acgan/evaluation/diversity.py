@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
-from acgan.evaluation.diversity_findings import Variety, diversity_findings
+from acgan.evaluation.diversity_findings import DiversityMetrics, diversity_findings
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Float64Array
 from acgan.metrics.color import brightness_variance_ratio, color_variance_ratio
@@ -35,7 +35,7 @@ from acgan.metrics.variance_ratio import (
     variance_ratio,
 )
 from acgan.plots.charts import paper
-from acgan.report.section import Aim, Figure, Picture, Section, defined
+from acgan.report.section import Aim, Metric, Picture, Section, defined
 
 EXPLANATION = (
     "A model can draw the right classes sharply and still draw the same picture again and again. "
@@ -136,19 +136,21 @@ def class_by_class(measure: Callable[..., float], *sides: Classes) -> Float64Arr
     return np.array([measure(*images) for images in zip(*sides, strict=True)])
 
 
-def figure(key: str, name: str, aim: Aim, per_class: Float64Array, floor: Float64Array) -> Figure:
+def metric(
+    key: str, name: str, aim: Aim, per_class: Float64Array, baseline: Float64Array
+) -> Metric:
     """A figure from values a class, (K,), NaN where there is none; overall: their mean."""
     value = mean_of_known(per_class)
     note = f"It takes {FEWEST} samples and {FEWEST} test images of a class."
-    return Figure(
+    return Metric(
         key=key,
         name=name,
         value=value,
         aim=aim,
         protocol=key,
-        floor=mean_of_known(floor),
+        baseline=mean_of_known(baseline),
         per_class=optional(per_class),
-        per_class_floor=optional(floor),
+        per_class_baseline=optional(baseline),
         note="The mean over the classes." if value is not None else note,
     )
 
@@ -181,28 +183,28 @@ _NOTES = (
 
 def of_all_samples(section: Section) -> Section:
     """The chapter with figures, made of one group, that say so."""
-    figures = [_of_all(each) for each in section.figures if _measure(each) in _NAMES]
+    metrics = [_of_all(each) for each in section.metrics if _measure(each) in _NAMES]
     return replace(
         section,
         title="Variety",
-        figures=tuple(figures),
+        metrics=tuple(metrics),
         notes=(*_NOTES, *section.notes),
     )
 
 
-def _measure(figure: Figure) -> str:
-    return figure.key.split(".")[1]
+def _measure(metric: Metric) -> str:
+    return metric.key.split(".")[1]
 
 
-def _of_all(figure: Figure) -> Figure:
-    measure = _measure(figure)
+def _of_all(metric: Metric) -> Metric:
+    measure = _measure(metric)
     return replace(
-        figure,
-        key=figure.key.replace(measure, f"{measure}_of_all", 1),
-        name=figure.name.replace(*_NAMES[measure]),
+        metric,
+        key=metric.key.replace(measure, f"{measure}_of_all", 1),
+        name=metric.name.replace(*_NAMES[measure]),
         per_class=(),
-        per_class_floor=(),
-        note="" if figure.value is not None else figure.note,
+        per_class_baseline=(),
+        note="" if metric.value is not None else metric.note,
     )
 
 
@@ -221,27 +223,27 @@ _LOOKS: Mapping[str, tuple[Callable[[Images, Images], float], str]] = {
 _MOST = 1000  # images of a class among which near-identical ones are looked for
 
 
-def diversity_section(evidence: EvaluationData) -> Section:
+def diversity_section(data: EvaluationData) -> Section:
     """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colors."""
-    sample_set, splits, seed = evidence.sample_set, evidence.splits, evidence.seed
-    count = len(evidence.names)
-    samples = by_class(sample_set.samples, sample_set.asked, count)
-    real = by_class(splits.test.images, evidence.groups("test"), count)
-    validation = by_class(splits.validation.images, evidence.groups("validation"), count)
-    scales, extractor = ssim_scales(*splits.shape[1:]), evidence.extractor.name
+    sample_set, splits, seed = data.sample_set, data.splits, data.seed
+    count = len(data.names)
+    samples = by_class(sample_set.samples, sample_set.target_labels, count)
+    real = by_class(splits.test.images, data.groups("test"), count)
+    validation = by_class(splits.validation.images, data.groups("validation"), count)
+    scales, extractor = ssim_scales(*splits.shape[1:]), data.extractor.name
 
     def similarity(images: Classes) -> Float64Array:
         return class_by_class(lambda one: mean_ms_ssim(one, pairs=_PAIRS, seed=seed), images)
 
     alike, real_alike = similarity(samples), similarity(real)
-    variance, by_seen, variance_floor = _variances(evidence)
-    duplicates, duplicates_floor = _duplicates(samples, real, seed)
+    variance, by_seen, variance_baseline = _variances(data)
+    duplicates, duplicates_baseline = _duplicates(samples, real, seed)
     looks = {
         key: (class_by_class(ratio, samples, real), class_by_class(ratio, validation, real))
         for key, (ratio, _) in _LOOKS.items()
     }
-    figures = (
-        figure(
+    metrics = (
+        metric(
             "diversity.ms_ssim",
             f"{scales.name}, mean over pairs of a class",
             "floor",
@@ -249,28 +251,28 @@ def diversity_section(evidence: EvaluationData) -> Section:
             real_alike,
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
-        figure(
+        metric(
             f"diversity.variance.{extractor}",
             f"Variance within a class over that of real images ({extractor})",
             "one",
             variance,
-            variance_floor,
+            variance_baseline,
         ),
-        figure(
+        metric(
             "diversity.duplicates",
             "Share of near-identical samples of a class",
             "floor",
             duplicates,
-            duplicates_floor,
+            duplicates_baseline,
         ),
         *(
-            figure(f"diversity.{key}", _LOOKS[key][1], "one", *values)
+            metric(f"diversity.{key}", _LOOKS[key][1], "one", *values)
             for key, values in looks.items()
             if key != "color" or np.isfinite(values[0]).any()  # gray images have none
         ),
     )
-    variety = Variety(
-        classes=evidence.names,
+    diversity = DiversityMetrics(
+        classes=data.names,
         variance=optional(variance),
         variance_by_seen_class=mean_of_known(by_seen),
         duplicates=optional(duplicates),
@@ -285,24 +287,22 @@ def diversity_section(evidence: EvaluationData) -> Section:
         key="diversity",
         title="Variety inside a class",
         explanation=EXPLANATION,
-        figures=figures,
-        blocks=(similarity_chart(scales.name, evidence.names, alike, real_alike),)
-        if charted
-        else (),
-        findings=diversity_findings(variety),
-        protocols=_protocols(evidence, scales),
-        notes=_notes(evidence, samples, real, validation),
+        metrics=metrics,
+        blocks=(similarity_chart(scales.name, data.names, alike, real_alike),) if charted else (),
+        findings=diversity_findings(diversity),
+        protocols=_protocols(data, scales),
+        notes=_notes(data, samples, real, validation),
     )
     return section if sample_set.conditional else of_all_samples(section)
 
 
-def _variances(evidence: EvaluationData) -> tuple[Float64Array, Float64Array, Float64Array]:
+def _variances(data: EvaluationData) -> tuple[Float64Array, Float64Array, Float64Array]:
     """By the class asked for, by the class that the judge sees, and of validation images."""
-    extractor, sample_set, count = evidence.extractor, evidence.sample_set, len(evidence.names)
-    seen = evidence.sample_predictions(extractor)
-    test = evidence.split_predictions(extractor, "test").features
-    validation = evidence.split_predictions(extractor, "validation").features
-    of_test, of_validation = evidence.groups("test"), evidence.groups("validation")
+    extractor, sample_set, count = data.extractor, data.sample_set, len(data.names)
+    predicted = data.sample_predictions(extractor)
+    test = data.split_predictions(extractor, "test").features
+    validation = data.split_predictions(extractor, "validation").features
+    of_test, of_validation = data.groups("test"), data.groups("validation")
 
     def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64Array:
         result = variance_ratio(features, labels, test, of_test, count)
@@ -310,8 +310,8 @@ def _variances(evidence: EvaluationData) -> tuple[Float64Array, Float64Array, Fl
         return np.where(few, np.nan, result)
 
     return (
-        ratio(seen.features, sample_set.asked),
-        ratio(seen.features, seen.logits.argmax(axis=1))
+        ratio(predicted.features, sample_set.target_labels),
+        ratio(predicted.features, predicted.logits.argmax(axis=1))
         if sample_set.conditional
         else np.full(count, np.nan),
         ratio(validation, of_validation),
@@ -334,39 +334,39 @@ def _duplicates(samples: Classes, real: Classes, seed: int) -> tuple[Float64Arra
 
 def _share_below(
     scales: SsimScales, samples: Float64Array, real: Float64Array, validation: Float64Array
-) -> Figure:
+) -> Metric:
     both = np.isfinite(samples) & np.isfinite(real)
     highest = real[both].max() if both.any() else np.nan
     of_samples, of_real = samples[both], validation[np.isfinite(validation)]
-    return Figure(
+    return Metric(
         key="diversity.ms_ssim_share",
         name=f"Share of classes below the real maximum ({scales.name})",
         value=float((of_samples < highest).mean()) if both.any() else None,
         aim="high",
         protocol="diversity.ms_ssim",
-        floor=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
+        baseline=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
         note=f"The highest mean of a real class is {highest:.3f}."
         if both.any()
         else f"It takes {FEWEST} samples and {FEWEST} test images of a class.",
     )
 
 
-def _protocols(evidence: EvaluationData, scales: SsimScales) -> dict[str, dict[str, Any]]:
+def _protocols(data: EvaluationData, scales: SsimScales) -> dict[str, dict[str, Any]]:
     pixels = {
-        **evidence.protocol(evidence.extractor),
+        **data.protocol(data.extractor),
         "extractor": "pixels",
         "extractor_weights_hash": None,
-        "resize": f"none: images are compared at {evidence.splits.shape}",
+        "resize": f"none: images are compared at {data.splits.shape}",
         "smallest_class": FEWEST,
     }
     within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
     similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
     return {
         "diversity.ms_ssim": similarity,
-        f"diversity.variance.{evidence.extractor.name}": {
-            **evidence.protocol(evidence.extractor, smallest_class=FEWEST),
+        f"diversity.variance.{data.extractor.name}": {
+            **data.protocol(data.extractor, smallest_class=FEWEST),
             "floor": "validation over test",
-            "floor_images": len(evidence.splits.validation),
+            "floor_images": len(data.splits.validation),
         },
         "diversity.duplicates": {
             **pixels,
@@ -381,10 +381,10 @@ def _protocols(evidence: EvaluationData, scales: SsimScales) -> dict[str, dict[s
     }
 
 
-def _notes(evidence: EvaluationData, *sides: Classes) -> tuple[str, ...]:
+def _notes(data: EvaluationData, *sides: Classes) -> tuple[str, ...]:
     notes = []
     for name, images in zip(("samples", "test images", "validation images"), sides, strict=True):
-        few = [each for each, found in zip(evidence.names, images, strict=True) if not len(found)]
+        few = [each for each, found in zip(data.names, images, strict=True) if not len(found)]
         if few:
             notes.append(f"Fewer than {FEWEST} {name} of {_listed(few)}: no figures of these.")
     return tuple(notes)

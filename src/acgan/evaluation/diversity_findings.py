@@ -25,7 +25,7 @@ ONE_COLOR = 0.1  # likewise, in a class
 
 @final
 @dataclass(frozen=True)
-class Variety:
+class DiversityMetrics:
     """What `diversity_findings` looks at; None for what could not be measured.
 
     Attributes:
@@ -56,7 +56,7 @@ class Variety:
         return "the samples of a class" if self.conditional else "the samples"
 
 
-def diversity_findings(variety: Variety) -> tuple[Finding, ...]:
+def diversity_findings(diversity: DiversityMetrics) -> tuple[Finding, ...]:
     """Faults first, then warnings; one good finding where there is neither; none without figures.
 
     The thresholds are ours. Faults lie between what trained models show (variance ratios of .6 to
@@ -64,33 +64,33 @@ def diversity_findings(variety: Variety) -> tuple[Finding, ...]:
     whatever our own models reach.
     """
     found = [
-        *_one_image(variety),
-        *_noise(variety),
-        *_low_variety(variety),
-        *_duplicates(variety),
-        *_blur(variety),
-        *_few_colors(variety),
+        *_one_image(diversity),
+        *_noise(diversity),
+        *_low_variety(diversity),
+        *_duplicates(diversity),
+        *_blur(diversity),
+        *_few_colors(diversity),
     ]
     found.sort(key=lambda each: each.level != "fault")  # a stable sort: faults come first
-    return tuple(found) or _good(variety)
+    return tuple(found) or _good(diversity)
 
 
-def _one_image(variety: Variety) -> list[Finding]:
+def _one_image(diversity: DiversityMetrics) -> list[Finding]:
     flat = [
         (name, ratio)
-        for name, ratio in zip(variety.classes, variety.variance, strict=True)
+        for name, ratio in zip(diversity.classes, diversity.variance, strict=True)
         if ratio is not None and ratio < COLLAPSED
     ]
     if not flat:
         return []
-    if not variety.conditional:
+    if not diversity.conditional:
         sentence = (
             f"One image: the samples hardly differ from one another (variance {flat[0][1]:.3f} of "
             "real images'). The model has collapsed."
         )
         return [Finding("one-image", "fault", sentence)]
     ratios = _range([ratio for _, ratio in flat])
-    named = _names([name for name, _ in flat], variety)
+    named = _names([name for name, _ in flat], diversity)
     return [
         Finding(
             "one-image-a-class",
@@ -101,19 +101,19 @@ def _one_image(variety: Variety) -> list[Finding]:
     ]
 
 
-def _noise(variety: Variety) -> list[Finding]:
-    ratio, by_seen = _mean(variety.variance), variety.variance_by_seen_class
+def _noise(diversity: DiversityMetrics) -> list[Finding]:
+    ratio, by_seen = _mean(diversity.variance), diversity.variance_by_seen_class
     varied = ratio is not None and ratio > HIGH
-    if variety.sharpness is not None and variety.sharpness > GRAIN:
+    if diversity.sharpness is not None and diversity.sharpness > GRAIN:
         return [
             Finding(
                 "noise",
                 "fault",
-                f"Noise: the samples have {variety.sharpness:.1f} times the fine detail of real "
+                f"Noise: the samples have {diversity.sharpness:.1f} times the fine detail of real "
                 "images, which is grain or checkerboards, not sharpness.",
             )
         ]
-    if varied and not variety.conditional:
+    if varied and not diversity.conditional:
         sentence = f"Noise: the samples vary {ratio:.1f} times as much as real images."
         return [Finding("noise", "fault", sentence)]
     if varied and by_seen is not None and by_seen > HIGH_BY_SEEN_CLASS:
@@ -137,24 +137,24 @@ def _noise(variety: Variety) -> list[Finding]:
     return []
 
 
-def _low_variety(variety: Variety) -> list[Finding]:
+def _low_variety(diversity: DiversityMetrics) -> list[Finding]:
     known = [
         (name, ratio)
-        for name, ratio in zip(variety.classes, variety.variance, strict=True)
+        for name, ratio in zip(diversity.classes, diversity.variance, strict=True)
         if ratio is not None and ratio >= COLLAPSED
     ]
     mean = _mean(tuple(ratio for _, ratio in known))
-    alike = _excess_similarity(variety)
+    alike = _excess_similarity(diversity)
     found = []
     if mean is not None and (mean < LOW or (alike is not None and alike > ALIKE)):
-        similar = _mean(variety.similarity)
-        real = _mean(variety.real_similarity)
+        similar = _mean(diversity.similarity)
+        real = _mean(diversity.real_similarity)
         pairs = f"; MS-SSIM {similar:.2f} beside {real:.2f}" if similar and real else ""
         found.append(
             Finding(
                 "low-variety",
                 "fault" if mean < VERY_LOW else "warning",
-                f"Low variety: {variety.which} are more alike than real images are "
+                f"Low variety: {diversity.which} are more alike than real images are "
                 f"(variance {mean:.2f} of theirs{pairs}).",
             )
         )
@@ -170,72 +170,72 @@ def _low_variety(variety: Variety) -> list[Finding]:
     return found
 
 
-def _duplicates(variety: Variety) -> list[Finding]:
-    share = _mean(variety.duplicates)
-    if share is None or share < DUPLICATES or _one_image(variety):
+def _duplicates(diversity: DiversityMetrics) -> list[Finding]:
+    share = _mean(diversity.duplicates)
+    if share is None or share < DUPLICATES or _one_image(diversity):
         return []
     return [
         Finding(
             "duplicate-samples",
             "fault" if share > REPEATED else "warning",
             f"Repeated samples: {share:.0%} are near-identical to another sample"
-            + (" of their class." if variety.conditional else "."),
+            + (" of their class." if diversity.conditional else "."),
         )
     ]
 
 
-def _blur(variety: Variety) -> list[Finding]:
-    if variety.sharpness is None or variety.sharpness >= BLURRY:
+def _blur(diversity: DiversityMetrics) -> list[Finding]:
+    if diversity.sharpness is None or diversity.sharpness >= BLURRY:
         return []
     return [
         Finding(
             "blurry",
             "warning",
-            f"Blurry: the samples have {variety.sharpness:.2f} of the fine detail of real images.",
+            f"Blurry: the samples have {diversity.sharpness:.2f} of the fine detail of real images.",
         )
     ]
 
 
-def _few_colors(variety: Variety) -> list[Finding]:
-    mean = _mean(variety.color)
+def _few_colors(diversity: DiversityMetrics) -> list[Finding]:
+    mean = _mean(diversity.color)
     if mean is None or mean >= FEW_COLORS:
         return []
     one = [
         name
-        for name, ratio in zip(variety.classes, variety.color, strict=True)
+        for name, ratio in zip(diversity.classes, diversity.color, strict=True)
         if ratio is not None and ratio < ONE_COLOR
     ]
-    named = f", hardly at all in {_names(one, variety)}" if one and variety.conditional else ""
+    named = f", hardly at all in {_names(one, diversity)}" if one and diversity.conditional else ""
     return [
         Finding(
             "few-colors",
             "warning",
-            f"Few colors: the colors of {variety.which} vary {mean:.2f} as much as those of real "
+            f"Few colors: the colors of {diversity.which} vary {mean:.2f} as much as those of real "
             f"images{named}.",
         )
     ]
 
 
-def _good(variety: Variety) -> tuple[Finding, ...]:
-    mean = _mean(variety.variance)
+def _good(diversity: DiversityMetrics) -> tuple[Finding, ...]:
+    mean = _mean(diversity.variance)
     if mean is None:
         return ()
-    lowest = min(ratio for ratio in variety.variance if ratio is not None)
+    lowest = min(ratio for ratio in diversity.variance if ratio is not None)
     words = "about as real images do" if mean >= ABOUT_ONE else "somewhat less than real images"
-    least = f", {lowest:.2f} in the least varied class" if variety.conditional else ""
-    which = variety.which.capitalize()
+    least = f", {lowest:.2f} in the least varied class" if diversity.conditional else ""
+    which = diversity.which.capitalize()
     sentence = f"{which} vary {words}: {mean:.2f} of their variance{least}."
     return (Finding("good", "good", sentence),)
 
 
-def _excess_similarity(variety: Variety) -> float | None:
+def _excess_similarity(diversity: DiversityMetrics) -> float | None:
     """How far of the way from real images to equal ones the samples are, by MS-SSIM."""
-    fake, real = _mean(variety.similarity), _mean(variety.real_similarity)
+    fake, real = _mean(diversity.similarity), _mean(diversity.real_similarity)
     return None if fake is None or real is None or real >= 1 else (fake - real) / (1 - real)
 
 
-def _names(found: list[str], variety: Variety) -> str:
-    if len(found) == len(variety.classes):
+def _names(found: list[str], diversity: DiversityMetrics) -> str:
+    if len(found) == len(diversity.classes):
         return "every class"
     return ", ".join(found[:5]) + f" and {len(found) - 5} more classes" * (len(found) > 5)
 

@@ -110,11 +110,11 @@ def _without_classes(section: Section) -> Section:
 
     But for figures of real images, which have classes.
     """
-    figures = [
-        each if len(each.per_class) > 1 else replace(each, per_class=(), per_class_floor=())
-        for each in section.figures
+    metrics = [
+        each if len(each.per_class) > 1 else replace(each, per_class=(), per_class_baseline=())
+        for each in section.metrics
     ]
-    return replace(section, figures=tuple(figures))
+    return replace(section, metrics=tuple(metrics))
 
 
 def report_of(

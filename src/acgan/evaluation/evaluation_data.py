@@ -22,7 +22,7 @@ from acgan.errors import DataError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.arrays import Array, Float32Array
-from acgan.metrics.frechet import frechet_floor
+from acgan.metrics.frechet import frechet_baseline
 from acgan.model.model import Model
 
 
@@ -65,13 +65,13 @@ class FeatureSets:
         """
         if not self.enough(least):
             return None
-        has_floor = len(self.validation) >= least
-        count = min(self.counts if has_floor else self.counts[:2])
+        has_baseline = len(self.validation) >= least
+        count = min(self.counts if has_baseline else self.counts[:2])
         random = np.random.default_rng(seed)
         return FeatureSets(
             _some(self.samples, count, random),
             _some(self.test, count, random),
-            _some(self.validation, count if has_floor else 0, random),
+            _some(self.validation, count if has_baseline else 0, random),
         )
 
 
@@ -94,7 +94,7 @@ class SampleSet:
     Attributes:
         name: of the run or folder, for headings.
         samples: uint8 (N, C, H, W), class after class.
-        asked: int64 (N,), the class asked for, in the data's label order; 0 where none was.
+        target_labels: int64 (N,), the class asked for, in the data's label order; 0 where none was.
         classes: the K classes, those of the data.
         model: what drew them; None for a folder of pictures from elsewhere.
         run: the run's folder, where kept checkpoints lie; None without one.
@@ -104,7 +104,7 @@ class SampleSet:
 
     name: str
     samples: Images
-    asked: Labels
+    target_labels: Labels
     classes: tuple[ClassName, ...]
     model: Model | None = None
     run: Path | None = None
@@ -113,7 +113,7 @@ class SampleSet:
 
     def of_class(self, index: int) -> Images:
         """The samples asked for as one class."""
-        chosen: Images = self.samples[self.asked == index]
+        chosen: Images = self.samples[self.target_labels == index]
         return chosen
 
 
@@ -210,7 +210,7 @@ class EvaluationData:
             "resize": extractor.resize_rule,
             "samples": len(self.sample_set.samples),
             "samples_per_class": np.bincount(
-                self.sample_set.asked, minlength=len(self.names)
+                self.sample_set.target_labels, minlength=len(self.names)
             ).tolist()
             if self.sample_set.conditional
             else None,
@@ -235,11 +235,11 @@ class Reference:
         part: name of the real part that samples are held against.
         real: that part.
         features: float32 (N, 128), the judge's features of it.
-        floor: Fréchet distance between the two real parts that the judge has not seen, at equal
+        baseline: Fréchet distance between the two real parts that the judge has not seen, at equal
             counts; NaN where they are too small.
-        floor_count: images on either side of the floor.
-        floor_draws: subsets of the larger part over which it is averaged.
-        floor_seed: of these subsets.
+        baseline_count: images on either side of the floor.
+        baseline_draws: subsets of the larger part over which it is averaged.
+        baseline_seed: of these subsets.
         accuracy: the judge's on validation and test.
     """
 
@@ -247,10 +247,10 @@ class Reference:
     part: SplitName
     real: LabeledImages
     features: Float32Array
-    floor: float
-    floor_count: int
-    floor_draws: int
-    floor_seed: int
+    baseline: float
+    baseline_count: int
+    baseline_draws: int
+    baseline_seed: int
     accuracy: dict[SplitName, float]
 
 
@@ -284,24 +284,26 @@ def reference(
     if not len(splits.validation) or not len(splits.test):
         raise DataError(f"{splits.name} lacks a validation or test part; raise its share")
     real: dict[SplitName, LabeledImages] = {"validation": splits.validation, "test": splits.test}
-    seen = {
+    predicted = {
         name: cached_predictions(reference_classifier, data, folder)
         if folder
         else reference_classifier.predict(data.images)
         for name, data in real.items()
     }
-    floor = frechet_floor(seen["validation"].features, seen["test"].features, seed=seed)
+    baseline = frechet_baseline(
+        predicted["validation"].features, predicted["test"].features, seed=seed
+    )
     return Reference(
         reference_classifier=reference_classifier,
         part=part,
         real=real[part],
-        features=seen[part].features,
-        floor=floor.distance,
-        floor_count=floor.count,
-        floor_draws=floor.draws,
-        floor_seed=floor.seed,
+        features=predicted[part].features,
+        baseline=baseline.distance,
+        baseline_count=baseline.count,
+        baseline_draws=baseline.draws,
+        baseline_seed=baseline.seed,
         accuracy={
-            name: class_agreement(seen[name].logits, data.labels).overall
+            name: class_agreement(predicted[name].logits, data.labels).overall
             for name, data in real.items()
         },
     )

@@ -16,21 +16,21 @@ from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.fidelity_findings import fidelity_findings
 from acgan.evaluation.fidelity_measured import REPLICATES, Beside, Measured, measured
-from acgan.metrics.frechet import floor_draws, smallest_count
+from acgan.metrics.frechet import baseline_draws, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT
 from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT
 from acgan.plots.charts import class_bars
-from acgan.report.section import Figure, Finding, Picture, Section, Table
+from acgan.report.section import Finding, Metric, Picture, Section, Table
 
 
 def fidelity_protocols(
-    evidence: EvaluationData, extractor: Extractor, result: Measured
+    data: EvaluationData, extractor: Extractor, result: Measured
 ) -> dict[str, dict[str, Any]]:
     """By the keys that the figures of one extractor name."""
-    name, validation = result.extractor, evidence.splits.validation
+    name, validation = result.extractor, data.splits.validation
     base = {
-        **evidence.protocol(extractor),
+        **data.protocol(extractor),
         "floor": "validation against test",
         "validation_images": len(validation),
         "validation_hash": validation.content_hash,
@@ -41,11 +41,11 @@ def fidelity_protocols(
             "features": result.features,
             "covariance": "unbiased (N − 1), float64",
             "overall": "all samples against all test images",
-            "floor_images_a_side": result.floor_count,
-            "floor_draws": result.floor_draws,
+            "floor_images_a_side": result.baseline_count,
+            "floor_draws": result.baseline_draws,
             "per_class": "random subsets of equal size of samples, test and validation images",
             "images_a_side_per_class": list(result.class_counts),
-            "draws_per_class": floor_draws(result.features),
+            "draws_per_class": baseline_draws(result.features),
         },
         f"kid.{name}": {
             **base,
@@ -112,49 +112,49 @@ _EXPLANATION = (
 )
 
 
-def fidelity_section(evidence: EvaluationData, extractors: Sequence[Extractor]) -> Section:
+def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> Section:
     """Fréchet and kernel distance, score, precision, recall, density and coverage.
 
     Overall and per class, each beside its floor, in the features of every extractor.
 
     Args:
-        evidence: samples, real parts and judge.
+        data: samples, real parts and judge.
         extractors: in whose features to measure, the most telling first.
     """
     results = []
     for done, extractor in enumerate(extractors):
-        evidence.progress("fidelity", done, len(extractors))
-        results.append(measured(evidence, extractor))
-    evidence.progress("fidelity", len(extractors), len(extractors))
-    figures: list[Figure] = []
+        data.progress("fidelity", done, len(extractors))
+        results.append(measured(data, extractor))
+    data.progress("fidelity", len(extractors), len(extractors))
+    metrics: list[Metric] = []
     blocks: list[Table | Picture] = []
     findings: list[Finding] = []
-    names = evidence.names if evidence.sample_set.conditional else ()
+    names = data.names if data.sample_set.conditional else ()
     protocols: dict[str, dict[str, Any]] = {}
     for extractor, result in zip(extractors, results, strict=True):
-        figures += _figures(result)
+        metrics += _metrics(result)
         blocks += _blocks(names, result)
-        decisive = extractor is extractors[0] and evidence.instead is None
+        decisive = extractor is extractors[0] and data.instead is None
         findings += fidelity_findings(names, result, decisive=decisive)
-        protocols.update(fidelity_protocols(evidence, extractor, result))
+        protocols.update(fidelity_protocols(data, extractor, result))
     order = ("fault", "warning", "good")
     return Section(
         key="fidelity",
         title="Fidelity: how close do samples come to real images?",
         explanation=_EXPLANATION,
-        figures=tuple(figures),
+        metrics=tuple(metrics),
         blocks=tuple(blocks),
         findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
         protocols=protocols,
-        notes=tuple(_notes(evidence, results)),
+        notes=tuple(_notes(data, results)),
     )
 
 
-def _figures(result: Measured) -> list[Figure]:
+def _metrics(result: Measured) -> list[Metric]:
     name = result.extractor
     distance = "FID" if name.startswith("inception") else "Fréchet distance"
     return [
-        _figure(
+        _metric(
             result.frechet,
             key=f"fidelity.frechet.{name}",
             name=f"{distance} ({name})",
@@ -162,7 +162,7 @@ def _figures(result: Measured) -> list[Figure]:
             protocol=f"frechet.{name}",
             least=smallest_count(result.features),
         ),
-        _figure(
+        _metric(
             result.kernel,
             key=f"fidelity.kid.{name}",
             name=f"Kernel distance, KID ({name})",
@@ -171,7 +171,7 @@ def _figures(result: Measured) -> list[Figure]:
             least=SMALLEST_KERNEL_COUNT,
             interval=result.kernel_interval,
         ),
-        _figure(
+        _metric(
             result.score,
             key=f"fidelity.inception_score.{name}",
             name=f"Inception-style score ({name})",
@@ -181,7 +181,7 @@ def _figures(result: Measured) -> list[Figure]:
             note=f"at most {result.known_classes:,}; the floor is the score of real test images",
         ),
         *(
-            _figure(
+            _metric(
                 getattr(result, measure),
                 key=f"fidelity.{measure}.{name}",
                 name=f"{measure.capitalize()} ({name})",
@@ -194,23 +194,25 @@ def _figures(result: Measured) -> list[Figure]:
     ]
 
 
-def _figure(beside: Beside, *, least: int, note: str = "", **same: Any) -> Figure:
-    values, floors = beside.per_class, beside.per_class_floor
+def _metric(beside: Beside, *, least: int, note: str = "", **same: Any) -> Metric:
+    values, frechet_ratio = beside.per_class, beside.per_class_baseline
     missing = []
     if beside.value is None:
         missing.append(f"it takes at least {least:,} samples and as many test images")
-    elif beside.floor is None:
+    elif beside.baseline is None:
         missing.append(f"the floor takes at least {least:,} validation images")
     if beside.value is not None and None in values:
         missing.append(f"per class it takes at least {least:,} samples and as many test images")
-    elif beside.floor is not None and None in floors:
+    elif beside.baseline is not None and None in frechet_ratio:
         missing.append(f"the floor of a class takes at least {least:,} validation images of it")
     known = any(each is not None for each in values)
-    return Figure(
+    return Metric(
         value=beside.value,
-        floor=beside.floor,
+        baseline=beside.baseline,
         per_class=values if known else (),
-        per_class_floor=floors if known and any(each is not None for each in floors) else (),
+        per_class_baseline=frechet_ratio
+        if known and any(each is not None for each in frechet_ratio)
+        else (),
         note="; ".join([note] * bool(note and beside.value is not None) + missing),
         **same,
     )
@@ -222,18 +224,18 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
     if all(value is None for value in frechet.per_class):
         return []
     rows = [
-        (name, value, floor, _frechet_ratio(value, floor), images)
-        for name, value, floor, images in zip(
-            classes, frechet.per_class, frechet.per_class_floor, result.class_counts, strict=True
+        (name, value, baseline, _frechet_ratio(value, baseline), images)
+        for name, value, baseline, images in zip(
+            classes, frechet.per_class, frechet.per_class_baseline, result.class_counts, strict=True
         )
     ]
-    overall = (frechet.value, frechet.floor, _frechet_ratio(frechet.value, frechet.floor))
+    overall = (frechet.value, frechet.baseline, _frechet_ratio(frechet.value, frechet.baseline))
     shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
     chart = class_bars(
         [classes[index] for index in shown],
         {"samples": [frechet.per_class[index] for index in shown]},
         axis=f"Fréchet distance ({result.extractor})",
-        floor=[frechet.per_class_floor[index] for index in shown],
+        baseline=[frechet.per_class_baseline[index] for index in shown],
     )
     farthest = f" The {_MOST_BARS} farthest classes." if len(classes) > _MOST_BARS else ""
     title = f"Fréchet distance per class ({result.extractor})"
@@ -256,12 +258,12 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
     ]
 
 
-def _frechet_ratio(value: float | None, floor: float | None) -> float | None:
-    return value / floor if value is not None and floor else None
+def _frechet_ratio(value: float | None, baseline: float | None) -> float | None:
+    return value / baseline if value is not None and baseline else None
 
 
-def _notes(evidence: EvaluationData, results: Sequence[Measured]) -> list[str]:
-    if not evidence.sample_set.conditional:
+def _notes(data: EvaluationData, results: Sequence[Measured]) -> list[str]:
+    if not data.sample_set.conditional:
         return ["No class was asked for, so there are no figures per class."]
     notes = [
         f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
@@ -270,9 +272,11 @@ def _notes(evidence: EvaluationData, results: Sequence[Measured]) -> list[str]:
         for each in results
         if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
     ]
-    asked = np.bincount(evidence.sample_set.asked, minlength=len(evidence.names))
-    real = evidence.splits.test.class_counts
-    apart = 0.5 * np.abs(asked / max(asked.sum(), 1) - real / max(real.sum(), 1)).sum()
+    target_labels = np.bincount(data.sample_set.target_labels, minlength=len(data.names))
+    real = data.splits.test.class_counts
+    apart = (
+        0.5 * np.abs(target_labels / max(target_labels.sum(), 1) - real / max(real.sum(), 1)).sum()
+    )
     if apart > _SHARES_DIFFER:
         notes.append(
             f"The classes' shares differ between samples and test images (by {apart:.0%} of the "

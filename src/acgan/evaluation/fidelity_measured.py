@@ -10,7 +10,7 @@ import numpy as np
 
 from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
-from acgan.metrics.frechet import floor_draws, frechet_distance, frechet_floor, smallest_count
+from acgan.metrics.frechet import baseline_draws, frechet_baseline, frechet_distance, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
 from acgan.metrics.prdc import SMALLEST_MANIFOLD_COUNT, Manifold, ball_radii, manifold
@@ -31,15 +31,15 @@ class Beside:
 
     Attributes:
         value: over all samples.
-        floor: of real images in place of the samples.
+        baseline: of real images in place of the samples.
         per_class: one value a class.
-        per_class_floor: likewise.
+        per_class_baseline: likewise.
     """
 
     value: float | None
-    floor: float | None
+    baseline: float | None
     per_class: tuple[float | None, ...]
-    per_class_floor: tuple[float | None, ...]
+    per_class_baseline: tuple[float | None, ...]
 
 
 @final
@@ -60,8 +60,8 @@ class Measured:
         recall: share of real images that lie among samples.
         density: real balls around a sample, over k.
         coverage: share of real images that have a sample near.
-        floor_count: images a side of the overall Fréchet floor.
-        floor_draws: subsets over which that is averaged.
+        baseline_count: images a side of the overall Fréchet floor.
+        baseline_draws: subsets over which that is averaged.
         score_count: images that are scored.
         class_counts: images a side of a class's Fréchet distance, 0 where there is none.
         manifold_count: images a side of precision, recall, density, coverage and KID's floor.
@@ -80,40 +80,40 @@ class Measured:
     recall: Beside
     density: Beside
     coverage: Beside
-    floor_count: int
-    floor_draws: int
+    baseline_count: int
+    baseline_draws: int
     score_count: int
     class_counts: tuple[int, ...]
     manifold_count: int
     manifold_counts: tuple[int, ...]
 
 
-def measured(evidence: EvaluationData, extractor: Extractor) -> Measured:
+def measured(data: EvaluationData, extractor: Extractor) -> Measured:
     """Measure everything.
 
     The overall Fréchet distance holds all samples against all test images, its floor all of the
     smaller real part against subsets of the larger: the same figures as
     `acgan.evaluation.evaluation_data`'s. All else that depends on counts is taken at equal ones.
     """
-    seen, test, validation = (
-        evidence.sample_predictions(extractor),
-        evidence.split_predictions(extractor, "test"),
-        evidence.split_predictions(extractor, "validation"),
+    predicted, test, validation = (
+        data.sample_predictions(extractor),
+        data.split_predictions(extractor, "test"),
+        data.split_predictions(extractor, "validation"),
     )
-    whole = FeatureSets(seen.features, test.features, validation.features)
-    splits, seed = evidence.splits, evidence.seed
+    whole = FeatureSets(predicted.features, test.features, validation.features)
+    splits, seed = data.splits, data.seed
     classes = [
         FeatureSets(
-            seen.features[evidence.sample_set.asked == index],
+            predicted.features[data.sample_set.target_labels == index],
             test.features[splits.test.labels == index],
             validation.features[splits.validation.labels == index],
         )
-        for index in range(_class_count(evidence))
+        for index in range(_class_count(data))
     ]
     width = whole.test.shape[1]
-    floor = frechet_floor(whole.validation, whole.test, seed=seed)
+    baseline = frechet_baseline(whole.validation, whole.test, seed=seed)
     of_class = [_equal_frechet(each, (seed, index)) for index, each in enumerate(classes)]
-    overall: Pair = (None, defined(floor.distance))
+    overall: Pair = (None, defined(baseline.distance))
     if whole.enough(smallest_count(width)):
         overall = frechet_distance(whole.samples, whole.test), overall[1]
     near = [
@@ -122,12 +122,12 @@ def measured(evidence: EvaluationData, extractor: Extractor) -> Measured:
     ]
     manifolds = [(None, None) if each is None else _manifolds(each) for each in near]
     counts = tuple(0 if each is None else len(each.test) for each in near)
-    kernel, interval = _kernel(evidence, [whole, *classes], near)
-    score, score_count = _score(evidence, seen, test)
+    kernel, interval = _kernel(data, [whole, *classes], near)
+    score, score_count = _score(data, predicted, test)
     return Measured(
         extractor=extractor.name,
         features=width,
-        known_classes=seen.logits.shape[1],
+        known_classes=predicted.logits.shape[1],
         spread=float(whole.test.astype(np.float64).var(axis=0).sum()),
         frechet=_beside([overall, *(pair for pair, _ in of_class)]),
         kernel=kernel,
@@ -137,8 +137,8 @@ def measured(evidence: EvaluationData, extractor: Extractor) -> Measured:
         recall=_of_manifolds(manifolds, lambda each: each.recall),
         density=_of_manifolds(manifolds, lambda each: each.density),
         coverage=_of_manifolds(manifolds, lambda each: each.coverage),
-        floor_count=floor.count,
-        floor_draws=floor.draws,
+        baseline_count=baseline.count,
+        baseline_draws=baseline.draws,
         score_count=score_count,
         class_counts=tuple(count for _, count in of_class),
         manifold_count=counts[0],
@@ -146,9 +146,9 @@ def measured(evidence: EvaluationData, extractor: Extractor) -> Measured:
     )
 
 
-def _class_count(evidence: EvaluationData) -> int:
+def _class_count(data: EvaluationData) -> int:
     """Classes that figures are given of: none where none was asked for."""
-    return len(evidence.names) if evidence.sample_set.conditional else 0
+    return len(data.names) if data.sample_set.conditional else 0
 
 
 def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int]:
@@ -157,38 +157,40 @@ def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int
     least = smallest_count(width)
     if not sides.enough(least):
         return (None, None), 0
-    draws = 1 if samples == test == validation else floor_draws(width)
+    draws = 1 if samples == test == validation else baseline_draws(width)
     pairs, count = [], 0
     for draw in range(draws):
         equal = sides.equal(least, seed=(*seed, draw))
         assert equal is not None  # there are enough
         count = len(equal.test)
-        floor = frechet_distance(equal.validation, equal.test) if len(equal.validation) else np.nan
-        pairs.append((frechet_distance(equal.samples, equal.test), floor))
-    value, mean_floor = np.mean(pairs, axis=0)
-    return (float(value), defined(mean_floor)), count
+        baseline = (
+            frechet_distance(equal.validation, equal.test) if len(equal.validation) else np.nan
+        )
+        pairs.append((frechet_distance(equal.samples, equal.test), baseline))
+    value, mean_baseline = np.mean(pairs, axis=0)
+    return (float(value), defined(mean_baseline)), count
 
 
 def _kernel(
-    evidence: EvaluationData, groups: Sequence[FeatureSets], near: Sequence[FeatureSets | None]
+    data: EvaluationData, groups: Sequence[FeatureSets], near: Sequence[FeatureSets | None]
 ) -> tuple[Beside, tuple[float, float] | None]:
     """Of all images, since it does not depend on their number; the floor at equal counts."""
     pairs: list[Pair] = []
     interval = None
     for sides, equal in zip(groups, near, strict=True):
-        value = floor = None
+        value = baseline = None
         if sides.enough(SMALLEST_KERNEL_COUNT):
             estimate = kernel_distance(
                 sides.samples,
                 sides.test,
                 replicates=REPLICATES if sides is groups[0] else 0,
-                seed=evidence.seed,
+                seed=data.seed,
             )
             value = estimate.value
             interval = estimate.interval or interval
         if equal is not None and len(equal.validation):
-            floor = kernel_distance(equal.validation, equal.test).value
-        pairs.append((value, floor))
+            baseline = kernel_distance(equal.validation, equal.test).value
+        pairs.append((value, baseline))
     return _beside(pairs), interval
 
 
@@ -210,25 +212,25 @@ def _of_manifolds(
     return _beside([(of(samples), of(real)) for samples, real in manifolds])
 
 
-def _score(evidence: EvaluationData, seen: Predictions, test: Predictions) -> tuple[Beside, int]:
+def _score(data: EvaluationData, predicted: Predictions, test: Predictions) -> tuple[Beside, int]:
     """Of samples and of test images, at equal counts."""
-    count, classes = min(len(seen.logits), len(test.logits)), _class_count(evidence)
+    count, classes = min(len(predicted.logits), len(test.logits)), _class_count(data)
     if count < SMALLEST_SCORE_COUNT:
         return _beside([(None, None)] * (classes + 1)), 0
     scores = []
     for predictions, labels in (
-        (seen, evidence.sample_set.asked),
-        (test, evidence.groups("test")),
+        (predicted, data.sample_set.target_labels),
+        (test, data.groups("test")),
     ):
-        chosen = np.random.default_rng(evidence.seed).permutation(len(labels))[:count]
+        chosen = np.random.default_rng(data.seed).permutation(len(labels))[:count]
         scores.append(classifier_score(predictions.logits[chosen], labels[chosen], max(classes, 1)))
     samples, real = scores
     per_class = zip(samples.per_class[:classes], real.per_class[:classes], strict=True)
     pairs = [(samples.overall, real.overall), *per_class]
-    return _beside([(defined(value), defined(floor)) for value, floor in pairs]), count
+    return _beside([(defined(value), defined(baseline)) for value, baseline in pairs]), count
 
 
 def _beside(pairs: Sequence[Pair]) -> Beside:
     """Overall first, then the classes."""
-    values, floors = zip(*pairs, strict=True)
-    return Beside(values[0], floors[0], tuple(values[1:]), tuple(floors[1:]))
+    values, frechet_ratio = zip(*pairs, strict=True)
+    return Beside(values[0], frechet_ratio[0], tuple(values[1:]), tuple(frechet_ratio[1:]))

@@ -54,12 +54,12 @@ class LabelClassifier:
     known: npt.NDArray[np.bool_]
     protocol: dict[str, Any]
 
-    def agreement(self, predictions: Predictions, asked: Labels) -> ClassAgreement | None:
+    def agreement(self, predictions: Predictions, target_labels: Labels) -> ClassAgreement | None:
         """What it sees beside what was asked for, among the classes it knows; None of no image."""
-        among = self.known[asked]
+        among = self.known[target_labels]
         if not among.any():
             return None
-        return class_agreement(self.scores(predictions)[among], asked[among])
+        return class_agreement(self.scores(predictions)[among], target_labels[among])
 
 
 @final
@@ -70,30 +70,32 @@ class Share:
     Attributes:
         value: over all images; None of fewer than ten.
         interval: Wilson's 95 % interval of it.
-        floor: the share of real images, each class weighing as much as among the images.
+        baseline: the share of real images, each class weighing as much as among the images.
         per_class: by class; None of fewer than ten images.
-        per_class_floor: likewise of real images.
+        per_class_baseline: likewise of real images.
     """
 
     value: float | None
     interval: tuple[float, float] | None
-    floor: float | None
+    baseline: float | None
     per_class: tuple[float | None, ...]
-    per_class_floor: tuple[float | None, ...]
+    per_class_baseline: tuple[float | None, ...]
 
 
 def share_beside_real(samples: ClassAgreement | None, real: ClassAgreement | None) -> Share:
     """The shares of both sides, and what is too few images left out."""
-    per_class, floors = _by_class(samples), _by_class(real)
+    per_class, frechet_ratio = _by_class(samples), _by_class(real)
     if samples is None or samples.confusion.sum() < SMALLEST_COUNT:
-        return Share(None, None, None, per_class, floors)
-    asked = samples.confusion.sum(axis=1)
+        return Share(None, None, None, per_class, frechet_ratio)
+    target_labels = samples.confusion.sum(axis=1)
     return Share(
         value=samples.overall,
-        interval=wilson_interval(round(samples.overall * int(asked.sum())), int(asked.sum())),
-        floor=None if real is None else _weighted(real, asked),
+        interval=wilson_interval(
+            round(samples.overall * int(target_labels.sum())), int(target_labels.sum())
+        ),
+        baseline=None if real is None else _weighted(real, target_labels),
         per_class=per_class,
-        per_class_floor=floors,
+        per_class_baseline=frechet_ratio,
     )
 
 
@@ -131,33 +133,33 @@ def _weighted(real: ClassAgreement, weights: npt.NDArray[np.int64]) -> float | N
     return float(np.average(real.per_class[both], weights=weights[both]))
 
 
-def judge_reader(evidence: EvaluationData) -> LabelClassifier:
+def judge_reader(data: EvaluationData) -> LabelClassifier:
     """The judge, by its own logits."""
     return LabelClassifier(
         key="labels.accuracy.judge",
         name="Read as the class asked for (judge)",
-        extractor=evidence.the_judge,
+        extractor=data.the_judge,
         scores=lambda predictions: predictions.logits,
-        known=np.ones(len(evidence.names), np.bool_),
+        known=np.ones(len(data.names), np.bool_),
         protocol={
-            "judge_train_hash": evidence.the_judge.record.train_hash,
+            "judge_train_hash": data.the_judge.record.train_hash,
             "floor": "real test images, the classes weighted as among the samples",
         },
     )
 
 
-def outside_reader(evidence: EvaluationData, extractor: Extractor) -> LabelClassifier:
+def outside_reader(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
     """An ImageNet classifier by its logits where at least two classes have counterparts there.
 
     Else a linear probe on its features, fitted to real training images.
 
     Args:
-        evidence: for the classes and the training part.
+        data: for the classes and the training part.
         extractor: with ImageNet's 1000 classes.
     """
-    counterparts = imagenet_counterparts(evidence.splits.classes)
+    counterparts = imagenet_counterparts(data.splits.classes)
     if counterparts is None:
-        return _probe(evidence, extractor)
+        return _probe(data, extractor)
     return LabelClassifier(
         key=f"labels.discriminability.{extractor.name}",
         name=f"Discriminability ({extractor.name})",
@@ -167,8 +169,7 @@ def outside_reader(evidence: EvaluationData, extractor: Extractor) -> LabelClass
         protocol={
             "map": MAP_SOURCE,
             "imagenet_indices": {
-                evidence.names[label]: list(indices)
-                for label, indices in counterparts.indices.items()
+                data.names[label]: list(indices) for label, indices in counterparts.indices.items()
             },
             "decision": "highest mean probability over a class's ImageNet counterparts, among the "
             f"{len(counterparts.indices)} classes that have any of the {IMAGENET_CLASSES}",
@@ -177,11 +178,11 @@ def outside_reader(evidence: EvaluationData, extractor: Extractor) -> LabelClass
     )
 
 
-def _probe(evidence: EvaluationData, extractor: Extractor) -> LabelClassifier:
-    shown = probe_images(evidence.splits.train, seed=evidence.seed)
-    told = partial(evidence.progress, f"{extractor.name}: images for the probe")
-    predictions = real_answers(evidence, extractor, shown, told)
-    probe = fit_probe(predictions.features, shown.labels, len(evidence.names))
+def _probe(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
+    shown = probe_images(data.splits.train, seed=data.seed)
+    told = partial(data.progress, f"{extractor.name}: images for the probe")
+    predictions = real_answers(data, extractor, shown, told)
+    probe = fit_probe(predictions.features, shown.labels, len(data.names))
     return LabelClassifier(
         key=f"labels.probe.{extractor.name}",
         name=f"Read by a linear probe ({extractor.name})",
@@ -199,9 +200,9 @@ def _probe(evidence: EvaluationData, extractor: Extractor) -> LabelClassifier:
 
 
 def real_answers(
-    evidence: EvaluationData, extractor: Extractor, real: LabeledImages, progress: Progress
+    data: EvaluationData, extractor: Extractor, real: LabeledImages, progress: Progress
 ) -> Predictions:
     """To real images other than a whole part; kept where the parts' are."""
-    if evidence.folder is None:
+    if data.folder is None:
         return extractor.predict(real.images, progress=progress)
-    return cached_predictions(extractor, real, evidence.folder, progress=progress)
+    return cached_predictions(extractor, real, data.folder, progress=progress)

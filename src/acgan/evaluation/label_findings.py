@@ -157,17 +157,17 @@ def _too_typical(samples: Int64Array, real: Int64Array) -> list[Finding]:
         return []
     weights = samples.sum(axis=1)[among]
     share = float(np.average(np.diagonal(row_shares(samples))[among], weights=weights))
-    floor = float(np.average(np.diagonal(row_shares(real))[among], weights=weights))
+    baseline = float(np.average(np.diagonal(row_shares(real))[among], weights=weights))
     count, real_count = int(weights.sum()), int(real[among].sum())
-    chance = _chance_gap(share * count, count, floor * real_count, real_count)
-    if share - floor <= max(TOO_TYPICAL, chance):
+    chance = _chance_gap(share * count, count, baseline * real_count, real_count)
+    if share - baseline <= max(TOO_TYPICAL, chance):
         return []
     return [
         Finding(
             "too-typical",
             "warning",
             f"Samples are read better than real images ({share:.1%} against "
-            f"{floor:.1%}): they are too typical, and lack the unusual and doubtful cases "
+            f"{baseline:.1%}): they are too typical, and lack the unusual and doubtful cases "
             "that real classes have; see the chapter on variety.",
         )
     ]
@@ -181,16 +181,16 @@ def _outsider(name: str, share: Share, kept: float) -> list[Finding]:
         share: what it reads of samples, and of real images.
         kept: the judge's share of samples over its share of real images.
     """
-    if share.value is None or share.floor is None or share.interval is None:
+    if share.value is None or share.baseline is None or share.interval is None:
         return []
-    if share.interval[1] >= share.floor - BELOW_REAL or share.value >= kept * share.floor:
+    if share.interval[1] >= share.baseline - BELOW_REAL or share.value >= kept * share.baseline:
         return []
     return [
         Finding(
             "outsider-disagrees",
             "warning",
             f"Whoever did not learn from these data knows the samples less well: {name} reads "
-            f"{share.value:.1%} of them as the class asked for, and {share.floor:.1%} "
+            f"{share.value:.1%} of them as the class asked for, and {share.baseline:.1%} "
             "of the real test images. The samples have what the judge looks for without looking "
             "as much like the things.",
         )
@@ -198,7 +198,7 @@ def _outsider(name: str, share: Share, kept: float) -> list[Finding]:
 
 
 def _resolution_unused(
-    reader: str, full: float, half: float, real_full: float, real_half: float
+    label_classifier: str, full: float, half: float, real_full: float, real_half: float
 ) -> list[Finding]:
     lost, real_lost = full - half, real_full - real_half
     if real_lost < RESOLUTION_MATTERS or lost > real_lost / 4:
@@ -207,7 +207,7 @@ def _resolution_unused(
         Finding(
             "resolution-unused",
             "warning",
-            f"The fine detail of the samples says nothing of their class to {reader}: at half "
+            f"The fine detail of the samples says nothing of their class to {label_classifier}: at half "
             f"the side it reads {half:.1%} of them right, in full {full:.1%}, while "
             f"real images fall from {real_full:.1%} to {real_half:.1%}.",
         )
@@ -216,10 +216,10 @@ def _resolution_unused(
 
 def _good(names: Sequence[str], samples: Int64Array, real: Int64Array) -> Finding:
     shares = np.diagonal(row_shares(samples))
-    asked = np.flatnonzero(samples.sum(axis=1) >= SMALLEST_COUNT)
+    target_labels = np.flatnonzero(samples.sum(axis=1) >= SMALLEST_COUNT)
     worst = ""
-    if len(asked):
-        k = int(asked[shares[asked].argmin()])
+    if len(target_labels):
+        k = int(target_labels[shares[target_labels].argmin()])
         worst = f"; the worst class is {names[k]} with {shares[k]:.1%}"
     return Finding(
         "labels-kept",
@@ -235,8 +235,8 @@ def _right(confusion: Int64Array) -> float:
 
 def _chance(confusion: Int64Array) -> float:
     """The share that would be right if asked and seen class had nothing to do with each other."""
-    asked, seen = (confusion.sum(axis=axis) / confusion.sum() for axis in (1, 0))
-    return float(asked @ seen)
+    target_labels, predicted = (confusion.sum(axis=axis) / confusion.sum() for axis in (1, 0))
+    return float(target_labels @ predicted)
 
 
 def _chance_gap(right: float, count: int, real_right: float, real_count: int) -> float:

@@ -18,7 +18,7 @@ from acgan.evaluation.label_classifiers import (
 from acgan.evaluation.label_findings import label_findings
 from acgan.evaluation.resolution import resolution, resolution_table
 from acgan.metrics.accuracy import ClassAgreement
-from acgan.report.section import Figure, Finding, Section, Table
+from acgan.report.section import Finding, Metric, Section, Table
 
 View = tuple[ClassAgreement | None, ClassAgreement | None]
 """What a reader sees in the samples and in the real test images; None of no image."""
@@ -51,125 +51,139 @@ _EXPLANATION = (
 )
 
 
-def labels_section(evidence: EvaluationData, imagenet: Extractor | None) -> Section:
+def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
     """Accuracy and confusion by the judge; discriminability or a probe; the resolution experiment.
 
     Args:
-        evidence: samples, real parts and judge.
+        data: samples, real parts and judge.
         imagenet: a classifier with ImageNet's 1000 classes; None to leave out what needs one.
     """
-    readers = [judge_reader(evidence)]
+    readers = [judge_reader(data)]
     if imagenet is not None:
-        readers.append(outside_reader(evidence, imagenet))
-    names = evidence.names
-    views = [_view(evidence, reader) for reader in readers]
-    seen, real = views[0]
-    results = [resolution(evidence, reader) for reader in readers]
-    figures = [
-        _figure(evidence, reader, *view) for reader, view in zip(readers, views, strict=True)
+        readers.append(outside_reader(data, imagenet))
+    names = data.names
+    views = [_view(data, label_classifier) for label_classifier in readers]
+    predicted, real = views[0]
+    results = [resolution(data, label_classifier) for label_classifier in readers]
+    metrics = [
+        _metric(data, label_classifier, *view)
+        for label_classifier, view in zip(readers, views, strict=True)
     ]
-    blocks = [resolution_table(results, evidence.splits.shape)]
+    blocks = [resolution_table(results, data.splits.shape)]
     findings: tuple[Finding, ...] = ()
-    if seen is not None and real is not None:
-        blocks.insert(0, _confusion_table(names, seen, real))
+    if predicted is not None and real is not None:
+        blocks.insert(0, _confusion_table(names, predicted, real))
         findings = label_findings(
             names,
-            seen.confusion,
+            predicted.confusion,
             real.confusion,
-            at_half={result.reader.extractor.name: result.at_half for result in results},
+            at_half={result.label_classifier.extractor.name: result.at_half for result in results},
             outsiders={
-                reader.extractor.name: share_beside_real(*view)
-                for reader, view in zip(readers[1:], views[1:], strict=True)
+                label_classifier.extractor.name: share_beside_real(*view)
+                for label_classifier, view in zip(readers[1:], views[1:], strict=True)
             },
         )
     return Section(
         key="labels",
         title="Labels: do samples show the class that was asked for?",
         explanation=_EXPLANATION,
-        figures=(*figures, *(figure for result in results for figure in result.figures)),
+        metrics=(*metrics, *(metric for result in results for metric in result.metrics)),
         blocks=tuple(blocks),
         findings=findings,
         protocols={
             **{
-                _protocol_key(reader): evidence.protocol(reader.extractor, **reader.protocol)
-                for reader in readers
+                _protocol_key(label_classifier): data.protocol(
+                    label_classifier.extractor, **label_classifier.protocol
+                )
+                for label_classifier in readers
             },
             **{result.protocol_key: result.protocol for result in results},
         },
-        notes=tuple(_notes(evidence, readers)),
+        notes=tuple(_notes(data, readers)),
     )
 
 
 def _view(
-    evidence: EvaluationData, reader: LabelClassifier
+    data: EvaluationData, label_classifier: LabelClassifier
 ) -> tuple[ClassAgreement | None, ClassAgreement | None]:
     """What a reader sees in the samples and in the real test images."""
-    test = evidence.splits.test
+    test = data.splits.test
     return (
-        reader.agreement(evidence.sample_predictions(reader.extractor), evidence.sample_set.asked),
-        reader.agreement(evidence.split_predictions(reader.extractor, "test"), test.labels),
+        label_classifier.agreement(
+            data.sample_predictions(label_classifier.extractor), data.sample_set.target_labels
+        ),
+        label_classifier.agreement(
+            data.split_predictions(label_classifier.extractor, "test"), test.labels
+        ),
     )
 
 
-def _figure(
-    evidence: EvaluationData,
-    reader: LabelClassifier,
-    seen: ClassAgreement | None,
+def _metric(
+    data: EvaluationData,
+    label_classifier: LabelClassifier,
+    predicted: ClassAgreement | None,
     real: ClassAgreement | None,
-) -> Figure:
-    share = share_beside_real(seen, real)
-    without = [name for name, known in zip(evidence.names, reader.known, strict=True) if not known]
+) -> Metric:
+    share = share_beside_real(predicted, real)
+    without = [
+        name for name, known in zip(data.names, label_classifier.known, strict=True) if not known
+    ]
     notes = []
     if share.value is None:
         notes.append(f"it takes at least {SMALLEST_COUNT} samples")
     elif any(
-        one is None and known for one, known in zip(share.per_class, reader.known, strict=True)
+        one is None and known
+        for one, known in zip(share.per_class, label_classifier.known, strict=True)
     ):
         notes.append(f"per class it takes at least {SMALLEST_COUNT} samples")
     if without:
         notes.append(f"without {', '.join(without)}, which it does not know")
-    return Figure(
-        key=reader.key,
-        name=reader.name,
+    return Metric(
+        key=label_classifier.key,
+        name=label_classifier.name,
         value=share.value,
         aim="floor",
-        protocol=_protocol_key(reader),
-        floor=share.floor,
+        protocol=_protocol_key(label_classifier),
+        baseline=share.baseline,
         interval=share.interval,
         per_class=share.per_class,
-        per_class_floor=share.per_class_floor,
+        per_class_baseline=share.per_class_baseline,
         note="; ".join(notes),
     )
 
 
-def _protocol_key(reader: LabelClassifier) -> str:
-    return reader.key.removeprefix("labels.")
+def _protocol_key(label_classifier: LabelClassifier) -> str:
+    return label_classifier.key.removeprefix("labels.")
 
 
-def _confusion_table(names: Sequence[str], seen: ClassAgreement, real: ClassAgreement) -> Table:
+def _confusion_table(
+    names: Sequence[str], predicted: ClassAgreement, real: ClassAgreement
+) -> Table:
     """The whole matrix, or of many classes the pairs that are confused most."""
     if len(names) <= _WIDEST_MATRIX:
         return Table(
             title="Asked and seen class (judge)",
             header=("asked", *names),
             rows=tuple(
-                (name, *map(int, row)) for name, row in zip(names, seen.confusion, strict=True)
+                (name, *map(int, row)) for name, row in zip(names, predicted.confusion, strict=True)
             ),
             caption="Samples by the class asked for (row) and the class that the judge sees "
             "(column); right ones lie on the diagonal.",
             heat=True,
         )
-    wrong = seen.confusion - np.diag(np.diagonal(seen.confusion))
-    asked, other = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable"), wrong.shape)
+    wrong = predicted.confusion - np.diag(np.diagonal(predicted.confusion))
+    target_labels, other = np.unravel_index(
+        np.argsort(-wrong, axis=None, kind="stable"), wrong.shape
+    )
     rows = [
         (
             names[a],
             names[b],
             int(wrong[a, b]),
-            int(seen.confusion[a].sum()),
+            int(predicted.confusion[a].sum()),
             int(real.confusion[a, b]),
         )
-        for a, b in zip(asked[:_PAIRS], other[:_PAIRS], strict=True)
+        for a, b in zip(target_labels[:_PAIRS], other[:_PAIRS], strict=True)
         if wrong[a, b]
     ]
     return Table(
@@ -181,9 +195,9 @@ def _confusion_table(names: Sequence[str], seen: ClassAgreement, real: ClassAgre
     )
 
 
-def _notes(evidence: EvaluationData, readers: Sequence[LabelClassifier]) -> list[str]:
-    counts = np.bincount(evidence.sample_set.asked, minlength=len(evidence.names))
-    missing = [name for name, count in zip(evidence.names, counts, strict=True) if not count]
+def _notes(data: EvaluationData, readers: Sequence[LabelClassifier]) -> list[str]:
+    counts = np.bincount(data.sample_set.target_labels, minlength=len(data.names))
+    missing = [name for name, count in zip(data.names, counts, strict=True) if not count]
     notes = []
     if missing:
         notes.append(f"There are no samples of {', '.join(missing)}; nothing is said of them.")

@@ -19,12 +19,12 @@ from acgan.errors import DataError
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.latent_findings import latent_findings
 from acgan.metrics.accuracy import class_agreement
-from acgan.metrics.style import StyleKept, style_kept
+from acgan.metrics.style import StyleConsistency, style_consistency
 from acgan.model.history import STATISTICS, generator_at, saved_checkpoints
 from acgan.model.model import Model
 from acgan.networks.interface import Generator
 from acgan.plots.grid import class_grid, png_bytes
-from acgan.report.section import Figure, Picture, Section, Table, defined
+from acgan.report.section import Metric, Picture, Section, Table, defined
 from acgan.sampling.interpolation import has_way, interpolate
 from acgan.sampling.sampler import sample_images
 
@@ -51,9 +51,9 @@ class Moment:
     images: Images = field(repr=False)
 
 
-def moments_of(evidence: EvaluationData, model: Model, notes: list[str]) -> Iterator[Moment]:
+def moments_of(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[Moment]:
     """The kept checkpoints, oldest first, and the model itself; what is missing goes to notes."""
-    run = evidence.sample_set.run
+    run = data.sample_set.run
     kept = saved_checkpoints(run, before=model.images_seen) if run is not None else ()
     if not kept:
         notes.append(
@@ -67,31 +67,31 @@ def moments_of(evidence: EvaluationData, model: Model, notes: list[str]) -> Iter
     if len(kept) > _MOST_CHECKPOINTS:
         kept = tuple(kept[i] for i in spread(len(kept), _MOST_CHECKPOINTS))
     for done, checkpoint in enumerate(kept):
-        evidence.progress("checkpoints", done, len(kept) + 1)
+        data.progress("checkpoints", done, len(kept) + 1)
         try:
             generator = generator_at(checkpoint, model)
         except DataError as error:
             notes.append(f"{error}; it is left out.")
             continue
-        yield _moment(evidence, generator, checkpoint.images_seen)
-    yield _moment(evidence, model.generator, model.images_seen)
-    evidence.progress("checkpoints", len(kept) + 1, len(kept) + 1)
+        yield _moment(data, generator, checkpoint.images_seen)
+    yield _moment(data, model.generator, model.images_seen)
+    data.progress("checkpoints", len(kept) + 1, len(kept) + 1)
 
 
-def _moment(evidence: EvaluationData, generator: Generator, images_seen: int) -> Moment:
-    classes, seed = len(evidence.names), evidence.seed
+def _moment(data: EvaluationData, generator: Generator, images_seen: int) -> Moment:
+    classes, seed = len(data.names), data.seed
     labels = np.arange(JUDGED, dtype=np.int64) % classes
     images = sample_images(generator, labels, seed + np.arange(JUDGED) // classes)
-    agreement = class_agreement(evidence.the_judge.predict(images).logits, labels)
+    agreement = class_agreement(data.the_judge.predict(images).logits, labels)
     shown = spread(classes, SHOWN_CLASSES)
     return Moment(
         images_seen, agreement.overall, sample_images(generator, shown, [seed] * len(shown))
     )
 
 
-def past_blocks(evidence: EvaluationData, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
+def past_blocks(data: EvaluationData, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
     """The same images at every moment, and the accuracies."""
-    shown = [evidence.names[k] for k in spread(len(evidence.names), SHOWN_CLASSES)]
+    shown = [data.names[k] for k in spread(len(data.names), SHOWN_CLASSES)]
     yield Picture(
         "The same seed over training time",
         png_bytes(
@@ -137,13 +137,13 @@ _LEFT_OUT = (
 )
 
 
-def latent_of_all_section(evidence: EvaluationData) -> Section | None:
+def latent_of_all_section(data: EvaluationData) -> Section | None:
     """Interpolations and samples over training time.
 
     Returns:
         None for samples without a model.
     """
-    model = evidence.sample_set.model
+    model = data.sample_set.model
     if model is None:
         return None
     notes = [_LEFT_OUT]
@@ -151,7 +151,7 @@ def latent_of_all_section(evidence: EvaluationData) -> Section | None:
         key="latent",
         title="Latent structure: from one seed to another",
         explanation=_EXPLANATION,
-        blocks=(_ways(model, evidence.seed), *_past(evidence, model, notes)),
+        blocks=(_ways(model, data.seed), *_past(data, model, notes)),
         notes=tuple(notes),
     )
 
@@ -167,10 +167,10 @@ def _ways(model: Model, seed: int) -> Picture:
     )
 
 
-def _past(evidence: EvaluationData, model: Model, notes: list[str]) -> Iterator[Picture]:
-    run = evidence.sample_set.run
+def _past(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[Picture]:
+    run = data.sample_set.run
     kept = saved_checkpoints(run, before=model.images_seen) if run is not None else ()
-    seeds = range(evidence.seed, evidence.seed + _SEEDS)
+    seeds = range(data.seed, data.seed + _SEEDS)
     rows, names = [], []
     for checkpoint in [kept[index] for index in spread(len(kept), _MOMENTS)]:
         try:
@@ -217,27 +217,27 @@ _LATENT_EXPLANATION = (
 )
 
 
-def latent_section(evidence: EvaluationData) -> Section | None:
+def latent_section(data: EvaluationData) -> Section | None:
     """Interpolations, one seed across classes, and samples over training time.
 
     Returns:
         None for samples without a model.
     """
-    model = evidence.sample_set.model
+    model = data.sample_set.model
     if model is None:
         return None
-    style = _style(evidence, model)
+    style = _style(data, model)
     notes: list[str] = []
-    moments = tuple(moments_of(evidence, model, notes))
-    blocks: list[Picture | Table] = [*_latent_ways(evidence, model), _fixed_seeds(evidence, model)]
+    moments = tuple(moments_of(data, model, notes))
+    blocks: list[Picture | Table] = [*_latent_ways(data, model), _fixed_seeds(data, model)]
     blocks.append(_style_table(style))
     if len(moments) > 1:
-        blocks += past_blocks(evidence, moments)
+        blocks += past_blocks(data, moments)
     return Section(
         key="latent",
         title="Latent structure: what the noise decides, and what the class",
         explanation=_LATENT_EXPLANATION,
-        figures=(_style_figure(style),),
+        metrics=(_style_figure(style),),
         blocks=tuple(blocks),
         findings=latent_findings(
             style, [(each.images_seen, each.accuracy) for each in moments], JUDGED
@@ -246,17 +246,15 @@ def latent_section(evidence: EvaluationData) -> Section | None:
             "style": {
                 "model": model.record.content_hash,
                 "seeds": _STYLE_SEEDS,
-                "first_seed": evidence.seed,
-                "classes": [
-                    evidence.names[k] for k in spread(len(evidence.names), _MEASURED_CLASSES)
-                ],
+                "first_seed": data.seed,
+                "classes": [data.names[k] for k in spread(len(data.names), _MEASURED_CLASSES)],
                 "statistics": list(style.names),
-                "shuffles_seed": evidence.seed,
+                "shuffles_seed": data.seed,
             },
             "past": {
                 "checkpoints": [each.images_seen for each in moments],
                 "samples_each": JUDGED,
-                "first_seed": evidence.seed,
+                "first_seed": data.seed,
                 "generator": STATISTICS,
                 "last": "the model folder's own generator",
             },
@@ -265,10 +263,10 @@ def latent_section(evidence: EvaluationData) -> Section | None:
     )
 
 
-def _latent_ways(evidence: EvaluationData, model: Model) -> Iterator[Picture]:
+def _latent_ways(data: EvaluationData, model: Model) -> Iterator[Picture]:
     """Strips between two seeds of one class, and between two classes at one seed."""
-    shown, seed = spread(len(evidence.names), SHOWN_CLASSES), evidence.seed
-    names = [evidence.names[k] for k in shown]
+    shown, seed = spread(len(data.names), SHOWN_CLASSES), data.seed
+    names = [data.names[k] for k in shown]
     strips = [
         interpolate(model.generator, (k, k), (seed + n, seed + n + 1), _LATENT_STEPS)
         for n, k in enumerate(shown)
@@ -287,7 +285,7 @@ def _latent_ways(evidence: EvaluationData, model: Model) -> Iterator[Picture]:
         png_bytes(
             class_grid(
                 [interpolate(model.generator, pair, (seed, seed), _LATENT_STEPS) for pair in pairs],
-                [f"{evidence.names[a]} → {evidence.names[b]}" for a, b in pairs],
+                [f"{data.names[a]} → {data.names[b]}" for a, b in pairs],
             )
         ),
         "The latent stays, the class moves in equal steps. What remains of the image on the way is "
@@ -309,14 +307,14 @@ def _neighbors(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _fixed_seeds(evidence: EvaluationData, model: Model) -> Picture:
-    shown = spread(len(evidence.names), SHOWN_CLASSES)
-    seeds = range(evidence.seed, evidence.seed + _SHOWN_SEEDS)
+def _fixed_seeds(data: EvaluationData, model: Model) -> Picture:
+    shown = spread(len(data.names), SHOWN_CLASSES)
+    seeds = range(data.seed, data.seed + _SHOWN_SEEDS)
     labels = np.repeat(shown, len(seeds))
     images = sample_images(model.generator, labels, list(seeds) * len(shown))
     grid = class_grid(
         images.reshape(len(shown), len(seeds), *images.shape[1:]),
-        [evidence.names[k] for k in shown],
+        [data.names[k] for k in shown],
     )
     return Picture(
         "One seed in every class",
@@ -326,23 +324,23 @@ def _fixed_seeds(evidence: EvaluationData, model: Model) -> Picture:
     )
 
 
-def _style(evidence: EvaluationData, model: Model) -> StyleKept:
-    measured = spread(len(evidence.names), _MEASURED_CLASSES)
-    seeds = np.arange(evidence.seed, evidence.seed + _STYLE_SEEDS)
-    evidence.progress("style over classes", 0, 1)
+def _style(data: EvaluationData, model: Model) -> StyleConsistency:
+    measured = spread(len(data.names), _MEASURED_CLASSES)
+    seeds = np.arange(data.seed, data.seed + _STYLE_SEEDS)
+    data.progress("style over classes", 0, 1)
     # class after class: a set of models draws batches of one member's classes in one pass
     images = sample_images(
         model.generator, np.repeat(measured, len(seeds)), np.tile(seeds, len(measured))
     )
     by_class = images.reshape(len(measured), len(seeds), *images.shape[1:])
-    kept = style_kept(by_class.swapaxes(0, 1), seed=evidence.seed)
-    evidence.progress("style over classes", 1, 1)
+    kept = style_consistency(by_class.swapaxes(0, 1), seed=data.seed)
+    data.progress("style over classes", 1, 1)
     return kept
 
 
-def _style_figure(style: StyleKept) -> Figure:
+def _style_figure(style: StyleConsistency) -> Metric:
     value = defined(style.mean)
-    return Figure(
+    return Metric(
         key="latent.style_kept",
         name="Style kept across classes (mean correlation over seeds)",
         value=value,
@@ -352,7 +350,7 @@ def _style_figure(style: StyleKept) -> Figure:
     )
 
 
-def _style_table(style: StyleKept) -> Table:
+def _style_table(style: StyleConsistency) -> Table:
     return Table(
         title="Style kept across classes, property by property",
         header=("property", "correlation between two classes", "shuffled seeds stay below"),

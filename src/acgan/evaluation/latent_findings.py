@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from acgan.metrics.style import StyleKept
+from acgan.metrics.style import StyleConsistency
 from acgan.report.section import Finding
 
 KEPT = 0.3
@@ -17,7 +17,7 @@ PAST_BEST = 0.05
 
 
 def latent_findings(
-    style: StyleKept, past: Sequence[tuple[int, float]], samples: int
+    style: StyleConsistency, past: Sequence[tuple[int, float]], samples: int
 ) -> tuple[Finding, ...]:
     """The findings, most serious first.
 
@@ -48,7 +48,7 @@ def _past(past: Sequence[tuple[int, float]], samples: int) -> list[Finding]:
     ]
 
 
-def _style(style: StyleKept) -> list[Finding]:
+def _style(style: StyleConsistency) -> list[Finding]:
     value = style.mean
     if math.isnan(value):
         return []
@@ -75,6 +75,6 @@ def _style(style: StyleKept) -> list[Finding]:
     return []
 
 
-def _listed(style: StyleKept) -> str:
+def _listed(style: StyleConsistency) -> str:
     pairs = zip(style.names, style.correlations, strict=True)
     return ", ".join(f"{name} {value:.2f}" for name, value in pairs if math.isfinite(value))

@@ -27,7 +27,7 @@ from acgan.metrics.memorization import (
     proximities,
 )
 from acgan.metrics.sharpness import laplacian_energy
-from acgan.report.section import Aim, Figure, Finding, Picture, Section, defined
+from acgan.report.section import Aim, Finding, Metric, Picture, Section, defined
 
 MOST = 10_000
 """Samples and held-out images that are looked at; of more, a random choice."""
@@ -74,7 +74,7 @@ class Queries:
     Attributes:
         samples: uint8 (N, C, H, W).
         sample_rows: int64 (N,), their places among all samples.
-        asked: int64 (N,).
+        target_labels: int64 (N,).
         held_out: uint8 (M, C, H, W), real test images.
         held_out_rows: int64 (M,), their places in the test part.
         labels: int64 (M,).
@@ -85,7 +85,7 @@ class Queries:
 
     samples: Images
     sample_rows: Int64Array
-    asked: Labels
+    target_labels: Labels
     held_out: Images
     held_out_rows: Int64Array
     labels: Labels
@@ -110,34 +110,34 @@ class Space:
     held_out: Proximity
 
 
-def looked_at(evidence: EvaluationData) -> Queries:
+def looked_at(data: EvaluationData) -> Queries:
     """The samples and the test images that are looked at."""
-    sample_set, test = evidence.sample_set, evidence.splits.test
-    some, held_out = (_chosen(len(each), evidence.seed) for each in (sample_set.samples, test))
+    sample_set, test = data.sample_set, data.splits.test
+    some, held_out = (_chosen(len(each), data.seed) for each in (sample_set.samples, test))
     return Queries(
         samples=sample_set.samples[some],
         sample_rows=some,
-        asked=sample_set.asked[some],
+        target_labels=sample_set.target_labels[some],
         held_out=test.images[held_out],
         held_out_rows=held_out,
-        labels=evidence.groups("test")[held_out],
-        half=np.random.default_rng(evidence.seed).permutation(len(held_out)) % 2 == 0,
-        names=evidence.names,
-        ways=(PIXELS, BLURRED, features_of(evidence.extractor.name)),
+        labels=data.groups("test")[held_out],
+        half=np.random.default_rng(data.seed).permutation(len(held_out)) % 2 == 0,
+        names=data.names,
+        ways=(PIXELS, BLURRED, features_of(data.extractor.name)),
     )
 
 
-def compare(evidence: EvaluationData, queries: Queries) -> tuple[Space, ...]:
+def compare(data: EvaluationData, queries: Queries) -> tuple[Space, ...]:
     """Search the training images, in pixels, without detail, and in features."""
-    reference_classifier, training = evidence.extractor, evidence.splits.train.images
+    reference_classifier, training = data.extractor, data.splits.train.images
     sides = (queries.samples, queries.held_out)
     features = (
-        evidence.sample_predictions(reference_classifier).features[queries.sample_rows],
-        evidence.split_predictions(reference_classifier, "test").features[queries.held_out_rows],
+        data.sample_predictions(reference_classifier).features[queries.sample_rows],
+        data.split_predictions(reference_classifier, "test").features[queries.held_out_rows],
     )
     found = []
     for done, name in enumerate(queries.ways):
-        evidence.progress("nearest training images", done, len(queries.ways))
+        data.progress("nearest training images", done, len(queries.ways))
         if name is PIXELS:
             found.append(proximities(training, sides))
         elif name is BLURRED:
@@ -145,10 +145,10 @@ def compare(evidence: EvaluationData, queries: Queries) -> tuple[Space, ...]:
         else:
             found.append(
                 proximities(
-                    evidence.split_predictions(reference_classifier, "train").features, features
+                    data.split_predictions(reference_classifier, "train").features, features
                 )
             )
-    evidence.progress("nearest training images", len(queries.ways), len(queries.ways))
+    data.progress("nearest training images", len(queries.ways), len(queries.ways))
     return tuple(Space(name, *each) for name, each in zip(queries.ways, found, strict=True))
 
 
@@ -167,7 +167,7 @@ Pair = tuple[float, float]
 _TOO_FEW = f"It takes {FEWEST} samples, {FEWEST} test images and two training images."
 
 
-def memorization_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Figure, ...]:
+def memorization_metrics(queries: Queries, spaces: Sequence[Space]) -> tuple[Metric, ...]:
     """Near copies, authenticity, the data-copying test, and the ratio of distances.
 
     Args:
@@ -175,21 +175,21 @@ def memorization_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Fig
         spaces: what came of it, as `compare` gives it; none where the images are too few.
     """
     by_name = {space.name: space for space in spaces}
-    figures = []
+    metrics = []
     pixels, _, features = queries.ways
     for name in queries.ways:
-        figures.append(
-            _figure("near_copies", "Share of near copies", "floor", name, by_name, queries, _copies)
+        metrics.append(
+            _metric("near_copies", "Share of near copies", "floor", name, by_name, queries, _copies)
         )
     for name in (pixels, features):
-        figures.append(
-            _figure("authenticity", "Authentic share", "floor", name, by_name, queries, _authentic)
+        metrics.append(
+            _metric("authenticity", "Authentic share", "floor", name, by_name, queries, _authentic)
         )
     for name in (pixels, features):
-        figures.append(_copying_test(name, by_name.get(name), queries))
+        metrics.append(_copying_test(name, by_name.get(name), queries))
     for name in (pixels, features):
-        figures.append(
-            _figure(
+        metrics.append(
+            _metric(
                 "nearest",
                 "Median distance to the nearest training image, samples over held-out",
                 "one",
@@ -199,7 +199,7 @@ def memorization_figures(queries: Queries, spaces: Sequence[Space]) -> tuple[Fig
                 _nearest,
             )
         )
-    return tuple(figures)
+    return tuple(metrics)
 
 
 def _copies(space: Space, samples: BoolArray, held_out: BoolArray, _half: BoolArray) -> Pair:
@@ -226,7 +226,7 @@ def _means(samples: BoolArray, held_out: BoolArray) -> Pair:
     return float(samples.mean()), float(held_out.mean())
 
 
-def _figure(
+def _metric(
     key: str,
     title: str,
     aim: Aim,
@@ -234,39 +234,39 @@ def _figure(
     spaces: dict[SpaceName, Space],
     queries: Queries,
     measure: Callable[[Space, BoolArray, BoolArray, BoolArray], Pair],
-) -> Figure:
+) -> Metric:
     """A measure of all images and of each class's."""
     space = spaces.get(name)
     if space is None:
         return _none(key, title, aim, name)
-    everything = np.ones(len(queries.asked), bool), np.ones(len(queries.labels), bool)
-    value, floor = measure(space, *everything, queries.half)
+    everything = np.ones(len(queries.target_labels), bool), np.ones(len(queries.labels), bool)
+    value, baseline = measure(space, *everything, queries.half)
     per_class: list[Pair] = []
     for index in range(len(queries.names)):
-        members = queries.asked == index, queries.labels == index
+        members = queries.target_labels == index, queries.labels == index
         enough = min(each.sum() for each in members) >= FEWEST
         per_class.append(measure(space, *members, queries.half) if enough else (np.nan, np.nan))
-    return Figure(
+    return Metric(
         key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=defined(value),
         aim=aim,
         protocol=f"memorization.{name.key}",
-        floor=defined(floor),
+        baseline=defined(baseline),
         per_class=tuple(defined(each) for each, _ in per_class),
-        per_class_floor=tuple(defined(each) for _, each in per_class),
+        per_class_baseline=tuple(defined(each) for _, each in per_class),
     )
 
 
-def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Figure:
+def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Metric:
     key, title = "copying_test", "Data-copying test C_T, in standard deviations"
     if space is None:
         return _none(key, title, "floor", name)
     real, half, classes = space.held_out.distance, queries.half, len(queries.names)
     test = copying_test(
-        space.samples.distance, queries.asked, real, queries.labels, classes, fewest=FEWEST
+        space.samples.distance, queries.target_labels, real, queries.labels, classes, fewest=FEWEST
     )
-    floor = copying_test(
+    baseline = copying_test(
         real[half],
         queries.labels[half],
         real[~half],
@@ -275,21 +275,21 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Fig
         fewest=FEWEST // 2,
     )
     value = defined(test.pooled)
-    return Figure(
+    return Metric(
         key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=value,
         aim="floor",
         protocol=f"memorization.{name.key}",
-        floor=defined(floor.pooled),
+        baseline=defined(baseline.pooled),
         per_class=tuple(map(defined, test.per_class.tolist())),
-        per_class_floor=tuple(map(defined, floor.per_class.tolist())),
+        per_class_baseline=tuple(map(defined, baseline.per_class.tolist())),
         note=f"No class has {FEWEST} samples and {FEWEST} test images." if value is None else "",
     )
 
 
-def _none(key: str, title: str, aim: Aim, name: SpaceName) -> Figure:
-    return Figure(
+def _none(key: str, title: str, aim: Aim, name: SpaceName) -> Metric:
+    return Metric(
         key=f"memorization.{key}.{name.key}",
         name=f"{title} ({name.name})",
         value=None,
@@ -337,39 +337,39 @@ _UNKNOWN = (
 )
 
 
-def memorization_section(evidence: EvaluationData) -> Section:
+def memorization_section(data: EvaluationData) -> Section:
     """Near copies, authenticity, the data-copying test, distances, and the pictures beside them."""
-    splits = evidence.splits
-    few = min(len(evidence.sample_set.samples), len(splits.test)) < FEWEST or len(splits.train) < 2
-    queries = looked_at(evidence)
-    spaces = () if few else compare(evidence, queries)
+    splits = data.splits
+    few = min(len(data.sample_set.samples), len(splits.test)) < FEWEST or len(splits.train) < 2
+    queries = looked_at(data)
+    spaces = () if few else compare(data, queries)
     return Section(
         key="memorization",
         title="Memorization",
         explanation=_EXPLANATION,
-        figures=memorization_figures(queries, spaces),
-        blocks=() if few else _blocks(evidence, queries, spaces),
-        findings=() if few else _findings(evidence, queries, spaces),
-        protocols=_protocols(evidence, queries),
-        notes=() if evidence.held_out else (_UNKNOWN,),
+        metrics=memorization_metrics(queries, spaces),
+        blocks=() if few else _blocks(data, queries, spaces),
+        findings=() if few else _findings(data, queries, spaces),
+        protocols=_protocols(data, queries),
+        notes=() if data.held_out else (_UNKNOWN,),
     )
 
 
-def _blocks(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Picture, ...]:
+def _blocks(data: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Picture, ...]:
     return (
-        _closest(evidence, queries, spaces),
-        _random(evidence, queries, spaces),
+        _closest(data, queries, spaces),
+        _random(data, queries, spaces),
         _chart(spaces),
     )
 
 
-def _closest(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
+def _closest(data: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
     closeness = np.min([space.samples.closeness for space in spaces], axis=0)
     order = np.argsort(closeness, kind="stable")
-    which = "For each class the samples" if evidence.sample_set.conditional else "The samples"
+    which = "For each class the samples" if data.sample_set.conditional else "The samples"
     return Picture(
         "The most suspicious samples",
-        _grid(evidence, queries, spaces, order),
+        _grid(data, queries, spaces, order),
         f"{which} that come nearest to a training image, measured by how far "
         "that one is from the next, whichever comparison finds them; beside each its nearest "
         "training images by squared and by absolute differences of pixels and in "
@@ -378,25 +378,25 @@ def _closest(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> Pict
     )
 
 
-def _random(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
-    order = np.random.default_rng(evidence.seed).permutation(len(queries.samples))
+def _random(data: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
+    order = np.random.default_rng(data.seed).permutation(len(queries.samples))
     return Picture(
         "Some random samples",
-        _grid(evidence, queries, spaces, order),
+        _grid(data, queries, spaces, order),
         "The same for samples drawn at random: what the model usually does.",
     )
 
 
-def _grid(evidence: EvaluationData, queries: Queries, spaces: Spaces, order: Int64Array) -> bytes:
+def _grid(data: EvaluationData, queries: Queries, spaces: Spaces, order: Int64Array) -> bytes:
     """The first samples of each class in that order, beside their nearest training images."""
     pixels, _, features = spaces
-    training = evidence.splits.train.images
-    rows = [index for index in range(len(queries.names)) if (queries.asked == index).any()][
+    training = data.splits.train.images
+    rows = [index for index in range(len(queries.names)) if (queries.target_labels == index).any()][
         :_MOST_CLASSES
     ]
     names = [queries.names[index] for index in rows]
-    chosen = [order[queries.asked[order] == index][:_SHOWN] for index in rows]
-    if not evidence.sample_set.conditional:
+    chosen = [order[queries.target_labels[order] == index][:_SHOWN] for index in rows]
+    if not data.sample_set.conditional:
         shown = order[: _SHOWN * _MOST_CLASSES]
         chosen = [shown[start : start + _SHOWN] for start in range(0, len(shown), _SHOWN)]
         names = [""] * len(chosen)
@@ -426,7 +426,7 @@ def _chart(spaces: Spaces) -> Picture:
     )
 
 
-def _findings(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Finding, ...]:
+def _findings(data: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Finding, ...]:
     copies = tuple(
         NearCopies(
             space.name.where,
@@ -442,25 +442,25 @@ def _findings(evidence: EvaluationData, queries: Queries, spaces: Spaces) -> tup
         copies,
         samples=len(queries.samples),
         held_out=len(queries.held_out),
-        copy_sharpness=_sharpness_of_copies(evidence, queries, worst),
+        copy_sharpness=_sharpness_of_copies(data, queries, worst),
         nearest_ratio=float(np.median(pixels.samples.distance)) / below if below > 0 else None,
     )
 
 
-def _sharpness_of_copies(evidence: EvaluationData, queries: Queries, space: Space) -> float | None:
+def _sharpness_of_copies(data: EvaluationData, queries: Queries, space: Space) -> float | None:
     """Median detail of near copies over that of the training images they resemble."""
     flagged = np.flatnonzero(space.samples.near_copy)
-    sources = evidence.splits.train.images[space.samples.index[flagged]]
+    sources = data.splits.train.images[space.samples.index[flagged]]
     above, below = laplacian_energy(queries.samples[flagged]), laplacian_energy(sources)
     known = below > 0
     return float(np.median(above[known] / below[known])) if known.any() else None
 
 
-def _protocols(evidence: EvaluationData, queries: Queries) -> dict[str, dict[str, Any]]:
-    extractor, train = evidence.extractor, evidence.splits.train
+def _protocols(data: EvaluationData, queries: Queries) -> dict[str, dict[str, Any]]:
+    extractor, train = data.extractor, data.splits.train
     protocols = {}
     for name in queries.ways:
-        protocol = evidence.protocol(
+        protocol = data.protocol(
             extractor,
             training_images=len(train),
             training_hash=train.content_hash,
@@ -468,7 +468,7 @@ def _protocols(evidence: EvaluationData, queries: Queries) -> dict[str, dict[str
             held_out_looked_at=len(queries.held_out),
             distance="Euclidean",
             near_copy=f"below {NEAR_COPY} of the training image's distance to the next",
-            floor="held-out test images; for C_T and distances, one half of them over the other",
+            baseline="held-out test images; for C_T and distances, one half of them over the other",
             smallest_class=FEWEST,
         )
         if name.key != extractor.name:

@@ -25,17 +25,17 @@ class NearCopies:
     Attributes:
         where: ``in pixels``, ``with all detail blurred away``, ``in the judge's features``.
         share: of the samples.
-        floor: of the held-out real images.
+        baseline: of the held-out real images.
     """
 
     where: str
     share: float
-    floor: float
+    baseline: float
 
     @property
     def excess(self) -> float:
         """Share above the floor."""
-        return self.share - self.floor
+        return self.share - self.baseline
 
 
 def memorization_findings(
@@ -62,7 +62,7 @@ def memorization_findings(
     if not copies:
         return ()
     worst = max(copies, key=lambda each: each.excess)
-    chance = sqrt(worst.floor * (1 - worst.floor) * (1 / samples + 1 / held_out))
+    chance = sqrt(worst.baseline * (1 - worst.baseline) * (1 / samples + 1 / held_out))
     if worst.excess > max(SOME, _DEVIATIONS * chance):
         return (_copying(worst, copy_sharpness),)
     if nearest_ratio is not None and nearest_ratio < NEARER:
@@ -76,20 +76,20 @@ def memorization_findings(
             ),
         )
     shares = ", ".join(f"{each.share:.1%} {each.where}" for each in copies)
-    floors = ", ".join(f"{each.floor:.1%}" for each in copies)
+    frechet_ratio = ", ".join(f"{each.baseline:.1%}" for each in copies)
     return (
         Finding(
             "good",
             "good",
             f"No sign of copied training images: near copies are {shares}; of held-out real images "
-            f"{floors}. {_LOOK}",
+            f"{frechet_ratio}. {_LOOK}",
         ),
     )
 
 
 def _copying(worst: NearCopies, sharpness: float | None) -> Finding:
     level: Literal["fault", "warning"] = "fault" if worst.excess > MANY else "warning"
-    beside = f"{worst.where}; of held-out real images {worst.floor:.1%}"
+    beside = f"{worst.where}; of held-out real images {worst.baseline:.1%}"
     if sharpness is not None and sharpness < BLURRED:
         return Finding(
             "blurred-training-images",

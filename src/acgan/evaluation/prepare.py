@@ -22,7 +22,7 @@ from acgan.data.split import image_digests
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.origin import origin_notes
-from acgan.evaluation.sample_sets import drawn_from, pictures_in
+from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.model import Model, load
 
@@ -73,9 +73,9 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
         return None
     if not has_same_split(model, own):
         return None
-    seen = set(image_digests(own.train))
+    predicted = set(image_digests(own.train))
     shared = sum(
-        digest in seen
+        digest in predicted
         for part in (splits.validation, splits.test)
         for digest in image_digests(part)
     )
@@ -283,16 +283,18 @@ def _sample_set(
 ) -> SampleSet:
     total, seed = request.samples, request.seed
     if model is None:
-        return pictures_in(request.path, splits, total=total, seed=seed, progress=progress)
+        return load_sample_folder(request.path, splits, total=total, seed=seed, progress=progress)
     run = request.path.parent if (request.path / "model.json").is_file() else request.path
-    return drawn_from(model, splits, total=total, seed=seed, name=name, run=run, progress=progress)
+    return sample_model(
+        model, splits, total=total, seed=seed, name=name, run=run, progress=progress
+    )
 
 
 def _reference_classifier(
     splits: DatasetSplits, horizontal_flip: bool, progress: StageProgress
 ) -> ReferenceClassifier:
-    def told(seen: int, total: int, _loss: float) -> None:
-        progress("fitting the judge, kept for the next time", seen, total)
+    def told(predicted: int, total: int, _loss: float) -> None:
+        progress("fitting the judge, kept for the next time", predicted, total)
 
     return cached_reference_classifier(splits, flip=horizontal_flip, progress=told)
 

@@ -32,7 +32,7 @@ class JudgedQuality:
         class_accuracy: the same per class, K values.
         frechet: Fréchet distance between the judge's features of the samples and of the real
             part; NaN with fewer than 256 images on a side.
-        floor: the same between two real parts; NaN likewise.
+        baseline: the same between two real parts; NaN likewise.
         class_frechet: Fréchet distance per class, K values; NaN where a side has fewer than 256.
         class_variance_ratio: per class, the summed feature variance of samples over that of real
             images, K values; NaN where a class has fewer than two images.
@@ -45,7 +45,7 @@ class JudgedQuality:
     accuracy: float
     class_accuracy: tuple[float, ...]
     frechet: float
-    floor: float
+    baseline: float
     class_frechet: tuple[float, ...]
     class_variance_ratio: tuple[float, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -58,9 +58,9 @@ class JudgedQuality:
         return float(np.nanmin(self.class_accuracy))
 
     @property
-    def floors(self) -> float:
+    def frechet_ratio(self) -> float:
         """The Fréchet distance in units of its floor."""
-        return self.frechet / self.floor if self.floor > 0 else math.nan
+        return self.frechet / self.baseline if self.baseline > 0 else math.nan
 
     @property
     def mean_class_frechet(self) -> float:
@@ -89,8 +89,8 @@ class JudgedQuality:
             "accuracy": self.accuracy,
             "worst_class_accuracy": self.worst_class_accuracy,
             "frechet": _plain(self.frechet),
-            "floor": _plain(self.floor),
-            "floors": _plain(self.floors),
+            "floor": _plain(self.baseline),
+            "floors": _plain(self.frechet_ratio),
             "mean_class_frechet": _plain(self.mean_class_frechet),
             "variance_ratio": _plain(self.variance_ratio),
             "lowest_variance_ratio": _plain(self.lowest_variance_ratio),
@@ -106,38 +106,44 @@ class JudgedQuality:
         }
 
 
-def judge_samples(samples: Images, asked: Labels, against: Reference) -> JudgedQuality:
+def judge_samples(samples: Images, target_labels: Labels, against: Reference) -> JudgedQuality:
     """Measure samples against real images.
 
     Args:
         samples: uint8 (N, C, H, W); figures that others quote take 1 000 of each class.
-        asked: int64 (N,), the class asked for, in [0, K), in the data's label order.
+        target_labels: int64 (N,), the class asked for, in [0, K), in the data's label order.
         against: the real side.
 
     Raises:
         DataError: the samples are of another size than the real images, or there are none.
     """
-    if asked.shape != samples.shape[:1]:
-        raise ValueError(f"{len(samples)} samples, {asked.shape} classes; they must be as many")
+    if target_labels.shape != samples.shape[:1]:
+        raise ValueError(
+            f"{len(samples)} samples, {target_labels.shape} classes; they must be as many"
+        )
     if not len(samples):
         raise DataError("there are no samples to judge; draw at least one")
     real, names = against.real, tuple(each.name for each in against.real.classes)
     predictions = against.reference_classifier.predict(samples)
-    agreement = class_agreement(predictions.logits, asked)
-    ratios = variance_ratio(predictions.features, asked, against.features, real.labels, len(names))
+    agreement = class_agreement(predictions.logits, target_labels)
+    ratios = variance_ratio(
+        predictions.features, target_labels, against.features, real.labels, len(names)
+    )
     return JudgedQuality(
         classes=names,
         accuracy=agreement.overall,
         class_accuracy=tuple(agreement.per_class.tolist()),
         frechet=_frechet(predictions.features, against.features),
-        floor=against.floor,
+        baseline=against.baseline,
         class_frechet=tuple(
-            _frechet(predictions.features[asked == label], against.features[real.labels == label])
+            _frechet(
+                predictions.features[target_labels == label], against.features[real.labels == label]
+            )
             for label in range(len(names))
         ),
         class_variance_ratio=tuple(ratios.tolist()),
         confusion=tuple(tuple(row) for row in agreement.confusion.tolist()),
-        protocol=_protocol(np.bincount(asked, minlength=len(names)).tolist(), against),
+        protocol=_protocol(np.bincount(target_labels, minlength=len(names)).tolist(), against),
         notes=tuple(_notes(len(samples), ratios.tolist(), against)),
     )
 
@@ -147,20 +153,20 @@ def _frechet(samples: Float32Array, real: Float32Array) -> float:
     return frechet_distance(samples, real) if enough else math.nan
 
 
-def _protocol(asked: list[int], against: Reference) -> dict[str, Any]:
+def _protocol(target_labels: list[int], against: Reference) -> dict[str, Any]:
     reference_classifier = against.reference_classifier
     return {
         "extractor": f"judge, {reference_classifier.network.head.in_features} pooled penultimate features",
-        "samples": sum(asked),
-        "samples_per_class": asked,
+        "samples": sum(target_labels),
+        "samples_per_class": target_labels,
         "reference": against.part,
         "reference_images": len(against.real),
         "reference_hash": against.real.content_hash,
         "resize": "none: samples and real images are compared at the judge's own size",
         "floor": "validation against test, mean over subsets of the larger",
-        "floor_images_a_side": against.floor_count,
-        "floor_draws": against.floor_draws,
-        "floor_seed": against.floor_seed,
+        "floor_images_a_side": against.baseline_count,
+        "floor_draws": against.baseline_draws,
+        "floor_seed": against.baseline_seed,
         "judge_accuracy": dict(against.accuracy),
         "judge_train_hash": reference_classifier.record.train_hash,
         "judge_train_images": reference_classifier.record.train_images,
@@ -176,9 +182,9 @@ def _notes(samples: int, ratios: list[float], against: Reference) -> list[str]:
         notes.append(
             f"no Fréchet distance: {least} images on a side, it takes at least {SMALLEST_COUNT}"
         )
-    if against.floor_count < SMALLEST_COUNT:
+    if against.baseline_count < SMALLEST_COUNT:
         notes.append(
-            f"no floor: {against.floor_count} images on a side, it takes at least {SMALLEST_COUNT}"
+            f"no floor: {against.baseline_count} images on a side, it takes at least {SMALLEST_COUNT}"
         )
     undefined = [
         each.name

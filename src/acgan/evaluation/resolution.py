@@ -26,7 +26,7 @@ from acgan.evaluation.label_classifiers import (
     real_answers,
     share_beside_real,
 )
-from acgan.report.section import Figure, Table
+from acgan.report.section import Metric, Table
 
 RULE = (
     "bilinear with antialiasing to the reduced side (rounded, at least 1 pixel), rounded to 256 "
@@ -77,32 +77,32 @@ class ResolutionResult:
     """What one reader reads right at each side.
 
     Attributes:
-        reader: who.
+        label_classifier: who.
         shares: in full, at half and at a quarter of the side.
         protocol: of its figures.
     """
 
-    reader: LabelClassifier
+    label_classifier: LabelClassifier
     shares: tuple[Share, Share, Share]
     protocol: dict[str, Any]
 
     @property
     def protocol_key(self) -> str:
         """Under which the section lists the protocol."""
-        return f"resolution.{self.reader.extractor.name}"
+        return f"resolution.{self.label_classifier.extractor.name}"
 
     @property
-    def figures(self) -> tuple[Figure, ...]:
+    def metrics(self) -> tuple[Metric, ...]:
         """At half and at a quarter; in full is another figure, of all samples."""
-        name = self.reader.extractor.name
+        name = self.label_classifier.extractor.name
         return tuple(
-            Figure(
+            Metric(
                 key=f"labels.resolution.{step}.{name}",
                 name=f"Read as the class asked for at {words} ({name})",
                 value=share.value,
                 aim="floor",
                 protocol=self.protocol_key,
-                floor=share.floor,
+                baseline=share.baseline,
                 interval=share.interval,
                 note=self._note(share),
             )
@@ -112,7 +112,9 @@ class ResolutionResult:
     def _note(self, share: Share) -> str:
         if share.value is None:
             return f"it takes at least {SMALLEST_COUNT} samples"
-        if share.floor is not None and share.floor < _HARDLY / int(self.reader.known.sum()):
+        if share.baseline is not None and share.baseline < _HARDLY / int(
+            self.label_classifier.known.sum()
+        ):
             return (
                 "real images are hardly read at this side either, by a reader that learned from "
                 "sharp ones: this decides nothing"
@@ -123,60 +125,69 @@ class ResolutionResult:
     def at_half(self) -> tuple[float, float, float, float] | None:
         """Samples in full and at half, then real images; None where one is missing."""
         full, half, _ = self.shares
-        if full.value is None or half.value is None or full.floor is None or half.floor is None:
+        if (
+            full.value is None
+            or half.value is None
+            or full.baseline is None
+            or half.baseline is None
+        ):
             return None
-        return full.value, half.value, full.floor, half.floor
+        return full.value, half.value, full.baseline, half.baseline
 
 
-def resolution(evidence: EvaluationData, reader: LabelClassifier) -> ResolutionResult:
+def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> ResolutionResult:
     """At most 2 000 samples and 2 000 real test images, of each class as many, by one reader.
 
     Args:
-        evidence: samples and real parts.
-        reader: asked about the classes that it knows.
+        data: samples and real parts.
+        label_classifier: asked about the classes that it knows.
     """
-    sample_set, test, extractor = evidence.sample_set, evidence.splits.test, reader.extractor
-    ours = _chosen(evidence, reader, sample_set.asked)
-    theirs = _chosen(evidence, reader, test.labels)
+    sample_set, test, extractor = (
+        data.sample_set,
+        data.splits.test,
+        label_classifier.extractor,
+    )
+    ours = _chosen(data, label_classifier, sample_set.target_labels)
+    theirs = _chosen(data, label_classifier, test.labels)
     real = test.subset(theirs)
     shares = []
     for _, words, factor in _STEPS:
         if factor == 1:
-            seen = _of(evidence.sample_predictions(extractor), ours)
-            real_seen = _of(evidence.split_predictions(extractor, "test"), theirs)
+            predicted = _of(data.sample_predictions(extractor), ours)
+            real_seen = _of(data.split_predictions(extractor, "test"), theirs)
         else:
-            told = partial(evidence.progress, f"{extractor.name}: images at {words}")
+            told = partial(data.progress, f"{extractor.name}: images at {words}")
             less = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
-            seen = extractor.predict(reduced(sample_set.samples[ours], factor), progress=told)
-            real_seen = real_answers(evidence, extractor, less, told)
+            predicted = extractor.predict(reduced(sample_set.samples[ours], factor), progress=told)
+            real_seen = real_answers(data, extractor, less, told)
         shares.append(
             share_beside_real(
-                reader.agreement(seen, sample_set.asked[ours]),
-                reader.agreement(real_seen, real.labels),
+                label_classifier.agreement(predicted, sample_set.target_labels[ours]),
+                label_classifier.agreement(real_seen, real.labels),
             )
         )
-    protocol = evidence.protocol(
+    protocol = data.protocol(
         extractor,
-        **reader.protocol,
+        **label_classifier.protocol,
         reduction=RULE,
         samples_used=len(ours),
         reference_images_used=len(theirs),
     )
-    return ResolutionResult(reader, (shares[0], shares[1], shares[2]), protocol)
+    return ResolutionResult(label_classifier, (shares[0], shares[1], shares[2]), protocol)
 
 
 def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> Table:
     """Every reader's shares at every side, samples beside real images."""
     header = ["side"]
     for result in results:
-        name = result.reader.extractor.name
+        name = result.label_classifier.extractor.name
         header += [f"samples ({name})", f"real test images ({name})"]
     rows: list[tuple[str | float | None, ...]] = []
     for index, (_, _, factor) in enumerate(_STEPS):
         side = f"{max(1, round(shape.height / factor))}×{max(1, round(shape.width / factor))}"
         cells: list[str | float | None] = [side]
         for result in results:
-            cells += [result.shares[index].value, result.shares[index].floor]
+            cells += [result.shares[index].value, result.shares[index].baseline]
         rows.append(tuple(cells))
     return Table(
         title="Does resolution carry information?",
@@ -189,13 +200,13 @@ def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> 
 
 
 def _chosen(
-    evidence: EvaluationData, reader: LabelClassifier, labels: Labels
+    data: EvaluationData, label_classifier: LabelClassifier, labels: Labels
 ) -> npt.NDArray[np.int64]:
     """Ascending indices of as many images of each known class as there are, up to the limit."""
-    counts = np.bincount(labels, minlength=len(evidence.names))
-    each = -(-MOST_IMAGES // int(reader.known.sum()))
-    wanted = np.where(reader.known, np.minimum(counts, each), 0).astype(np.int64)
-    return pick(labels, evidence.splits.classes, wanted, seed=evidence.seed)
+    counts = np.bincount(labels, minlength=len(data.names))
+    each = -(-MOST_IMAGES // int(label_classifier.known.sum()))
+    wanted = np.where(label_classifier.known, np.minimum(counts, each), 0).astype(np.int64)
+    return pick(labels, data.splits.classes, wanted, seed=data.seed)
 
 
 def _of(predictions: Predictions, indices: npt.NDArray[np.int64]) -> Predictions:

@@ -50,7 +50,7 @@ def counts_per_class(reference: Int64Array, total: int) -> Int64Array:
     return counts
 
 
-def drawn_from(
+def sample_model(
     model: Model,
     splits: DatasetSplits,
     *,
@@ -74,7 +74,7 @@ def drawn_from(
             "(height×width×channels); evaluate it with data of its own size and color"
         )
     if not model.conditional:
-        return _drawn_without_classes(model, splits, total, seed, name, run, progress)
+        return _sample_without_classes(model, splits, total, seed, name, run, progress)
     drawn, real = ([each.name for each in some] for some in (model.classes, splits.classes))
     if drawn != real:
         raise DataError(
@@ -88,7 +88,7 @@ def drawn_from(
     return SampleSet(name, samples, labels, splits.classes, model, run, _origin(model, seed))
 
 
-def _drawn_without_classes(
+def _sample_without_classes(
     model: Model,
     splits: DatasetSplits,
     total: int,
@@ -98,9 +98,9 @@ def _drawn_without_classes(
     progress: StageProgress,
 ) -> SampleSet:
     samples = _draw(model, None, np.array(check_seeds(seed, total)), progress)
-    asked, origin = np.zeros(total, np.int64), _origin(model, seed)
+    target_labels, origin = np.zeros(total, np.int64), _origin(model, seed)
     return SampleSet(
-        name, samples, asked, splits.classes, model, run, origin=origin, conditional=False
+        name, samples, target_labels, splits.classes, model, run, origin=origin, conditional=False
     )
 
 
@@ -127,7 +127,7 @@ def _origin(model: Model, seed: int) -> dict[str, Any]:
     }
 
 
-def pictures_in(
+def load_sample_folder(
     folder: Path, splits: DatasetSplits, *, total: int, seed: int, progress: StageProgress
 ) -> SampleSet:
     """Generated pictures in a folder with one sub-folder a class, from whatever tool.
@@ -155,9 +155,11 @@ def pictures_in(
     name = folder.resolve().name
     if [each.name for each in found.classes] == [ONLY_CLASS]:
         chosen = _even_choice(found.labels, total, seed)
-        asked = np.zeros(len(chosen), np.int64)
+        target_labels = np.zeros(len(chosen), np.int64)
         images = found.images[chosen]
-        return SampleSet(name, images, asked, splits.classes, origin=origin, conditional=False)
+        return SampleSet(
+            name, images, target_labels, splits.classes, origin=origin, conditional=False
+        )
     labels = _matched(found.classes, splits.classes, folder)[found.labels]
     chosen = _even_choice(labels, total, seed)
     return SampleSet(name, found.images[chosen], labels[chosen], splits.classes, origin=origin)

@@ -39,28 +39,30 @@ class ClassAgreement:
 
 
 def class_agreement(
-    logits: npt.NDArray[Any], asked: npt.NDArray[np.integer[Any]]
+    logits: npt.NDArray[Any], target_labels: npt.NDArray[np.integer[Any]]
 ) -> ClassAgreement:
     """Count the samples whose highest logit is that of the asked class.
 
     Args:
         logits: (N, K), of a classifier that had no part in the training of the model.
-        asked: (N,), each in [0, K).
+        target_labels: (N,), each in [0, K).
 
     Raises:
         DataError: there is no sample, or a logit is not finite (which argmax would hide).
     """
-    if logits.ndim != 2 or asked.shape != logits.shape[:1]:
-        raise ValueError(f"logits {logits.shape} and classes {asked.shape} must be (N, K), (N,)")
+    if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits {logits.shape} and classes {target_labels.shape} must be (N, K), (N,)"
+        )
     count, classes = logits.shape
     if not count:
         raise DataError("there are no samples to judge; draw at least one")
     if not np.isfinite(logits).all():
         raise DataError("the classifier's logits are not all finite; its weights are damaged")
-    if asked.min() < 0 or asked.max() >= classes:
+    if target_labels.min() < 0 or target_labels.max() >= classes:
         raise ValueError(f"the asked classes must lie in 0 to {classes - 1}")
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (asked, logits.argmax(axis=1)), 1)
+    np.add.at(confusion, (target_labels, logits.argmax(axis=1)), 1)
     right, total = np.diagonal(confusion), confusion.sum(axis=1)
     per_class = np.divide(right, total, out=np.full(classes, np.nan), where=total > 0)
     return ClassAgreement(float(right.sum() / count), per_class, confusion)
@@ -108,16 +110,16 @@ def permuted_cycles(confusion: Int64Array, *, gain: float, smallest: int) -> lis
     few = confusion.sum(axis=1) < smallest
     shares[few] = np.eye(len(shares))[few]
     # a hair for the identity, so that equals stay where they are
-    _, seen = linear_sum_assignment(shares + 1e-9 * np.eye(len(shares)), maximize=True)
+    _, predicted = linear_sum_assignment(shares + 1e-9 * np.eye(len(shares)), maximize=True)
     cycles, done = [], set[int]()
-    for start in range(len(seen)):
+    for start in range(len(predicted)):
         cycle, here = [], start
         while here not in done:
             done.add(here)
             cycle.append(here)
-            here = int(seen[here])
+            here = int(predicted[here])
         if len(cycle) > 1:
-            gained = np.mean([shares[k, seen[k]] - shares[k, k] for k in cycle])
+            gained = np.mean([shares[k, predicted[k]] - shares[k, k] for k in cycle])
             if gained >= gain:
                 cycles.append(cycle)
     return cycles

@@ -19,7 +19,7 @@ from acgan.metrics.arrays import Array, Float64Array
 SMALLEST_COUNT = 256
 """Images a side below which no Fréchet distance is given, whatever the features."""
 
-_FLOOR_DRAWS = 5
+_BASELINE_DRAWS = 5
 _WIDE = 512  # features from which a draw takes a second or more, and two agree to a few percent
 _CONDITION = 1e-10  # of a covariance, from which its Cholesky factor is exact enough
 
@@ -33,14 +33,14 @@ def smallest_count(features: int) -> int:
     return max(SMALLEST_COUNT, 2 * features)
 
 
-def floor_draws(features: int) -> int:
+def baseline_draws(features: int) -> int:
     """Random subsets that a floor is averaged over."""
-    return _FLOOR_DRAWS if features < _WIDE else 2
+    return _BASELINE_DRAWS if features < _WIDE else 2
 
 
 @final
 @dataclass(frozen=True)
-class Floor:
+class Baseline:
     """The distance between two real parts: what a perfect model would be measured at.
 
     Attributes:
@@ -57,13 +57,13 @@ class Floor:
     seed: int
 
 
-def frechet_floor(a: Array, b: Array, *, seed: int) -> Floor:
+def frechet_baseline(a: Array, b: Array, *, seed: int) -> Baseline:
     """Fréchet distance between the features of two real parts, (N, F) and (M, F)."""
     count, features = min(len(a), len(b)), a.shape[1]
-    draws = 1 if len(a) == len(b) else floor_draws(features)
+    draws = 1 if len(a) == len(b) else baseline_draws(features)
     if count < smallest_count(features):
-        return Floor(math.nan, count, draws, seed)
-    return Floor(equal_count_distance(a, b, draws=draws, seed=seed), count, draws, seed)
+        return Baseline(math.nan, count, draws, seed)
+    return Baseline(equal_count_distance(a, b, draws=draws, seed=seed), count, draws, seed)
 
 
 def frechet_distance(a: Array, b: Array) -> float:

@@ -35,7 +35,7 @@ class ClassifierScore:
     per_class: Float64Array
 
 
-def classifier_score(logits: Array, asked: IntegerArray, classes: int) -> ClassifierScore:
+def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -> ClassifierScore:
     """Exp of the mean divergence between a sample's prediction and that of all (Salimans 2016).
 
     The mean is torch-fidelity's, over all images in one split and in float64: the literature's ten
@@ -44,7 +44,7 @@ def classifier_score(logits: Array, asked: IntegerArray, classes: int) -> Classi
 
     Args:
         logits: (N, L), unnormalized, over the L classes that the classifier knows.
-        asked: (N,), each in [0, K).
+        target_labels: (N,), each in [0, K).
         classes: K.
 
     Raises:
@@ -58,8 +58,10 @@ def classifier_score(logits: Array, asked: IntegerArray, classes: int) -> Classi
     # Imported here because it takes seconds.
     from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
 
-    if logits.ndim != 2 or asked.shape != logits.shape[:1]:
-        raise ValueError(f"logits {logits.shape} and classes {asked.shape} must be (N, L), (N,)")
+    if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"logits {logits.shape} and classes {target_labels.shape} must be (N, L), (N,)"
+        )
     if not len(logits):
         raise DataError("there are no images to score; draw at least one")
     if not np.isfinite(logits).all():
@@ -70,6 +72,6 @@ def classifier_score(logits: Array, asked: IntegerArray, classes: int) -> Classi
     shares = logs.exp()
     divergences = (shares * (logs - shares.mean(dim=0).log())).sum(dim=1).numpy()
     per_class = np.full(classes, np.nan)
-    for index in np.unique(asked):
-        per_class[index] = np.exp(divergences[asked == index].mean())
+    for index in np.unique(target_labels):
+        per_class[index] = np.exp(divergences[target_labels == index].mean())
     return ClassifierScore(float(overall), per_class)

@@ -150,7 +150,7 @@ class CopyingTest:
 
 def copying_test(
     samples: Float64Array,
-    asked: npt.NDArray[np.int64],
+    target_labels: npt.NDArray[np.int64],
     held_out: Float64Array,
     labels: npt.NDArray[np.int64],
     classes: int,
@@ -165,7 +165,7 @@ def copying_test(
 
     Args:
         samples: (N,), distance of each sample to its nearest training image.
-        asked: (N,), its class.
+        target_labels: (N,), its class.
         held_out: (M,), distance of each held-out image to its nearest training image.
         labels: (M,), its class.
         classes: K.
@@ -174,7 +174,7 @@ def copying_test(
     z = np.full(classes, np.nan)
     weight = np.zeros(classes)
     for index in range(classes):
-        of_samples, of_held_out = samples[asked == index], held_out[labels == index]
+        of_samples, of_held_out = samples[target_labels == index], held_out[labels == index]
         if min(len(of_samples), len(of_held_out)) >= fewest:
             z[index] = rank_sum_z(of_samples, of_held_out)
             weight[index] = len(of_held_out)

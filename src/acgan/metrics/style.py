@@ -17,7 +17,7 @@ SMALLEST_SEEDS = 10
 
 @final
 @dataclass(frozen=True, eq=False)
-class StyleKept:
+class StyleConsistency:
     """How much two classes agree about one seed, statistic by statistic.
 
     Attributes:
@@ -62,7 +62,7 @@ def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]
     return ("brightness", "contrast", "slant"), np.stack([brightness, contrast, _slant(luma)], 1)
 
 
-def style_kept(images: UInt8Array, *, seed: int) -> StyleKept:
+def style_consistency(images: UInt8Array, *, seed: int) -> StyleConsistency:
     """How far the seed alone decides an image's style, whatever its class.
 
     Each statistic is standardized within its class, which takes out what the class decides; then
@@ -92,7 +92,7 @@ def style_kept(images: UInt8Array, *, seed: int) -> StyleKept:
             found[index] = _mean_correlation(scores)
             chance = [_mean_correlation(random.permuted(scores, axis=0)) for _ in range(_SHUFFLES)]
             shuffled[index] = np.quantile(chance, 0.95)
-    return StyleKept(names, found, shuffled)
+    return StyleConsistency(names, found, shuffled)
 
 
 def _mean_correlation(scores: Float64Array) -> float:

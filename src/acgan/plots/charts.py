@@ -59,7 +59,7 @@ def paper(
             canvas.print_figure(buffer, format="png", metadata={"Software": None})
 
 
-_FLOOR_COLOR = "#222222"
+_BASELINE_COLOR = "#222222"
 _WIDTH = 7.2  # inches
 _LEGEND_POINTS = 9.5
 _DPI = 150  # 1080 pixels, for screens with small pixels
@@ -73,8 +73,8 @@ def class_bars(
     series: Mapping[str, Values],
     *,
     axis: str,
-    floor: Values = (),
-    floor_name: str = "real against real",
+    baseline: Values = (),
+    baseline_name: str = "real against real",
     mark: float | None = None,
     log: bool = False,
 ) -> bytes:
@@ -84,8 +84,8 @@ def class_bars(
         classes: names of the classes, from the top down.
         series: by name, one value a class.
         axis: what the bars measure, with its unit.
-        floor: one value a class, drawn as a black tick across the class's bars.
-        floor_name: its name in the legend.
+        baseline: one value a class, drawn as a black tick across the class's bars.
+        baseline_name: its name in the legend.
         mark: a value worth a thin vertical line (1 for a ratio), or None.
         log: a logarithmic axis; values of 0 and below are left out there.
     """
@@ -104,10 +104,12 @@ def class_bars(
                 axes.plot(lengths, places + offset, "o", color=color, markersize=7, label=name)
             else:
                 axes.barh(places + offset, lengths, thickness * 0.92, color=color, label=name)
-        if len(floor):
+        if len(baseline):
             # Shorter than the pitch, so that the ticks of neighbors stay apart.
             ends = places - 0.42, places + 0.42
-            axes.vlines(_numbers(floor, positive=log), *ends, _FLOOR_COLOR, lw=2, label=floor_name)
+            axes.vlines(
+                _numbers(baseline, positive=log), *ends, _BASELINE_COLOR, lw=2, label=baseline_name
+            )
         if mark is not None:
             axes.axvline(mark, color="#7F7F7F", linewidth=1, linestyle=(0, (4, 3)))
         if log:
@@ -117,7 +119,7 @@ def class_bars(
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(axis)
         axes.grid(visible=True, axis="x", color="#E4E4E4", linewidth=0.8)
-        _legend(axes, len(series) + bool(len(floor)))
+        _legend(axes, len(series) + bool(len(baseline)))
     return buffer.getvalue()
 
 

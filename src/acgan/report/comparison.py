@@ -10,7 +10,7 @@ from typing import Any, final
 
 from acgan.report.files import NamedReport
 from acgan.report.report import fact, words
-from acgan.report.section import Aim, Figure
+from acgan.report.section import Aim, Metric
 
 _SHOWN_OF_FACT = 48
 _UNSET = "not stated"
@@ -26,7 +26,7 @@ class MetricRow:
         name: of the figure.
         section: title of its chapter.
         aim: which way is better.
-        figures: one a report, None where the report lacks it.
+        metrics: one a report, None where the report lacks it.
         protocols: of these figures, likewise.
         conflict: why the values cannot be held against each other; empty where they can.
         clear_best: index of the report whose 95 % interval lies apart from all others on the
@@ -37,7 +37,7 @@ class MetricRow:
     name: str
     section: str
     aim: Aim
-    figures: tuple[Figure | None, ...]
+    metrics: tuple[Metric | None, ...]
     protocols: tuple[Mapping[str, Any] | None, ...]
     conflict: str
     clear_best: int | None
@@ -45,7 +45,7 @@ class MetricRow:
     @property
     def values(self) -> tuple[float | None, ...]:
         """One a report."""
-        return tuple(each.value if each else None for each in self.figures)
+        return tuple(each.value if each else None for each in self.metrics)
 
 
 @final
@@ -91,34 +91,34 @@ def compare(reports: Sequence[NamedReport]) -> ReportComparison:
 
 
 def _rows(reports: Sequence[NamedReport]) -> Iterator[MetricRow]:
-    found: dict[str, dict[int, tuple[Figure, Mapping[str, Any]]]] = {}
+    found: dict[str, dict[int, tuple[Metric, Mapping[str, Any]]]] = {}
     titles: dict[str, str] = {}
     for position, report in enumerate(reports):
         for section in report.record.sections:
-            for figure in section.figures:
-                protocol = section.protocols[figure.protocol]
-                found.setdefault(figure.key, {})[position] = (figure, protocol)
-                titles.setdefault(figure.key, section.title)
+            for metric in section.metrics:
+                protocol = section.protocols[metric.protocol]
+                found.setdefault(metric.key, {})[position] = (metric, protocol)
+                titles.setdefault(metric.key, section.title)
     for key, entries in found.items():
         if len(entries) < 2:
             continue
         first = next(iter(entries.values()))[0]
-        figures, protocols = zip(
+        metrics, protocols = zip(
             *(entries.get(position, (None, None)) for position in range(len(reports))), strict=True
         )
-        conflict = _conflict(figures, protocols)
-        best = None if conflict else _clear_best(figures, first.aim)
-        yield MetricRow(key, first.name, titles[key], first.aim, figures, protocols, conflict, best)
+        conflict = _conflict(metrics, protocols)
+        best = None if conflict else _clear_best(metrics, first.aim)
+        yield MetricRow(key, first.name, titles[key], first.aim, metrics, protocols, conflict, best)
 
 
 def _conflict(
-    figures: Sequence[Figure | None], protocols: Sequence[Mapping[str, Any] | None]
+    metrics: Sequence[Metric | None], protocols: Sequence[Mapping[str, Any] | None]
 ) -> str:
     """What differs between the protocols of values, in words; empty where nothing of matter."""
     stated: list[dict[str, Any]] = [
-        {"measure": figure.name, **{k: v for k, v in protocol.items() if _matters(k)}}
-        for figure, protocol in zip(figures, protocols, strict=True)
-        if figure is not None and protocol is not None and figure.value is not None
+        {"measure": metric.name, **{k: v for k, v in protocol.items() if _matters(k)}}
+        for metric, protocol in zip(metrics, protocols, strict=True)
+        if metric is not None and protocol is not None and metric.value is not None
     ]
     keys = dict.fromkeys(key for protocol in stated for key in protocol)
     if any(each.get("samples_per_class", ()) is None for each in stated):
@@ -149,7 +149,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _SHOWN_OF_FACT else f"{text[: _SHOWN_OF_FACT - 1]}…"
 
 
-def _clear_best(figures: Sequence[Figure | None], aim: Aim) -> int | None:
+def _clear_best(metrics: Sequence[Metric | None], aim: Aim) -> int | None:
     """The one whose interval lies wholly on the better side of all others' intervals."""
     if aim not in ("low", "high"):
         return None
@@ -160,10 +160,10 @@ def _clear_best(figures: Sequence[Figure | None], aim: Aim) -> int | None:
         else each.interval
         if aim == "low"
         else (-each.interval[1], -each.interval[0])
-        for each in figures
+        for each in metrics
     ]
     known = [each for each in ends if each is not None]
-    valued = sum(each is not None and each.value is not None for each in figures)
+    valued = sum(each is not None and each.value is not None for each in metrics)
     if len(known) < 2 or len(known) < valued:
         return None
     best = min(known, key=lambda pair: pair[1])
@@ -189,8 +189,8 @@ def _groups(reports: Sequence[NamedReport], rows: Sequence[MetricRow]) -> Iterat
 
 def _group_name(reports: Sequence[NamedReport], members: Sequence[int]) -> str:
     record = reports[members[0]].record
-    seen = record.origin.get("images_seen")
-    after = f" after {seen:,} images" if isinstance(seen, int) else ""
+    predicted = record.origin.get("images_seen")
+    after = f" after {predicted:,} images" if isinstance(predicted, int) else ""
     recipe = record.origin.get("recipe")
     by = f"{recipe} on " if recipe else ""
     return f"{by}{record.data}{after}, {len(members)} seeds"
@@ -201,7 +201,7 @@ def _spreads(rows: Sequence[MetricRow], members: Sequence[int]) -> dict[str, Spr
     for row in rows:
         values = [value for i in members if (value := row.values[i]) is not None]
         # Others may conflict with these; what counts here is whether these agree.
-        conflict = _conflict([row.figures[i] for i in members], [row.protocols[i] for i in members])
+        conflict = _conflict([row.metrics[i] for i in members], [row.protocols[i] for i in members])
         if len(values) >= 2 and not conflict:
             mean, deviation = statistics.fmean(values), statistics.stdev(values)
             spreads[row.key] = Spread(mean, deviation, len(values))

@@ -20,10 +20,12 @@ def footnotes(rows: Sequence[MetricRow]) -> dict[str, int]:
     return {reason: position for position, reason in enumerate(reasons, start=1)}
 
 
-def common_floor(row: MetricRow) -> float | None:
+def common_baseline(row: MetricRow) -> float | None:
     """The floor that all values of a row share; None where they do not, or have none."""
-    floors = {each.floor for each in row.figures if each is not None and each.value is not None}
-    return next(iter(floors)) if len(floors) == 1 and not row.conflict else None
+    frechet_ratio = {
+        each.baseline for each in row.metrics if each is not None and each.value is not None
+    }
+    return next(iter(frechet_ratio)) if len(frechet_ratio) == 1 and not row.conflict else None
 
 
 def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
@@ -54,10 +56,10 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
                 "name": row.name,
                 "aim": row.aim,
                 "values": [
-                    {"value": each.value, "interval": each.interval, "floor": each.floor}
+                    {"value": each.value, "interval": each.interval, "floor": each.baseline}
                     if each
                     else None
-                    for each in row.figures
+                    for each in row.metrics
                 ],
                 "not_comparable": row.conflict or None,
                 "clear_best": None
@@ -152,27 +154,27 @@ def _findings(report: NamedReport) -> list[Finding]:
 def _sections(rows: Sequence[MetricRow], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
     for title in dict.fromkeys(row.section for row in rows):
         chosen = [row for row in rows if row.section == title]
-        yield {"title": title, "rows": [_figure_row(row, numbers) for row in chosen]}
+        yield {"title": title, "rows": [_metric_row(row, numbers) for row in chosen]}
 
 
-def _figure_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
-    floor = common_floor(row)
+def _metric_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
+    baseline = common_baseline(row)
     cells = [
         {
             "value": number(each.value if each else None),
             "interval": interval(each.interval) if each else "",
-            "floor": number(each.floor)
-            if each and floor is None and each.floor is not None
+            "floor": number(each.baseline)
+            if each and baseline is None and each.baseline is not None
             else "",
             "best": position == row.clear_best,
         }
-        for position, each in enumerate(row.figures)
+        for position, each in enumerate(row.metrics)
     ]
     return {
         "name": row.name,
         "aim": AIMS[row.aim],
         "footnote": numbers.get(row.conflict),
-        "floor": "" if floor is None else number(floor),
+        "floor": "" if baseline is None else number(baseline),
         "cells": cells,
     }
 
@@ -185,11 +187,11 @@ def _class_tables(
     if any(report.record.classes != classes for report in comparison.reports):
         return
     for row in comparison.rows:
-        values = [each.per_class for each in row.figures if each is not None and each.per_class]
+        values = [each.per_class for each in row.metrics if each is not None and each.per_class]
         if len(values) < len(comparison.reports):
             continue
-        floors = {each.per_class_floor for each in row.figures if each is not None}
-        shared = next(iter(floors)) if len(floors) == 1 and not row.conflict else ()
+        frechet_ratio = {each.per_class_baseline for each in row.metrics if each is not None}
+        shared = next(iter(frechet_ratio)) if len(frechet_ratio) == 1 and not row.conflict else ()
         columns = [column(each) for each in (*values, *([shared] if shared else []))]
         yield {
             "title": row.name,

@@ -27,7 +27,7 @@ from acgan.report.report import (
     words,
 )
 from acgan.report.section import Finding, Picture, Section
-from acgan.report.tables import class_tables, figure_rows, table_rows
+from acgan.report.tables import class_tables, metric_rows, table_rows
 
 # Not allowed in HTML, or (half of a pair of surrogates, from a folder's name) not in UTF-8.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -114,14 +114,14 @@ def report_html(report: Report) -> str:
     """
     level, sentence = verdict({finding.level for _, finding in report.findings()})
     heading, known = _HELD_OUT[report.held_out]
-    figures = [figure for section in report.sections for figure in section.figures]
+    metrics = [metric for section in report.sections for metric in section.metrics]
     return render(
         "report.html",
         name=report.name,
         facts=list(_facts(report)),
         verdict={"level": level, "words": sentence},
         findings=[_finding(section, each) for section, each in report.findings()],
-        panel=headline(figures, report.classes),
+        panel=headline(metrics, report.classes),
         held_out={"heading": heading, "sentence": known},
         overview=_picture(report.overview, "overview") if report.overview else None,
         sections=[_section(section, report) for section in report.sections],
@@ -191,7 +191,7 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
         "short_title": _short_title(section),
         "explanation": section.explanation,
         "findings": [_finding(section, each) for each in ordered],
-        "figures": figure_rows(section, f"{anchor}-protocol"),
+        "figures": metric_rows(section, f"{anchor}-protocol"),
         "class_tables": class_tables(section, report.classes),
         "blocks": [
             _picture(block, f"{anchor}-picture-{position}")
@@ -203,7 +203,7 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
         "protocols": [
             {
                 "anchor": f"{anchor}-protocol-{index}",
-                "title": "; ".join(f.name for f in section.figures if f.protocol == key) or key,
+                "title": "; ".join(f.name for f in section.metrics if f.protocol == key) or key,
                 "facts": [(words(name), fact(value, full=True)) for name, value in values.items()],
             }
             for index, (key, values) in enumerate(section.protocols.items())

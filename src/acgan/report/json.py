@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from acgan.errors import DataError
 from acgan.report.report import Level, Report, verdict
-from acgan.report.section import Figure, Finding, Picture, Section, Table
+from acgan.report.section import Finding, Metric, Picture, Section, Table
 
 FORMAT = 1
 KIND = "acgan evaluation"
@@ -35,7 +35,7 @@ class SectionRecord(_Record):
 
     key: str
     title: str
-    figures: tuple[Figure, ...]
+    metrics: tuple[Metric, ...]
     findings: tuple[Finding, ...]
     protocols: dict[str, dict[str, Any]]
     notes: tuple[str, ...]
@@ -128,11 +128,11 @@ def read_report(path: Path) -> ReportRecord:
 
 def _check_shapes(record: ReportRecord, path: Path, again: str) -> None:
     for section in record.sections:
-        for figure in section.figures:
-            lengths = {len(figure.per_class), len(figure.per_class_floor)}
-            if not lengths <= {0, len(record.classes)} or figure.protocol not in section.protocols:
+        for metric in section.metrics:
+            lengths = {len(metric.per_class), len(metric.per_class_baseline)}
+            if not lengths <= {0, len(record.classes)} or metric.protocol not in section.protocols:
                 raise DataError(
-                    f"{path} is damaged: {figure.key} does not fit its classes and protocols; "
+                    f"{path} is damaged: {metric.key} does not fit its classes and protocols; "
                     f"{again}"
                 )
 
@@ -141,7 +141,7 @@ def _section(section: Section) -> dict[str, Any]:
     return {
         "key": section.key,
         "title": section.title,
-        "figures": [asdict(figure) for figure in section.figures],
+        "figures": [asdict(metric) for metric in section.metrics],
         "findings": [asdict(finding) for finding in section.findings],
         "tables": [asdict(block) for block in section.blocks if isinstance(block, Table)],
         "pictures": [

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal, final
 
-from acgan.report.section import Aim, Figure, Finding, Picture, Section, worst_class
+from acgan.report.section import Aim, Finding, Metric, Picture, Section, worst_class
 
 DASH = "–"
 AIMS: dict[Aim, tuple[str, str]] = {
@@ -101,15 +101,15 @@ def mean_and_spread(mean: float, deviation: float) -> str:
     return f"{_signed(f'{mean:,.{decimals}f}')} ± {deviation:,.{decimals}f}"
 
 
-def frechet_ratio(value: float | None, floor: float | None) -> str:
+def frechet_ratio(value: float | None, baseline: float | None) -> str:
     """How many floors a distance is high; empty where that means nothing.
 
     >>> frechet_ratio(0.175, 0.031), frechet_ratio(0.2, 0.0)
     ('5.6 × floor', '')
     """
-    if value is None or floor is None or floor <= 0 or not math.isfinite(value / floor):
+    if value is None or baseline is None or baseline <= 0 or not math.isfinite(value / baseline):
         return ""
-    times = value / floor
+    times = value / baseline
     return f"{times:,.1f} × floor" if times < 100 else f"{times:,.0f} × floor"
 
 
@@ -204,16 +204,16 @@ class Report:
     date: str = ""
 
     def __post_init__(self) -> None:
-        keys = [figure.key for section in self.sections for figure in section.figures]
+        keys = [metric.key for section in self.sections for metric in section.metrics]
         if len(set(keys)) < len(keys):
             raise ValueError(f"figures must differ in their keys: {sorted(keys)}")
         for section in self.sections:
-            for figure in section.figures:
-                lengths = {len(figure.per_class), len(figure.per_class_floor)}
+            for metric in section.metrics:
+                lengths = {len(metric.per_class), len(metric.per_class_baseline)}
                 if not lengths <= {0, len(self.classes)}:
-                    raise ValueError(f"{figure.key} must have a value for every class, or none")
-                if figure.protocol not in section.protocols:
-                    raise ValueError(f"{figure.key} names a protocol that its section lacks")
+                    raise ValueError(f"{metric.key} must have a value for every class, or none")
+                if metric.protocol not in section.protocols:
+                    raise ValueError(f"{metric.key} names a protocol that its section lacks")
 
     def findings(self) -> tuple[tuple[Section, Finding], ...]:
         """All findings with their sections: faults first, then warnings, then what is good."""
@@ -261,33 +261,33 @@ _HEADLINE = {
 """The figures by key, and what a person would call them."""
 
 
-def headline(figures: Iterable[Figure], classes: Sequence[str]) -> tuple[Card, ...]:
+def headline(metrics: Iterable[Metric], classes: Sequence[str]) -> tuple[Card, ...]:
     """The cards of the panel, for the figures that have a value."""
-    by_key = {figure.key: figure for figure in figures if figure.value is not None}
+    by_key = {metric.key: metric for metric in metrics if metric.value is not None}
     return tuple(
         _card(label, by_key[key], classes) for key, label in _HEADLINE.items() if key in by_key
     )
 
 
-def _card(label: str, figure: Figure, classes: Sequence[str]) -> Card:
-    times = frechet_ratio(figure.value, figure.floor) if figure.key == _DISTANCE else ""
-    name = figure.name.removeprefix(label)
-    details = [name if name == figure.name else name.strip(" ()")]
+def _card(label: str, metric: Metric, classes: Sequence[str]) -> Card:
+    times = frechet_ratio(metric.value, metric.baseline) if metric.key == _DISTANCE else ""
+    name = metric.name.removeprefix(label)
+    details = [name if name == metric.name else name.strip(" ()")]
     if times:
-        details.append(f"{number(figure.value)}, floor {number(figure.floor)}")
-    elif figure.floor is not None:
-        details.append(f"real images {number(figure.floor)}")
-    elif figure.key == _CLASS_HEAD:
-        details.append(figure.note)  # the judge's share and how many labels it took
-    elif figure.interval:
-        details.append(interval(figure.interval))
-    worst = worst_class(figure)
+        details.append(f"{number(metric.value)}, floor {number(metric.baseline)}")
+    elif metric.baseline is not None:
+        details.append(f"real images {number(metric.baseline)}")
+    elif metric.key == _CLASS_HEAD:
+        details.append(metric.note)  # the judge's share and how many labels it took
+    elif metric.interval:
+        details.append(interval(metric.interval))
+    worst = worst_class(metric)
     if worst is not None:
-        details.append(f"worst class {classes[worst]}: {number(figure.per_class[worst])}")
-    elif figure.key == _ACCURACY:
-        known = [(v, i) for i, v in enumerate(figure.per_class) if v is not None]
+        details.append(f"worst class {classes[worst]}: {number(metric.per_class[worst])}")
+    elif metric.key == _ACCURACY:
+        known = [(v, i) for i, v in enumerate(metric.per_class) if v is not None]
         details += [f"lowest class {classes[i]}: {number(v)}" for v, i in sorted(known)[:1]]
-    return Card(label, times or number(figure.value), "; ".join(details))
+    return Card(label, times or number(metric.value), "; ".join(details))
 
 
 _WIDTH = 100
@@ -298,9 +298,9 @@ def report_text(report: Report) -> str:
     """The verdict, the figures of the panel, and every finding with its level."""
     findings = report.findings()
     _, words = verdict({finding.level for _, finding in findings})
-    figures = chain.from_iterable(section.figures for section in report.sections)
+    metrics = chain.from_iterable(section.metrics for section in report.sections)
     cards = [
-        f"{card.label}: {card.value} ({card.detail})" for card in headline(figures, report.classes)
+        f"{card.label}: {card.value} ({card.detail})" for card in headline(metrics, report.classes)
     ]
     said = [f"{_MARKS[finding.level]}: {finding.sentence}" for _, finding in findings]
     return "\n".join([f"{report.name}: {words}.", *map(_wrapped, [*cards, *said])])

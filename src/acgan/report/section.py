@@ -18,7 +18,7 @@ Aim = Literal["low", "high", "one", "floor"]
 
 @final
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One measured figure, overall and per class.
 
     Attributes:
@@ -27,11 +27,11 @@ class Figure:
         value: over all samples; None where it cannot be given, and ``note`` says why.
         aim: which way is better.
         protocol: key of its protocol in `Section.protocols`.
-        floor: the same measure of real images against real images; None where there is none.
+        baseline: the same measure of real images against real images; None where there is none.
         interval: lower and upper end of its 95 % interval, where there is one.
         per_class: one value a class in label order, None where it cannot be given; empty where
             the measure has no such thing.
-        per_class_floor: likewise for the floor.
+        per_class_baseline: likewise for the floor.
         note: what a reader of this figure needs to know, a sentence; empty for nothing.
     """
 
@@ -40,10 +40,10 @@ class Figure:
     value: float | None
     aim: Aim
     protocol: str
-    floor: float | None = None
+    baseline: float | None = None
     interval: tuple[float, float] | None = None
     per_class: tuple[float | None, ...] = ()
-    per_class_floor: tuple[float | None, ...] = ()
+    per_class_baseline: tuple[float | None, ...] = ()
     note: str = ""
 
 
@@ -110,7 +110,7 @@ class Section:
         title: its heading.
         explanation: paragraphs for a person who has not met these measures: what each is, which
             way is better, its source, and what it cannot tell.
-        figures: in reading order.
+        metrics: in reading order.
         blocks: tables and pictures in reading order.
         findings: what the figures say in words, most serious first.
         protocols: by key, everything needed to make the figure again: extractor, its weights'
@@ -121,7 +121,7 @@ class Section:
     key: str
     title: str
     explanation: tuple[str, ...]
-    figures: tuple[Figure, ...] = ()
+    metrics: tuple[Metric, ...] = ()
     blocks: tuple[Table | Picture, ...] = ()
     findings: tuple[Finding, ...] = ()
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -133,7 +133,7 @@ def defined(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def class_ranks(figure: Figure) -> dict[int, float]:
+def class_ranks(metric: Metric) -> dict[int, float]:
     """How bad each class is, by its index; higher is worse. Classes without a value are left out.
 
     Where low is better, distances are taken in floors, because a class whose real images vary
@@ -142,28 +142,30 @@ def class_ranks(figure: Figure) -> dict[int, float]:
     Nothing is ranked where the aim is the floor itself: too few near copies are no fault, too many
     are, and the aim alone does not tell which of the sides is the bad one.
     """
-    floors = [
-        floor if floor is not None and math.isfinite(floor) else None
-        for floor in figure.per_class_floor or (None,) * len(figure.per_class)
+    baselines = [
+        baseline if baseline is not None and math.isfinite(baseline) else None
+        for baseline in metric.per_class_baseline or (None,) * len(metric.per_class)
     ]
-    frechet_ratio = all(floor is not None and floor > 0 for floor in floors)
+    relative = all(baseline is not None and baseline > 0 for baseline in baselines)
     ranks = {}
-    for index, (value, floor) in enumerate(zip(figure.per_class, floors, strict=True)):
+    for index, (value, baseline) in enumerate(zip(metric.per_class, baselines, strict=True)):
         if value is None or not math.isfinite(value):
             continue
-        match figure.aim:
+        match metric.aim:
             case "low":
-                ranks[index] = value / floor if frechet_ratio and floor else value - (floor or 0.0)
+                ranks[index] = (
+                    value / baseline if relative and baseline else value - (baseline or 0.0)
+                )
             case "high":
-                ranks[index] = (floor or 0.0) - value
+                ranks[index] = (baseline or 0.0) - value
             case "one":
                 ranks[index] = abs(math.log(value)) if value > 0 else math.inf
     return ranks
 
 
-def worst_class(figure: Figure) -> int | None:
+def worst_class(metric: Metric) -> int | None:
     """Index of the worst class; None where there are no values or all are equally good."""
-    ranks = class_ranks(figure)
+    ranks = class_ranks(metric)
     if len(set(ranks.values())) < 2:
         return None
     return max(ranks, key=lambda index: (ranks[index], -index))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 from acgan.report.report import AIMS, column, frechet_ratio, interval, number
-from acgan.report.section import Figure, Section, Table, class_ranks, worst_class
+from acgan.report.section import Metric, Section, Table, class_ranks, worst_class
 
 _FOLD_FROM = 30  # classes from which a table of them is folded away
 _WIDEST = 6  # figures that one table of classes may have
@@ -18,12 +18,12 @@ _HEAT = 0.7  # opacity of a full cell, at which text is still legible in both co
 _HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
 
 
-def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
+def metric_rows(section: Section, anchor: str) -> dict[str, Any]:
     """The figure table of a section; ``anchor`` begins the addresses of its protocols."""
-    figures = section.figures
+    metrics = section.metrics
     return {
-        "has_interval": any(each.interval for each in figures),
-        "has_floor": any(each.floor is not None for each in figures),
+        "has_interval": any(each.interval for each in metrics),
+        "has_floor": any(each.baseline is not None for each in metrics),
         "rows": [
             {
                 "name": each.name,
@@ -31,24 +31,24 @@ def figure_rows(section: Section, anchor: str) -> dict[str, Any]:
                 "protocol": f"{anchor}-{list(section.protocols).index(each.protocol)}",
                 "value": None if each.value is None else number(each.value),
                 "interval": interval(each.interval),
-                "floor": "" if each.floor is None else number(each.floor),
-                "frechet_ratio": frechet_ratio(each.value, each.floor)
+                "floor": "" if each.baseline is None else number(each.baseline),
+                "frechet_ratio": frechet_ratio(each.value, each.baseline)
                 if _frechet_ratio(each)
                 else "",
                 "aim_sign": AIMS[each.aim][0],
                 "aim_words": AIMS[each.aim][1],
             }
-            for each in figures
+            for each in metrics
         ],
     }
 
 
-def _frechet_ratio(figure: Figure) -> bool:
+def _frechet_ratio(metric: Metric) -> bool:
     """Whether a figure is a distance whose floor is a yardstick.
 
     That of an unbiased estimate, as KID is, is noise around 0.
     """
-    return figure.aim == "low" and ".kid." not in figure.key
+    return metric.aim == "low" and ".kid." not in metric.key
 
 
 def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:
@@ -56,30 +56,30 @@ def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any
 
     That is the extractor, in brackets.
     """
-    figures = [figure for figure in section.figures if figure.per_class]
-    groups: dict[str, list[Figure]] = {}
-    for figure in figures:
-        ending = _ENDING.search(figure.name) if len(figures) > _WIDEST else None
-        groups.setdefault(ending[0] if ending else "", []).append(figure)
+    metrics = [metric for metric in section.metrics if metric.per_class]
+    groups: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        ending = _ENDING.search(metric.name) if len(metrics) > _WIDEST else None
+        groups.setdefault(ending[0] if ending else "", []).append(metric)
     return [_class_table(ending, group, classes) for ending, group in groups.items()]
 
 
-def _class_table(ending: str, figures: Sequence[Figure], classes: Sequence[str]) -> dict[str, Any]:
-    columns = [_class_column(figure) for figure in figures]
-    has_worst = any(worst_class(figure) is not None for figure in figures)
+def _class_table(ending: str, metrics: Sequence[Metric], classes: Sequence[str]) -> dict[str, Any]:
+    columns = [_class_column(metric) for metric in metrics]
+    has_worst = any(worst_class(metric) is not None for metric in metrics)
     return {
         "title": f"Class by class{ending}",
         "folded": len(classes) >= _FOLD_FROM,
         "has_worst": has_worst,
-        "worst": _worst_of_many(figures[0], classes) if len(classes) >= _FOLD_FROM else "",
+        "worst": _worst_of_many(metrics[0], classes) if len(classes) >= _FOLD_FROM else "",
         "columns": [
             {
-                "name": figure.name.removesuffix(ending),
-                "has_floor": bool(figure.per_class_floor),
-                "aim_sign": AIMS[figure.aim][0],
-                "aim_words": AIMS[figure.aim][1],
+                "name": metric.name.removesuffix(ending),
+                "has_floor": bool(metric.per_class_baseline),
+                "aim_sign": AIMS[metric.aim][0],
+                "aim_words": AIMS[metric.aim][1],
             }
-            for figure in figures
+            for metric in metrics
         ],
         "rows": [
             {"name": name, "cells": cells} for name, *cells in zip(classes, *columns, strict=True)
@@ -87,29 +87,29 @@ def _class_table(ending: str, figures: Sequence[Figure], classes: Sequence[str])
     }
 
 
-def _class_column(figure: Figure) -> list[dict[str, Any]]:
+def _class_column(metric: Metric) -> list[dict[str, Any]]:
     """The cells of a figure, from the first class to the last."""
-    count, worst = len(figure.per_class), worst_class(figure)
-    floors = figure.per_class_floor
-    texts = column((*figure.per_class, *floors))
+    count, worst = len(metric.per_class), worst_class(metric)
+    frechet_ratio = metric.per_class_baseline
+    texts = column((*metric.per_class, *frechet_ratio))
     return [
         {
             "value": texts[index],
-            "is_known": _is_finite(figure.per_class[index]),
-            "reason": figure.note or "cannot be given for this class: too few images or no spread",
-            "floor": texts[count + index] if floors else "",
+            "is_known": _is_finite(metric.per_class[index]),
+            "reason": metric.note or "cannot be given for this class: too few images or no spread",
+            "floor": texts[count + index] if frechet_ratio else "",
             "worst": worst == index,
         }
         for index in range(count)
     ]
 
 
-def _worst_of_many(figure: Figure, classes: Sequence[str]) -> str:
+def _worst_of_many(metric: Metric, classes: Sequence[str]) -> str:
     """A sentence that names the worst classes of a figure."""
-    ranks = class_ranks(figure)
+    ranks = class_ranks(metric)
     worst = sorted(ranks, key=lambda index: (-ranks[index], index))[:_WORST_NAMED]
-    named = ", ".join(f"{classes[index]} ({number(figure.per_class[index])})" for index in worst)
-    return f"{figure.name} is worst for {named}." if named else ""
+    named = ", ".join(f"{classes[index]} ({number(metric.per_class[index])})" for index in worst)
+    return f"{metric.name} is worst for {named}." if named else ""
 
 
 def table_rows(block: Table) -> dict[str, Any]:

@@ -90,11 +90,11 @@ def fit_arm(
     fit = config.fit_of(augmented=augmented).model_copy(update={"batch_size": batch_size})
     steps, last = 0, 0.0
 
-    def told(seen: int, total: int, loss: float) -> None:
+    def told(predicted: int, total: int, loss: float) -> None:
         nonlocal steps, last
         steps, last = steps + 1, loss
         if progress is not None:
-            progress(seen, total, loss)
+            progress(predicted, total, loss)
 
     fit_classifier(network, images, fit, seed=seed, progress=told)
     confusion = class_agreement(_logits(network, tested_on), tested_on.labels).confusion

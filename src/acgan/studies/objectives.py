@@ -57,7 +57,7 @@ def rates_in_turns(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict
     Raises:
         DiskError: the system's folder for temporary files cannot be written.
     """
-    seen: dict[str, list[float]] = {name: [] for name in runs}
+    predicted: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_TURNS):
         for name, config in runs.items():
             execution = choose_execution(config.execution)
@@ -69,8 +69,8 @@ def rates_in_turns(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict
                     loop.train_once()
                     return int(loop.images_seen - before)
 
-                seen[name].append(measure_images_per_second(iterate, _SECONDS))
-    return {name: median(values) for name, values in seen.items()}
+                predicted[name].append(measure_images_per_second(iterate, _SECONDS))
+    return {name: median(values) for name, values in predicted.items()}
 
 
 @final
@@ -210,7 +210,7 @@ def kept_budgets(
         UsageError: the folder holds another comparison.
         DiskError: they cannot be kept.
     """
-    asked = {
+    target_labels = {
         "data": question.data,
         "recipe": question.recipe,
         "images": question.images,
@@ -224,7 +224,7 @@ def kept_budgets(
     path = folder / QUESTION
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if kept is not None:
-        changes = difference(kept["question"], json.loads(json.dumps(asked)))
+        changes = difference(kept["question"], json.loads(json.dumps(target_labels)))
         if changes:
             raise UsageError(
                 f"{folder} holds another comparison ({'; '.join(changes)}); ask the same again, "
@@ -241,7 +241,12 @@ def kept_budgets(
             if question.minutes is None
             else max(1, int(rates[each.name] * 60 * question.minutes))
         )
-    values = {"question": asked, "objectives": objectives, "images": budgets, "rates": rates}
+    values = {
+        "question": target_labels,
+        "objectives": objectives,
+        "images": budgets,
+        "rates": rates,
+    }
     if new:
         with disk_errors(path):
             write_atomic(path, json.dumps(values, indent=2).encode())
@@ -361,20 +366,20 @@ def _judged(
     quality: dict[str, Any]
     if model.conditional:
         samples = model.sample(label="all", count=question.per_class)
-        asked = np.repeat(np.arange(classes, dtype=np.int64), question.per_class)
-        quality = judge_samples(samples, asked, against).to_json()
+        target_labels = np.repeat(np.arange(classes, dtype=np.int64), question.per_class)
+        quality = judge_samples(samples, target_labels, against).to_json()
     else:
         samples = model.sample(count=question.per_class * classes)
         distance = frechet_distance(
             against.reference_classifier.predict(samples).features, against.features
         )
-        quality = {"floors": distance / against.floor}
+        quality = {"floors": distance / against.baseline}
     return ObjectiveRow(
         name=entrant.name,
         seed=seed,
         images=images,
         model=model.record.content_hash,
-        figures={measure: quality.get(measure) for measure in MEASURES},
+        metrics={measure: quality.get(measure) for measure in MEASURES},
         class_accuracy=quality.get("class_accuracy", {}),
         class_frechet=quality.get("class_frechet", {}),
     )
@@ -397,7 +402,7 @@ def _comparison(
         data=splits.name,
         classes=tuple(each.name for each in splits.classes),
         rows={name: some for name, some in rows.items() if some},
-        floor=against.floor,
+        baseline=against.baseline,
         judge_accuracy=against.accuracy[question.part],
         part=question.part,
         per_class=question.per_class,

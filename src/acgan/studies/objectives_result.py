@@ -40,7 +40,7 @@ class ObjectiveRow:
         seed: of the run.
         images: real images that D saw.
         model: content hash of the model that was judged.
-        figures: some of `MEASURES`; None where one is not defined.
+        metrics: some of `MEASURES`; None where one is not defined.
         class_accuracy: the judge's agreement by class.
         class_frechet: the Fréchet distance by class; None where a class has too few images.
     """
@@ -49,7 +49,7 @@ class ObjectiveRow:
     seed: int
     images: int
     model: str
-    figures: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
     class_accuracy: Mapping[str, float | None] = field(default_factory=dict)
     class_frechet: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ class ObjectiveComparison:
         data: name of the data.
         classes: their names.
         rows: by objective, in the order of the table, a row for each seed that is done.
-        floor: Fréchet distance between two real parts.
+        baseline: Fréchet distance between two real parts.
         judge_accuracy: the judge's on the real part that samples are held against.
         part: that part.
         per_class: samples a class.
@@ -81,14 +81,14 @@ class ObjectiveComparison:
     data: str
     classes: tuple[str, ...]
     rows: Mapping[str, tuple[ObjectiveRow, ...]]
-    floor: float
+    baseline: float
     judge_accuracy: float
     part: str
     per_class: int
 
     def values(self, name: str, measure: str) -> list[float]:
         """A measure of an objective, seed by seed; empty where it is not defined."""
-        found = [row.figures.get(measure) for row in self.rows[name]]
+        found = [row.metrics.get(measure) for row in self.rows[name]]
         return [value for value in found if value is not None]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -110,7 +110,7 @@ class ObjectiveComparison:
         return {
             "data": self.data,
             "classes": list(self.classes),
-            "floor": self.floor,
+            "floor": self.baseline,
             "judge_accuracy": self.judge_accuracy,
             "part": self.part,
             "samples_per_class": self.per_class,
@@ -161,8 +161,8 @@ def objectives_picture(comparison: ObjectiveComparison, samples: Mapping[str, Im
     grid = np.asarray(class_grid([samples[name] for name in names], names))
     panels = 1.0 + 0.3 * len(names)
     heights = (panels, _WIDTH * grid.shape[0] / grid.shape[1])
-    with paper((_WIDTH, sum(heights)), dpi=_DPI, font_size=9) as (figure, buffer):
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    with paper((_WIDTH, sum(heights)), dpi=_DPI, font_size=9) as (metric, buffer):
+        above, below = metric.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
         for index, axes in enumerate(above.subplots(1, len(_PANELS), sharey=True)):
             _panel(axes, comparison, _PANELS[index])
         drawn = below.subplots()

@@ -193,8 +193,8 @@ def usefulness(
                 stage = f"seed {seed}, {arm.title}"
                 tell(stage, 100 * len(fitted) // total, 100)
 
-                def told(seen: int, all_images: int, _loss: float, stage: str = stage) -> None:
-                    tell(stage, int(100 * (len(fitted) + seen / all_images) / total), 100)
+                def told(predicted: int, all_images: int, _loss: float, stage: str = stage) -> None:
+                    tell(stage, int(100 * (len(fitted) + predicted / all_images) / total), 100)
 
                 fitted[arm.key, seed] = study.fit(arm, seed, pool, kept, told)
     tell("fits done", 100, 100)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from acgan.plots.charts import COLORS, paper
-from acgan.report.section import Figure, Picture, Section, Table, defined
+from acgan.report.section import Metric, Picture, Section, Table, defined
 from acgan.studies.arms import REAL, REAL_AUGMENTED, SYNTHETIC
 from acgan.studies.usefulness_findings import (
     MEASURE_NAMES,
@@ -54,8 +54,8 @@ def rare_recall_chart(study: Usefulness) -> bytes:
 
 def _chart(study: Usefulness, values: Sequence[Sequence[float]], axis: str) -> bytes:
     height = 1.0 + 0.36 * len(values)
-    with paper((_WIDTH, height), dpi=_DPI, font_size=9.5) as (figure, buffer):
-        axes = figure.subplots()
+    with paper((_WIDTH, height), dpi=_DPI, font_size=9.5) as (metric, buffer):
+        axes = metric.subplots()
         rows = zip(study.results, values, strict=True)
         for place, (result, some) in enumerate(rows):
             _row(axes, place, result, some)
@@ -128,7 +128,7 @@ def usefulness_section(study: Usefulness) -> Section:
         key="usefulness",
         title="Usefulness: what a classifier learns from the samples",
         explanation=EXPLANATION,
-        figures=tuple(_figures(study)),
+        metrics=tuple(_metrics(study)),
         blocks=tuple(_blocks(study)),
         findings=usefulness_findings(study),
         protocols={_PROTOCOL: study.protocol},
@@ -136,14 +136,14 @@ def usefulness_section(study: Usefulness) -> Section:
     )
 
 
-def _figures(study: Usefulness) -> Iterator[Figure]:
+def _metrics(study: Usefulness) -> Iterator[Metric]:
     if SYNTHETIC in study.by_key:
         score = "classification-accuracy-score", "Classification Accuracy Score"
-        yield _figure(study.by_key[SYNTHETIC], *score, study.by_key[REAL])
+        yield _metric(study.by_key[SYNTHETIC], *score, study.by_key[REAL])
     for result in study.results:
         key, title = result.arm.key, result.arm.title
-        yield _figure(result, f"accuracy.{key}", f"accuracy, {title}", None)
-        yield Figure(
+        yield _metric(result, f"accuracy.{key}", f"accuracy, {title}", None)
+        yield Metric(
             key=f"usefulness.macro-f1.{key}",
             name=f"macro-F1, {title}",
             value=float(np.mean(result.macro_f1)),
@@ -153,18 +153,20 @@ def _figures(study: Usefulness) -> Iterator[Figure]:
         )
 
 
-def _figure(result: ArmResult, key: str, name: str, real: ArmResult | None) -> Figure:
+def _metric(result: ArmResult, key: str, name: str, real: ArmResult | None) -> Metric:
     recall = result.recall.mean(axis=0)
-    return Figure(
+    return Metric(
         key=f"usefulness.{key}",
         name=name,
         value=float(np.mean(result.accuracy)),
         aim="high",
         protocol=_PROTOCOL,
         # The "floor" of a score is what real images reach in the samples' place.
-        floor=float(np.mean(real.accuracy)) if real else None,
+        baseline=float(np.mean(real.accuracy)) if real else None,
         per_class=tuple(defined(float(value)) for value in recall),
-        per_class_floor=tuple(defined(float(v)) for v in real.recall.mean(axis=0)) if real else (),
+        per_class_baseline=tuple(defined(float(v)) for v in real.recall.mean(axis=0))
+        if real
+        else (),
         note=_spread_note(result.accuracy),
     )
 

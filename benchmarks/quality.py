@@ -5,7 +5,8 @@ And, of color images, how much the samples' colors vary within a class, over tho
     python benchmarks/quality.py runs/digits --data mnist --data-root ~/data
     python benchmarks/quality.py runs/seed-0 runs/seed-1 runs/seed-2 --data mnist --json out.json
 
-The measures are those of `acgan.evaluation.reference_quality`. The judge is fitted to the real training part
+The measures are those of `acgan.evaluation.reference_quality`. The judge is fitted to the real
+training part
 of --data (minutes the first time, then read from the cache), at the models' own image size. Models
 of the embedded `digits` are measured with `--data mnist`. Take --part validation while choosing a
 recipe. Add --flip for gray pictures of your own of which a mirrored one is of the same class.

@@ -2,7 +2,8 @@
 
     python benchmarks/sampling.py runs/mnist
 
-Bulk is `acgan.sampling.sampler.sample_images`, to uint8 in memory, against the plain loop that anyone would
+Bulk is `acgan.sampling.sampler.sample_images`, to uint8 in memory, against the plain loop that
+anyone would
 write (the generator in evaluation mode, float32, 64 latents of `torch.randn`, the same conversion):
 by turns in one process that keeps its memory, as `acgan sample` does; the first turn of each is not
 counted. Beside the rates by the clock stand those by processor time, which a busy machine disturbs

@@ -107,7 +107,9 @@ class ReferenceClassifierRecord(Config):
 @final
 @dataclass(frozen=True, eq=False)
 class ReferenceClassifier:
-    """A fitted judge, on the CPU; `fit_reference_classifier` makes one, `load_reference_classifier` reads one.
+    """A fitted reference classifier, on the CPU.
+
+    `fit_reference_classifier` fits one, `load_reference_classifier` reads one.
 
     Attributes:
         record: how it came about.

@@ -62,7 +62,8 @@ class DataConfig(Config):
         long_tail: exponential class imbalance; how many times as many images the first class has
             as the last (Cui et al. 2019, section 5).
         labeled_per_class: at most so many training images of each class keep their label; the
-            others are learned from without (`acgan.data.images.DatasetSplits.labeled`). They are those
+            others are learned from without (`acgan.data.images.DatasetSplits.labeled`). They are
+            those
             that ``per_class`` would keep. None = all.
         only_class: names of the classes to keep, in all three parts; empty = all.
         validation_share: share of a source's training images that becomes the validation part,

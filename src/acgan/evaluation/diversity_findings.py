@@ -191,7 +191,8 @@ def _blur(diversity: DiversityMetrics) -> list[Finding]:
         Finding(
             "blurry",
             "warning",
-            f"Blurry: the samples have {diversity.sharpness:.2f} of the fine detail of real images.",
+            f"Blurry: the samples have {diversity.sharpness:.2f} of the fine detail of real "
+            "images.",
         )
     ]
 

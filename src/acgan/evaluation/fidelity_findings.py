@@ -56,7 +56,8 @@ def _overall(classes: Sequence[str], predicted: Measured, *, decisive: bool) -> 
     share, frechet_ratio = max(0.0, distance - baseline) / predicted.spread, distance / baseline
     measure = (
         f"The Fréchet distance to real test images is {distance:.3g} ({predicted.extractor}), "
-        f"{frechet_ratio:.1f} times the floor; what lies above the floor is {share:.1%} of the real "
+        f"{frechet_ratio:.1f} times the floor; what lies above the floor is {share:.1%} of the "
+        f"real "
         "images' own spread"
     )
     if frechet_ratio <= AT_BASELINE:
@@ -107,7 +108,8 @@ def _classes(classes: Sequence[str], predicted: Measured) -> tuple[Finding, ...]
     more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
     sentence = (
         f"Held against real images of their own class, samples of {len(far)} of {len(classes)} "
-        f"classes are far off ({predicted.extractor}): {named}{more}. All samples together are nearer "
+        f"classes are far off ({predicted.extractor}): {named}{more}. All samples together are "
+        f"nearer "
         "than that: these classes are drawn badly, or under another class's name; the chapter on "
         "labels tells which."
     )
@@ -125,7 +127,8 @@ def _realism(predicted: Measured) -> tuple[Finding, ...]:
     if precision.value < UNLIKE * precision.baseline:
         sentence = (
             f"Only {precision.value:.0%} of the samples lie among real images, of real ones "
-            f"{precision.baseline:.0%} do (precision, {predicted.extractor}): many samples look like "
+            f"{precision.baseline:.0%} do (precision, {predicted.extractor}): many samples look "
+            f"like "
             "nothing in the data."
         )
         return (Finding("samples-unlike-real", "warning", sentence),)
@@ -135,7 +138,8 @@ def _realism(predicted: Measured) -> tuple[Finding, ...]:
     ):
         sentence = (
             f"The samples are typical but not varied: {precision.value:.0%} of them lie among real "
-            f"images (real ones: {precision.baseline:.0%}), but only {recall.value:.0%} of the real "
+            f"images (real ones: {precision.baseline:.0%}), but only {recall.value:.0%} of the "
+            f"real "
             f"images lie among samples (real ones: {recall.baseline:.0%}; precision and recall, "
             f"{predicted.extractor})."
         )

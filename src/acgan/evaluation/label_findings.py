@@ -207,7 +207,8 @@ def _resolution_unused(
         Finding(
             "resolution-unused",
             "warning",
-            f"The fine detail of the samples says nothing of their class to {label_classifier}: at half "
+            f"The fine detail of the samples says nothing of their class to {label_classifier}: at "
+            f"half "
             f"the side it reads {half:.1%} of them right, in full {full:.1%}, while "
             f"real images fall from {real_full:.1%} to {real_half:.1%}.",
         )

@@ -69,8 +69,10 @@ def origin_notes(
     else:
         accuracy = reference_classifier.record.accuracies[splits.test.content_hash]
         notes = [
-            f"The judge was fitted to the {reference_classifier.record.train_images:,} training images of "
-            f"{splits.name} and is right on {accuracy:.2%} of its {len(splits.test):,} test images; "
+            f"The judge was fitted to the {reference_classifier.record.train_images:,} training "
+            f"images of "
+            f"{splits.name} and is right on {accuracy:.2%} of its {len(splits.test):,} test "
+            f"images; "
             "a figure made with it can be no surer than that."
         ]
     if model is not None and (labeled := model.split["train"].get("labeled")):

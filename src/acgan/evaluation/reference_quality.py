@@ -156,7 +156,8 @@ def _frechet(samples: Float32Array, real: Float32Array) -> float:
 def _protocol(target_labels: list[int], against: Reference) -> dict[str, Any]:
     reference_classifier = against.reference_classifier
     return {
-        "extractor": f"judge, {reference_classifier.network.head.in_features} pooled penultimate features",
+        "extractor": f"judge, {reference_classifier.network.head.in_features} pooled "
+        "penultimate features",
         "samples": sum(target_labels),
         "samples_per_class": target_labels,
         "reference": against.part,
@@ -184,7 +185,8 @@ def _notes(samples: int, ratios: list[float], against: Reference) -> list[str]:
         )
     if against.baseline_count < SMALLEST_COUNT:
         notes.append(
-            f"no floor: {against.baseline_count} images on a side, it takes at least {SMALLEST_COUNT}"
+            f"no floor: {against.baseline_count} images on a side, it takes at least "
+            f"{SMALLEST_COUNT}"
         )
     undefined = [
         each.name

@@ -148,7 +148,8 @@ def load_sample_folder(
     found, shape = source.everything, source.everything.shape
     if shape != splits.shape:
         raise DataError(
-            f"the pictures in {folder} are of {shape}, {splits.name} holds images of {splits.shape} "
+            f"the pictures in {folder} are of {shape}, {splits.name} holds images of "
+            f"{splits.shape} "
             "(height×width×channels); give data of the pictures' size (--image-size) and color"
         )
     origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}

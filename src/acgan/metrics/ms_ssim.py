@@ -46,7 +46,8 @@ def ssim_scales(height: int, width: int) -> SsimScales:
     """As many of the five scales as leave the smallest no narrower than the window of 11 pixels.
 
     From 161 pixels on these are all five, with the published weights; below, those of the finest,
-    with their weights brought to the sum 1. UInt8Array below 11 pixels have one scale and the widest
+    with their weights brought to the sum 1. UInt8Array below 11 pixels have one scale and the
+    widest
     odd window that fits. Figures of different scales do not compare.
     """
     side = min(height, width)

@@ -192,7 +192,8 @@ class Model:
             label: see `class_indices`; by default one class after the other.
             count: images of each class.
             seed: the first seed.
-            truncation: below about 2 more typical and less varied; see `acgan.sampling.sampler.latents`.
+            truncation: below about 2 more typical and less varied; see
+            `acgan.sampling.sampler.latents`.
             precision: by default bf16 where the processor is fast in it; ``fp32`` for the closest
                 agreement between machines; see `sampling_precision`.
 
@@ -213,7 +214,7 @@ class Model:
         return sample_images(self.generator, labels, wanted, truncation, precision=precision)
 
     def sampling_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
-        """What a precision means for this model where it is; see `acgan.sampling.forward.precision_on`."""
+        """Resolve a precision on the device of this model; see `acgan.sampling.forward`."""
         return precision_on(next(self.generator.parameters()).device.type, precision)
 
     def pictures(

@@ -1,6 +1,7 @@
 """Trunks that were trained before: what a classifier's early layers see of an image.
 
-Where their weights come from is for whoever starts a run (`acgan.training.feature_network`); until then they
+Where their weights come from is for whoever starts a run (`acgan.training.feature_network`);
+until then they
 are noise.
 """
 
@@ -157,7 +158,8 @@ def check_feature_network(config: FeatureNetworkConfig, shape: ImageShape) -> No
         stages = len(judge_network(shape).stages)
         if last > stages:
             raise UsageError(
-                f"a judge has {stages} stages, so discriminator.feature_network.taps ends at {stages} at "
+                f"a judge has {stages} stages, so discriminator.feature_network.taps ends at "
+                f"{stages} at "
                 f"most, not at {last}"
             )
         return
@@ -172,7 +174,8 @@ def check_feature_network(config: FeatureNetworkConfig, shape: ImageShape) -> No
         enlarged = f", or discriminator.feature_network.enlarge={fitting[0]}" if fitting else ""
         raise UsageError(
             f"{sides[0]}×{sides[1]} cannot be halved {last} times, as "
-            f"discriminator.feature_network.taps={list(config.taps)} asks; choose with --image-size a "
+            f"discriminator.feature_network.taps={list(config.taps)} asks; choose with "
+            f"--image-size a "
             f"multiple of {2**last}, fewer taps{enlarged}"
         )
 

@@ -131,7 +131,8 @@ def check_shape(config: PretrainedConfig, shape: ImageShape) -> None:
             raise UsageError(
                 f"of images of {shape} the trunk's map at tap {tap} is {sides[0]}×{sides[1]}, too "
                 "small for discriminator.layers; choose larger images, fewer taps in "
-                "discriminator.feature_network.taps, a larger discriminator.feature_network.enlarge, or fewer layers"
+                "discriminator.feature_network.taps, a larger "
+                "discriminator.feature_network.enlarge, or fewer layers"
             )
 
 

@@ -55,7 +55,8 @@ class TrainingConfig(Config):
         max_minutes: the budget in minutes, turned into images once by a measurement at the start.
         batch_size: images in a batch, for D and for G.
         discriminator_steps: D steps for each G step, every one on a batch of its own.
-        horizontal_flip: whether half of the real images are shown mirrored, drawn anew each time: ``auto``
+        horizontal_flip: whether half of the real images are shown mirrored, drawn anew each time:
+        ``auto``
             where a mirrored image keeps its class (`acgan.data.batches`): photographs, clothes.
         generator_batch: ``shared``: one forward pass of G serves D's (last) step and G's;
             ``fresh``: G's step draws latents and labels of its own.
@@ -187,7 +188,8 @@ class RunConfig(Config):
         d = self.discriminator
         if isinstance(d, PretrainedConfig) and d.feature_network.network == "judge":
             raise ValueError(
-                "a judge as discriminator.feature_network has learned the labels of all training images: "
+                "a judge as discriminator.feature_network has learned the labels of all training "
+                "images: "
                 f"set discriminator.feature_network.network to another, or {rest}"
             )
         return self

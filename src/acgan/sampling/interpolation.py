@@ -36,7 +36,8 @@ def interpolate(
 ) -> npt.NDArray[np.uint8]:
     """Images from (class, seed) to (class, seed), both ends included.
 
-    The ends are byte-identical to what `acgan.sampling.sampler.sample_images` draws of them in the same
+    The ends are byte-identical to what `acgan.sampling.sampler.sample_images` draws of them in
+    the same
     precision.
 
     Args:

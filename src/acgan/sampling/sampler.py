@@ -40,7 +40,8 @@ def latents(seeds: Integers, size: int, *, truncation: float | None = None) -> T
     Donahue & Simonyan 2019, §3.1); entries already inside stay, so a seed keeps its style. A
     smaller t gives more typical and less varied images.
 
-    The numbers are Philox's, keyed by the seed itself (`acgan.sampling.philox.normals`); torch's generator
+    The numbers are Philox's, keyed by the seed itself (`acgan.sampling.philox.normals`); torch's
+    generator
     for the CPU has 32 bits of seed and would draw some image twice among a hundred thousand.
 
     Args:

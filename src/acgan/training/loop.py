@@ -132,7 +132,8 @@ class Loop:
         display: what a person sees meanwhile.
         total_images: the budget; 0 where it is still to be measured.
         start_from: a model whose weights a new run starts from.
-        feature_network: gives the state of D's trunk that a new run starts with, if it has a trained one.
+        feature_network: gives the state of D's trunk that a new run starts with, if it has a
+        trained one.
     """
 
     def __init__(

@@ -12,8 +12,9 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from kernels import Convolution, Kernel, Product
 from torch import Tensor
+
+from kernels import Convolution, Kernel, Product
 
 Way = Callable[[], object]
 _LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}

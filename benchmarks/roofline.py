@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from kernel_times import best_time
+
 from kernels import Kernel, recorded
 
 

@@ -20,7 +20,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path, Path]:
     made = []
     for name, seed, value, samples in (("s0", 0, 0.2, 100), ("s1", 1, 0.3, 100), ("x", 2, 9.0, 9)):
         metric = Metric(
-            "fidelity.frechet.judge",
+            "frechet_distance[reference-classifier]",
             "Fréchet distance (judge)",
             value,
             "low",

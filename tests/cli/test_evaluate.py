@@ -137,7 +137,7 @@ def test_real_images_are_accused_of_nothing(
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
     metrics = {f["key"]: f for section in report["sections"] for f in section["figures"]}
-    assert metrics["labels.accuracy.judge"]["value"] > 0.9
+    assert metrics["gan_test_accuracy[reference-classifier]"]["value"] > 0.9
     assert report["judge"]["accuracy_on_test"] > 0.9
 
 
@@ -150,7 +150,15 @@ def test_mistakes_get_a_sentence_and_a_code(acgan: Any, tmp_path: Path) -> None:
         ((tmp_path / "empty", "--data", "digits"), 3, "there are no files"),
         ((tmp_path / "empty", "--data", "digits", "--out", tmp_path / "file"), 2, "is a file"),
         (
-            (tmp_path / "empty", "--data", "digits", "--extractor", "none", "--extractor", "judge"),
+            (
+                tmp_path / "empty",
+                "--data",
+                "digits",
+                "--extractor",
+                "none",
+                "--extractor",
+                "reference-classifier",
+            ),
             2,
             "goes with no other",
         ),

@@ -102,7 +102,7 @@ def test_its_accuracy_stands_beside_the_judges(
     given = data()
     section = with_class_head(CHAPTER, given)
     own, judged = section.metrics
-    assert own.key == "labels.real.class_head"
+    assert own.key == "test_accuracy[class-head]"
     assert own.value == pytest.approx(2 / 3)
     assert list(own.per_class) == [1, 1, 0]
     assert own.interval is not None
@@ -114,7 +114,11 @@ def test_its_accuracy_stands_beside_the_judges(
         "learned with the labels of all 120 training images; "
         f"the judge reads {reference_classifier.accuracy(splits.test):.1%} right"
     )
-    assert section.protocols.keys() == {"judge", "real.class_head", "real.judge"}
+    assert section.protocols.keys() == {
+        "judge",
+        "test_accuracy[class-head]",
+        "test_accuracy[reference-classifier]",
+    }
     for metric in section.metrics:
         protocol = section.protocols[metric.protocol]
         assert protocol["reference_hash"] == splits.test.content_hash
@@ -218,11 +222,13 @@ def test_a_report_of_a_model_with_few_labels_tells_their_number(
     report = report_of(prepared, sections, {})
     labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
     metrics = {each["key"]: each for each in labels["figures"]}
-    own = metrics["labels.real.class_head"]
+    own = metrics["test_accuracy[class-head]"]
     assert own["value"] == pytest.approx(2 / 3)
     assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
-    assert metrics["labels.real.judge"]["value"] == given.the_judge.accuracy(splits.test)
-    assert metrics["labels.shares.judge"]["per_class"] == []
+    assert metrics["test_accuracy[reference-classifier]"]["value"] == given.the_judge.accuracy(
+        splits.test
+    )
+    assert metrics["class_total_variation[reference-classifier]"]["per_class"] == []
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6
     assert protocol["model_training_images"] == 120

@@ -23,7 +23,15 @@ from acgan.report.section import Metric, Picture, Section, Table
 
 CLASSES = make_classes(["low", "middle", "high"])
 WIDTH = 12
-MEASURES = ("frechet", "kid", "inception_score", "precision", "recall", "density", "coverage")
+MEASURES = (
+    "frechet_distance",
+    "kernel_inception_distance",
+    "inception_score",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+)
 
 
 @final
@@ -84,7 +92,7 @@ def section(
 
 
 def metrics(of: Section) -> dict[str, Metric]:
-    return {each.key.split(".")[1]: each for each in of.metrics}
+    return {each.key.split("[")[0]: each for each in of.metrics}
 
 
 def findings(of: Section) -> dict[str, str]:
@@ -101,18 +109,18 @@ def test_a_perfect_model_lies_at_the_floor(perfect: Section) -> None:
     found = metrics(perfect)
     assert tuple(found) == MEASURES
     for name, metric in found.items():
-        assert metric.key == f"fidelity.{name}.pixels"
+        assert metric.key == f"{name}[pixels]"
         assert "pixels" in metric.name
         assert metric.note == "" or name == "inception_score"
         assert metric.value is not None
         assert metric.baseline is not None
         assert len(metric.per_class) == len(metric.per_class_baseline) == 3
         assert None not in metric.per_class + metric.per_class_baseline
-    assert found["frechet"].value < 2 * found["frechet"].baseline  # type: ignore[operator]
+    assert found["frechet_distance"].value < 2 * found["frechet_distance"].baseline  # type: ignore[operator]
     for name in ("precision", "recall", "density", "coverage", "inception_score"):
         assert found[name].value == pytest.approx(found[name].baseline, abs=0.06)
         assert found[name].per_class == pytest.approx(found[name].per_class_baseline, abs=0.13)
-    low, high = found["kid"].interval or (np.nan, np.nan)
+    low, high = found["kernel_inception_distance"].interval or (np.nan, np.nan)
     assert low < 0 < high
 
 
@@ -123,11 +131,14 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
         for each in (SAMPLES.images, PARTS.test.images, PARTS.validation.images)
     )
     whole = FeatureSets(fake.features, real.features, unseen.features)
-    assert found["frechet"].value == frechet_distance(fake.features, real.features)
+    assert found["frechet_distance"].value == frechet_distance(fake.features, real.features)
     baseline = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
-    assert found["frechet"].baseline == baseline
+    assert found["frechet_distance"].baseline == baseline
     estimate = kernel_distance(fake.features, real.features, replicates=REPLICATES, seed=4)
-    assert (found["kid"].value, found["kid"].interval) == (estimate.value, estimate.interval)
+    assert (
+        found["kernel_inception_distance"].value,
+        found["kernel_inception_distance"].interval,
+    ) == (estimate.value, estimate.interval)
     equal = whole.equal(100, seed=(4, 0))
     assert equal is not None
     assert equal.counts == (780, 780, 780)
@@ -146,14 +157,17 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
             real.features[PARTS.test.labels == index],
             unseen.features[PARTS.validation.labels == index],
         )
-        assert found["kid"].per_class[index] == kernel_distance(*of_class[:2]).value
+        assert (
+            found["kernel_inception_distance"].per_class[index]
+            == kernel_distance(*of_class[:2]).value
+        )
         values = []
         for draw in range(5):
             some = FeatureSets(*of_class).equal(256, seed=(4, index, draw))
             assert some is not None
             assert some.counts == (260, 260, 260)
             values.append(frechet_distance(some.samples, some.test))
-        assert found["frechet"].per_class[index] == pytest.approx(np.mean(values))
+        assert found["frechet_distance"].per_class[index] == pytest.approx(np.mean(values))
 
 
 def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> None:
@@ -202,7 +216,7 @@ def test_permuted_classes_look_real_together_and_far_off_one_by_one() -> None:
     found = section(target_labels=(SAMPLES.labels + 1) % 3)
     assert findings(found) == {"classes-far-from-real": "fault"}
     assert "3 of 3 classes" in found.findings[0].sentence
-    distance = metrics(found)["frechet"]
+    distance = metrics(found)["frechet_distance"]
     assert distance.value < 2 * distance.baseline  # type: ignore[operator]
     assert min(each or 0 for each in distance.per_class) > 100 * (distance.baseline or 0)
 
@@ -230,12 +244,12 @@ def test_too_few_images_are_said_instead_of_measured() -> None:
         assert "it takes at least" in metric.note
     assert few.findings == ()
     assert few.blocks == ()
-    assert "256 samples" in metrics(few)["frechet"].note
+    assert "256 samples" in metrics(few)["frechet_distance"].note
 
 
 def test_each_class_takes_enough_images_of_its_own() -> None:
     some = section(SAMPLES.images[::3], SAMPLES.labels[::3])  # 400, 133 a class
-    frechet, precision = metrics(some)["frechet"], metrics(some)["precision"]
+    frechet, precision = metrics(some)["frechet_distance"], metrics(some)["precision"]
     assert frechet.value is not None
     assert frechet.per_class == ()
     assert "per class it takes at least 256 samples" in frechet.note
@@ -256,10 +270,10 @@ def test_too_little_validation_costs_the_floor_only() -> None:
 
 def test_many_features_take_many_images() -> None:
     wide = fidelity_section(data(), [Pixels("wide", 70)])  # 840 features: 1 680 images
-    frechet = metrics(wide)["frechet"]
+    frechet = metrics(wide)["frechet_distance"]
     assert frechet.value is None
     assert "1,680 samples" in frechet.note
-    assert metrics(wide)["kid"].value is not None
+    assert metrics(wide)["kernel_inception_distance"].value is not None
 
 
 def test_two_extractors_give_two_of_everything() -> None:

@@ -89,15 +89,17 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     assert found.keys() == {"fidelity", "labels", "diversity", "memorization", "latent"}
     metrics = {each.key: each for section in sections for each in section.metrics}
     assert not any(metric.per_class or metric.per_class_baseline for metric in metrics.values())
-    assert "labels.accuracy.judge" not in metrics
-    assert "diversity.variance.judge" not in metrics, "within a class and overall are two figures"
-    assert "diversity.ms_ssim_share" not in metrics
+    assert "gan_test_accuracy[reference-classifier]" not in metrics
+    assert "variance_ratio[reference-classifier]" not in metrics, (
+        "within a class and overall are two figures"
+    )
+    assert "ms_ssim_below_real_maximum[pixels]" not in metrics
     for key in (
-        "labels.shares.judge",
-        "diversity.variance_of_all.judge",
-        "diversity.ms_ssim_of_all",
-        "memorization.near_copies.pixels",
-        "fidelity.precision.judge",
+        "class_total_variation[reference-classifier]",
+        "variance_ratio_all_samples[reference-classifier]",
+        "ms_ssim_all_samples[pixels]",
+        "near_copies[pixels]",
+        "precision[reference-classifier]",
     ):
         assert metrics[key].value is not None, key
     for section in ("labels", "diversity", "latent", "fidelity"):
@@ -148,9 +150,9 @@ def test_data_without_classes_are_looked_at_by_another_network(
     assert any("has no classes" in note for note in prepared.notes)
     sections = evaluate(prepared, silent())
     metrics = {each.key: each for section in sections for each in section.metrics}
-    assert metrics[f"diversity.variance_of_all.{extractor.name}"].value is not None
-    assert metrics[f"memorization.near_copies.{extractor.name}"].value is not None
-    assert not any(key.endswith("judge") for key in metrics)
+    assert metrics[f"variance_ratio_all_samples[{extractor.name}]"].value is not None
+    assert metrics[f"near_copies[{extractor.name}]"].value is not None
+    assert not any("reference-classifier" in key for key in metrics)
     report = report_of(prepared, sections, {})
     assert report.reference_classifier == {}
     page, record = write_report(report, tmp_path / "report")

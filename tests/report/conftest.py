@@ -34,7 +34,7 @@ def make_report(**changes: Any) -> Report:
         ("What it is.", "How to read it."),
         metrics=(
             Metric(
-                "fidelity.frechet.judge",
+                "frechet_distance[reference-classifier]",
                 "Fréchet distance (judge)",
                 0.175,
                 "low",
@@ -44,7 +44,14 @@ def make_report(**changes: Any) -> Report:
                 per_class=(0.5, None, 0.9),
                 per_class_baseline=(0.1, 0.1, 0.3),
             ),
-            Metric("fidelity.fid", "FID", None, "low", "fid", note="It takes Inception's weights."),
+            Metric(
+                "frechet_distance[inception]",
+                "FID",
+                None,
+                "low",
+                "fid",
+                note="It takes Inception's weights.",
+            ),
         ),
         blocks=(Picture("A strip", png(), "From left to right."),),
         findings=(Finding("far-from-real", "warning", "Five floors away."),),
@@ -57,7 +64,7 @@ def make_report(**changes: Any) -> Report:
         ("Who sees what.",),
         metrics=(
             Metric(
-                "labels.accuracy.judge",
+                "gan_test_accuracy[reference-classifier]",
                 "Accuracy (judge)",
                 0.75,
                 "high",

@@ -39,7 +39,7 @@ def make_report(
     **changes: Any,
 ) -> Report:
     metric = Metric(
-        "fidelity.frechet.judge",
+        "frechet_distance[reference-classifier]",
         "Fréchet distance (judge)",
         distance,
         "low",
@@ -177,7 +177,7 @@ def test_seeds_of_one_recipe_have_mean_and_spread() -> None:
     (group,) = compared(*reports, other).groups
     assert group.members == (0, 1, 2)
     assert group.name == "tiny on digits after 640 images, 3 seeds"
-    spread = group.spreads["fidelity.frechet.judge"]
+    spread = group.spreads["frechet_distance[reference-classifier]"]
     assert spread.mean == pytest.approx(0.25)
     assert spread.standard_deviation == pytest.approx(math.sqrt(0.005 / 2))
     assert spread.standard_deviation == pytest.approx(statistics.stdev(values))

@@ -250,7 +250,14 @@ def test_least(report: MakeReport) -> None:
 
 
 def test_no_number_of_floors_where_the_floor_is_noise(report: MakeReport) -> None:
-    metric = Metric("a.kid.judge", "KID (judge)", 0.01, "low", "p", baseline=1e-5)
+    metric = Metric(
+        "kernel_inception_distance[reference-classifier]",
+        "KID (judge)",
+        0.01,
+        "low",
+        "p",
+        baseline=1e-5,
+    )
     section = Section("a", "A", ("Why.",), (metric,), protocols={"p": {}})
     assert "× floor" not in Page(report_html(report(sections=(section,)))).words
     distance = dataclasses.replace(metric, key="a.frechet.judge")

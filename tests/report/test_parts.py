@@ -64,11 +64,25 @@ def test_the_worst_class(aim: Any, values: Any, frechet_ratio: Any, worst: int |
 def test_the_panel_shows_what_was_measured() -> None:
     metrics = (
         dataclasses.replace(
-            Metric("labels.accuracy.judge", "Accuracy (judge)", 0.991, "high", "p", 0.9967),
+            Metric(
+                "gan_test_accuracy[reference-classifier]",
+                "Accuracy (judge)",
+                0.991,
+                "high",
+                "p",
+                0.9967,
+            ),
             per_class=(1.0, 0.98),
         ),
-        Metric("fidelity.frechet.judge", "Fréchet distance (judge)", 0.175, "low", "p", 0.035),
-        Metric("diversity.variance.judge", "Variance ratio (judge)", None, "one", "p"),
+        Metric(
+            "frechet_distance[reference-classifier]",
+            "Fréchet distance (judge)",
+            0.175,
+            "low",
+            "p",
+            0.035,
+        ),
+        Metric("variance_ratio[reference-classifier]", "Variance ratio (judge)", None, "one", "p"),
         Metric("something.else", "Else", 1.0, "low", "p"),
     )
     accuracy, distance = headline(metrics, ("cat", "dog"))
@@ -81,7 +95,7 @@ def test_the_panel_shows_what_was_measured() -> None:
 
 def test_the_lowest_class_is_named_where_the_aim_is_the_floor() -> None:
     metric = Metric(
-        "labels.accuracy.judge",
+        "gan_test_accuracy[reference-classifier]",
         "Read as the class asked for (judge)",
         0.5,
         "floor",

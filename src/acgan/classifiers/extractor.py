@@ -49,7 +49,7 @@ class Extractor(Protocol):
 
     @property
     def name(self) -> str:
-        """Part of every figure's name: ``judge``, ``efficientnet-lite0-128px``."""
+        """Part of every figure's name: ``reference-classifier``, ``efficientnet-lite0-128px``."""
 
     @property
     def resize_rule(self) -> str:

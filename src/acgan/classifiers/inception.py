@@ -70,8 +70,8 @@ def _download(url: str, path: Path) -> None:
         raise DataError(
             f"Inception's weights are not on this machine and could not be downloaded "
             f"({_reason(error)}): put {path.name} (from {url}) into {path.parent}, or name the "
-            f"file with --inception-weights or {VARIABLE}; the extractors 'judge' and "
-            "'efficientnet-lite0' need no download"
+            f"file with --inception-weights or {VARIABLE}; the extractors 'reference-classifier' "
+            "and 'efficientnet-lite0' need no download"
         ) from None
     finally:
         socket.setdefaulttimeout(before)

@@ -122,7 +122,7 @@ class ReferenceClassifier:
     @property
     def name(self) -> str:
         """As in `acgan.classifiers.extractor.Extractor`, which this is."""
-        return "judge"
+        return "reference-classifier"
 
     @property
     def resize_rule(self) -> str:

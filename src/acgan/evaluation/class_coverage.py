@@ -62,7 +62,7 @@ def coverage_section(data: EvaluationData) -> Section:
     note = "" if enough else f"it takes {FEWEST} samples, validation and test images"
     metrics = (
         Metric(
-            "labels.shares.judge",
+            Metric.key_of("class_total_variation", reference_classifier.name),
             "Distance between the classes' shares and the real ones (judge)",
             distance if enough else None,
             "low",
@@ -71,7 +71,7 @@ def coverage_section(data: EvaluationData) -> Section:
             note=note,
         ),
         Metric(
-            "labels.missing.judge",
+            Metric.key_of("missing_classes", reference_classifier.name),
             f"Classes drawn less than {RARE:g} times as often as they occur (judge)",
             float(len(missing)) if enough else None,
             "low",

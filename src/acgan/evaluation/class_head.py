@@ -104,16 +104,16 @@ def with_class_head(section: Section, data: EvaluationData) -> Section:
     )
     beside = f"{_labels_known(model)}; the judge reads {judged.overall:.1%} right"
     metrics = (
-        _metric("class_head", "discriminator's class head", own, beside),
-        _metric("judge", "judge", judged, ""),
+        _metric("class-head", "discriminator's class head", own, beside),
+        _metric(reference_classifier.name, "judge", judged, ""),
     )
     protocols = {
-        "real.class_head": {
+        "test_accuracy[class-head]": {
             "extractor": "class head of the model's discriminator, its class of highest logit",
             **_labels(model),
             **_reference(data),
         },
-        "real.judge": {
+        f"test_accuracy[{reference_classifier.name}]": {
             "extractor": reference_classifier.name,
             "extractor_weights_hash": reference_classifier.weights_hash(),
             "judge_train_hash": reference_classifier.record.train_hash,
@@ -189,11 +189,11 @@ def _metric(key: str, who: str, agreement: ClassAgreement, note: str) -> Metric:
     elif None in share.per_class:
         notes.append(f"per class it takes at least {SMALLEST_COUNT} test images")
     return Metric(
-        key=f"labels.real.{key}",
+        key=Metric.key_of("test_accuracy", key),
         name=f"Real test images read right ({who})",
         value=share.value,
         aim="high",
-        protocol=f"real.{key}",
+        protocol=Metric.key_of("test_accuracy", key),
         interval=share.interval,
         per_class=share.per_class,
         note="; ".join(notes),

@@ -168,11 +168,11 @@ def optional(values: Float64Array) -> tuple[float | None, ...]:
 
 _NAMES = {
     "ms_ssim": ("mean over pairs of a class", "mean over pairs"),
-    "variance": ("Variance within a class", "Variance"),
-    "duplicates": ("near-identical samples of a class", "near-identical samples"),
-    "sharpness": ("", ""),
-    "brightness": (" within a class", ""),
-    "color": (" within a class", ""),
+    "variance_ratio": ("Variance within a class", "Variance"),
+    "near_identical_samples": ("near-identical samples of a class", "near-identical samples"),
+    "sharpness_ratio": ("", ""),
+    "brightness_variance_ratio": (" within a class", ""),
+    "color_variance_ratio": (" within a class", ""),
 }
 _NOTES = (
     "No class was asked for: samples are compared with all other samples, and real images with all "
@@ -193,14 +193,14 @@ def of_all_samples(section: Section) -> Section:
 
 
 def _measure(metric: Metric) -> str:
-    return metric.key.split(".")[1]
+    return metric.key.split("[")[0]
 
 
 def _of_all(metric: Metric) -> Metric:
     measure = _measure(metric)
     return replace(
         metric,
-        key=metric.key.replace(measure, f"{measure}_of_all", 1),
+        key=metric.key.replace(measure, f"{measure}_all_samples", 1),
         name=metric.name.replace(*_NAMES[measure]),
         per_class=(),
         per_class_baseline=(),
@@ -210,12 +210,12 @@ def _of_all(metric: Metric) -> Metric:
 
 _PAIRS = 100  # of images of a class, as in the paper
 _LOOKS: Mapping[str, tuple[Callable[[Images, Images], float], str]] = {
-    "sharpness": (sharpness_ratio, "Sharpness over that of real images"),
-    "brightness": (
+    "sharpness_ratio": (sharpness_ratio, "Sharpness over that of real images"),
+    "brightness_variance_ratio": (
         brightness_variance_ratio,
         "Variance of brightness within a class over that of real images",
     ),
-    "color": (
+    "color_variance_ratio": (
         color_variance_ratio,
         "Variance of color within a class over that of real images",
     ),
@@ -244,7 +244,7 @@ def diversity_section(data: EvaluationData) -> Section:
     }
     metrics = (
         metric(
-            "diversity.ms_ssim",
+            "ms_ssim[pixels]",
             f"{scales.name}, mean over pairs of a class",
             "floor",
             alike,
@@ -252,23 +252,24 @@ def diversity_section(data: EvaluationData) -> Section:
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
         metric(
-            f"diversity.variance.{extractor}",
+            f"variance_ratio[{extractor}]",
             f"Variance within a class over that of real images ({extractor})",
             "one",
             variance,
             variance_baseline,
         ),
         metric(
-            "diversity.duplicates",
+            "near_identical_samples[pixels]",
             "Share of near-identical samples of a class",
             "floor",
             duplicates,
             duplicates_baseline,
         ),
         *(
-            metric(f"diversity.{key}", _LOOKS[key][1], "one", *values)
+            metric(f"{key}[pixels]", _LOOKS[key][1], "one", *values)
             for key, values in looks.items()
-            if key != "color" or np.isfinite(values[0]).any()  # gray images have none
+            if key != "color_variance_ratio"
+            or np.isfinite(values[0]).any()  # gray images have none
         ),
     )
     diversity = DiversityMetrics(
@@ -278,8 +279,8 @@ def diversity_section(data: EvaluationData) -> Section:
         duplicates=optional(duplicates),
         similarity=optional(alike),
         real_similarity=optional(real_alike),
-        sharpness=mean_of_known(looks["sharpness"][0]),
-        color=optional(looks["color"][0]),
+        sharpness=mean_of_known(looks["sharpness_ratio"][0]),
+        color=optional(looks["color_variance_ratio"][0]),
         conditional=sample_set.conditional,
     )
     charted = sample_set.conditional and np.isfinite(alike + real_alike).any()
@@ -339,11 +340,11 @@ def _share_below(
     highest = real[both].max() if both.any() else np.nan
     of_samples, of_real = samples[both], validation[np.isfinite(validation)]
     return Metric(
-        key="diversity.ms_ssim_share",
+        key="ms_ssim_below_real_maximum[pixels]",
         name=f"Share of classes below the real maximum ({scales.name})",
         value=float((of_samples < highest).mean()) if both.any() else None,
         aim="high",
-        protocol="diversity.ms_ssim",
+        protocol="ms_ssim[pixels]",
         baseline=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
         note=f"The highest mean of a real class is {highest:.3f}."
         if both.any()
@@ -362,22 +363,19 @@ def _protocols(data: EvaluationData, scales: SsimScales) -> dict[str, dict[str, 
     within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
     similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
     return {
-        "diversity.ms_ssim": similarity,
-        f"diversity.variance.{data.extractor.name}": {
+        "ms_ssim[pixels]": similarity,
+        f"variance_ratio[{data.extractor.name}]": {
             **data.protocol(data.extractor, smallest_class=FEWEST),
             "floor": "validation over test",
             "floor_images": len(data.splits.validation),
         },
-        "diversity.duplicates": {
+        "near_identical_samples[pixels]": {
             **pixels,
             "floor": "the same of as many test images",
             "most_per_class": _MOST,
             "near_identical": f"below {NEAR_IDENTICAL} of the median distance of real pairs",
         },
-        **{
-            f"diversity.{measure}": {**pixels, "floor": "validation over test"}
-            for measure in _LOOKS
-        },
+        **{f"{measure}[pixels]": {**pixels, "floor": "validation over test"} for measure in _LOOKS},
     }
 
 

@@ -156,7 +156,7 @@ def _metrics(result: Measured) -> list[Metric]:
     return [
         _metric(
             result.frechet,
-            key=f"fidelity.frechet.{name}",
+            key=Metric.key_of("frechet_distance", name),
             name=f"{distance} ({name})",
             aim="low",
             protocol=f"frechet.{name}",
@@ -164,7 +164,7 @@ def _metrics(result: Measured) -> list[Metric]:
         ),
         _metric(
             result.kernel,
-            key=f"fidelity.kid.{name}",
+            key=Metric.key_of("kernel_inception_distance", name),
             name=f"Kernel distance, KID ({name})",
             aim="floor",  # which lies at 0 and on either side of it: no unit to count in
             protocol=f"kid.{name}",
@@ -173,7 +173,7 @@ def _metrics(result: Measured) -> list[Metric]:
         ),
         _metric(
             result.score,
-            key=f"fidelity.inception_score.{name}",
+            key=Metric.key_of("inception_score", name),
             name=f"Inception-style score ({name})",
             aim="high",
             protocol=f"inception_score.{name}",
@@ -183,7 +183,7 @@ def _metrics(result: Measured) -> list[Metric]:
         *(
             _metric(
                 getattr(result, measure),
-                key=f"fidelity.{measure}.{name}",
+                key=Metric.key_of(measure, name),
                 name=f"{measure.capitalize()} ({name})",
                 aim="floor" if measure == "density" else "high",
                 protocol=f"manifold.{name}",

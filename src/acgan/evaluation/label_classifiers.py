@@ -27,6 +27,7 @@ from acgan.evaluation.imagenet import (
 )
 from acgan.execution.progress import Progress
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
+from acgan.report.section import Metric
 
 SMALLEST_COUNT = 10
 """Images below which no share of them is given: one image more or less would be a tenth."""
@@ -38,7 +39,7 @@ class LabelClassifier:
     """A classifier of the data's classes.
 
     Attributes:
-        key: of its figure, ``labels.accuracy.judge``.
+        key: of its figure, ``gan_test_accuracy[reference-classifier]``.
         name: of its figure, as a person reads it.
         extractor: what looks at the images.
         scores: from its answers to (N, K) scores of the data's classes, the highest being what the
@@ -136,7 +137,7 @@ def _weighted(real: ClassAgreement, weights: npt.NDArray[np.int64]) -> float | N
 def judge_reader(data: EvaluationData) -> LabelClassifier:
     """The judge, by its own logits."""
     return LabelClassifier(
-        key="labels.accuracy.judge",
+        key=Metric.key_of("gan_test_accuracy", data.the_judge.name),
         name="Read as the class asked for (judge)",
         extractor=data.the_judge,
         scores=lambda predictions: predictions.logits,
@@ -161,7 +162,7 @@ def outside_reader(data: EvaluationData, extractor: Extractor) -> LabelClassifie
     if counterparts is None:
         return _probe(data, extractor)
     return LabelClassifier(
-        key=f"labels.discriminability.{extractor.name}",
+        key=Metric.key_of("discriminability", extractor.name),
         name=f"Discriminability ({extractor.name})",
         extractor=extractor,
         scores=lambda predictions: class_scores(predictions.logits, counterparts),
@@ -184,7 +185,7 @@ def _probe(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
     predictions = real_answers(data, extractor, shown, told)
     probe = fit_probe(predictions.features, shown.labels, len(data.names))
     return LabelClassifier(
-        key=f"labels.probe.{extractor.name}",
+        key=Metric.key_of("linear_probe_accuracy", extractor.name),
         name=f"Read by a linear probe ({extractor.name})",
         extractor=extractor,
         scores=lambda predictions: probe.logits(predictions.features),

@@ -153,7 +153,7 @@ def _metric(
 
 
 def _protocol_key(label_classifier: LabelClassifier) -> str:
-    return label_classifier.key.removeprefix("labels.")
+    return label_classifier.key
 
 
 def _confusion_table(

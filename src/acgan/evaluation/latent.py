@@ -341,7 +341,7 @@ def _style(data: EvaluationData, model: Model) -> StyleConsistency:
 def _style_figure(style: StyleConsistency) -> Metric:
     value = defined(style.mean)
     return Metric(
-        key="latent.style_kept",
+        key=Metric.key_of("style_consistency", "pixels"),
         name="Style kept across classes (mean correlation over seeds)",
         value=value,
         aim="high",

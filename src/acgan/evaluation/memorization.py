@@ -62,7 +62,7 @@ BLURRED = SpaceName(
 
 def features_of(extractor: str) -> SpaceName:
     """The way to compare images by an extractor's features."""
-    whose = "the judge" if extractor == "judge" else extractor
+    whose = "the judge" if extractor == "reference-classifier" else extractor
     return SpaceName(extractor, extractor, f"in {whose}'s features", extractor)
 
 
@@ -190,7 +190,7 @@ def memorization_metrics(queries: Queries, spaces: Sequence[Space]) -> tuple[Met
     for name in (pixels, features):
         metrics.append(
             _metric(
-                "nearest",
+                "nearest_distance_ratio",
                 "Median distance to the nearest training image, samples over held-out",
                 "one",
                 name,
@@ -247,7 +247,7 @@ def _metric(
         enough = min(each.sum() for each in members) >= FEWEST
         per_class.append(measure(space, *members, queries.half) if enough else (np.nan, np.nan))
     return Metric(
-        key=f"memorization.{key}.{name.key}",
+        key=Metric.key_of(key, name.key),
         name=f"{title} ({name.name})",
         value=defined(value),
         aim=aim,
@@ -259,7 +259,7 @@ def _metric(
 
 
 def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Metric:
-    key, title = "copying_test", "Data-copying test C_T, in standard deviations"
+    key, title = "data_copying_test", "Data-copying test C_T, in standard deviations"
     if space is None:
         return _none(key, title, "floor", name)
     real, half, classes = space.held_out.distance, queries.half, len(queries.names)
@@ -276,7 +276,7 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Met
     )
     value = defined(test.pooled)
     return Metric(
-        key=f"memorization.{key}.{name.key}",
+        key=Metric.key_of(key, name.key),
         name=f"{title} ({name.name})",
         value=value,
         aim="floor",
@@ -290,7 +290,7 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Met
 
 def _none(key: str, title: str, aim: Aim, name: SpaceName) -> Metric:
     return Metric(
-        key=f"memorization.{key}.{name.key}",
+        key=Metric.key_of(key, name.key),
         name=f"{title} ({name.name})",
         value=None,
         aim=aim,

@@ -88,7 +88,7 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
     return True
 
 
-EXTRACTORS = ("judge", "efficientnet-lite0")
+EXTRACTORS = ("reference-classifier", "efficientnet-lite0")
 """Those that are asked by default: neither needs a download."""
 
 
@@ -271,7 +271,7 @@ def _check_splits(splits: DatasetSplits) -> None:
 
 def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extractor, ...]]:
     """The ImageNet classifier if it is wanted, and all that are wanted besides the judge."""
-    wanted = [name for name in dict.fromkeys(request.extractors) if name != "judge"]
+    wanted = [name for name in dict.fromkeys(request.extractors) if name != "reference-classifier"]
     built = {
         name: build_extractor(name, inception_weights=request.inception_weights) for name in wanted
     }

@@ -97,7 +97,7 @@ class ResolutionResult:
         name = self.label_classifier.extractor.name
         return tuple(
             Metric(
-                key=f"labels.resolution.{step}.{name}",
+                key=Metric.key_of(f"gan_test_accuracy_{step}_side", name),
                 name=f"Read as the class asked for at {words} ({name})",
                 value=share.value,
                 aim="floor",

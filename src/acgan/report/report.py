@@ -246,16 +246,16 @@ class Card:
     detail: str
 
 
-_ACCURACY = "labels.accuracy.judge"
-_DISTANCE = "fidelity.frechet.judge"
-_CLASS_HEAD = "labels.real.class_head"
+_ACCURACY = "gan_test_accuracy[reference-classifier]"
+_DISTANCE = "frechet_distance[reference-classifier]"
+_CLASS_HEAD = "test_accuracy[class-head]"
 _HEADLINE = {
     _ACCURACY: "Read as the class asked for",
     _DISTANCE: "Distance from real images",
-    "labels.shares.judge": "Classes' shares off",
-    "diversity.variance.judge": "Variety within a class",
-    "diversity.variance_of_all.judge": "Variety",
-    "memorization.near_copies.judge": "Near copies of training images",
+    "class_total_variation[reference-classifier]": "Classes' shares off",
+    "variance_ratio[reference-classifier]": "Variety within a class",
+    "variance_ratio_all_samples[reference-classifier]": "Variety",
+    "near_copies[reference-classifier]": "Near copies of training images",
     _CLASS_HEAD: "Real test images read right",
 }
 """The figures by key, and what a person would call them."""

@@ -22,7 +22,7 @@ class Metric:
     """One measured figure, overall and per class.
 
     Attributes:
-        key: stable name, by which reports are compared: ``fidelity.frechet.judge``.
+        key: stable name, by which reports are compared: ``frechet_distance[reference-classifier]``.
         name: as a person reads it, the extractor included: ``Fréchet distance (judge)``.
         value: over all samples; None where it cannot be given, and ``note`` says why.
         aim: which way is better.
@@ -45,6 +45,15 @@ class Metric:
     per_class: tuple[float | None, ...] = ()
     per_class_baseline: tuple[float | None, ...] = ()
     note: str = ""
+
+    @staticmethod
+    def key_of(measure: str, extractor: str) -> str:
+        """Return the key of a measure in the features of an extractor.
+
+        >>> Metric.key_of("frechet_distance", "reference-classifier")
+        'frechet_distance[reference-classifier]'
+        """
+        return f"{measure}[{extractor}]"
 
 
 @final

@@ -48,7 +48,7 @@ def _frechet_ratio(metric: Metric) -> bool:
 
     That of an unbiased estimate, as KID is, is noise around 0.
     """
-    return metric.aim == "low" and ".kid." not in metric.key
+    return metric.aim == "low" and not metric.key.startswith("kernel_inception_distance[")
 
 
 def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from acgan.data.images import Images, Labels
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import Reference
 from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
-from acgan.model.history import generator_at, saved_checkpoints
-from acgan.model.model import load
+from acgan.model.model import generator_at, load
+from acgan.runs.checkpoint import saved_checkpoints
 from acgan.sampling.sampler import sample_images
 
 
@@ -85,7 +85,7 @@ class JudgedRun:
         self._rate, self._against = rate, against
         self._labels = np.repeat(np.arange(len(drawn), dtype=np.int64), per_class)
         self._seeds = np.tile(np.arange(per_class), len(drawn))
-        self._last = model.record.images_seen
+        self._last = model.images_seen
         kept = saved_checkpoints(run, before=self._last)
         self._kept = {each.images_seen: each for each in kept if each.images_seen > 0}
         self.counts = [*sorted(self._kept), self._last]
@@ -99,7 +99,7 @@ class JudgedRun:
         """
         model = self._model
         generator = (
-            model.generator if images == self._last else generator_at(self._kept[images], model)
+            model.generator if images == self._last else generator_at(model, self._kept[images])
         )
         samples = sample_images(generator, self._labels, self._seeds)
         return Point(

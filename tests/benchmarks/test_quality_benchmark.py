@@ -18,6 +18,7 @@ from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.config import DataConfig
 from acgan.data.images import ClassName, ImageShape, LabeledImages, make_classes
 from acgan.data.load import load_data
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
@@ -60,20 +61,21 @@ def untrained(
     count = len(classes)
     save_model(
         folder / "model",
-        config=config,
-        shape=shape,
-        classes=classes,
-        split={
-            part: {"content_hash": "a" * 64, "images": 1, "per_class": [1] * count}
-            for part in ("train", "validation", "test")
-        },
-        data_name="digits",
-        images_seen=1,
+        ModelInfo(
+            config=config,
+            shape=shape,
+            classes=classes,
+            split={
+                split: {"content_hash": "a" * 64, "images": 1, "per_class": [1] * count}
+                for split in ("train", "validation", "test")
+            },
+            data_name="digits",
+            images_seen=1,
+        ),
         generator_state=build_generator(config.generator, shape, count).state_dict(),
         discriminator_state=build_discriminator(
             config.discriminator, shape, count, Heads()
         ).state_dict(),
-        card="",
     )
     return str(folder)
 

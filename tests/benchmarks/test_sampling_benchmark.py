@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from acgan.data.images import ImageShape, make_classes
-from acgan.model.card import model_card
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import load
 from acgan.networks.build import build_discriminator, build_generator
@@ -41,20 +40,19 @@ def tiny_model(tmp_path: Path) -> Path:
     generator = build_generator(config.generator, shape, 3)
     discriminator = build_discriminator(config.discriminator, shape, 3, Heads())
     part = {"content_hash": "a" * 64, "images": 30, "per_class": [10, 10, 10]}
-    about: dict[str, Any] = {
-        "config": config,
-        "shape": shape,
-        "classes": make_classes(["zero", "one", "two"], [[], [], []]),
-        "split": {"train": part, "validation": part, "test": part},
-        "data_name": "digits",
-        "images_seen": 640,
-    }
+    info = ModelInfo(
+        config=config,
+        shape=shape,
+        classes=make_classes(["zero", "one", "two"], [[], [], []]),
+        split={"train": part, "validation": part, "test": part},
+        data_name="digits",
+        images_seen=640,
+    )
     save_model(
         tmp_path / "model",
-        **about,
+        info,
         generator_state=generator.state_dict(),
         discriminator_state=discriminator.state_dict(),
-        card=model_card(**about),
     )
     return tmp_path / "model"
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
@@ -38,17 +39,11 @@ def run(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     save_model(
         tmp_path / "run" / "model",
-        config=config,
-        shape=splits.shape,
-        classes=splits.classes,
-        split=splits.split_record(),
-        data_name=splits.name,
+        ModelInfo(config, splits.shape, splits.classes, splits.split_record(), splits.name, 0),
         generator_state=build_generator(config.generator, splits.shape, 10).state_dict(),
         discriminator_state=build_discriminator(
             config.discriminator, splits.shape, 10, Heads()
         ).state_dict(),
-        images_seen=0,
-        card="",
     )
     return tmp_path / "run"
 

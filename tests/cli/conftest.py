@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ import torch
 import acgan as acgan_package
 from acgan.cli.main import execute
 from acgan.data.images import ImageShape, make_classes
-from acgan.model.card import model_card
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
@@ -55,20 +54,19 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for parameter in generator.parameters():
             parameter.mul_(5)
     part = {"content_hash": "a" * 64, "images": 30, "per_class": [10, 10, 10]}
-    about: dict[str, Any] = {
-        "config": config,
-        "shape": shape,
-        "classes": make_classes(["zero", "seven", "T-shirt/top"], [["0"], ["7"], []]),
-        "split": {"train": part, "validation": part, "test": part},
-        "data_name": "digits",
-        "images_seen": 640,
-    }
+    info = ModelInfo(
+        config=config,
+        shape=shape,
+        classes=make_classes(["zero", "seven", "T-shirt/top"], [["0"], ["7"], []]),
+        split={"train": part, "validation": part, "test": part},
+        data_name="digits",
+        images_seen=640,
+    )
     save_model(
         run / "model",
-        **about,
+        info,
         generator_state=generator.state_dict(),
         discriminator_state=discriminator.state_dict(),
-        card=model_card(**about),
     )
     (run / "config.json").write_text(config.model_dump_json())
     return run

@@ -21,7 +21,7 @@ Acgan = Callable[..., Any]
 def pictures(tiny_run: Path, tmp_path: Path) -> list[Path]:
     """A drawn picture of the model's own size, and a color one of another."""
     own, other = tmp_path / "own.png", tmp_path / "other.jpg"
-    load(tiny_run).pictures("seven")[0].save(own)
+    load(tiny_run).images("seven")[0].save(own)
     colors = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     Image.fromarray(colors).save(other)
     return [own, other]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from acgan.runs.checkpoint import CheckpointStore, TrainingState
 from acgan.runs.listing import summarize
-from acgan.storage.folders import commit_folder
 
 Acgan = Callable[..., Any]
 
@@ -56,7 +56,7 @@ def test_a_table(acgan_process: Acgan, runs: Path) -> None:
 def test_json_has_the_last_row(acgan: Acgan, runs: Path) -> None:
     values = json.loads(acgan("runs", runs, "--json").out)
     assert [value["name"] for value in values] == ["done", "killed", "lost", "paused"]
-    assert values[0]["last_figures"]["images"] == 640
+    assert values[0]["last_row"]["images"] == 640
     assert values[0]["has_model"] is True
 
 
@@ -73,12 +73,13 @@ def test_a_run_killed_before_its_first_checkpoint(runs: Path) -> None:
     shutil.rmtree(run / "model")
     summary = summarize(run)
     assert (summary.state, summary.images_seen, summary.has_model) == ("resumable", None, False)
-    assert summary.last_figures == {}
+    assert summary.last_row == {}
+    store = CheckpointStore(run / "checkpoints")
     for number in (100, 200):
-        folder = run / "checkpoints" / f"{number:012d}"
-        commit_folder(folder, lambda _: None, {"images_seen": number})
+        state = TrainingState({}, {"images_seen": number, "retry": 0})
+        path = store.save(state, scheduled=True, milestone=False)
     assert summarize(run).images_seen == 200
-    (run / "checkpoints" / "000000000200" / "manifest.json").write_text("{")
+    (path / "manifest.json").write_text("{")
     assert summarize(run).images_seen == 100
 
 
@@ -92,7 +93,7 @@ def test_a_broken_run_does_not_hide_the_others(
     assert done.code == 0
     assert len(done.out.splitlines()) == 6
     if name != "metrics.jsonl" and content != '{"data": 3}':
-        assert f"done: {name}" in done.err
+        assert f"done/{name}" in done.err
 
 
 def test_one_run_can_be_named(acgan: Acgan, runs: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
-from acgan.model.card import model_card
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
 from acgan.networks.build import build_discriminator, build_generator
@@ -50,17 +50,17 @@ def untrained(tmp_path: Path) -> Untrained:
         )
         classes = len(splits.classes)
         torch.manual_seed(0)
-        about: dict[str, Any] = {
-            "config": config,
-            "shape": splits.shape,
-            "classes": splits.classes,
-            "split": splits.split_record(),
-            "data_name": splits.name,
-            "images_seen": 640,
-        }
+        info = ModelInfo(
+            config=config,
+            shape=splits.shape,
+            classes=splits.classes,
+            split=splits.split_record(),
+            data_name=splits.name,
+            images_seen=640,
+        )
         save_model(
             tmp_path / name / "model",
-            **about,
+            info,
             generator_state=build_generator(config.generator, splits.shape, classes).state_dict(),
             discriminator_state=build_discriminator(
                 config.discriminator,
@@ -68,7 +68,6 @@ def untrained(tmp_path: Path) -> Untrained:
                 classes,
                 build_objective(config.objective).heads,
             ).state_dict(),
-            card=model_card(**about),
         )
         return load(tmp_path / name)
 

@@ -9,8 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acgan.runs.checkpoint import CheckpointStore, TrainingState
-from acgan.storage.manifest import CorruptFolderError
+from acgan.errors import UsageError
+from acgan.runs.checkpoint import (
+    CheckpointStore,
+    TrainingState,
+    read_checkpoint,
+    saved_checkpoints,
+)
+from acgan.storage.manifest import CorruptFolderError, read_record, update_record
 
 
 def state(images_seen: int, retry: int = 0) -> TrainingState:
@@ -34,8 +40,13 @@ def seen(found: TrainingState | None) -> tuple[int, int] | None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CheckpointStore:
-    return CheckpointStore(tmp_path / "checkpoints", keep_last=2)
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def store(tmp_path: Path, warnings: list[str]) -> CheckpointStore:
+    return CheckpointStore(tmp_path / "checkpoints", keep_last=2, on_damage=warnings.append)
 
 
 def damage(path: Path, how: str) -> None:
@@ -55,11 +66,11 @@ def damage(path: Path, how: str) -> None:
 DAMAGES = ["bit flip", "truncated", "file missing", "manifest missing"]
 
 
-def test_a_new_run_has_none(store: CheckpointStore) -> None:
+def test_a_new_run_has_none(store: CheckpointStore, warnings: list[str]) -> None:
     assert store.newest() is None
     assert store.newest_scheduled() is None
     assert store.list() == ()
-    assert store.warnings == []
+    assert warnings == []
 
 
 def test_every_type_and_layout_comes_back_bit_for_bit(store: CheckpointStore) -> None:
@@ -136,25 +147,29 @@ def test_saving_again_keeps_the_state_and_adds_flags(store: CheckpointStore) -> 
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_one_is_passed_over_and_said_once(store: CheckpointStore, how: str) -> None:
+def test_a_damaged_one_is_skipped_and_reported_once(
+    store: CheckpointStore, warnings: list[str], how: str
+) -> None:
     store.save(state(100), scheduled=True, milestone=False)
     path = store.save(state(200), scheduled=True, milestone=False)
     damage(path, how)
     for _ in range(2):
         assert seen(store.newest()) == (0, 100)
         assert seen(store.newest_scheduled()) == (0, 100)
-    (warning,) = store.warnings
+    (warning,) = warnings
     assert str(path) in warning
     with pytest.raises(CorruptFolderError, match=str(path)):
-        store.load(path)
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_training_writes_a_damaged_one_anew(store: CheckpointStore, how: str) -> None:
+def test_training_replaces_a_damaged_one(store: CheckpointStore, how: str) -> None:
     damage(store.save(state(100), scheduled=True, milestone=False), how)
-    again = CheckpointStore(store.save(state(100), scheduled=True, milestone=True).parent)
+    warnings: list[str] = []
+    path = store.save(state(100), scheduled=True, milestone=True)
+    again = CheckpointStore(path.parent, on_damage=warnings.append)
     assert seen(again.newest()) == (0, 100)
-    assert again.warnings == []
+    assert warnings == []
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -166,12 +181,14 @@ def test_damaged_ones_do_not_count_among_the_last(tmp_path: Path, how: str) -> N
     store = CheckpointStore(folder, keep_last=2)
     store.save(state(250), scheduled=True, milestone=False)
     assert not (folder / "000000000100-r0").exists()
-    assert seen(store.load(folder / "000000000200-r0")) == (0, 200)
+    assert seen(read_checkpoint(folder / "000000000200-r0")) == (0, 200)
     assert seen(store.newest()) == (0, 250)
     assert (folder / "000000000300-r0").exists(), "it is the person's to remove"
 
 
-def test_other_things_in_the_folder_are_left_alone(store: CheckpointStore) -> None:
+def test_other_things_in_the_folder_are_left_alone(
+    store: CheckpointStore, warnings: list[str]
+) -> None:
     path = store.save(state(100), scheduled=True, milestone=False)
     (path.parent / "my notes.txt").write_text("…")
     (path.parent / "copy of 000000000100-r0").mkdir()
@@ -181,7 +198,7 @@ def test_other_things_in_the_folder_are_left_alone(store: CheckpointStore) -> No
         "my notes.txt",
         "copy of 000000000100-r0",
     }
-    assert store.warnings == []
+    assert warnings == []
 
 
 def test_reading_changes_nothing(store: CheckpointStore) -> None:
@@ -190,6 +207,35 @@ def test_reading_changes_nothing(store: CheckpointStore) -> None:
     reader = CheckpointStore(path.parent, keep_last=1)
     reader.newest(), reader.list()
     assert (path.parent / ".tmp-of-the-process-that-trains").exists()
+
+
+def test_an_older_format_is_refused_by_a_sentence(store: CheckpointStore) -> None:
+    path = store.save(state(100), scheduled=True, milestone=False)
+    update_record(path, {k: v for k, v in read_record(path).items() if k != "format"})
+    for read in (store.newest, store.newest_scheduled, store.list, lambda: read_checkpoint(path)):
+        with pytest.raises(UsageError, match=r"was written by an older version of acgan; train"):
+            read()
+
+
+def test_part_of_a_checkpoint_can_be_read(store: CheckpointStore) -> None:
+    tensors = {name: torch.ones(2) for name in ("average.a", "average.b", "averages", "generator")}
+    path = store.save(
+        TrainingState(tensors, {"images_seen": 1, "retry": 0}), scheduled=True, milestone=False
+    )
+    assert read_checkpoint(path, "average.").tensors.keys() == {"average.a", "average.b"}
+
+
+def test_the_states_that_a_retry_discarded_are_left_out(tmp_path: Path) -> None:
+    assert saved_checkpoints(tmp_path, before=10) == ()
+    store = CheckpointStore(tmp_path / "checkpoints", keep_last=9)
+    for retry, images in ((0, 0), (0, 100), (0, 200), (0, 300), (1, 200), (1, 400)):
+        store.save(state(images, retry), scheduled=True, milestone=False)
+    (tmp_path / "checkpoints" / "notes").mkdir()
+    assert [each.path.name for each in saved_checkpoints(tmp_path, before=400)] == [
+        "000000000000-r0",
+        "000000000100-r0",
+        "000000000200-r1",
+    ]
 
 
 def test_a_counter_that_json_cannot_say_is_refused(store: CheckpointStore) -> None:

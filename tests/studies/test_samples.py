@@ -12,6 +12,7 @@ import torch
 
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
 from acgan.networks.build import build_discriminator, build_generator
@@ -31,15 +32,9 @@ def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DatasetSplits) -> Mo
     discriminator = build_discriminator(config.discriminator, scarce.shape, 3, Heads())
     save_model(
         tmp_path / "model",
-        config=config,
-        shape=scarce.shape,
-        classes=scarce.classes,
-        split=scarce.split_record(),
-        data_name="shapes",
+        ModelInfo(config, scarce.shape, scarce.classes, scarce.split_record(), "shapes", 192),
         generator_state=generator.state_dict(),
         discriminator_state=discriminator.state_dict(),
-        images_seen=192,
-        card="",
     )
     return load(tmp_path)
 

@@ -10,6 +10,7 @@ import pytest
 
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
+from acgan.model.card import ModelInfo
 from acgan.model.folder import ModelRecord
 from acgan.model.model import Model
 from acgan.networks.build import build_generator
@@ -23,12 +24,14 @@ def maker(tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits) -> 
     config = tiny_config()
     record = ModelRecord(
         folder=Path("nowhere"),
-        config=config,
-        shape=tiny_splits.shape,
-        classes=tiny_splits.classes,
-        split=tiny_splits.split_record(),
-        data_name=tiny_splits.name,
-        images_seen=0,
+        info=ModelInfo(
+            config=config,
+            shape=tiny_splits.shape,
+            classes=tiny_splits.classes,
+            split=tiny_splits.split_record(),
+            data_name=tiny_splits.name,
+            images_seen=0,
+        ),
         content_hash="0" * 64,
         weights={},
     )

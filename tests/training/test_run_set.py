@@ -20,7 +20,7 @@ from acgan.model.model import load
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.runs.listing import list_runs
-from acgan.sampling.interpolation import has_way
+from acgan.sampling.interpolation import has_path
 from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import write_manifest
 from acgan.training.run import train
@@ -286,7 +286,7 @@ def test_there_is_a_way_only_inside_a_member(trained: Path) -> None:
     assert np.array_equal(way[2], model.sample("jar", seed=2)[0])
     with pytest.raises(UsageError, match="from 'ring' go to bar or cross"):
         model.interpolate("ring", "cup")
-    assert (has_way(model.generator, 0, 2), has_way(model.generator, 2, 3)) == (True, False)
+    assert (has_path(model.generator, 0, 2), has_path(model.generator, 2, 3)) == (True, False)
 
 
 def test_a_member_that_is_damaged_or_another_is_refused(trained: Path) -> None:

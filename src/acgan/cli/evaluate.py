@@ -138,11 +138,11 @@ def _named(extractors: list[str]) -> tuple[str, ...]:
 
 
 def _folder(path: Path) -> Path:
-    """Where a report goes by default: into the run, or beside it all for pictures."""
-    if (path / "model.json").is_file():  # a model folder: its files are hashed, so not into it
-        return path.parent / "evaluation"
-    if (path / "model").is_dir() or (path / "config.json").is_file():
-        return path / "evaluation"
+    """Return the default folder of a report: in the run, or below evaluations/ for images."""
+    from acgan.model.folder import is_run_or_model, run_of
+
+    if is_run_or_model(path):
+        return run_of(path).evaluation
     return Path("evaluations") / path.resolve().name
 
 

@@ -26,7 +26,7 @@ def runs(
     found = list_runs(folder)
     for run in found:
         if run.problem:
-            say(f"{run.path}: {run.problem}")
+            say(run.problem)
     header = ("run", "data", "recipe", "images", "of", "state", "held-out", "fake")
     rows = [_row(run) for run in found]
     text = table(header, rows, ("images", "of", "held-out", "fake"))
@@ -38,7 +38,7 @@ def runs(
 
 
 def _row(run: RunSummary) -> tuple[str, ...]:
-    accuracy = run.last_figures.get("class_accuracy")
+    accuracy = run.last_row.get("class_accuracy")
     shares: dict[str, Any] = accuracy if isinstance(accuracy, dict) else {}
     return (
         run.name,

@@ -86,7 +86,7 @@ def _of_model(sample_set: str, recipes: tuple[str, ...]) -> _Subject:
             f"the recipes are: {', '.join(recipes)}"
         )
     record = read_model_record(sample_set)
-    return _Subject(record.config, record.shape, len(record.classes))
+    return _Subject(record.info.config, record.info.shape, len(record.info.classes))
 
 
 def _of_recipe(

@@ -20,12 +20,12 @@ from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.latent_findings import latent_findings
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.style import StyleConsistency, style_consistency
-from acgan.model.history import STATISTICS, generator_at, saved_checkpoints
-from acgan.model.model import Model
+from acgan.model.model import Model, generator_at
 from acgan.networks.interface import Generator
 from acgan.plots.grid import class_grid, png_bytes
 from acgan.report.section import Metric, Picture, Section, Table, defined
-from acgan.sampling.interpolation import has_way, interpolate
+from acgan.runs.checkpoint import saved_checkpoints
+from acgan.sampling.interpolation import has_path, interpolate
 from acgan.sampling.sampler import sample_images
 
 SHOWN_CLASSES = 10
@@ -69,7 +69,7 @@ def moments_of(data: EvaluationData, model: Model, notes: list[str]) -> Iterator
     for done, checkpoint in enumerate(kept):
         data.progress("checkpoints", done, len(kept) + 1)
         try:
-            generator = generator_at(checkpoint, model)
+            generator = generator_at(model, checkpoint)
         except DataError as error:
             notes.append(f"{error}; it is left out.")
             continue
@@ -174,7 +174,7 @@ def _past(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[Pict
     rows, names = [], []
     for checkpoint in [kept[index] for index in spread(len(kept), _MOMENTS)]:
         try:
-            rows.append(sample_images(generator_at(checkpoint, model), None, seeds))
+            rows.append(sample_images(generator_at(model, checkpoint), None, seeds))
             names.append(f"{checkpoint.images_seen:,} images")
         except DataError as error:
             notes.append(f"{error}; it is left out.")
@@ -255,7 +255,7 @@ def latent_section(data: EvaluationData) -> Section | None:
                 "checkpoints": [each.images_seen for each in moments],
                 "samples_each": JUDGED,
                 "first_seed": data.seed,
-                "generator": STATISTICS,
+                "generator": "averaged weights and batch-norm statistics, as saved",
                 "last": "the model folder's own generator",
             },
         },
@@ -302,7 +302,7 @@ def _neighbors(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     pairs = []
     for first, after in pairwise(shown):
         beside = (after, first + 1, first - 1)
-        ways = (last for last in beside if has_way(model.generator, first, last))
+        ways = (last for last in beside if has_path(model.generator, first, last))
         pairs.append((first, next(ways)))
     return pairs
 

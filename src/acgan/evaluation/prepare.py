@@ -24,6 +24,7 @@ from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.origin import origin_notes
 from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
+from acgan.model.folder import is_run_or_model, run_of
 from acgan.model.model import Model, load
 
 
@@ -218,9 +219,8 @@ def _holds_model(path: Path) -> bool:
     Raises:
         UsageError: there is nothing there, or a file.
     """
-    ours = ("model.json", "model", "config.json")
     # Of a path that is nothing at all `load` says what is missing.
-    return not path.is_dir() or any((path / name).exists() for name in ours)
+    return not path.is_dir() or is_run_or_model(path)
 
 
 def _data_config(request: Request, model: Model | None) -> DataConfig:
@@ -284,7 +284,7 @@ def _sample_set(
     total, seed = request.samples, request.seed
     if model is None:
         return load_sample_folder(request.path, splits, total=total, seed=seed, progress=progress)
-    run = request.path.parent if (request.path / "model.json").is_file() else request.path
+    run = run_of(request.path).path
     return sample_model(
         model, splits, total=total, seed=seed, name=name, run=run, progress=progress
     )

@@ -14,25 +14,33 @@ from acgan.runs.config import RunConfig
 from acgan.version import __version__
 
 
-def model_card(
-    *,
-    config: RunConfig,
-    shape: ImageShape,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Mapping[str, Any]],
-    data_name: str,
-    images_seen: int,
-) -> str:
-    """The card as Markdown: what it is, what it learned from, how to draw, what it cannot do.
+@final
+@dataclass(frozen=True)
+class ModelInfo:
+    """Facts about a model besides its weights.
 
-    Args:
-        config: with every choice resolved.
-        shape: of the images.
+    Attributes:
+        config: the run that made it, with every choice resolved.
+        shape: of its images.
         classes: in label order.
-        split: `DatasetSplits.split_record`.
-        data_name: `DatasetSplits.name`.
-        images_seen: real images that D has seen.
+        split: content hash, size and count per class of each split of its data
+            (`DatasetSplits.split_record`).
+        data_name: short name of its data.
+        images_seen: real images that the discriminator had seen.
     """
+
+    config: RunConfig
+    shape: ImageShape
+    classes: tuple[ClassName, ...]
+    split: Mapping[str, Any]
+    data_name: str
+    images_seen: int
+
+
+def model_card(info: ModelInfo) -> str:
+    """Return the card as Markdown: what the model is, its data, how to use it, its limits."""
+    config, shape, classes, split = info.config, info.shape, info.classes, info.split
+    data_name, images_seen = info.data_name, info.images_seen
     objective = config.objective
     words = _of_classes(classes) if objective.conditional else _OF_ALL
     title = f"{words.title} of {shape} pixels, drawn by {objective.title}"

@@ -1,16 +1,8 @@
-"""Where a model lies: what a person means by a path, and what to say where there is none.
-
-The model folder: all that drawing needs, without the data set; checked and read here.
+"""Model folders: everything that generating needs, without the data set; written and read here.
 
 Weights are safetensors and everything else is JSON, so a folder from a stranger can hold wrong
-numbers but no code. `acgan.model.folder` and `acgan.model.folder` write it.
-
-Writes the folder of one model; what it holds and how it is read is `acgan.model.folder`'s.
-
-Several models in one folder, which draws the classes of all: a set of models, written here.
-
-Its JSON files and card speak of the whole. Every member lies below ``members/`` as the model folder
-that its own run wrote, and can be used alone. `acgan.model.folder` reads and checks both kinds.
+numbers but no code. A set of models is a folder whose JSON files and card describe the whole; each
+member lies below ``members/`` as the model folder that its own run wrote, usable alone.
 """
 
 from __future__ import annotations
@@ -32,38 +24,63 @@ from torch import Tensor
 from acgan.config import canonical_json, validate
 from acgan.data.images import ClassName, ImageShape, checked_component
 from acgan.errors import AcganError, DataError, UsageError
+from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 from acgan.storage.files import write_file
 from acgan.storage.folders import replace_folder
 from acgan.storage.manifest import CorruptFolderError, verify_folder
 from acgan.version import __version__
 
+FORMAT = 4  # of the folder and the meaning of its weights; other numbers are refused
+Network = Literal["generator", "discriminator"]
+_NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
+_MODEL = "model.json"
+_JSON_FILES = (_MODEL, "config.json", "classes.json", "split.json")
+_MEMBERS = "members"
+_ATTEMPTS = 3  # training may replace the folder while it is read
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether ``path`` itself is a model folder."""
+    return (path / _MODEL).is_file()
+
+
+def is_run_or_model(path: Path) -> bool:
+    """Return whether ``path`` is a run folder or a model folder, not other data."""
+    run = RunFolder(path)
+    return is_model_folder(path) or run.has_run() or run.model.exists()
+
+
+def run_of(path: Path) -> RunFolder:
+    """Return the run folder of a path that names a run or its model folder."""
+    return RunFolder(path.parent if is_model_folder(path) else path)
+
 
 def find_model(path: Path) -> Path:
-    """The model folder that a person means by a run or a model folder.
+    """Return the model folder of a path that names a run or a model folder.
 
     Raises:
         UsageError: there is none; the message says what is there instead.
     """
-    for folder in (path, path / "model"):
-        if (folder / "model.json").is_file():
+    run = RunFolder(path)
+    for folder in (path, run.model):
+        if is_model_folder(folder):
             return folder
     if not path.exists():
         raise UsageError(f"there is no model at {path}; {_hint(path)}")
     if not path.is_dir():
-        raise UsageError(f"{path} is a file; give a run or its model folder")
-    if (path / "config.json").is_file():
-        several = (path / "members").is_dir()
-        when = "when all of its members are trained" if several else "with its first checkpoint"
+        raise UsageError(f"{path} is a file; name a run or its model folder")
+    if run.has_run():
+        when = "all of its members are trained" if run.members.is_dir() else "its first checkpoint"
         raise UsageError(
-            f"the run {path} has no model yet; it gets one {when}: "
-            "go on with the command that started it"
+            f"the run {path} has no model yet; it gets one after {when}: continue it with the "
+            "command that started it"
         )
-    raise UsageError(f"{path} is neither a run nor a model folder (there is no model.json)")
+    raise UsageError(f"{path} is neither a run nor a model folder (it has no {_MODEL})")
 
 
 def _hint(path: Path) -> str:
-    """What a person may have meant by a path that does not exist."""
     below_runs = Path("runs") / path
     if below_runs.is_dir():
         return f"did you mean {below_runs}?"
@@ -71,91 +88,73 @@ def _hint(path: Path) -> str:
     close = difflib.get_close_matches(path.name, [sibling.name for sibling in siblings], n=1)
     if close:
         return f"did you mean {path.parent / close[0]}?"
-    return "`acgan runs` lists the runs that there are"
-
-
-FORMAT = 2  # of the folder and the meaning of its weights; a reader refuses other numbers
-SET_FORMAT = 3  # of a folder that holds several models, see `acgan.model.folder`
-MEMBERS = "members"
-JSON_FILES = ("model.json", "config.json", "classes.json", "split.json")
-Network = Literal["generator", "discriminator"]
-NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
-_ATTEMPTS = 3  # training may exchange the folder while it is read
+    return "`acgan runs` lists the existing runs"
 
 
 @final
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model folder as it was at one moment; training may have exchanged it since.
+    """Content of a model folder at one moment; training may have replaced the folder since.
 
     Attributes:
         folder: where it was read from.
-        config: the run that made it.
-        shape: of its images.
-        classes: in label order.
-        split: content hash, size and count per class of each part of its data.
-        data_name: short name of its data.
-        images_seen: real images that the discriminator had seen.
+        info: configuration, classes and data.
         content_hash: SHA-256 over all files but the card: equal models, equal hash.
-        weights: content of the two safetensors files by network; none of a set of models.
-        members: of a set, the models that draw a few of the classes each, in the classes' order.
+        weights: content of the two safetensors files by network; empty for a set of models.
+        members: the models of a set, in the order of their classes; empty for one model.
     """
 
     folder: Path
-    config: RunConfig
-    shape: ImageShape
-    classes: tuple[ClassName, ...]
-    split: Mapping[str, Any]
-    data_name: str
-    images_seen: int
+    info: ModelInfo
     content_hash: str
     weights: Mapping[Network, bytes] = field(repr=False)
     members: tuple[ModelRecord, ...] = ()
 
     def state(self, network: Network) -> dict[str, Tensor]:
-        """The weights and buffers of one network, on the CPU.
+        """Return the weights and buffers of one network, on the CPU.
 
         Raises:
-            DataError: they are no safetensors.
+            DataError: the file is not in the safetensors format.
         """
         try:
             return safetensors.torch.load(self.weights[network])
         except SafetensorError as error:
-            where = self.folder / f"{network}.safetensors"
+            where = self.folder / _weights_file(network)
             raise DataError(f"the model is damaged: {where}: {error}") from None
 
 
 def read_model_record(path: str | Path) -> ModelRecord:
-    """Read a whole model folder, every file checked against its hash.
+    """Read a model folder and check every file against its hash.
 
     Args:
         path: a run or its ``model`` folder.
 
     Raises:
-        UsageError: there is no model at that place, or a newer version of acgan wrote it.
+        UsageError: there is no model, or another version of acgan wrote it in another format.
         DataError: the model is damaged.
     """
     folder = find_model(Path(path))
     _check_format(folder)
     contents = _verified(folder)
     try:
-        model, config, classes, split = (json.loads(contents[name]) for name in JSON_FILES)
+        model, config, classes, split = (json.loads(contents[name]) for name in _JSON_FILES)
+        members = model.get(_MEMBERS, {})
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         return ModelRecord(
             folder=folder,
-            config=validate(RunConfig, config, where="config.json"),
-            shape=ImageShape(*(int(size) for size in model["shape"])),
-            classes=tuple(ClassName.from_json(entry) for entry in classes),
-            split=split,
-            data_name=str(model["data_name"]),
-            images_seen=int(model["images_seen"]),
+            info=ModelInfo(
+                config=validate(RunConfig, config, where="config.json"),
+                shape=ImageShape(*(int(size) for size in model["shape"])),
+                classes=tuple(ClassName.from_json(entry) for entry in classes),
+                split=split,
+                data_name=str(model["data_name"]),
+                images_seen=int(model["images_seen"]),
+            ),
             content_hash=hashlib.sha256(canonical_json(hashes).encode()).hexdigest(),
             weights={
-                network: contents[f"{network}.safetensors"]
-                for network in NETWORKS
-                if not model.get(MEMBERS)
+                network: contents[_weights_file(network)] for network in _NETWORKS if not members
             },
-            members=_members(folder, model.get(MEMBERS, {}), classes),
+            members=_members(folder, members, classes),
         )
     except AcganError as error:
         raise DataError(f"the model at {folder} is damaged: {error}") from None
@@ -166,33 +165,31 @@ def read_model_record(path: str | Path) -> ModelRecord:
 
 
 def _check_format(folder: Path) -> None:
-    """Before the hashes: a newer format may keep them in another way."""
+    """Refuse other formats before the hashes are read: those may be stored in another way, too."""
     try:
-        record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
         version, writer = int(record["format"]), record.get("version", "(unknown)")
-        known = SET_FORMAT if MEMBERS in record else FORMAT
     except (OSError, ValueError, KeyError, TypeError):
-        raise DataError(f"the model is damaged: {folder / 'model.json'} is unreadable") from None
-    if version > known:
+        raise DataError(f"the model is damaged: {folder / _MODEL} is unreadable") from None
+    if version > FORMAT:
         raise UsageError(
-            f"{folder} was written by acgan {writer} in a newer format than this version "
-            f"({__version__}) reads; update acgan"
+            f"{folder} was written by a newer version of acgan ({writer}) than this one "
+            f"({__version__}); update acgan"
         )
-    if version < known:
+    if version < FORMAT:
         raise UsageError(
-            f"{folder} was written by acgan {writer} in an older format, whose weights would mean "
-            f"other images to this version ({__version__}); train it anew"
+            f"{folder} was written by an older version of acgan ({writer}) and cannot be used by "
+            f"this one ({__version__}); train it again"
         )
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
-    """Every file but the card and members' own, all of one moment."""
+    """Return every file but the card and those of members, all of one moment."""
     for attempt in range(_ATTEMPTS):
         try:
             files = verify_folder(folder)["files"]
-            several = any(name.startswith(f"{MEMBERS}/") for name in files)
-            own = () if several else (f"{network}.safetensors" for network in NETWORKS)
-            names = (*JSON_FILES, *own)
+            is_set = any(name.startswith(f"{_MEMBERS}/") for name in files)
+            names = (*_JSON_FILES, *(() if is_set else map(_weights_file, _NETWORKS)))
             contents = {name: (folder / name).read_bytes() for name in names}
             if all(
                 hashlib.sha256(content).hexdigest() == files[name]["sha256"]
@@ -202,68 +199,53 @@ def _verified(folder: Path) -> dict[str, bytes]:
         except (CorruptFolderError, OSError, KeyError) as error:
             if attempt == _ATTEMPTS - 1:
                 raise DataError(f"the model is damaged: {error}; use another copy of it") from None
-    raise DataError(f"the model at {folder} changes all the time; try again in a moment")
+    raise DataError(f"the model at {folder} keeps changing; try again in a moment")
 
 
 def _members(
     folder: Path, hashes: Mapping[str, str], classes: Sequence[Mapping[str, Any]]
 ) -> tuple[ModelRecord, ...]:
-    """The models of a set; of an ordinary model, none."""
+    """Return the models of a set, checked against their hashes; none for a single model."""
     if not hashes:
         return ()
     members = []
     for name, content_hash in hashes.items():
-        member = read_model_record(folder / MEMBERS / checked_component(name))
+        member = read_model_record(folder / _MEMBERS / checked_component(name))
         if member.members or member.content_hash != content_hash:
-            raise ValueError(f"{name} is not the model that was put there")
+            raise ValueError(f"the member {name} is not the one that was saved")
         members.append(member)
-    drawn = [each.name for member in members for each in member.classes]
-    if drawn != [entry["name"] for entry in classes]:
-        raise ValueError("its models draw other classes")
+    generated = [each.name for member in members for each in member.info.classes]
+    if generated != [entry["name"] for entry in classes]:
+        raise ValueError("its members generate other classes")
     return tuple(members)
 
 
 def save_model(
     folder: Path,
+    info: ModelInfo,
     *,
-    config: RunConfig,
-    shape: ImageShape,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Any],
-    data_name: str,
     generator_state: Mapping[str, Tensor],
     discriminator_state: Mapping[str, Tensor],
-    images_seen: int,
-    card: str,
 ) -> None:
     """Write a model folder in one step: a reader finds the old one or the new one, never a mixture.
 
     Args:
         folder: replaced if it exists.
-        config: with every choice resolved.
-        shape: of the images.
-        classes: in label order.
-        split: `DatasetSplits.split_record`.
-        data_name: `DatasetSplits.name`.
-        generator_state: averaged weights and buffers, any device and memory format.
+        info: configuration, classes and data.
+        generator_state: averaged weights and buffers, on any device and in any memory format.
         discriminator_state: likewise.
-        images_seen: real images that D has seen.
-        card: the text of README.md (`acgan.model.card.model_card`).
 
     Raises:
         DiskError: it could not be written.
     """
-    record = {
-        "format": FORMAT,
-        "shape": list(shape),
-        "images_seen": images_seen,
-        "data_name": data_name,
-        "version": __version__,
+    states: dict[Network, Mapping[str, Tensor]] = {
+        "generator": generator_state,
+        "discriminator": discriminator_state,
     }
-    contents: dict[str, bytes | str] = {**json_files(record, config, classes, split)}
-    contents["README.md"] = card
-    for network, state in zip(NETWORKS, (generator_state, discriminator_state), strict=True):
-        contents[f"{network}.safetensors"] = safetensors.torch.save(_plain(state))
+    contents: dict[str, bytes | str] = {
+        **_text_files(info),
+        **{_weights_file(name): safetensors.torch.save(_plain(s)) for name, s in states.items()},
+    }
 
     def write(target: Path) -> None:
         for name, content in contents.items():
@@ -272,23 +254,57 @@ def save_model(
     replace_folder(folder, write, need_bytes=sum(len(content) for content in contents.values()))
 
 
-def json_files(
-    record: Mapping[str, Any],
-    config: RunConfig,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Any],
-) -> dict[str, str]:
-    """The JSON files of a model folder by name, ``record`` becoming model.json."""
+def save_model_set(folder: Path, info: ModelInfo, members: Mapping[str, Path]) -> None:
+    """Write the folder of a set of models in one step, as `save_model` does for one model.
+
+    Args:
+        folder: replaced if it exists.
+        info: of the whole: its configuration has ``classes_per_model``.
+        members: model folders by the names that they get, in the order of their classes.
+
+    Raises:
+        DataError: a member is damaged, or was replaced while it was copied.
+        DiskError: it could not be written; the old folder, if any, is still there.
+    """
+    hashes = {name: read_model_record(path).content_hash for name, path in members.items()}
+
+    def write(target: Path) -> None:
+        for name, content in _text_files(info, **{_MEMBERS: hashes}).items():
+            write_file(target / name, content)
+        for name, path in members.items():
+            copy = target / _MEMBERS / name
+            shutil.copytree(path, copy)
+            if read_model_record(copy).content_hash != hashes[name]:
+                raise DataError(f"{path} changed while it was copied; run the command again")
+
+    files = (path for member in members.values() for path in member.rglob("*") if path.is_file())
+    replace_folder(folder, write, need_bytes=sum(path.stat().st_size for path in files))
+
+
+def _text_files(info: ModelInfo, **more: Any) -> dict[str, str]:
+    """Return the JSON files and the card of a model folder by name."""
+    model = {
+        "format": FORMAT,
+        "shape": list(info.shape),
+        "images_seen": info.images_seen,
+        "data_name": info.data_name,
+        "version": __version__,
+        **more,
+    }
     values = (
-        record,
-        config.model_dump(mode="json"),
-        [each.to_json() for each in classes],
-        dict(split),
+        model,
+        info.config.model_dump(mode="json"),
+        [each.to_json() for each in info.classes],
+        dict(info.split),
     )
     return {
         name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        for name, value in zip(JSON_FILES, values, strict=True)
-    }
+        for name, value in zip(_JSON_FILES, values, strict=True)
+    } | {"README.md": model_card(info)}
+
+
+def _weights_file(network: Network) -> str:
+    return f"{network}.safetensors"
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -298,59 +314,3 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         # safetensors refuses other layouts and shared memory
         plain[name] = value.detach().to("cpu", dtype).contiguous().clone()
     return plain
-
-
-def save_model_set(
-    folder: Path,
-    members: Mapping[str, Path],
-    *,
-    config: RunConfig,
-    shape: ImageShape,
-    classes: Sequence[ClassName],
-    split: Mapping[str, Any],
-    data_name: str,
-    images_seen: int,
-    card: str,
-) -> None:
-    """Write the folder of a set in one step, as `acgan.model.folder.save_model` writes one model's.
-
-    Args:
-        folder: replaced if it exists.
-        members: model folders by the names that they get, in the order of their classes.
-        config: of the whole, with its ``classes_per_model``.
-        shape: of the images.
-        classes: of all members, in label order.
-        split: `DatasetSplits.split_record` of the whole.
-        data_name: `DatasetSplits.name`.
-        images_seen: real images that all discriminators have seen.
-        card: the text of README.md (`acgan.model.card.model_card`).
-
-    Raises:
-        DataError: a member is damaged, or was exchanged while it was copied.
-        DiskError: it could not be written; the old one, if any, is still there.
-    """
-    hashes = {name: read_model_record(path).content_hash for name, path in members.items()}
-    record = {
-        "format": SET_FORMAT,
-        "shape": list(shape),
-        "images_seen": images_seen,
-        "data_name": data_name,
-        "version": __version__,
-        MEMBERS: hashes,
-    }
-    contents = {**json_files(record, config, classes, split), "README.md": card}
-
-    def write(target: Path) -> None:
-        for name, content in contents.items():
-            write_file(target / name, content)
-        for name, path in members.items():
-            copy = target / MEMBERS / name
-            shutil.copytree(path, copy)
-            if read_model_record(copy).content_hash != hashes[name]:
-                raise DataError(f"{path} was changed while it was copied; run the command again")
-
-    replace_folder(folder, write, need_bytes=sum(map(_size_bytes, members.values())))
-
-
-def _size_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

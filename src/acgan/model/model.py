@@ -1,10 +1,8 @@
-"""The networks of a model folder, built by its configuration and filled with its weights.
-
-A trained model in memory: it draws the classes asked for, and its discriminator can be asked.
-"""
+"""A trained model in memory: sample classes, interpolate, and use its discriminator."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,52 +25,46 @@ from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
 from acgan.objectives.build import build_objective
 from acgan.plots.grid import class_grid, strip, to_pil
+from acgan.runs.checkpoint import Checkpoint, read_checkpoint
 from acgan.runs.config import RunConfig
+from acgan.runs.state import load_module
 from acgan.sampling.forward import Precision, precision_on
-from acgan.sampling.interpolation import check_way, interpolate
+from acgan.sampling.interpolation import check_path, interpolate
 from acgan.sampling.sampler import check_seeds, sample_images
+from acgan.storage.manifest import CorruptFolderError
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
-def generator_of(record: ModelRecord) -> Generator:
-    """G, or those of a set's members as one; evaluation mode, float32, no gradients, on the CPU.
-
-    Raises:
-        DataError: the weights do not fit the configuration, or members not each other.
-    """
+def _generator(record: ModelRecord) -> Generator:
     if record.members:
         try:
-            return GeneratorSet([generator_of(member) for member in record.members]).eval()
+            return GeneratorSet([_generator(member) for member in record.members]).eval()
         except ValueError as error:
             raise DataError(f"the model at {record.folder} is damaged: {error}") from None
+    info = record.info
     return _filled(
-        lambda: build_generator(record.config.generator, record.shape, len(record.classes)),
+        lambda: build_generator(info.config.generator, info.shape, len(info.classes)),
         record,
         "generator",
     )
 
 
-def discriminator_of(record: ModelRecord) -> Discriminator:
-    """D; evaluation mode, float32, no gradients, on the CPU.
-
-    Raises:
-        UsageError: the model is a set, whose members have a discriminator each.
-        DataError: the weights do not fit the configuration.
-    """
+def _discriminator(record: ModelRecord) -> Discriminator:
     if record.members:
         listed = "".join(
-            f"\n  {member.folder}: {', '.join(each.name for each in member.classes)}"
+            f"\n  {member.folder}: {', '.join(each.name for each in member.info.classes)}"
             for member in record.members
         )
         raise UsageError(
-            f"this model is a set of {len(record.members)}, whose discriminators know nothing of "
-            f"each other's classes; ask one of them:{listed}"
+            f"this model is a set of {len(record.members)} models with one discriminator each; "
+            f"name one of them instead:{listed}"
         )
-    heads = build_objective(record.config.objective).heads
+    info = record.info
+    heads = build_objective(info.config.objective).heads
     return _filled(
         lambda: build_discriminator(
-            record.config.discriminator, record.shape, len(record.classes), heads
+            info.config.discriminator, info.shape, len(info.classes), heads
         ),
         record,
         "discriminator",
@@ -80,9 +72,10 @@ def discriminator_of(record: ModelRecord) -> Discriminator:
 
 
 def _filled(build: Callable[[], NetworkT], record: ModelRecord, name: Network) -> NetworkT:
+    """Build a network and load its weights: evaluation mode, float32, no gradients, on the CPU."""
     state = record.state(name)
     try:
-        with torch.random.fork_rng(devices=[]):  # initialization draws numbers that nobody wants
+        with torch.random.fork_rng(devices=[]):  # initialization advances torch's random state
             network = build()
         network.load_state_dict(state)
     except (AcganError, RuntimeError) as error:
@@ -98,12 +91,12 @@ def _filled(build: Callable[[], NetworkT], record: ModelRecord, name: Network) -
 @final
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained model, ready to draw; `load` makes one.
+    """A trained model; create one with `load`.
 
-    A set of models (``record.members``), each of a few of the classes, is used as one.
+    A set of models (``record.members``), each with a few of the classes, is used as one model.
 
     Attributes:
-        record: what its folder says of it.
+        record: content of its folder.
         generator: the averaged weights (EMA); evaluation mode, float32, no gradients, on the CPU.
     """
 
@@ -112,63 +105,60 @@ class Model:
 
     @property
     def config(self) -> RunConfig:
-        """The run that made it."""
-        return self.record.config
+        """Configuration of the run that made it."""
+        return self.record.info.config
 
     @property
     def shape(self) -> ImageShape:
         """Channels, height and width of its images."""
-        return self.record.shape
+        return self.record.info.shape
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
         """Its classes in label order."""
-        return self.record.classes
+        return self.record.info.classes
 
     @property
     def conditional(self) -> bool:
-        """Whether it can be asked for classes; else it draws from all of its data at once."""
+        """Whether it generates a requested class; otherwise it generates from all of its data."""
         return self.generator.conditional
 
     @property
     def split(self) -> Mapping[str, Any]:
-        """Content hash, size and count per class of each part of its data."""
-        return self.record.split
+        """Content hash, size and count per class of each split of its data."""
+        return self.record.info.split
 
     @property
     def images_seen(self) -> int:
         """Real images that the discriminator had seen."""
-        return self.record.images_seen
+        return self.record.info.images_seen
 
     @cached_property
     def discriminator(self) -> Discriminator:
-        """D as it was at the same moment; evaluation mode, float32, no gradients; built when asked.
+        """The discriminator at the same moment: evaluation mode, float32, no gradients.
 
         Raises:
-            UsageError: the model is a set, whose members have a discriminator each.
+            UsageError: the model is a set; each member has its own discriminator.
             DataError: the weights do not fit the configuration.
         """
-        return discriminator_of(self.record)
+        return _discriminator(self.record)
 
     def class_indices(self, label: ClassSelection = None) -> tuple[int, ...]:
-        """The classes to draw that a person means, as indices, each once.
+        """Return the indices of a class selection, each once.
 
         Args:
             label: a name, alias or index; several of these; None or ``"all"`` for every class.
 
         Returns:
-            The indices; none where the model is not conditional.
+            The indices; empty if the model is unconditional.
 
         Raises:
-            UsageError: there is no such class; the message says which there are. Or the model
-                cannot be asked for a class at all.
+            UsageError: the model has no such class; the message lists its classes. Or a class was
+                given and the model is unconditional.
         """
         if not self.conditional:
             if label is not None:
-                raise UsageError(
-                    "this model was trained without classes and cannot be asked for one; "
-                    "leave the class out"
-                )
+                raise UsageError("this model was trained without classes; leave the class out")
             return ()
         return class_selection(self.classes, label)
 
@@ -181,21 +171,21 @@ class Model:
         *,
         precision: Precision = "auto",
     ) -> npt.NDArray[np.uint8]:
-        """Draw ``count`` images of each class, with the seeds ``seed`` to ``seed + count - 1``.
+        """Generate ``count`` images per class, with the seeds ``seed`` to ``seed + count - 1``.
 
-        A model that is not conditional draws ``count`` images in all.
+        An unconditional model generates ``count`` images in total.
 
-        Image (class, seed) is byte-identical alone or among others and with any number of threads;
-        on another machine it is the same up to round-off.
+        The image of a class and a seed is byte-identical alone or in any batch and with any number
+        of threads; on another machine it is the same up to round-off.
 
         Args:
-            label: see `class_indices`; by default one class after the other.
-            count: images of each class.
+            label: see `class_indices`; by default every class.
+            count: images per class.
             seed: the first seed.
-            truncation: below about 2 more typical and less varied; see
-            `acgan.sampling.sampler.latents`.
-            precision: by default bf16 where the processor is fast in it; ``fp32`` for the closest
-                agreement between machines; see `sampling_precision`.
+            truncation: below about 2, images are more typical and less diverse; see
+                `acgan.sampling.sampler.latents`.
+            precision: by default bf16 if the processor computes fast in it; ``fp32`` gives the
+                closest agreement between machines; see `sampling_precision`.
 
         Returns:
             uint8 (N, C, H, W), class after class.
@@ -214,10 +204,10 @@ class Model:
         return sample_images(self.generator, labels, wanted, truncation, precision=precision)
 
     def sampling_precision(self, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
-        """Resolve a precision on the device of this model; see `acgan.sampling.forward`."""
+        """Resolve a precision on this model's device; see `acgan.sampling.forward.precision_on`."""
         return precision_on(next(self.generator.parameters()).device.type, precision)
 
-    def pictures(
+    def images(
         self,
         label: ClassSelection = None,
         count: int = 1,
@@ -226,9 +216,9 @@ class Model:
         *,
         precision: Precision = "auto",
     ) -> list[Image.Image]:
-        """As `sample`, as Pillow images: gray (``L``) or color (``RGB``)."""
-        images = self.sample(label, count, seed, truncation, precision=precision)
-        return [to_pil(image) for image in images]
+        """Generate as `sample` does; return Pillow images, gray (``L``) or color (``RGB``)."""
+        pixels = self.sample(label, count, seed, truncation, precision=precision)
+        return [to_pil(image) for image in pixels]
 
     def grid(
         self,
@@ -239,9 +229,9 @@ class Model:
         *,
         precision: Precision = "auto",
     ) -> Image.Image:
-        """As `sample`, on one sheet: a row for each class with its name; a column for each seed.
+        """Generate as `sample` does; return one grid with a row per class and a column per seed.
 
-        Without classes: seed after seed in lines, about as many of them as columns.
+        An unconditional model gives a nearly square grid, seed after seed.
         """
         images = self.sample(label, count, seed, truncation, precision=precision)
         if not self.conditional:
@@ -260,14 +250,14 @@ class Model:
         truncation: float | None = None,
         precision: Precision = "auto",
     ) -> npt.NDArray[np.uint8]:
-        """Draw the way from one class, one seed, or both, to another.
+        """Generate the interpolation path from one class and seed to another.
 
         Args:
-            label: the first class; None, as the next, where the model is not conditional.
-            to_label: the last class; None for the same.
+            label: the first class; None if the model is unconditional.
+            to_label: the last class; None for the same class.
             seed: the first seed.
-            to_seed: the last seed; None for the same.
-            steps: images, both ends included.
+            to_seed: the last seed; None for the same seed.
+            steps: number of images, both ends included.
             truncation: see `acgan.sampling.sampler.latents`.
             precision: as for `sample`.
 
@@ -275,14 +265,15 @@ class Model:
             uint8 (steps, C, H, W).
 
         Raises:
-            UsageError: an argument lies outside its range, or there is no way to go.
+            UsageError: an argument lies outside its range, both ends are the same, or two models
+                of a set generate the ends.
         """
         first, last = self._ends(label, to_label)
-        check_way(self.generator, [each.name for each in self.classes], first, last)
+        check_path(self.generator, [each.name for each in self.classes], first, last)
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
             other = "another class or seed" if self.conditional else "another seed"
-            raise UsageError(f"both ends are the same image; name {other} to go to")
+            raise UsageError(f"both ends are the same image; name {other} as its end")
         return interpolate(
             self.generator, (first, last), (seed, end), steps, truncation, precision=precision
         )
@@ -290,29 +281,48 @@ class Model:
     def _ends(self, label: Label | None, to_label: Label | None) -> tuple[int, int]:
         if not self.conditional:
             self.class_indices(to_label if label is None else label)
-            return 0, 0  # never looked at
+            return 0, 0  # ignored
         if label is None:
-            raise UsageError("say at which class to start")
+            raise UsageError("name the class that the path starts at")
         first = asked_class(self.classes, label)
         return first, first if to_label is None else asked_class(self.classes, to_label)
 
 
 def load(path: str | Path) -> Model:
-    """Read a model, after checking every file against its hash.
+    """Read a model and check every file against its hash.
+
+    Torch's random state stays as it is.
 
     Args:
         path: a run or its ``model`` folder; the data set is not needed.
 
-    Returns:
-        The model; torch's random state is left as it was.
-
     Raises:
-        UsageError: there is no model at that place, or a newer version of acgan wrote it.
+        UsageError: there is no model at ``path``, or another version of acgan wrote it in another
+            format.
         DataError: the model is damaged.
 
     Example:
         >>> model = load("runs/digits")  # doctest: +SKIP
-        >>> model.sheet("seven", count=16).save("sevens.png")  # doctest: +SKIP
+        >>> model.grid("seven", count=16).save("sevens.png")  # doctest: +SKIP
     """
     record = read_model_record(path)
-    return Model(record=record, generator=generator_of(record))
+    return Model(record=record, generator=_generator(record))
+
+
+def generator_at(model: Model, checkpoint: Checkpoint) -> Generator:
+    """Return the averaged generator that a run saved at a checkpoint, in evaluation mode.
+
+    Args:
+        model: gives the architecture; left as it is.
+        checkpoint: of the run that made the model.
+
+    Raises:
+        DataError: the checkpoint is damaged, or of another network.
+    """
+    generator = copy.deepcopy(model.generator)
+    try:
+        saved = read_checkpoint(checkpoint.path, "average.")
+        load_module("average", generator, saved.tensors)
+    except (CorruptFolderError, UsageError) as error:
+        raise DataError(f"the checkpoint {checkpoint.path.name} cannot be used: {error}") from error
+    return generator

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import final
 
 from acgan.errors import UsageError
+from acgan.model.folder import run_of
 from acgan.report.html import report_html
 from acgan.report.json import ReportRecord, read_report, report_json
 from acgan.report.report import Report
@@ -89,12 +90,13 @@ def find_report(place: Path) -> Path:
         return place
     if not place.exists():
         raise UsageError(f"{place} does not exist; name runs that `acgan evaluate` has been run on")
-    run = place.parent if (place / "model.json").is_file() else place
-    for path in (run / "evaluation" / JSON_FILE, place / JSON_FILE):
+    run = run_of(place)
+    for path in (run.evaluation / JSON_FILE, place / JSON_FILE):
         if path.is_file():
             return path
-    if (run / "config.json").is_file() or (run / "model").is_dir():
-        raise UsageError(f"{run} has not been evaluated; run `acgan evaluate {run}` first")
+    if run.has_run() or run.model.is_dir():
+        where = run.path
+        raise UsageError(f"{where} has not been evaluated; run `acgan evaluate {where}` first")
     raise UsageError(
         f"{place} is neither a run nor holds a {JSON_FILE}; name runs that `acgan evaluate` has "
         "been run on"

@@ -1,14 +1,14 @@
-"""Checkpoints: complete training states on disk, of which the newest good one is found by itself.
+"""Checkpoints: complete training states, saved as committed folders (`acgan.storage`).
 
-A checkpoint is a committed folder (`acgan.storage`): it exists whole or not at all, and any
-damage is found before it is loaded. Nothing in it is ever unpickled.
+A checkpoint exists whole or not at all, and damage is found before it is loaded. Tensors are
+safetensors, counters are JSON; nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -18,22 +18,25 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from acgan.errors import UsageError
+from acgan.runs.folder import RunFolder
 from acgan.storage.files import remove_leftovers, write_file
 from acgan.storage.folders import commit_folder, remove_folder
 from acgan.storage.manifest import CorruptFolderError, read_record, update_record, verify_folder
 
+FORMAT = 2  # of a checkpoint and the meaning of its tensors; other numbers are refused
 _TENSORS = "tensors.safetensors"
 _COUNTERS = "counters.json"
-_NAME = re.compile(r"(?P<images>\d{12,})-r(?P<retry>\d+)")
+_NAME = re.compile(r"\d{12,}-r\d+")
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """All that the next step depends on, besides the config and the data.
+    """Everything the next step depends on, besides the config and the data.
 
     Attributes:
-        tensors: named values, of any dtype and device; saved contiguous, loaded on the CPU.
+        tensors: values by name, of any dtype and device; saved contiguous, loaded on the CPU.
         counters: JSON values, with at least ``images_seen`` and ``retry`` (both int); no NaN.
     """
 
@@ -42,7 +45,7 @@ class TrainingState:
 
 
 class Position(NamedTuple):
-    """Where in a run a state lies; later is greater: a retry supersedes what came before it."""
+    """Position of a state in a run. A later retry supersedes every state of an earlier one."""
 
     retry: int
     images_seen: int
@@ -56,8 +59,8 @@ class Checkpoint:
     Attributes:
         path: its folder.
         position: retry and images seen.
-        scheduled: saved because its image count was due, not because a signal came.
-        milestone: kept for good.
+        scheduled: whether its image count was due; False if a signal caused it.
+        milestone: whether it is never removed.
     """
 
     path: Path
@@ -65,37 +68,48 @@ class Checkpoint:
     scheduled: bool
     milestone: bool
 
+    @property
+    def images_seen(self) -> int:
+        """Real images that the discriminator had seen."""
+        return self.position.images_seen
+
 
 @final
 class CheckpointStore:
     """The checkpoints of one run; at most one process may save, any number may read.
 
     Args:
-        folder: holds one folder a checkpoint, ``<images seen>-r<retry>``; need not exist.
-        keep_last: how many scheduled checkpoints are kept besides milestones, at least 1.
-
-    Attributes:
-        warnings: a sentence for each damaged checkpoint that was passed over; once shown, a
-            caller may take it out, and it does not come again.
+        folder: holds one folder per checkpoint, ``<images seen>-r<retry>``; need not exist.
+        keep_last: number of scheduled checkpoints that stay besides milestones, at least 1.
+        on_damage: called once with a sentence for each damaged checkpoint that is skipped.
     """
 
-    def __init__(self, folder: Path, *, keep_last: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_last: int = 3,
+        on_damage: Callable[[str], None] = lambda _warning: None,
+    ) -> None:
         if keep_last < 1:
             raise ValueError(f"keep_last must be at least 1, not {keep_last}")
         self._folder = folder
         self._keep_last = keep_last
+        self._on_damage = on_damage
         self._known_good: set[Path] = set()
         self._warned: set[str] = set()
-        self.warnings: list[str] = []
 
     def save(self, state: TrainingState, *, scheduled: bool, milestone: bool) -> Path:
-        """Commit a state, then remove checkpoints that need not be kept.
+        """Commit a state, then remove the checkpoints that are no longer needed.
 
-        At one position of a run there is one state. If it is here already (a signal came right
-        after a scheduled checkpoint, say) it stays, and only gains the flags it lacks.
+        A state that is already saved (a signal right after a scheduled checkpoint) is not written
+        again; it only gains the flags that it lacks.
+
+        Returns:
+            The folder of the checkpoint.
 
         Raises:
-            DiskError: the disk says no; the checkpoints that were there still load.
+            DiskError: it could not be written; earlier checkpoints still load.
         """
         position = Position(state.counters["retry"], state.counters["images_seen"])
         path = self._folder / f"{position.images_seen:012d}-r{position.retry}"
@@ -111,46 +125,40 @@ class CheckpointStore:
             if record != present:
                 update_record(path, record)
         else:
-            record = {**position._asdict(), "scheduled": scheduled, "milestone": milestone}
-            self._commit(path, state, record)
+            flags = {"scheduled": scheduled, "milestone": milestone}
+            self._commit(path, state, {"format": FORMAT, **position._asdict(), **flags})
         self._known_good.add(path)
         self._remove_old()
         return path
 
     def newest(self) -> TrainingState | None:
-        """The latest state that is undamaged, or None; see `warnings`."""
+        """Return the latest undamaged state, or None.
+
+        Raises:
+            UsageError: an older version of acgan wrote the checkpoints; so do the methods below.
+        """
         return self._newest(self.list())
 
     def newest_scheduled(self) -> TrainingState | None:
-        """As `newest`, among scheduled ones: where a rollback leads must not depend on signals."""
+        """Return the latest undamaged scheduled state, or None.
+
+        Training returns to this one after a divergence: signals must not change the trajectory.
+        """
         return self._newest(tuple(c for c in self.list() if c.scheduled))
 
     def list(self) -> tuple[Checkpoint, ...]:
-        """All checkpoints with a readable manifest, oldest first; their files are not verified."""
+        """Return all checkpoints with a readable manifest, oldest first; files are not verified."""
         found = []
-        for path in self._folders():
-            try:
-                found.append(_checkpoint(path, read_record(path)))
-            except CorruptFolderError as error:
-                self._warn(error)
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if _NAME.fullmatch(path.name):
+                try:
+                    found.append(_checkpoint(path, read_record(path)))
+                except CorruptFolderError as error:
+                    self._warn(error)
         return tuple(sorted(found, key=lambda checkpoint: checkpoint.position))
 
-    def load(self, path: Path) -> TrainingState:
-        """The state of one checkpoint, on the CPU.
-
-        Raises:
-            CorruptFolderError: it is damaged; the message names the file and the reason.
-        """
-        verify_folder(path)
-        try:
-            tensors = safetensors.torch.load((path / _TENSORS).read_bytes())
-            counters = json.loads((path / _COUNTERS).read_bytes())
-        except (OSError, SafetensorError, ValueError) as error:
-            raise CorruptFolderError(f"{path}: is not a checkpoint ({error})") from error
-        return TrainingState(tensors, counters)
-
     def _commit(self, path: Path, state: TrainingState, record: Mapping[str, Any]) -> None:
-        # A library that writes by itself would report a full disk in its own words: bytes first.
+        # safetensors would report a full disk in its own words, so our code writes the bytes.
         tensors = safetensors.torch.save(
             {name: _contiguous(tensor) for name, tensor in sorted(state.tensors.items())}
         )
@@ -160,24 +168,21 @@ class CheckpointStore:
             write_file(folder / _TENSORS, tensors)
             write_file(folder / _COUNTERS, counters)
 
-        if path.exists():  # damaged: it is of no use to anyone
+        if path.exists():  # damaged, hence useless
             remove_folder(path)
         commit_folder(path, write, record, need_bytes=len(tensors) + len(counters))
 
     def _newest(self, candidates: tuple[Checkpoint, ...]) -> TrainingState | None:
         for checkpoint in reversed(candidates):
             try:
-                return self.load(checkpoint.path)
+                return read_checkpoint(checkpoint.path)
             except CorruptFolderError as error:
                 self._known_good.discard(checkpoint.path)
                 self._warn(error)
         return None
 
     def _remove_old(self) -> None:
-        """Keep milestones, the last scheduled ones and the latest; only good ones count.
-
-        Damaged ones are left for the person who was told of them.
-        """
+        """Keep milestones, the last scheduled ones and the latest; damaged ones stay, uncounted."""
         good = [c for c in self.list() if self._good_record(c.path) is not None]
         scheduled = [c for c in good if c.scheduled]
         keep = {c.path for c in good if c.milestone} | {good[-1].path}
@@ -188,7 +193,7 @@ class CheckpointStore:
                 self._known_good.discard(checkpoint.path)
 
     def _good_record(self, path: Path) -> dict[str, Any] | None:
-        """The record of an undamaged checkpoint; its files are read once a process."""
+        """Return the record of an undamaged checkpoint; its files are read once per process."""
         try:
             known = path in self._known_good
             record = read_record(path) if known else verify_folder(path)["record"]
@@ -198,20 +203,62 @@ class CheckpointStore:
         self._known_good.add(path)
         return record
 
-    def _folders(self) -> tuple[Path, ...]:
-        if not self._folder.is_dir():
-            return ()
-        return tuple(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
-
     def _warn(self, error: CorruptFolderError) -> None:
-        warning = f"a damaged checkpoint is passed over: {error}"
+        warning = f"a damaged checkpoint is skipped: {error}"
         if warning not in self._warned:
             self._warned.add(warning)
-            self.warnings.append(warning)
+            self._on_damage(warning)
+
+
+def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
+    """Load one checkpoint onto the CPU.
+
+    Args:
+        path: its folder.
+        prefix: keep only the tensors whose name starts with this.
+
+    Raises:
+        CorruptFolderError: it is damaged; the message names the file and the reason.
+        UsageError: an older version of acgan wrote it.
+    """
+    _checkpoint(path, verify_folder(path)["record"])
+    try:
+        tensors = safetensors.torch.load((path / _TENSORS).read_bytes())
+        counters = json.loads((path / _COUNTERS).read_bytes())
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CorruptFolderError(f"{path}: is not a checkpoint ({error})") from error
+    wanted = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return TrainingState(wanted, counters)
+
+
+def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
+    """Return the checkpoints that led to a model, oldest first.
+
+    States that a retry discarded are left out.
+
+    Args:
+        run: the run folder; without checkpoints the result is empty.
+        before: images that the model had seen; only earlier checkpoints are returned.
+
+    Raises:
+        UsageError: an older version of acgan wrote the checkpoints.
+    """
+    kept: list[Checkpoint] = []
+    earliest = before
+    for checkpoint in reversed(CheckpointStore(RunFolder(run).checkpoints).list()):
+        if checkpoint.images_seen < earliest:  # a retry replaces all that came after its start
+            kept.append(checkpoint)
+            earliest = checkpoint.images_seen
+    return tuple(reversed(kept))
 
 
 def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
     try:
+        if record.get("format", 1) < FORMAT:
+            raise UsageError(
+                f"{path} was written by an older version of acgan; train the model again in "
+                "another folder (--run)"
+            )
         position = Position(int(record["retry"]), int(record["images_seen"]))
         return Checkpoint(path, position, bool(record["scheduled"]), bool(record["milestone"]))
     except (KeyError, TypeError, ValueError):
@@ -219,5 +266,5 @@ def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
 
 
 def _contiguous(tensor: Tensor) -> Tensor:
-    """A copy in plain row order on the CPU; safetensors takes no other, and no shared memory."""
+    """Copy to the CPU in row-major order; safetensors accepts no other and no shared memory."""
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""On what something was computed: versions and processor, as values and in words."""
+"""Versions and processor of this machine, for records and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from acgan.version import __version__
 
 
 def describe_environment() -> dict[str, Any]:
-    """Versions and processor: what bit-identical results depend on."""
+    """Return the versions and the processor that bit-identical results depend on."""
     return {
         "acgan": __version__,
         "python": platform.python_version(),
@@ -27,6 +27,7 @@ def describe_environment() -> dict[str, Any]:
 
 
 def machine_in_words() -> str:
-    """Cores and processor, for a report: "2 cores, x86_64 (AVX512), Linux"."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{os.cpu_count()} cores, {platform.machine()} ({capability}), {platform.system()}"
+    """Return cores and processor as text: "2 cores, x86_64 (AVX512), Linux"."""
+    cores, capability = os.cpu_count(), torch.backends.cpu.get_cpu_capability()
+    plural = "" if cores == 1 else "s"
+    return f"{cores} core{plural}, {platform.machine()} ({capability}), {platform.system()}"

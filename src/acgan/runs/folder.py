@@ -1,8 +1,6 @@
-"""One process per run folder: two that train in the same place would mix their checkpoints.
+"""The run folder: the names of its files, its lock, and whether a command may continue its run.
 
-A run's folder: where its files lie, and whether a command may go on in it.
-
-The folder is opened by the first start and only ever resumed by a command that means the same run.
+The first start creates the folder; later only a command with the same trajectory may use it.
 """
 
 from __future__ import annotations
@@ -22,33 +20,6 @@ from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
 
-LOCK_FILE = ".lock"
-
-
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the run folder for the time of the block; the system frees it even after SIGKILL.
-
-    Raises:
-        UsageError: another process holds it.
-        DiskError: the folder or the lock file cannot be created.
-    """
-    with disk_errors(folder):
-        make_folder(folder)
-    lock = FileLock(folder / LOCK_FILE)
-    with disk_errors(folder / LOCK_FILE):
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:  # an OSError too, but no fault of the disk
-            raise UsageError(
-                f"another process is using {folder}; wait until it ends, stop it, or choose "
-                "another folder with --run"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
 
 @final
 class RunFolder:
@@ -60,6 +31,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lock = path / ".lock"
         self.config = path / "config.json"
         self.split = path / "split.json"
         self.environment = path / "environment.json"
@@ -70,11 +42,28 @@ class RunFolder:
         self.timing = path / "timing.jsonl"
         self.tensorboard = path / "tensorboard"
         self.samples = path / "samples"
+        self.real_images = self.samples / "real.png"
+        self.first_and_last = path / "first-and-last.png"
+        self.trajectory = path / "trajectory.gif"
+        self.curves = path / "curves.png"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
+        self.evaluation = path / "evaluation"
+        # of a set of models alone
+        self.members = path / "members"
+        self.finished_members = path / "finished.json"
+        self.grid = path / "grid.png"
+
+    def grids(self) -> list[Path]:
+        """Return the sample grids of training, ``samples/<images seen>.png``, oldest first."""
+        return sorted(path for path in self.samples.glob("*.png") if path.stem.isdecimal())
+
+    def has_run(self) -> bool:
+        """Return whether the folder holds a run."""
+        return self.config.is_file()
 
     def require_ours(self) -> None:
-        """Refuse, before anything in it is touched, a folder that holds other things than a run.
+        """Refuse a folder that holds something other than a run, before changing it.
 
         Raises:
             UsageError: it does.
@@ -83,15 +72,15 @@ class RunFolder:
             return
         if not self.path.is_dir() or self._foreign():
             raise UsageError(
-                f"{self.path} exists and is no run of acgan; name another folder with --run"
+                f"{self.path} exists and is not an acgan run; name another folder with --run"
             )
 
     def open(self, config: RunConfig, splits: DatasetSplits) -> None:
-        """Make the folder, or check that the run in it is the one that is meant.
+        """Create the folder, or check that it holds the run that ``config`` describes.
 
         Raises:
-            UsageError: another run lies there; the differences are listed.
-            DataError: the data are not those that the run was started with.
+            UsageError: it holds another run; the message lists the differences.
+            DataError: the run was started with other data.
             DiskError: it cannot be written.
         """
         known = self.read(self.config)
@@ -99,20 +88,33 @@ class RunFolder:
             self.write(self.split, splits.split_record())
             self.write(self.config, config.model_dump(mode="json"))
             return
-        self._check_same(validate(RunConfig, known, where=str(self.config)), config)
+        try:
+            started = validate(RunConfig, known, where=str(self.config))
+        except UsageError as error:
+            raise UsageError(
+                f"{error}\nif an older version of acgan wrote {self.path}, train the model again "
+                "in another folder (--run)"
+            ) from None
+        changes = difference(started.trajectory(), config.trajectory())
+        if changes:
+            listed = "".join(f"\n  {change}" for change in changes)
+            raise UsageError(
+                f"{self.path} holds a run with another configuration:{listed}\n"
+                "repeat the old command to continue it, or name another folder with --run"
+            )
         if self.read(self.split) != splits.split_record():
             raise DataError(
-                f"the data are not those that {self.path} was started with (split.json has their "
-                "content hashes); bring the old data back, or start a new run with --run"
+                f"{self.path} was started with other data (split.json has their content hashes); "
+                "restore that data, or start a new run with --run"
             )
-        # Budget and reporting may change; the record follows.
+        # Budget and reporting may change.
         self.write(self.config, config.model_dump(mode="json"))
 
     def read(self, path: Path) -> Any:
-        """The JSON in one of the run's files, or None where there is none.
+        """Return the JSON value of one of the run's files, or None if the file does not exist.
 
         Raises:
-            DataError: it cannot be read as JSON.
+            DataError: it is not readable JSON.
         """
         try:
             return json.loads(path.read_text(encoding="utf-8"))
@@ -128,28 +130,61 @@ class RunFolder:
         write_atomic(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(self, state: str, images_seen: int, total_images: int) -> None:
-        """Renew status.json: ``training``, ``stopped``, ``complete`` or ``diverged``."""
+        """Write status.json: ``training``, ``stopped``, ``complete`` or ``diverged``."""
         values = {"state": state, "images_seen": images_seen, "total_images": total_images}
         self.write(self.status, values)
 
     def is_finished(self, images_seen: int) -> bool:
-        """Whether the run ended at ``images_seen`` and its model is there."""
+        """Return whether the run is complete at ``images_seen`` and has its model."""
         status = self.read(self.status) or {}
         ended = (status.get("state"), status.get("images_seen")) == ("complete", images_seen)
-        return ended and (self.model / "model.json").exists()
+        return ended and self.model.is_dir()
 
-    def _foreign(self) -> list[Path]:
-        """What lies in the folder that a start cut short would not have left."""
-        ours = {self.split.name, LOCK_FILE}
-        return [
-            p for p in self.path.iterdir() if p.name not in ours and not p.name.startswith(".tmp")
-        ]
+    def _foreign(self) -> bool:
+        """Whether the folder holds anything that an interrupted start would not have left."""
+        ours = {self.split.name, self.lock.name}
+        return any(
+            p.name not in ours and not p.name.startswith(".tmp") for p in self.path.iterdir()
+        )
 
-    def _check_same(self, known: RunConfig, wanted: RunConfig) -> None:
-        changes = difference(known.trajectory(), wanted.trajectory())
-        if changes:
-            listed = "".join(f"\n  {change}" for change in changes)
+
+@contextmanager
+def run_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a run folder: two processes would mix their checkpoints.
+
+    The operating system releases the lock even after SIGKILL.
+
+    Raises:
+        UsageError: another process holds it.
+        DiskError: the folder or the lock file cannot be created.
+    """
+    with disk_errors(path):
+        make_folder(path)
+    lock_file = RunFolder(path).lock
+    lock = FileLock(lock_file)
+    with disk_errors(lock_file):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:  # an OSError too, but not the disk's fault
             raise UsageError(
-                f"{self.path} holds a run with another configuration:{listed}\n"
-                "repeat the old command to go on with it, or name another folder with --run"
-            )
+                f"another process is using {path}; wait until it ends, stop it, or choose "
+                "another folder with --run"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_is_held(path: Path) -> bool:
+    """Return whether a training process holds the lock of a run folder."""
+    lock_file = RunFolder(path).lock
+    if not lock_file.is_file():
+        return False
+    try:
+        with FileLock(lock_file, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # no permission to lock there, so no process of ours trains in it
+        return False

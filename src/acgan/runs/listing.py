@@ -1,4 +1,4 @@
-"""The runs below a folder and how far each has come; a broken one is listed with what is wrong."""
+"""Summaries of the runs in a folder; a damaged run is listed with its problem."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
-from filelock import FileLock, Timeout
-
-from acgan.errors import UsageError
-from acgan.storage.manifest import CorruptFolderError, read_record
+from acgan.errors import DataError, UsageError
+from acgan.runs.checkpoint import CheckpointStore
+from acgan.runs.folder import RunFolder, lock_is_held
 
 _TAIL_BYTES = 1 << 16  # the end of metrics.jsonl, many rows long
 
@@ -22,20 +21,20 @@ State = Literal["training", "resumable", "complete", "diverged", "unreadable"]
 @final
 @dataclass(frozen=True)
 class RunSummary:
-    """One run, as its files tell it.
+    """State of one run, read from its files.
 
     Attributes:
-        name: of its folder.
-        path: of its folder.
-        data: the source it learns from.
-        recipe: the recipe it started from.
+        name: name of its folder.
+        path: its folder.
+        data: source of its data.
+        recipe: recipe that it started from.
         images_seen: at its last checkpoint.
-        total_images: its budget, where it is known.
+        total_images: its budget, if known.
         state: ``training`` while a process works on it; ``resumable`` if its command was stopped
             or killed; ``unreadable`` if its config is.
-        last_figures: the newest row of metrics.jsonl; empty before the first.
-        has_model: whether it can be drawn from.
-        problem: what is wrong with its files, or None.
+        last_row: the newest row of metrics.jsonl; empty before the first.
+        has_model: whether it can generate images.
+        problem: why some of its files cannot be used, or None.
     """
 
     name: str
@@ -45,37 +44,38 @@ class RunSummary:
     images_seen: int | None
     total_images: int | None
     state: State
-    last_figures: Mapping[str, Any]
+    last_row: Mapping[str, Any]
     has_model: bool
     problem: str | None
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
-    """The runs in ``folder`` by name, or the one run that it is itself.
+    """Summarize the runs in ``folder`` by name, or the one run that it is.
 
     Raises:
         UsageError: there is no such folder.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} {what}; name the folder that your runs lie in")
-    if (folder / "config.json").is_file():
+        raise UsageError(f"{folder} {what}; name the folder that contains your runs")
+    if RunFolder(folder).has_run():
         return [summarize(folder)]
-    return [summarize(path.parent) for path in sorted(folder.glob("*/config.json"))]
+    return [summarize(path) for path in _runs_in(folder)]
 
 
 def summarize(run: Path) -> RunSummary:
-    """One run; whatever cannot be read is left out and told in ``problem``."""
+    """Summarize one run; ``problem`` names the files that cannot be read."""
+    folder = RunFolder(run)
     problems: list[str] = []
-    config = _object(run / "config.json", problems)
-    status = _object(run / "status.json", problems) if (run / "status.json").exists() else {}
+    config = _object(folder, folder.config, problems)
+    status = _object(folder, folder.status, problems)
     data = config.get("data")
-    members = [summarize(path.parent) for path in sorted(run.glob("members/*/config.json"))]
+    members = [summarize(path) for path in _runs_in(folder.members)]
     images_seen = _whole(status.get("images_seen"))
-    if members:  # a set of models: the set's own status is renewed when a member is done
+    if members:  # the status of a set is renewed only when a member is complete
         images_seen = sum(member.images_seen or 0 for member in members)
     elif images_seen is None:
-        images_seen = _newest_checkpoint(run)
+        images_seen = _newest_checkpoint(folder, problems)
     return RunSummary(
         name=run.resolve().name,
         path=run,
@@ -83,56 +83,50 @@ def summarize(run: Path) -> RunSummary:
         recipe=str(config.get("recipe", "?")),
         images_seen=images_seen,
         total_images=_whole(status.get("total_images")),
-        state="unreadable" if not config else _state(run, status.get("state")),
-        last_figures=_last_figures(run / "metrics.jsonl"),
-        has_model=(run / "model" / "model.json").is_file(),
+        state=_state(run, status.get("state")) if config else "unreadable",
+        last_row=_last_row(folder.metrics),
+        has_model=folder.model.is_dir(),
         problem="; ".join(problems) or None,
     )
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if RunFolder(path).has_run())
 
 
 def _state(run: Path, written: object) -> State:
     match written:
         case "complete" | "diverged":
             return written
-    return "training" if _in_use(run / ".lock") else "resumable"
+    return "training" if lock_is_held(run) else "resumable"
 
 
-def _in_use(lock_file: Path) -> bool:
-    """Whether a training process holds the run; its lock is freed by the system when it dies."""
-    if not lock_file.is_file():
-        return False
+def _object(folder: RunFolder, path: Path, problems: list[str]) -> dict[str, Any]:
+    """Return the JSON object in a file; empty if there is no file or it is damaged."""
     try:
-        with FileLock(lock_file, blocking=False):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # no right to lock there: nothing of ours trains in it
-        return False
+        value = folder.read(path)
+    except DataError as error:
+        problems.append(str(error))
+        return {}
+    if value is None or isinstance(value, dict):
+        return value or {}
+    problems.append(f"{path} does not contain a JSON object")
+    return {}
 
 
-def _object(path: Path, problems: list[str]) -> dict[str, Any]:
+def _newest_checkpoint(folder: RunFolder, problems: list[str]) -> int | None:
+    """Return the images seen at the newest checkpoint with a readable manifest."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        problems.append(f"{path.name} cannot be read ({error})")
-        return {}
-    if not isinstance(value, dict):
-        problems.append(f"{path.name} is not what acgan writes")
-        return {}
-    return value
+        found = CheckpointStore(folder.checkpoints).list()
+    except UsageError as error:
+        problems.append(str(error))
+        return None
+    return found[-1].images_seen if found else None
 
 
-def _newest_checkpoint(run: Path) -> int | None:
-    """Images seen at the newest checkpoint whose manifest is good."""
-    for folder in sorted((run / "checkpoints").glob("[!.]*"), reverse=True):
-        try:
-            return _whole(read_record(folder).get("images_seen"))
-        except CorruptFolderError:
-            continue
-    return None
-
-
-def _last_figures(path: Path) -> dict[str, Any]:
+def _last_row(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
@@ -142,7 +136,7 @@ def _last_figures(path: Path) -> dict[str, Any]:
     for line in reversed(lines):
         try:
             row = json.loads(line)
-        except ValueError:  # a kill can leave a part of a line, and so can the cut above
+        except ValueError:  # cut off by a kill, or by the tail's length
             continue
         if isinstance(row, dict) and "event" not in row:
             return row

@@ -60,7 +60,7 @@ def interpolate(
         )
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
-    if not has_way(generator, *classes):
+    if not has_path(generator, *classes):
         raise UsageError("two models of a set draw these classes; there is no way between them")
     if isinstance(generator, GeneratorSet):
         (generator, first), (_, last) = map(generator.member_of, classes)
@@ -74,14 +74,14 @@ def interpolate(
     return draw(blend, noise, torch.arange(steps), precision=precision)
 
 
-def has_way(generator: Generator, first: int, last: int) -> bool:
+def has_path(generator: Generator, first: int, last: int) -> bool:
     """Whether one network draws both of two classes, so that there is a way between them."""
     if not isinstance(generator, GeneratorSet):
         return True
     return generator.member_of(first)[0] is generator.member_of(last)[0]
 
 
-def check_way(generator: Generator, names: Sequence[str], first: int, last: int) -> None:
+def check_path(generator: Generator, names: Sequence[str], first: int, last: int) -> None:
     """Refuse two classes between which there is no way.
 
     Args:
@@ -93,9 +93,9 @@ def check_way(generator: Generator, names: Sequence[str], first: int, last: int)
     Raises:
         UsageError: a set's members draw one each; the message says where a way leads.
     """
-    if has_way(generator, first, last):
+    if has_path(generator, first, last):
         return
-    reached = [name for k, name in enumerate(names) if k != first and has_way(generator, first, k)]
+    reached = [name for k, name in enumerate(names) if k != first and has_path(generator, first, k)]
     start, end = names[first], names[last]
     raise UsageError(
         f"{start!r} and {end!r} are drawn by two models of this set, and there is no way from "

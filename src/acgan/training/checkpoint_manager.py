@@ -13,7 +13,7 @@ from torch import Tensor
 
 from acgan.data.images import DatasetSplits
 from acgan.execution.execution import Execution
-from acgan.model.card import model_card
+from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.networks.interface import Generator
 from acgan.networks.statistics import reestimate_statistics
@@ -105,25 +105,22 @@ class CheckpointManager:
         self._config = config
         self._splits = splits
         self._folder = folder
-        self._display = display
         self._learner = learner
         self._counters = counters
         self._snapshots = snapshots
         self._store = CheckpointStore(
-            folder.checkpoints, keep_last=config.reporting.keep_checkpoints
+            folder.checkpoints,
+            keep_last=config.reporting.keep_checkpoints,
+            on_damage=lambda warning: display.message(warning, "warning"),
         )
 
     def newest(self) -> TrainingState | None:
         """The latest undamaged state, or None."""
-        state = self._store.newest()
-        self._warn_of_damage()
-        return state
+        return self._store.newest()
 
     def newest_scheduled(self) -> TrainingState | None:
         """The latest undamaged state that was saved because its image count was due, or None."""
-        state = self._store.newest_scheduled()
-        self._warn_of_damage()
-        return state
+        return self._store.newest_scheduled()
 
     def save_checkpoint(
         self, metrics_bytes: int, *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
@@ -149,7 +146,6 @@ class CheckpointManager:
             scheduled=scheduled,
             milestone=scheduled and interval & (interval - 1) == 0,
         )
-        self._warn_of_damage()
 
     def save_model(self) -> None:
         """Renew ``model/``.
@@ -158,22 +154,16 @@ class CheckpointManager:
             DiskError: it could not be written; the one before is good.
         """
         images_seen = self._counters.images_seen
-        described: Mapping[str, Any] = {
-            "config": self._config,
-            "shape": self._splits.shape,
-            "classes": self._splits.classes,
-            "split": self._splits.split_record(),
-            "data_name": self._splits.name,
-            "images_seen": images_seen,
-        }
         save_model(
             self._folder.model,
-            **described,
+            ModelInfo(
+                config=self._config,
+                shape=self._splits.shape,
+                classes=self._splits.classes,
+                split=self._splits.split_record(),
+                data_name=self._splits.name,
+                images_seen=images_seen,
+            ),
             generator_state=self._snapshots.take(images_seen).state_dict(),
             discriminator_state=self._learner.discriminator.state_dict(),
-            card=model_card(**described),
         )
-
-    def _warn_of_damage(self) -> None:
-        while self._store.warnings:
-            self._display.message(self._store.warnings.pop(0), "warning")

@@ -15,8 +15,8 @@ from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, of_classes
 from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError, UsageError
-from acgan.model.card import model_card
-from acgan.model.folder import MEMBERS, save_model_set
+from acgan.model.card import ModelInfo
+from acgan.model.folder import save_model_set
 from acgan.model.model import load
 from acgan.plots.grid import png_bytes
 from acgan.runs.config import RunConfig
@@ -27,9 +27,7 @@ from acgan.training.budget import total_images
 from acgan.training.display import Display
 from acgan.training.start import TrainedRun, run_training
 
-_FINISHED = "finished.json"
 _LONGEST = 24  # characters of a class in the name of a member's folder
-_GRID = "sheet.png"
 _MOST_ROWS = 50
 
 
@@ -129,13 +127,13 @@ def train_model_set(
             values = {"state": state, "images_seen": seen, "total_images": total}
             folder.write(folder.status, values)
 
-        finished: dict[str, Any] = folder.read(folder.path / _FINISHED) or {}
+        finished: dict[str, Any] = folder.read(folder.finished_members) or {}
         seen = resumed_at = 0
         for index, member in enumerate(members):
-            own = RunFolder(folder.path / MEMBERS / member.name)
+            own = RunFolder(folder.members / member.name)
             wanted = short_hash(member.config.model_dump(mode="json"))
             done = finished.get(member.name, {})
-            if done.get("config") == wanted and (own.model / "model.json").exists():
+            if done.get("config") == wanted and own.model.is_dir():
                 seen += done["images_seen"]
                 resumed_at += done["images_seen"]
                 continue
@@ -152,11 +150,11 @@ def train_model_set(
             seen += run.images_seen
             resumed_at += run.resumed_at
             finished[member.name] = {"config": wanted, "images_seen": run.images_seen}
-            folder.write(folder.path / _FINISHED, finished)
+            folder.write(folder.finished_members, finished)
         if resumed_at < seen or not folder.is_finished(seen):
             _compose(config, splits, folder, members, seen)
             status("complete")
-        grid = folder.path / _GRID
+        grid = folder.grid
         pictures = {"sheet": grid} if grid.exists() else {}
         return TrainedRun(folder.path, seen, resumed_at, pictures)
 
@@ -178,17 +176,17 @@ def _compose(
     images_seen: int,
 ) -> None:
     """Renew the set's own ``model/`` and its sheet from the members' models."""
-    described: Mapping[str, Any] = {
-        "config": config,
-        "shape": splits.shape,
-        "classes": splits.classes,
-        "split": splits.split_record(),
-        "data_name": splits.name,
-        "images_seen": images_seen,
-    }
-    models = {each.name: folder.path / MEMBERS / each.name / "model" for each in members}
-    save_model_set(folder.model, models, **described, card=model_card(**described))
+    info = ModelInfo(
+        config=config,
+        shape=splits.shape,
+        classes=splits.classes,
+        split=splits.split_record(),
+        data_name=splits.name,
+        images_seen=images_seen,
+    )
+    models = {each.name: RunFolder(folder.members / each.name).model for each in members}
+    save_model_set(folder.model, info, models)
     model, count = load(folder.path), len(splits.classes)
     shown = range(0, count, -(-count // _MOST_ROWS))  # evenly spaced where there are many
     grid = model.grid(list(shown), config.reporting.grid_columns)
-    write_atomic(folder.path / _GRID, png_bytes(grid))
+    write_atomic(folder.grid, png_bytes(grid))

@@ -51,22 +51,21 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
     Raises:
         DiskError: one could not be written.
     """
-    grids = sorted(path for path in folder.samples.glob("*.png") if path.stem.isdecimal())
-    real = folder.samples / "real.png"
+    grids = folder.grids()
     pictures: dict[str, Path] = {}
     if grids:
         frames = [Image.open(path) for path in _spread(grids)]
         captions = [f"{int(path.stem):,} images" for path in _spread(grids)]
         beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
-        if real.exists():
-            beside.append((Image.open(real), "real images"))
+        if folder.real_images.exists():
+            beside.append((Image.open(folder.real_images), "real images"))
         both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
         pictures["last sheet"] = grids[-1]
-        pictures["first and last"] = _write(folder.path / "first-and-last.png", png_bytes(both))
-        pictures["trajectory"] = _write(folder.path / "trajectory.gif", animation(frames, captions))
+        pictures["first and last"] = _write(folder.first_and_last, png_bytes(both))
+        pictures["trajectory"] = _write(folder.trajectory, animation(frames, captions))
     rows = _rows(folder.metrics)
     if any("event" not in row for row in rows):
-        pictures["curves"] = _write(folder.path / "curves.png", curves(rows))
+        pictures["curves"] = _write(folder.curves, curves(rows))
     return pictures
 
 

@@ -237,7 +237,7 @@ def test_a_folder_that_training_exchanges_meanwhile(
 
     monkeypatch.setattr("acgan.model.folder.verify_folder", verify_and_exchange)
     if exchanges == 3:
-        with pytest.raises(DataError, match="changes all the time"):
+        with pytest.raises(DataError, match="keeps changing"):
             load(run)
     else:
         loaded = load(run).generator.state_dict()

@@ -62,31 +62,22 @@ def test_the_copy_draws_the_same_and_leaves_the_original_alone(
     assert sum(isinstance(module, nn.Identity) for module in copies) == joined
 
 
-def test_what_overflows_inside_is_seen_where_it_arises() -> None:
-    """A ReLU by bits makes 0 of a negative NaN, so it has to be seen before."""
+def test_what_overflows_inside_is_refused() -> None:
     config = DeconvConfig(widths=(8, 8), refinements=2, to_image="shuffle", conditioning=FIRST)
     generator = build_generator(config, ImageShape(1, 16, 16), 4).eval().requires_grad_(False)
-    sound = _prepared(generator, low=True)
-    assert not any(module._forward_hooks for module in sound.modules())
     for parameter in (*generator.stages.parameters(), *generator.start.parameters()):  # type: ignore[union-attr]
         parameter.mul_(1e14)
-    watched = _prepared(generator, low=True)
-    assert watched.start._forward_hooks  # type: ignore[union-attr]
-    first, *_ = watched.stages  # type: ignore[misc]
-    with pytest.raises(DataError, match="non-finite"):
-        first(torch.full((1, 8, 4, 4), math.inf, dtype=torch.bfloat16))
     batch = torch.randn(4, generator.latent_size), torch.arange(4)
     with pytest.raises(DataError, match="non-finite"):
         list(drawn(generator, [batch], "bf16"))
 
 
-def test_latents_that_no_normal_distribution_gives_are_refused() -> None:
+def test_latents_that_are_no_numbers_give_no_image() -> None:
     generator = build_generator(DeconvConfig(widths=(8, 6)), ImageShape(1, 8, 8), 4)
-    for wrong in (math.nan, 1e7):
-        latents = torch.zeros(2, generator.latent_size)
-        latents[1, 1] = wrong
-        with pytest.raises(ValueError, match="latent"):
-            list(drawn(generator, [(latents, torch.zeros(2, dtype=torch.int64))], "bf16"))
+    latents = torch.zeros(2, generator.latent_size)
+    latents[1, 1] = math.nan
+    with pytest.raises(DataError, match="non-finite"):
+        list(drawn(generator, [(latents, torch.zeros(2, dtype=torch.int64))], "bf16"))
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.nan, math.inf])
@@ -100,7 +91,7 @@ def test_weights_that_are_no_numbers_are_refused(value: float, precision: Precis
         list(drawn(generator, [batch], precision))
 
 
-def test_levels_of_bfloat16_are_looked_up() -> None:
+def test_every_bfloat16_has_the_level_of_its_float32() -> None:
     every = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
     finite = every[torch.isfinite(every)]
     expected = (finite.double() + 1).mul(127.5).round().clamp(0, 255)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from acgan.backbones.layers import at_least_float32
-from acgan.kernels.depthwise import depthwise_on_cpu, pays
 
 FEATURES = 1280
 CLASSES = 1000
@@ -185,8 +184,7 @@ class _Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x if self.uneven is None else F.pad(x, self.uneven)
-        convolve = self.convolve
-        y: Tensor = depthwise_on_cpu(convolve, x) if pays(convolve, x) else convolve(x)
+        y: Tensor = self.convolve(x)
         # Not clamp_, whose gradient takes torch several times as long.
         return F.relu6(y, inplace=True) if self.relu6 else y
 

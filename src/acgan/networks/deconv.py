@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, cast, final
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.kernels.image_convolution import to_image
-from acgan.kernels.relu import relu_
 from acgan.kernels.small_convolutions import convolve
 from acgan.kernels.space_to_depth import DepthToSpace
 from acgan.networks.attention import attended, attention_layers, check_attention
@@ -133,11 +132,11 @@ class DeconvGenerator(Generator):
         x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels, latents)
-        x = relu_(x)
+        x = F.relu(x)
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
-            x = relu_(norm(convolve(stage, x), labels, latents))
+            x = F.relu(norm(convolve(stage, x), labels, latents))
             x = attended(x, self.attention, index)
-        return torch.tanh(to_image(self.to_image, x))
+        return torch.tanh(self.to_image(x))
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The stages with their norms."""

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.kernels.image_convolution import to_image
-from acgan.kernels.relu import relu_
 from acgan.networks.attention import attended, attention_layers, check_attention
 from acgan.networks.conditioning import (
     ConditionalNorm,
@@ -126,7 +124,7 @@ class ResnetGenerator(Generator):
         x = start_maps(x, self._start_shape, self.blocks[0])
         for index, block in enumerate(self.blocks):
             x = attended(block(x, labels, latents), self.attention, index)
-        return torch.tanh(to_image(self.to_image, relu_(self.norm(x, labels, latents))))
+        return torch.tanh(self.to_image(F.relu(self.norm(x, labels, latents))))
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """Each block's first convolution; a norm follows no other at once."""
@@ -154,8 +152,8 @@ class GeneratorBlock(nn.Module):
 
     def forward(self, maps: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
         """(N, after, 2H, 2W) from (N, before, H, W)."""
-        x = relu_(self.first_norm(maps, labels, latents))
-        x = relu_(self.second_norm(self.first(x), labels, latents))
+        x = F.relu(self.first_norm(maps, labels, latents))
+        x = F.relu(self.second_norm(self.first(x), labels, latents))
         doubled: Tensor = self.second(x) + F.interpolate(self.shortcut(maps), scale_factor=2.0)
         return doubled
 

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.kernels.image_convolution import to_image
 from acgan.networks.conditioning import (
     ConditionalNorm,
     ConditioningConfig,
@@ -111,7 +110,7 @@ class UpsampleConvGenerator(Generator):
             x = stage(x)
             # Not in place: in bfloat16 a CPU takes up to twice as long for that.
             x = F.leaky_relu(norm(x, labels, latents), self._leak)
-        return torch.tanh(to_image(self.to_image, x))
+        return torch.tanh(self.to_image(x))
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
         """The stages with their norms."""

@@ -7,7 +7,6 @@ so that the same kernels run; more threads work on other batches.
 from __future__ import annotations
 
 import copy
-import functools
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,15 +21,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from acgan.errors import DataError
 from acgan.execution.execution import fast_bfloat16
-from acgan.kernels.inference_layers import PairedShuffle, WindowedUpsampling
-from acgan.networks.activation_bound import activation_bound
 from acgan.networks.conditioning import PlainBatchNorm
 from acgan.networks.interface import Generator
 
 BATCH = 128  # images in every forward pass; a part of the definition of an image, like the seed
-
-_LARGEST_LATENT = 1e6  # far beyond what a normal distribution gives
-_FAR_FROM_OVERFLOW = 1e37  # bfloat16 reaches 3e38; the rest is for its rounding
 
 Precision = Literal["auto", "fp32", "bf16"]
 Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
@@ -60,8 +54,7 @@ def drawn(
 
     Args:
         generator: in any mode, on any device; its state is left as it was.
-        batches: of latents float32 (n, Z), none beyond 10⁶ in size, and labels int64 (n,), n at
-            most `BATCH`.
+        batches: of latents float32 (n, Z) and labels int64 (n,), n at most `BATCH`.
         precision: see `precision_on`.
 
     Yields:
@@ -69,7 +62,6 @@ def drawn(
 
     Raises:
         DataError: the generator draws non-finite values, or has such weights.
-        ValueError: a latent lies outside its range.
     """
     device = next(generator.parameters()).device
     low = precision_on(device.type, precision) == "bf16"
@@ -81,8 +73,6 @@ def drawn(
     def forward(noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
         """One pass, in a thread of its own: no autocast of the caller's reaches there."""
         count = len(noise)
-        if not bool((noise.abs() <= _LARGEST_LATENT).all()):
-            raise ValueError(f"a latent has an entry beyond {_LARGEST_LATENT:g} or not a number")
         if count < BATCH:
             noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
             labels = torch.cat([labels, labels.new_zeros(BATCH - count)])
@@ -111,10 +101,7 @@ def to_uint8(images: Tensor) -> Tensor:
         DataError: a value is not finite.
     """
     _require_finite(images)
-    if images.dtype == torch.bfloat16 and images.device.type == "cpu":
-        bits = images.detach().view(torch.int16).numpy().view(np.uint16)
-        return torch.from_numpy(_levels_of_bfloat16().take(bits))
-    return _levels(images)
+    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def _require_finite(values: Tensor) -> None:
@@ -123,23 +110,11 @@ def _require_finite(values: Tensor) -> None:
         raise DataError("the generator draws non-finite values; this model cannot be used")
 
 
-def _levels(images: Tensor) -> Tensor:
-    return images.float().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
-
-
-@functools.cache
-def _levels_of_bfloat16() -> npt.NDArray[np.uint8]:
-    """The level of every bfloat16, by its bits: one look instead of six operations."""
-    bits = torch.arange(2**16, dtype=torch.int32).to(torch.int16)
-    return _levels(bits.view(torch.bfloat16).nan_to_num()).numpy()
-
-
 def _prepared(generator: Generator, *, low: bool) -> Generator:
     """A copy to draw with: evaluation mode, channels-last, and bf16 weights where autocast is on.
 
     Autocast would make the same casts in every pass. A batch norm that is the same for all classes
-    becomes part of the convolution before it: the maps are then not gone over again. In bf16 on a
-    processor, some layers are computed in another way, see `acgan.kernels.inference_layers`.
+    becomes part of the convolution before it: the maps are then not gone over again.
     """
     network = copy.deepcopy(generator).eval()
     for values in network.state_dict().values():
@@ -147,38 +122,11 @@ def _prepared(generator: Generator, *, low: bool) -> Generator:
     for layer, norm in network.normalized():
         if isinstance(norm, PlainBatchNorm) and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
             _join(layer, norm)
-    here = low and next(network.parameters()).device.type == "cpu"
-    may_overflow = here and activation_bound(network, _LARGEST_LATENT) >= _FAR_FROM_OVERFLOW
     for module in network.modules() if low else ():
         # these very classes: others, and spectral norm, first compute with the weights, in float32
         if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
             module.to(torch.bfloat16)
-    if here:
-        _compute_otherwise(network)
-    if may_overflow:
-        _watch(network)
     return network.to(memory_format=torch.channels_last)
-
-
-def _watch(network: nn.Module) -> None:
-    """Look at what every layer gives, where overflow could not be ruled out before.
-
-    What overflows becomes NaN in a later sum, and a ReLU by bits (`acgan.kernels.relu`) makes
-    0 of it: the pictures alone would not tell.
-    """
-    for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, WindowedUpsampling)):
-            module.register_forward_hook(lambda _module, _maps, result: _require_finite(result))
-
-
-def _compute_otherwise(network: nn.Module) -> None:
-    """Put the layers of `acgan.kernels.inference_layers` in place of those that they replace."""
-    for parent in list(network.modules()):
-        for name, layer in parent.named_children():
-            if isinstance(layer, nn.ConvTranspose2d) and WindowedUpsampling.replaces(layer):
-                setattr(parent, name, WindowedUpsampling(layer))
-            elif PairedShuffle.replaces(layer):
-                setattr(parent, name, PairedShuffle())
 
 
 def _join(layer: nn.Module, norm: PlainBatchNorm) -> None:

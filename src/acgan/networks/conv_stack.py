@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
-from acgan.kernels.small_convolutions import convolve
-from acgan.kernels.space_to_depth import SpaceToDepth
 from acgan.networks.attention import SelfAttention, check_attention
 from acgan.networks.conditioning import beside_channels, joined_inputs
 from acgan.networks.heads import LinearHeads
@@ -113,7 +111,7 @@ class ConvStackDiscriminator(Discriminator):
         check_shape(config, shape)
         self._pool = config.pool
         side = config.unshuffle
-        blocks: list[nn.Module] = [SpaceToDepth(side)] if side > 1 else []
+        blocks: list[nn.Module] = [nn.PixelUnshuffle(side)] if side > 1 else []
         self._before_label = len(blocks)
         self._label_inputs = joined_inputs(heads, classes)
         heights, widths = _sides(config, shape.height), _sides(config, shape.width)
@@ -192,17 +190,4 @@ def _block(
         unit = nn.Dropout2d if config.dropout_unit == "channels" else Dropout
         after.append(unit(config.dropout))
     attention: list[nn.Module] = [SelfAttention(layer.width)] if attentive else []
-    return _Layer(convolution, *(norm + after if norm_first else after + norm), *attention)
-
-
-@final
-class _Layer(nn.Sequential):
-    """A convolution and what follows it."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, width, H', W') from (N, C, H, W)."""
-        convolution, *rest = self
-        maps = convolve(convolution, maps)
-        for module in rest:
-            maps = module(maps)
-        return maps
+    return nn.Sequential(convolution, *(norm + after if norm_first else after + norm), *attention)

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.kernels.small_convolutions import convolve
-from acgan.kernels.space_to_depth import DepthToSpace
 from acgan.networks.attention import attended, attention_layers, check_attention
 from acgan.networks.conditioning import (
     ConditionalNorm,
@@ -134,7 +132,7 @@ class DeconvGenerator(Generator):
             x = next(norms)(x, labels, latents)
         x = F.relu(x)
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
-            x = F.relu(norm(convolve(stage, x), labels, latents))
+            x = F.relu(norm(stage(x), labels, latents))
             x = attended(x, self.attention, index)
         return torch.tanh(self.to_image(x))
 
@@ -172,7 +170,7 @@ def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
             return _doubling(before, channels, config.kernel, bias=True)
         case "shuffle":
             convolution = nn.Conv2d(before, 4 * channels, 3, padding=1)
-            return nn.Sequential(convolution, DepthToSpace(2))
+            return nn.Sequential(convolution, nn.PixelShuffle(2))
 
 
 def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:

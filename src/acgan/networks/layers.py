@@ -15,12 +15,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, final
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from acgan.config import Config
-from acgan.kernels.small_convolutions import conv2d, conv_transpose2d
 
 Initialization = Literal["dcgan", "glorot", "torch"]
 
@@ -165,7 +165,7 @@ class UpsampledConv2d(nn.Conv2d):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, out, 2H, 2W) from (N, in, H, W)."""
         kernel = _doubling_weights(_doubling_weights(self.weight, 2), 3).transpose(0, 1)
-        return conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
+        return F.conv_transpose2d(maps, kernel, self.bias, stride=2, padding=1)
 
 
 @final
@@ -180,7 +180,7 @@ class PooledConv2d(nn.Conv2d):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, out, H // 2, W // 2) from (N, in, H, W)."""
         kernel = _pooling_weights(_pooling_weights(self.weight, 2), 3)
-        return conv2d(maps, kernel, self.bias, stride=2, padding=1)
+        return F.conv2d(maps, kernel, self.bias, stride=2, padding=1)
 
 
 def _doubling_weights(weight: Tensor, axis: int) -> Tensor:

@@ -42,3 +42,12 @@ class DiskError(AcganError):
     """A file could not be written: no space, read-only, no permission (exit code 5)."""
 
     exit_code = 5
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun in the right number, for messages.
+
+    >>> counted(1, "file"), counted(2000, "class", "classes")
+    ('1 file', '2,000 classes')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

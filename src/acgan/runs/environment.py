@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 import torch
 
+from acgan.errors import counted
 from acgan.version import __version__
 
 
@@ -28,6 +29,6 @@ def describe_environment() -> dict[str, Any]:
 
 def machine_in_words() -> str:
     """Return cores and processor as text: "2 cores, x86_64 (AVX512), Linux"."""
-    cores, capability = os.cpu_count(), torch.backends.cpu.get_cpu_capability()
-    plural = "" if cores == 1 else "s"
-    return f"{cores} core{plural}, {platform.machine()} ({capability}), {platform.system()}"
+    cores = counted(os.cpu_count() or 1, "core")
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{cores}, {platform.machine()} ({capability}), {platform.system()}"

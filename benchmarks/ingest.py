@@ -110,7 +110,7 @@ def once(arguments: Any) -> dict[str, float]:
         config = DataConfig(
             source=str(arguments.folder), image_size=size, cache=str(arguments.cache)
         )
-        images = len(load_folder(arguments.folder, config, lambda *_: None).everything)
+        images = len(load_folder(arguments.folder, config, lambda *_: None).data)
     return {"images": images, "seconds": time.perf_counter() - started}
 
 
@@ -158,7 +158,7 @@ def _arguments(words: Sequence[str] | None) -> Any:
     parser.add_argument("--size", type=int, default=64, help="pixels of the side wanted")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--way", execution=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(words)
 

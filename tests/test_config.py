@@ -87,38 +87,51 @@ def refusal(values: dict[str, Any]) -> str:
     ("values", "sentence"),
     [
         # unknown keys: at the top, nested, inside unions and tuples
-        ({"nmae": 1}, "unknown key 'nmae'; did you mean 'name'?"),
-        ({"loop": {"bach_size": 1}}, "unknown key 'loop.bach_size'; did you mean 'batch_size'?"),
+        (
+            {"nmae": 1},
+            "unknown key 'nmae'; did you mean 'name'? "
+            "Keys: loop, name, network, networks, penalties",
+        ),
+        (
+            {"loop": {"bach_size": 1}},
+            "unknown key 'loop.bach_size'; did you mean 'batch_size'? "
+            "Keys: batch_size, minutes, mode, rate, size",
+        ),
         (
             {"loop": {"qqq": 1}},
-            "unknown key 'loop.qqq'; known: batch_size, minutes, mode, rate, size",
+            "unknown key 'loop.qqq'; Keys: batch_size, minutes, mode, rate, size",
         ),
         (
             {"network": {"family": "upsample-conv", "chanels": 1}},
-            "unknown key 'network.chanels'; did you mean 'channels'?",
+            "unknown key 'network.chanels'; did you mean 'channels'? "
+            "Keys: batch_norm, channels, family",
         ),
         (
             {"network": {"family": "dense", "channels": [1]}},
-            "unknown key 'network.channels'; known: family, width",
+            "unknown key 'network.channels'; Keys: family, width",
         ),
         (
             {"networks": [{"family": "dense", "wdith": 1}]},
-            "unknown key 'networks.0.wdith'; did you mean 'width'?",
+            "unknown key 'networks.0.wdith'; did you mean 'width'? Keys: family, width",
         ),
-        ({"penalties": [{"gama": 1}]}, "unknown key 'penalties.0.gama'; did you mean 'gamma'?"),
+        (
+            {"penalties": [{"gama": 1}]},
+            "unknown key 'penalties.0.gama'; did you mean 'gamma'? Keys: gamma",
+        ),
         # the tag of a union
         (
             {"network": {"family": "upsampleconv"}},
-            "network.family: there is no 'upsampleconv'; did you mean 'upsample-conv'?",
+            "network.family: unknown value 'upsampleconv'; did you mean 'upsample-conv'? "
+            "Values: upsample-conv, dense",
         ),
         (
             {"network": {"family": "unet"}},
-            "network.family: there is no 'unet'; known: upsample-conv, dense",
+            "network.family: unknown value 'unet'; Values: upsample-conv, dense",
         ),
         ({"network": {"width": 3}}, "network.family is missing"),
         # values
-        ({"loop": 5}, "loop is a section, not a value (got 5)"),
-        ({"network": 5}, "network is a section, not a value (got 5)"),
+        ({"loop": 5}, "loop is a section, not a value (got 5); set one of its keys"),
+        ({"network": 5}, "network is a section, not a value (got 5); set one of its keys"),
         ({"loop": {"rate": 0}}, "loop.rate: input should be greater than 0 (got 0)"),
         ({"loop": {"rate": float("nan")}}, "loop.rate: input should be a finite number (got nan)"),
         (
@@ -128,7 +141,7 @@ def refusal(values: dict[str, Any]) -> str:
         ({"loop": {"mode": "old"}}, "loop.mode: input should be 'shared' or 'fresh' (got 'old')"),
         (
             {"penalties": "gamma"},
-            """penalties is a list: write penalties='["gamma"]' in place of "gamma\"""",
+            """penalties is a list; write penalties='["gamma"]' instead of "gamma\"""",
         ),
         (
             {"penalties": None},
@@ -224,7 +237,7 @@ def test_an_override_is_a_path_and_a_toml_value(
 
 @pytest.mark.parametrize("text", ["", "a", "=1", ".a=1", "a.=1", "a..b=1"])
 def test_an_override_without_a_key_or_value_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"not of the form section\.key=value"):
+    with pytest.raises(UsageError, match=r"does not have the form section\.key=value"):
         parse_override(text)
 
 

@@ -44,11 +44,15 @@ def test_register_is_a_decorator_that_returns_the_thing() -> None:
 def test_a_misspelt_name_gets_the_right_one(sets: Registry[int], wrong: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         sets[wrong]
-    assert str(caught.value) == f"there is no data set {wrong!r}; did you mean {meant!r}?"
+    assert str(caught.value) == (
+        f"no data set {wrong!r}; did you mean {meant!r}? Data sets: mnist, Fashion-MNIST, svhn"
+    )
 
 
 def test_a_name_like_no_other_gets_the_list(sets: Registry[int]) -> None:
-    with pytest.raises(UsageError, match=r"there are: mnist, Fashion-MNIST, svhn"):
+    with pytest.raises(
+        UsageError, match="no data set 'imagenet'; Data sets: mnist, Fashion-MNIST, svhn"
+    ):
         sets["imagenet"]
 
 

@@ -1,12 +1,11 @@
-"""What every configuration in this project has in common: frozen, strict, printable, comparable.
+"""The base of all configurations, and what they share: validation, overrides, comparison, hashes.
 
-Component configurations live beside their components; `acgan.runs.config` puts them together.
+Component configurations live beside their components; `acgan.runs.config` assembles them.
 """
 
 from __future__ import annotations
 
 import datetime
-import difflib
 import hashlib
 import json
 import re
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from acgan.errors import UsageError
+from acgan.errors import UsageError, suggestion
 
 
 class Config(BaseModel):
@@ -34,15 +33,15 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> ConfigT:
-    """``kind`` built from plain values.
+    """Build a configuration from plain values.
 
     Args:
         kind: the configuration class.
-        values: nested plain values, as JSON or TOML give them.
-        where: where the values come from, for the error message (``recipe mnist-28`` …).
+        values: nested plain values, as read from JSON or TOML.
+        where: origin of the values, for the error message (``recipe mnist-28`` …).
 
     Raises:
-        UsageError: one sentence per mistake, with "did you mean" for an unknown key.
+        UsageError: one sentence for each mistake, with "did you mean" for an unknown key.
     """
     try:
         return kind.model_validate(values)
@@ -52,10 +51,13 @@ def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> C
 
 
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
-    """``section.key=value`` as a path and a TOML value.
+    """Parse ``section.key=value`` into a path and a TOML value.
 
-    A bare word is taken as a string, also in a list (shells eat quotes), and so is a date (a folder
-    may be called one); ``none`` without quotes is None.
+    A bare word is read as a string, also in a list (shells remove quotes), and so is a date (it may
+    be the name of a folder); ``none`` without quotes is None.
+
+    Raises:
+        UsageError: the text does not have this form.
 
     >>> parse_override("training.batch_size=64")
     (('training', 'batch_size'), 64)
@@ -63,7 +65,7 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     key, equals, raw = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or not all(path):
-        raise UsageError(f"{text!r} is not of the form section.key=value")
+        raise UsageError(f"the option {text!r} does not have the form section.key=value")
     if raw.strip() == "none":
         return path, None
     try:
@@ -75,24 +77,28 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
 
 
 def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A deep copy of ``values`` with every ``section.key=value`` set, later ones winning."""
+    """Return a deep copy of ``values`` with each ``section.key=value`` applied in order.
+
+    Raises:
+        UsageError: an override has another form, or its path leads through a value.
+    """
     result: dict[str, Any] = json.loads(json.dumps(values))
     for text in overrides:
         path, value = parse_override(text)
         node = result
-        for part in path[:-1]:
-            inner = node.setdefault(part, {})
+        for key in path[:-1]:
+            inner = node.setdefault(key, {})
             if inner is None:
-                inner = node[part] = {}
+                inner = node[key] = {}
             if not isinstance(inner, dict):
-                raise UsageError(f"{text!r}: {part!r} is a value, not a section")
+                raise UsageError(f"{text!r}: {key!r} is a value, not a section")
             node = inner
         node[path[-1]] = value
     return result
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of nested values as ``("section.key", value)``, in order."""
+    """Yield every leaf of nested values as ``("section.key", value)``, in order."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{key}.")
@@ -101,7 +107,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line for each leaf that differs: ``section.key: old → new``."""
+    """Return a line for each leaf that differs: ``section.key: old → new``."""
     before, after = dict(flatten(old)), dict(flatten(new))
     missing = "(absent)"
     return [
@@ -112,34 +118,36 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def canonical_json(values: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values, equal text."""
+    """Return JSON with sorted keys and without spaces: equal values, equal text."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def short_hash(values: Any) -> str:
-    """Eight hexadecimal digits of the SHA-256 of the canonical JSON."""
+    """Return the first eight hexadecimal digits of the canonical JSON's SHA-256."""
     return hashlib.sha256(canonical_json(values).encode()).hexdigest()[:8]
 
 
 def _sentence(kind: type[Config], problem: Any) -> str:
-    location, kinds = _place(kind, problem["loc"])
+    location, kinds = _written_location(kind, problem["loc"])
     name, context = ".".join(location), problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
-            known = sorted({field for model in kinds for field in model.model_fields})
-            return f"unknown key {name!r}; {_hint(location[-1], known)}"
+            keys = sorted({field for model in kinds for field in model.model_fields})
+            return f"unknown key {name!r}; {suggestion(location[-1], keys, 'Keys')}"
         case "missing":
             return f"{name} is missing"
         case "union_tag_not_found" | "union_tag_invalid":
             return _tag_sentence(name, context)
         case "tuple_type" if isinstance(problem["input"], str | int | float):
             given = json.dumps(problem["input"])
-            return f"{name} is a list: write {name}='[{given}]' in place of {given}"
+            return f"{name} is a list; write {name}='[{given}]' instead of {given}"
         case "model_type" | "model_attributes_type":
-            return f"{name} is a section, not a value (got {problem['input']!r})"
+            return (
+                f"{name} is a section, not a value (got {problem['input']!r}); set one of its keys"
+            )
     message = problem["msg"].removeprefix("Value error, ")
     sentence = f"{name}: {message[:1].lower()}{message[1:]}" if name else message
-    # A section as a whole says nothing that the message does not say better.
+    # Do not print a whole section: the message names the keys.
     return (
         sentence
         if isinstance(problem["input"], Mapping)
@@ -151,44 +159,41 @@ def _tag_sentence(name: str, context: Mapping[str, Any]) -> str:
     field = f"{name}.{_unquoted(context['discriminator'])}"
     if "tag" not in context:
         return f"{field} is missing"
-    known = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
-    return f"{field}: there is no {context['tag']!r}; {_hint(context['tag'], known)}"
-
-
-def _hint(wrong: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    values = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
+    return (
+        f"{field}: unknown value {context['tag']!r}; {suggestion(context['tag'], values, 'Values')}"
+    )
 
 
 def _unquoted(text: str) -> str:
     return text.strip("'")
 
 
-def _place(
+def _written_location(
     kind: type[Config], location: Sequence[str | int]
 ) -> tuple[list[str], list[type[BaseModel]]]:
-    """The location as a person writes it, and the models whose keys are legal in its last part.
+    """Return the location as users write it, and the models whose keys are valid at its end.
 
-    pydantic puts the tag of a union's member into the location, where a person never wrote it.
+    pydantic inserts the tag of a union's member into the location; users do not write it.
     """
     written: list[str] = []
     kinds: list[type[BaseModel]] = [kind]
-    for index, part in enumerate(location):
-        if isinstance(part, int):
-            written.append(str(part))
+    for index, key in enumerate(location):
+        if isinstance(key, int):
+            written.append(str(key))
             continue
-        if tagged := [k for k in kinds if len(kinds) > 1 and _is_tagged(k, part)]:
+        if tagged := [k for k in kinds if len(kinds) > 1 and _is_tagged(k, key)]:
             kinds = tagged
             continue
-        written.append(part)
+        written.append(key)
         if index < len(location) - 1:
-            fields = [k.model_fields[part] for k in kinds if part in k.model_fields]
+            fields = [k.model_fields[key] for k in kinds if key in k.model_fields]
             kinds = [model for field in fields for model in _models(field.annotation)]
     return written, kinds
 
 
 def _is_tagged(kind: type[BaseModel], tag: str) -> bool:
-    """Whether ``tag`` is the one value that a field of ``kind`` may have."""
+    """Return whether ``tag`` is the only valid value of a field of ``kind``."""
     return any(
         typing.get_origin(field.annotation) is typing.Literal
         and typing.get_args(field.annotation) == (tag,)
@@ -197,7 +202,7 @@ def _is_tagged(kind: type[BaseModel], tag: str) -> bool:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The configurations that a field can hold: itself, a union's members, a tuple's elements."""
+    """Return the configurations that a field can hold: the type, a union's or a tuple's members."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [m for argument in typing.get_args(annotation) for m in _models(argument)]

@@ -1,13 +1,12 @@
-"""Registries: the names that people write, and what they stand for."""
+"""Registry: things of one kind by the names that users write."""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, final
 
-from acgan.errors import UsageError
+from acgan.errors import unknown_name
 
 T = TypeVar("T")
 
@@ -19,7 +18,13 @@ class Registry(Generic[T]):
     Args:
         kind: what the things are, for messages (``data set``).
         modules: import paths of the modules that register the built-in things. The first lookup
-            imports them, so that a registry costs nothing until it is used.
+            imports them, so a registry costs nothing until it is used.
+
+    >>> shapes: Registry[int] = Registry("shape")
+    >>> shapes.register("triangle")(3)
+    3
+    >>> shapes["triangle"]
+    3
     """
 
     def __init__(self, kind: str, modules: Iterable[str] = ()) -> None:
@@ -31,7 +36,7 @@ class Registry(Generic[T]):
         """Return a decorator that registers a thing under ``name``.
 
         Raises:
-            ValueError: the name is taken.
+            ValueError: the name is already registered.
         """
 
         def enter(thing: T) -> T:
@@ -59,19 +64,3 @@ class Registry(Generic[T]):
         for module in modules:
             importlib.import_module(module)
         return self._things
-
-
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """The refusal of a name that is not among the known ones; it names the closest.
-
-    >>> print(unknown_name("recipe", "smal-gray", ["small-gray"]))
-    there is no recipe 'smal-gray'; did you mean 'small-gray'?
-    """
-    folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
-    hint = (
-        f"did you mean {folded[close[0]]!r}?"
-        if close
-        else f"there are: {', '.join(folded.values())}"
-    )
-    return UsageError(f"there is no {kind} {name!r}; {hint}")

@@ -35,7 +35,7 @@ def test_both_ways_read_the_same_pixels(benchmark: ModuleType, tmp_path: Path) -
     folder = tmp_path / "photos"
     benchmark.write_photos(folder, 8, 20)
     config = DataConfig(source=str(folder), image_size=(16, 16), cache=str(tmp_path / "cache"))
-    ours = np.asarray(load_folder(folder, config, lambda *_: None).everything.images)
+    ours = np.asarray(load_folder(folder, config, lambda *_: None).data.images)
     alone = benchmark.pillow_alone(folder, (16, 16))
     np.testing.assert_array_equal(ours.transpose(0, 2, 3, 1), alone)
     way = argparse.Namespace(folder=folder, size=16, way="cached", cache=tmp_path / "cache")

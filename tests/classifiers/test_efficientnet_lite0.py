@@ -158,7 +158,7 @@ def test_answers_have_their_shapes(extractor: EfficientNetLite0Extractor) -> Non
     assert np.isfinite(predictions.logits).all()
     assert np.isfinite(predictions.features).all()
     assert extractor.predict(images[:0]).features.shape == (0, 1280)
-    assert extractor.name == "efficientnet-lite0-128px"
+    assert extractor.name == "efficientnet-lite0"
 
 
 def test_gray_is_repeated_to_three_channels(extractor: EfficientNetLite0Extractor) -> None:

@@ -105,7 +105,7 @@ def test_fewer_images_than_a_batch_still_fit() -> None:
 def test_it_learns_and_decay_spares_the_biases() -> None:
     network = Linear(16)
     fit_classifier(
-        network, numbered(30), config(images=6_000, peak_rate=0.05, label_smoothing=0), seed=0
+        network, numbered(30), config(images=6_000, peak_lr=0.05, label_smoothing=0), seed=0
     )
     data = numbered(30)
     read = network(torch.from_numpy(data.images)).argmax(1).numpy()
@@ -124,7 +124,7 @@ def test_it_learns_and_decay_spares_the_biases() -> None:
 def test_a_fit_that_diverges_says_so() -> None:
     network = Linear(16)
     nn.init.constant_(network.layer.weight, float("nan"))
-    with pytest.raises(DivergedError, match=r"nan after 10 images; take a peak_rate below 0\.003"):
+    with pytest.raises(DivergedError, match=r"nan after 10 images; take a peak_lr below 0\.003"):
         fit_classifier(network, numbered(30), config(), seed=0)
 
 

@@ -59,7 +59,7 @@ def test_answers_are_torch_fidelitys(extractor: InceptionExtractor, weights: Pat
 
 
 def test_it_says_what_it_is(extractor: InceptionExtractor) -> None:
-    assert extractor.name == "inception-v3-compat"
+    assert extractor.name == "inception"
     assert "299×299" in extractor.resize_rule
 
 

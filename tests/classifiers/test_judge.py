@@ -30,7 +30,7 @@ CLASSES = make_classes(["left", "right", "both"])
 TINY = ReferenceClassifierConfig(
     network=ReferenceNetworkConfig(stem=4, stages=(8,)),
     fit=FitConfig(
-        flip=False, images=640, batch_size=16, peak_rate=0.02, shift_pixels=1, precision="fp32"
+        flip=False, images=640, batch_size=16, peak_lr=0.02, shift_pixels=1, precision="fp32"
     ),
 )
 

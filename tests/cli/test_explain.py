@@ -67,7 +67,7 @@ def test_every_recipe_starts_one_member() -> None:
 def test_an_unknown_one_is_refused_with_the_closest(acgan: Acgan) -> None:
     done = acgan("explain", "reacgn")
     assert done.code == 2
-    assert "there is no objective 'reacgn'; did you mean 'ReACGAN'?" in done.err
+    assert "no objective 'reacgn'; did you mean 'ReACGAN'?" in done.err
 
 
 def test_the_list_imports_nothing_heavy() -> None:

@@ -178,9 +178,9 @@ def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        ("--out x --class sevn", 2, "there is no class 'sevn'; did you mean 'seven'?"),
-        ("--out x --class 3", 2, "there is no class '3'"),
-        ("--out x --class all --class eight", 2, "there is no class 'eight'"),
+        ("--out x --class sevn", 2, "no class 'sevn'; did you mean 'seven'?"),
+        ("--out x --class 3", 2, "no class '3'"),
+        ("--out x --class all --class eight", 2, "no class 'eight'"),
         ("--out x --count 0", 2, "the count must be at least 1, not 0"),
         ("--out x --count -5", 2, "the count must be at least 1, not -5"),
         ("--out x --seed -1", 2, "the seed must be a whole number from 0"),

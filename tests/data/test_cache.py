@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acgan.data import cache
-from acgan.data.cache import Recipe, cached
+from acgan.data.cache import DecodePlan, cached_images
 from acgan.data.images import Images
 from acgan.errors import DiskError
 
@@ -27,9 +27,9 @@ class Maker:
         self.calls = 0
         self.written = 0
 
-    def __call__(self) -> Recipe:
+    def __call__(self) -> DecodePlan:
         self.calls += 1
-        return Recipe(1000, (3, 4, 5), self.chunks, lambda: {"bad": ["x"]})
+        return DecodePlan(1000, (3, 4, 5), self.chunks, lambda: {"bad": ["x"]})
 
     def chunks(self) -> Iterable[Images]:
         self.written += 1
@@ -45,7 +45,7 @@ def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_entry_is_made_once(tmp_path: Path) -> None:
     make = Maker()
     for _ in range(2):
-        result = cached(tmp_path / "new" / "root", "key", make)
+        result = cached_images(tmp_path / "new" / "root", "key", make)
         np.testing.assert_array_equal(result.images, IMAGES)
         assert result.details == {"bad": ["x"]}
         assert result.note is None
@@ -55,7 +55,7 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small_memory")
 def test_large_entries_are_mapped_read_only(tmp_path: Path) -> None:
-    images = cached(tmp_path, "key", Maker()).images
+    images = cached_images(tmp_path, "key", Maker()).images
     assert isinstance(images, np.memmap)
     assert not images.flags.writeable
     np.testing.assert_array_equal(images, IMAGES)
@@ -82,10 +82,10 @@ def lose_manifest(entry: Path) -> None:
 @pytest.mark.parametrize("damage", [flip_a_bit, cut_off, lose_details, lose_manifest])
 def test_a_damaged_entry_is_rebuilt(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     make = Maker()
-    cached(tmp_path, "key", make)
+    cached_images(tmp_path, "key", make)
     damage(tmp_path / "key")
-    np.testing.assert_array_equal(cached(tmp_path, "key", make).images, IMAGES)
-    cached(tmp_path, "key", make)
+    np.testing.assert_array_equal(cached_images(tmp_path, "key", make).images, IMAGES)
+    cached_images(tmp_path, "key", make)
     assert make.calls == 2
 
 
@@ -99,7 +99,7 @@ def test_a_full_disk_is_told_with_path_need_and_free(
 ) -> None:
     fill_the_disk(monkeypatch)
     with pytest.raises(DiskError, match=r"no space left.*60\.0 kB.*1\.2 kB are free") as caught:
-        cached(tmp_path, "key", Maker())
+        cached_images(tmp_path, "key", Maker())
     assert str(tmp_path) in str(caught.value)
     assert "data.cache" in str(caught.value)
     assert not (tmp_path / "key").exists()
@@ -109,7 +109,7 @@ def test_what_fits_into_memory_is_used_without_a_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_the_disk(monkeypatch)
-    result = cached(tmp_path, "key", Maker())
+    result = cached_images(tmp_path, "key", Maker())
     np.testing.assert_array_equal(result.images, IMAGES)
     assert result.note is not None
     assert "not kept" in result.note
@@ -119,13 +119,13 @@ def test_what_fits_into_memory_is_used_without_a_disk(
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("a file")
     with pytest.raises(DiskError, match="root"):
-        cached(tmp_path / "root", "key", Maker())
+        cached_images(tmp_path / "root", "key", Maker())
 
 
 def test_of_many_at_once_one_writes(tmp_path: Path) -> None:
     makers = [Maker() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda make: cached(tmp_path, "key", make), makers))
+        results = list(pool.map(lambda make: cached_images(tmp_path, "key", make), makers))
     assert all((result.images == IMAGES).all() for result in results)
     assert sum(make.written for make in makers) == 1
 
@@ -136,5 +136,5 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cached(tmp_path, "key", lambda: Recipe(7, (3, 4, 5), broken, lambda: None))
+        cached_images(tmp_path, "key", lambda: DecodePlan(7, (3, 4, 5), broken, lambda: None))
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == []

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.data import cache
-from acgan.data import load as take
-from acgan.data.class_selection import class_groups, of_classes
+from acgan.data import load as materialize
+from acgan.data.class_selection import class_groups, select_classes
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
@@ -50,7 +50,7 @@ def test_a_class_alone_is_refused(classes: int, most: int) -> None:
 @pytest.mark.parametrize("subset", [{}, {"per_class": 30}, {"fraction": 0.2}])
 def test_a_group_is_what_a_run_on_its_classes_loads(subset: dict[str, float]) -> None:
     whole = load_data(DataConfig.model_validate({"source": "digits", **subset}))
-    cut = of_classes(whole, (6, 7), cache=None)
+    cut = select_classes(whole, (6, 7), cache=None)
     names = tuple(whole.classes[label].name for label in (6, 7))
     alone = load_data(
         DataConfig.model_validate({"source": "digits", "only_class": names, **subset})
@@ -62,19 +62,19 @@ def test_a_group_is_what_a_run_on_its_classes_loads(subset: dict[str, float]) ->
 
 def test_the_parts_of_a_long_tail_are_the_wholes() -> None:
     whole = load_data(DataConfig(source="digits", long_tail=20))
-    cut = of_classes(whole, (8, 9), cache=None)
+    cut = select_classes(whole, (8, 9), cache=None)
     assert cut.train.class_counts.tolist() == whole.train.class_counts[8:].tolist()
 
 
 def test_what_is_too_large_for_memory_is_mapped(
     tiny_splits: DatasetSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = of_classes(tiny_splits, (2, 0), cache=None)
+    small = select_classes(tiny_splits, (2, 0), cache=None)
     assert set(small.train.labels.tolist()) == {0, 1}
     assert small.classes == (tiny_splits.classes[2], tiny_splits.classes[0])
-    for module in (cache, take):
+    for module in (cache, materialize):
         monkeypatch.setattr(module, "IN_MEMORY_BYTES", 100)
-    large = of_classes(tiny_splits, (2, 0), cache=str(tmp_path))
+    large = select_classes(tiny_splits, (2, 0), cache=str(tmp_path))
     assert isinstance(large.train.images, np.memmap)
     assert large.split_record() == small.split_record()
 
@@ -82,4 +82,4 @@ def test_what_is_too_large_for_memory_is_mapped(
 def test_images_without_a_label_belong_to_no_group() -> None:
     splits = load_data(DataConfig(labeled_per_class=3))
     with pytest.raises(ValueError, match="cannot be divided by class"):
-        of_classes(splits, [0, 1], cache=None)
+        select_classes(splits, [0, 1], cache=None)

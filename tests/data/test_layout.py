@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from acgan.data.layout import Layout, arrange
+from acgan.data.layout import Layout, parse_layout
 from acgan.data.source import Split
 from acgan.errors import DataError
 
@@ -18,7 +18,7 @@ def layout(*files: str, empty: tuple[str, ...] = ()) -> Layout:
         for parent in PurePosixPath(path).parents
         if str(parent) != "."
     }
-    return arrange(sorted(files), sorted(folders))
+    return parse_layout(sorted(files), sorted(folders))
 
 
 def found(result: Layout) -> list[tuple[str, str, Split]]:

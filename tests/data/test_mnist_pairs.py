@@ -47,29 +47,29 @@ def pairs(digits: Source) -> Source:
 
 def halves(pairs: Source) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
     """Digit, part and number of the left and of the right half of each pair."""
-    images = pairs.everything.images[:, 0].astype(int)
+    images = pairs.data.images[:, 0].astype(int)
     left, right = images[:, :, :WIDTH], images[:, :, WIDTH:]
     return tuple([(i[0, 0], i[0, 1], i[1, 0]) for i in side] for side in (left, right))  # type: ignore[return-value]
 
 
 def test_every_number_is_there_equally_often(pairs: Source) -> None:
-    assert pairs.everything.shape == ImageShape(1, HEIGHT, 2 * WIDTH)
+    assert pairs.data.shape == ImageShape(1, HEIGHT, 2 * WIDTH)
     assert PAIRS_OF_EACH == {Split.TRAIN: 540, Split.VALIDATION: 60, Split.TEST: 100}
     for part, count in PAIRS_OF_EACH.items():
-        labels = pairs.everything.labels[pairs.given == part]
+        labels = pairs.data.labels[pairs.splits == part]
         assert np.bincount(labels, minlength=100).tolist() == [count] * 100
 
 
 def test_a_pair_shows_its_number_from_left_to_right(pairs: Source) -> None:
     left, right = halves(pairs)
-    names = [pairs.everything.classes[label].name for label in pairs.everything.labels]
+    names = [pairs.data.classes[label].name for label in pairs.data.labels]
     assert names == [f"{tens[0]}{ones[0]}" for tens, ones in zip(left, right, strict=True)]
 
 
 def test_no_digit_is_in_two_parts_and_test_digits_are_tests_own(pairs: Source) -> None:
     left, right = halves(pairs)
     used = {
-        part: {d for i in np.flatnonzero(pairs.given == part) for d in (left[i], right[i])}
+        part: {d for i in np.flatnonzero(pairs.splits == part) for d in (left[i], right[i])}
         for part in Split
     }
     assert {part for _, part, _ in used[Split.TEST]} == {Split.TEST}
@@ -83,7 +83,7 @@ def test_no_digit_is_in_two_parts_and_test_digits_are_tests_own(pairs: Source) -
 def test_every_digit_is_used_equally_often(pairs: Source) -> None:
     left, right = halves(pairs)
     for part, count in PAIRS_OF_EACH.items():
-        chosen = np.flatnonzero(pairs.given == part)
+        chosen = np.flatnonzero(pairs.splits == part)
         both = [side[i] for i in chosen for side in (left, right)]
         for digit in range(10):
             of_digit = [d for d in both if d[0] == digit]
@@ -94,19 +94,19 @@ def test_every_digit_is_used_equally_often(pairs: Source) -> None:
 
 def test_pairs_are_mixed(pairs: Source) -> None:
     left, right = halves(pairs)
-    train = np.flatnonzero((pairs.given == Split.TRAIN) & (pairs.everything.labels == 42))
+    train = np.flatnonzero((pairs.splits == Split.TRAIN) & (pairs.data.labels == 42))
     assert len({(left[i], right[i]) for i in train}) > 400  # of 540, with 37 × 37 to choose from
 
 
 def test_they_are_the_same_every_time(pairs: Source, digits: Source) -> None:
     again = pairs_from(digits)
-    np.testing.assert_array_equal(again.everything.images, pairs.everything.images)
-    digest = hashlib.sha256(pairs.everything.images.tobytes()).hexdigest()
+    np.testing.assert_array_equal(again.data.images, pairs.data.images)
+    digest = hashlib.sha256(pairs.data.images.tobytes()).hexdigest()
     assert digest.startswith("8a48abe2320e4c91")
 
 
 def test_classes_answer_to_digits_and_words(pairs: Source) -> None:
-    classes = pairs.everything.classes
+    classes = pairs.data.classes
     assert [c.name for c in classes] == [f"{n:02d}" for n in range(100)]
     for wanted, index in {"07": 7, "7": 7, "zero seven": 7, "42": 42, "four two": 42}.items():
         assert find_class(classes, wanted) == index

@@ -75,9 +75,9 @@ def test_local_copies_are_found_wherever_they_lie(
 ) -> None:
     write(tmp_path / folder, contents(PLAIN), packed=packed)
     source = load_idx_set(PLAIN, tmp_path)
-    assert source.everything.shape == (1, 28, 28)
-    assert source.given.tolist() == [Split.TRAIN] * 20 + [Split.TEST] * 10
-    assert source.everything.labels.tolist() == [*range(10)] * 3
+    assert source.data.shape == (1, 28, 28)
+    assert source.splits.tolist() == [Split.TRAIN] * 20 + [Split.TEST] * 10
+    assert source.data.labels.tolist() == [*range(10)] * 3
     assert len(source.notes) == 4  # nothing vouches for these files
 
 
@@ -145,9 +145,9 @@ def test_emnist_is_turned_upright_and_its_letters_begin_at_a(tmp_path: Path) -> 
     write(tmp_path / "EMNIST" / "raw", files, packed=True)
     source = load_idx_set(kind, tmp_path)
     stored = np.frombuffer(files[kind.files[0]], np.uint8, offset=16).reshape(-1, 28, 28)
-    np.testing.assert_array_equal(source.everything.images[5, 0], stored[5].T)
-    assert [c.name for c in source.everything.classes] == list("abcdefghijklmnopqrstuvwxyz")
-    assert source.everything.labels.tolist()[:3] == [0, 1, 2]
+    np.testing.assert_array_equal(source.data.images[5, 0], stored[5].T)
+    assert [c.name for c in source.data.classes] == list("abcdefghijklmnopqrstuvwxyz")
+    assert source.data.labels.tolist()[:3] == [0, 1, 2]
 
 
 def test_emnists_classes_are_torchvisions() -> None:
@@ -226,11 +226,11 @@ def test_torchvisions_arrays_become_ours(
     (tmp_path / wanted.name / wanted.looked_for[0]).mkdir(parents=True)
     source = load_torchvision_set(wanted, tmp_path)
     assert set(roots) == {str(tmp_path / wanted.name)}
-    assert source.everything.shape == (3, 32, 32)
-    assert source.given.tolist() == [0, 0, 0, 2, 2, 2]
-    assert source.everything.images[0].max() == 50
-    assert source.everything.images[3].max() == 60
+    assert source.data.shape == (3, 32, 32)
+    assert source.splits.tolist() == [0, 0, 0, 2, 2, 2]
+    assert source.data.images[0].max() == 50
+    assert source.data.images[3].max() == 60
     if cifar:
-        assert (source.everything.images[0, 1] == 50).all()
-    names = [c.name for c in source.everything.classes]
+        assert (source.data.images[0, 1] == 50).all()
+    names = [c.name for c in source.data.classes]
     assert names[0] == {"cifar100": "aquarium fish", "svhn": "zero"}.get(wanted.name, "airplane")

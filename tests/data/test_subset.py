@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from acgan.data.config import DataConfig
 from acgan.data.images import make_classes
-from acgan.data.split import long_tail_counts, pick, selected_classes, wanted_counts
+from acgan.data.split import long_tail_counts, sample_per_class, selected_classes, subset_counts
 from acgan.errors import DataError, UsageError
 
 CLASSES = make_classes(["one", "two", "three"])
@@ -21,15 +21,15 @@ def counts(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 def test_a_fraction_keeps_at_least_one_image() -> None:
     config = DataConfig(fraction=0.25)
-    assert wanted_counts(counts(100, 10, 1), config).tolist() == [25, 2, 1]
+    assert subset_counts(counts(100, 10, 1), config).tolist() == [25, 2, 1]
 
 
 def test_per_class_is_an_upper_limit() -> None:
-    assert wanted_counts(counts(100, 10, 1), DataConfig(per_class=10)).tolist() == [10, 10, 1]
+    assert subset_counts(counts(100, 10, 1), DataConfig(per_class=10)).tolist() == [10, 10, 1]
 
 
 def test_without_a_choice_all_images_are_used() -> None:
-    assert wanted_counts(counts(3, 4), DataConfig()).tolist() == [3, 4]
+    assert subset_counts(counts(3, 4), DataConfig()).tolist() == [3, 4]
 
 
 def test_the_long_tail_of_cifar10_is_the_published_one() -> None:
@@ -67,17 +67,19 @@ def test_a_draw_has_the_counts_and_lies_within_every_larger_draw(
     array = np.array(labels, np.int64)
     available = np.bincount(array, minlength=3).astype(np.int64)
     small = np.floor(available * share).astype(np.int64)
-    drawn = pick(array, CLASSES, small, seed=seed)
+    drawn = sample_per_class(array, CLASSES, small, seed=seed)
     assert np.bincount(array[drawn], minlength=3).tolist() == small.tolist()
     assert (np.diff(drawn) > 0).all()
     larger = np.minimum(small + 1, available)
-    assert set(drawn) <= set(pick(array, CLASSES, larger, seed=seed))
-    np.testing.assert_array_equal(drawn, pick(array, CLASSES, small, seed=seed))
+    assert set(drawn) <= set(sample_per_class(array, CLASSES, larger, seed=seed))
+    np.testing.assert_array_equal(drawn, sample_per_class(array, CLASSES, small, seed=seed))
 
 
 def test_seeds_draw_differently() -> None:
     labels = np.zeros(100, np.int64)
-    draws = [pick(labels, CLASSES, counts(50, 0, 0), seed=seed).tolist() for seed in (0, 1)]
+    draws = [
+        sample_per_class(labels, CLASSES, counts(50, 0, 0), seed=seed).tolist() for seed in (0, 1)
+    ]
     assert draws[0] != draws[1]
 
 

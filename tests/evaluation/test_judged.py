@@ -58,7 +58,7 @@ def reference_classifier() -> ReferenceClassifier:
             flip=False,
             images=1_600,
             batch_size=16,
-            peak_rate=0.02,
+            peak_lr=0.02,
             shift_pixels=1,
             precision="fp32",
         ),

@@ -34,7 +34,7 @@ def reference_classifier(tiny_splits: DatasetSplits) -> ReferenceClassifier:
     config = ReferenceClassifierConfig(
         network=ReferenceNetworkConfig(stem=4, stages=(8,)),
         fit=FitConfig(
-            flip=False, images=400, batch_size=16, peak_rate=0.02, shift_pixels=1, precision="fp32"
+            flip=False, images=400, batch_size=16, peak_lr=0.02, shift_pixels=1, precision="fp32"
         ),
     )
     return fit_reference_classifier(tiny_splits.train, config=config)

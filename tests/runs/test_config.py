@@ -150,7 +150,7 @@ def test_exactly_one_budget(training: dict[str, Any]) -> None:
         ("objective.class_wieght_fake=1", "did you mean 'class_weight_fake'"),
         ("generator.latent_sise=1", "unknown key 'generator.latent_sise'; did you mean 'latent_"),
         ("generator.conditioning.mod=x", "unknown key 'generator.conditioning.mod'; did you mean"),
-        ("generator.family=deconvv", "generator.family: there is no 'deconvv'; did you mean"),
+        ("generator.family=deconvv", "generator.family: unknown value 'deconvv'; did you mean"),
         ("discriminator.layers=[{wdth = 3}]", "unknown key 'discriminator.layers.0.wdth'; did you"),
         (
             'regularizers=[{name = "r1"}, {name = "r1", gamma = 3}]',

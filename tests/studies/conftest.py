@@ -69,7 +69,7 @@ def quick() -> UsefulnessConfig:
             flip=False,
             images=960,
             batch_size=16,
-            peak_rate=1e-2,
+            peak_lr=1e-2,
             shift_pixels=1,
             precision="fp32",
         ),

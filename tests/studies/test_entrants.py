@@ -58,7 +58,7 @@ def test_the_recipes_own_setting_goes_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["acgn", "adc"], "there is no objective 'acgn'; did you mean 'acgan'?"),
+        (["acgn", "adc"], "no objective 'acgn'; did you mean 'acgan'?"),
         (["adc"], "two different objectives"),
         (["adc", "adc"], "each named once"),
     ],

@@ -176,7 +176,7 @@ def test_kept_fits_of_another_study_are_not_taken(
     before, splits = len(instant), skewed
     match change:
         case "config":
-            fit = quick.fit.model_copy(update={"peak_rate": 0.02})
+            fit = quick.fit.model_copy(update={"peak_lr": 0.02})
             options["config"] = quick.model_copy(update={"fit": fit})
         case "network":
             network = ReferenceNetworkConfig(stem=4, stages=(16, 16))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.data.class_selection import of_classes
+from acgan.data.class_selection import select_classes
 from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.errors import DataError, DiskError, DivergedError, UsageError
 from acgan.model.model import load
@@ -110,7 +110,7 @@ def test_members_are_the_runs_that_their_classes_alone_would_be(
     images = []
     for member in plan(config, five):
         own = tmp_path / "set" / "members" / member.name
-        data = of_classes(five, member.labels, cache=None)
+        data = select_classes(five, member.labels, cache=None)
         alone = train_tiny(tmp_path / member.name, member.config, splits=data)
         assert content(own) == content(alone.folder)
         images.append(alone.images_seen)

@@ -17,7 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from acgan.backbones.efficientnet_lite0 import CLASSES, FEATURES, EfficientNetLite0, folded_weights
-from acgan.classifiers.extractor import Predictions, hash_weights, load_weights, predict_in_batches
+from acgan.classifiers.extractor import (
+    EXTRACTORS,
+    Extractor,
+    Predictions,
+    hash_weights,
+    load_weights,
+    predict_in_batches,
+)
 from acgan.data.images import Images
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
@@ -51,8 +58,8 @@ class EfficientNetLite0Extractor:
 
     @property
     def name(self) -> str:
-        """It names the input size, on which features depend."""
-        return f"efficientnet-lite0-{_SIDE}px"
+        """``efficientnet-lite0``, as in `acgan.classifiers.extractor.EXTRACTORS`."""
+        return "efficientnet-lite0"
 
     @property
     def resize_rule(self) -> str:
@@ -88,6 +95,11 @@ class EfficientNetLite0Extractor:
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = self.network.features(_network_size(images))
         return self.network.classify(features), features
+
+
+@EXTRACTORS.register("efficientnet-lite0")
+def _build(_inception_weights: Path | None) -> Extractor:
+    return load_efficientnet_lite0()
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0Extractor:

@@ -1,12 +1,7 @@
-"""The seam of every measure: what a network says of images, as logits and as features.
+"""Feature extractors: fixed networks that turn images into logits and features.
 
-Answers in passes of one fixed size, so that an answer is a function of its image alone.
-
-Which network answers, and how it wants its images, is for the extractors to say.
-
-Weights from files that a person can hand over: read without running what they hold, and hashed.
-
-Networks and what their weights are called are described elsewhere.
+The protocol, the registry of pretrained extractors, and what all of them share: forward passes of
+one fixed batch size, safe reading of weights files, and a hash over weights.
 """
 
 from __future__ import annotations
@@ -25,16 +20,17 @@ from acgan.data.images import Images
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
 from acgan.metrics.arrays import Float32Array
+from acgan.registry import Registry
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What an extractor says of N images.
+    """Outputs of an extractor for N images.
 
     Attributes:
-        logits: float32 (N, K), unnormalized, over the classes that the extractor knows.
-        features: float32 (N, F), in which distances are measured.
+        logits: float32 (N, K), unnormalized scores of the extractor's own K classes.
+        features: float32 (N, F), the space in which distances are measured.
     """
 
     logits: Float32Array
@@ -42,28 +38,51 @@ class Predictions:
 
 
 class Extractor(Protocol):
-    """A fixed network that looks at images, each on its own.
+    """A fixed network that maps each image to logits and features.
 
-    Answers are functions of the one image: neither the other images nor their number change them.
+    The outputs for an image depend on that image alone, not on the others or on their number.
     """
 
     @property
     def name(self) -> str:
-        """Part of every figure's name: ``reference-classifier``, ``efficientnet-lite0-128px``."""
+        """Part of every metric's name, such as ``reference-classifier``."""
 
     @property
     def resize_rule(self) -> str:
-        """How images of another size are brought to the network's own, in words."""
+        """Description of how images of another size are resized to the network's input size."""
 
     def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
-        """Logits and features of uint8 images (N, C, H, W), C 1 or 3.
+        """Return logits and features of uint8 images (N, C, H, W); C is 1 or 3.
 
         Raises:
-            DataError: it cannot read images of this size or these channels.
+            DataError: the extractor does not support this image size or number of channels.
         """
 
     def weights_hash(self) -> str:
-        """SHA-256 over its weights: equal networks, equal hash."""
+        """Return the SHA-256 over the weights: equal networks, equal hash."""
+
+
+ExtractorBuilder = Callable[[Path | None], Extractor]
+"""From a file of weights for ``inception`` (None: the usual place) to an extractor."""
+
+EXTRACTORS: Registry[ExtractorBuilder] = Registry(
+    "extractor", ("acgan.classifiers.efficientnet_lite0", "acgan.classifiers.inception")
+)
+
+
+def build_extractor(name: str, *, inception_weights: Path | None = None) -> Extractor:
+    """Build a pretrained extractor; a reference classifier is fitted to the data instead.
+
+    Args:
+        name: a name in `EXTRACTORS`: ``efficientnet-lite0`` or ``inception``.
+        inception_weights: file of Inception's weights; None to search for it or download it.
+            Other extractors ignore it.
+
+    Raises:
+        UsageError: there is no extractor of that name.
+        DataError: the weights are missing or damaged.
+    """
+    return EXTRACTORS[name](inception_weights)
 
 
 Forward = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -79,26 +98,26 @@ def predict_in_batches(
     features: int,
     progress: Progress | None = None,
 ) -> Predictions:
-    """What ``forward`` says of images, asked about exactly ``batch`` of them at a time.
+    """Apply ``forward`` to batches of exactly ``batch`` images.
 
-    The last pass is filled up with black images: kernels are chosen by the shape of their input,
-    so passes of one shape give each image the same bits wherever it stands.
+    The last batch is padded with black images. Kernels are chosen by the shape of their input, so
+    batches of one shape give an image the same bits at every position.
 
     Args:
-        images: uint8 (N, C, H, W), C 1 or 3; N may be 0.
+        images: uint8 (N, C, H, W); C is 1 or 3, N may be 0.
         forward: called without gradients.
-        batch: images a pass.
-        classes: K, logits an image.
-        features: F, features an image.
-        progress: called after each pass.
+        batch: images per forward pass.
+        classes: K, the number of logits.
+        features: F, the number of features.
+        progress: called after each batch.
 
     Raises:
-        DataError: the images are neither gray nor RGB, or no uint8 array of this form.
+        DataError: the array is not uint8 of this shape.
     """
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
         raise DataError(
-            "an extractor reads uint8 images (N, C, H, W) with one channel (gray) or three (RGB), "
-            f"these are {images.dtype} {images.shape}; convert them first"
+            "an extractor takes uint8 images (N, C, H, W) with 1 channel (gray) or 3 (RGB), "
+            f"but these are {images.dtype} {images.shape}; convert them first"
         )
     predictions = Predictions(
         np.empty((len(images), classes), np.float32), np.empty((len(images), features), np.float32)
@@ -117,38 +136,37 @@ def predict_in_batches(
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a ``torch.save`` file, on the CPU.
+    """Return the named tensors of a ``torch.save`` file, on the CPU.
 
-    The file is unpickled with ``weights_only=True``: nothing in it is executed.
+    The file is unpickled with ``weights_only=True``, so no code in it is executed.
 
     Raises:
-        DataError: there is no such file, it holds anything but named tensors, or a weight is not
-            a finite number.
+        DataError: the file is missing, holds anything but named tensors, or holds a weight that
+            is not finite.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise DataError(f"there is no weights file {path}") from None
+        raise DataError(f"no weights file {path}; check the path") from None
     except Exception as error:  # a damaged pickle can raise anything
         raise DataError(
             f"{path} is damaged or holds more than weights ({type(error).__name__}); "
-            "fetch it again from where it came from"
+            "download it again"
         ) from error
     if not isinstance(state, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
-        raise DataError(f"{path} holds no weights by name; give a file of a state dict")
+        raise DataError(f"{path} does not hold named weights; give a file with a state dict")
     broken = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if broken:
         raise DataError(
-            f"{path} is damaged: {broken[0]} holds values that are not finite; "
-            "fetch it again from where it came from"
+            f"{path} is damaged: {broken[0]} has values that are not finite; download it again"
         )
     return dict(state)
 
 
 def hash_weights(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, dtypes, shapes and values: equal weights, equal hash."""
+    """Return the SHA-256 over names, dtypes, shapes and values: equal weights, equal hash."""
     digest = hashlib.sha256()
     for name, value in sorted(state.items()):
         digest.update(repr((name, str(value.dtype), tuple(value.shape))).encode())

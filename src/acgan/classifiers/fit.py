@@ -33,7 +33,7 @@ class FitConfig(Config):
         images: the budget, counted in images shown.
         batch_size: images a step (fewer where the data has fewer).
         optimizer: ``adamw``, or stochastic gradient descent with Nesterov momentum .9.
-        peak_rate: the learning rate at the top of the cycle.
+        peak_lr: the learning rate at the top of the cycle.
         warm_up_share: share of the steps in which the rate climbs linearly from 0; over the rest
             it falls linearly to 0.
         weight_decay: on weights of two dimensions or more, never on biases or batch norm.
@@ -47,7 +47,7 @@ class FitConfig(Config):
     images: int = Field(gt=0)
     batch_size: int = Field(default=128, ge=2)
     optimizer: Literal["adamw", "sgd-nesterov"] = "adamw"
-    peak_rate: float = Field(default=3e-3, gt=0)
+    peak_lr: float = Field(default=3e-3, gt=0)
     warm_up_share: float = Field(default=0.2, ge=0, lt=1)
     weight_decay: float = Field(default=0.05, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
@@ -104,7 +104,7 @@ def fit_classifier(
             if not math.isfinite(value):
                 raise DivergedError(
                     f"the classifier's loss became {value} after {step * batch_size} images; "
-                    f"take a peak_rate below {config.peak_rate:g}"
+                    f"take a peak_lr below {config.peak_lr:g}"
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -154,8 +154,8 @@ def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.peak_rate, fused=True)
-    return torch.optim.SGD(groups, lr=config.peak_rate, momentum=0.9, nesterov=True, fused=True)
+        return torch.optim.AdamW(groups, lr=config.peak_lr, fused=True)
+    return torch.optim.SGD(groups, lr=config.peak_lr, momentum=0.9, nesterov=True, fused=True)
 
 
 def _batches(

@@ -21,7 +21,13 @@ from urllib.error import HTTPError, URLError
 import torch
 from torch import Tensor, nn
 
-from acgan.classifiers.extractor import Predictions, hash_weights, load_weights, predict_in_batches
+from acgan.classifiers.extractor import (
+    EXTRACTORS,
+    Predictions,
+    hash_weights,
+    load_weights,
+    predict_in_batches,
+)
 from acgan.data.images import Images
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
@@ -88,7 +94,6 @@ def _reason(error: Exception) -> str:
 _FEATURES = 2048
 _CLASSES = 1008
 _BATCH = 8
-_NAME = "inception-v3-compat"  # torch-fidelity's own name of it
 
 
 @final
@@ -109,8 +114,8 @@ class InceptionExtractor:
 
     @property
     def name(self) -> str:
-        """Figures with this name compare with papers, given their reference set and counts."""
-        return _NAME
+        """``inception``; comparable with papers that use the same reference set and counts."""
+        return "inception"
 
     @property
     def resize_rule(self) -> str:
@@ -167,7 +172,9 @@ def load_inception(weights: Path | None = None) -> InceptionExtractor:
     try:
         with torch.random.fork_rng(devices=[]):  # it first draws weights, then replaces them
             network = FeatureExtractorInceptionV3(
-                _NAME, ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
+                "inception-v3-compat",
+                ["2048", "logits_unbiased"],
+                feature_extractor_weights_path=tensors,
             )
     except RuntimeError as error:
         raise DataError(
@@ -175,3 +182,6 @@ def load_inception(weights: Path | None = None) -> InceptionExtractor:
             "that torch-fidelity publishes, or use another extractor"
         ) from error
     return InceptionExtractor(network.to(memory_format=torch.channels_last))
+
+
+EXTRACTORS.register("inception")(load_inception)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.data.images import LabeledImages
-from acgan.data.split import pick
+from acgan.data.split import sample_per_class
 from acgan.errors import DataError
 from acgan.metrics.arrays import Float64Array
 
@@ -51,7 +51,7 @@ def probe_images(train: LabeledImages, *, seed: int) -> LabeledImages:
     """
     each = max(1, min(MOST_PER_CLASS, MOST_IMAGES // len(train.classes)))
     counts = np.minimum(train.class_counts, each).astype(np.int64)
-    return train.subset(pick(train.labels, train.classes, counts, seed=seed))
+    return train.subset(sample_per_class(train.labels, train.classes, counts, seed=seed))
 
 
 def fit_probe(

@@ -68,7 +68,7 @@ def reference_classifier_config(
             flip=flip,
             images=min(max(20 * len(train), 60_000), most) if images is None else images,
             optimizer="sgd-nesterov",
-            peak_rate=0.1,
+            peak_lr=0.1,
             weight_decay=5e-4,
             label_smoothing=0.1,
             shift_pixels=2,

@@ -64,7 +64,7 @@ _SPARE_BYTES = 64 << 20
 
 @final
 @dataclass(frozen=True)
-class Recipe:
+class DecodePlan:
     """How to make an entry.
 
     Attributes:
@@ -87,7 +87,7 @@ class Recipe:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class CachedImages:
     """An entry: images uint8 (N, C, H, W), their details, and a note if it could not be kept."""
 
     images: Images
@@ -95,7 +95,7 @@ class Decoded:
     note: str | None = None
 
 
-def cached(root: Path, key: str, make: Callable[[], Recipe]) -> Decoded:
+def cached_images(root: Path, key: str, make: Callable[[], DecodePlan]) -> CachedImages:
     """The entry of that key, made if it is missing or damaged.
 
     Args:
@@ -125,7 +125,7 @@ def cached(root: Path, key: str, make: Callable[[], Recipe]) -> Decoded:
             raise
         chunks = [np.empty((0, *recipe.shape), np.uint8), *recipe.chunks()]
         note = f"decoded images are not kept, so the next start decodes them again: {error}"
-        return Decoded(np.concatenate(chunks), recipe.details(), note)
+        return CachedImages(np.concatenate(chunks), recipe.details(), note)
     made = _read(folder)
     if made is None:
         raise DiskError(f"{folder} cannot be read back right after it was written; check the disk")
@@ -141,7 +141,7 @@ def _only_writer(root: Path, need_bytes: int) -> Iterator[None]:
             yield
 
 
-def _read(folder: Path) -> Decoded | None:
+def _read(folder: Path) -> CachedImages | None:
     if not folder.is_dir():
         return None
     try:
@@ -152,10 +152,10 @@ def _read(folder: Path) -> Decoded | None:
         images = np.load(folder / _IMAGES, mmap_mode="r" if large else None, allow_pickle=False)
     except (CorruptFolderError, OSError, ValueError):
         return None
-    return Decoded(images, details)
+    return CachedImages(images, details)
 
 
-def _write(folder: Path, recipe: Recipe) -> None:
+def _write(folder: Path, recipe: DecodePlan) -> None:
     need = recipe.most_bytes
     with disk_errors(folder, need, option=_OPTION):
         if shutil.disk_usage(folder.parent).free < need + _SPARE_BYTES:
@@ -163,7 +163,7 @@ def _write(folder: Path, recipe: Recipe) -> None:
         commit_folder(folder, lambda inside: _fill(inside, recipe), need_bytes=need)
 
 
-def _fill(folder: Path, recipe: Recipe) -> None:
+def _fill(folder: Path, recipe: DecodePlan) -> None:
     # Plain writes: a full disk under a writable memory map would kill the process with SIGBUS.
     with (folder / _IMAGES).open("wb") as file:
         _write_header(file, recipe.most, recipe.shape)

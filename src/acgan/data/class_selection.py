@@ -12,14 +12,14 @@ from numbers import Integral
 import numpy as np
 
 from acgan.data.images import ClassName, DatasetSplits, LabeledImages, find_class
-from acgan.data.load import take
+from acgan.data.load import materialize
 from acgan.errors import UsageError
 
 Label = str | int
 ClassSelection = Label | Sequence[Label] | None
 
 
-def class_selection(classes: Sequence[ClassName], label: ClassSelection) -> tuple[int, ...]:
+def class_indices(classes: Sequence[ClassName], label: ClassSelection) -> tuple[int, ...]:
     """The classes that are meant, as indices, each once, in the order of asking.
 
     Args:
@@ -30,7 +30,7 @@ def class_selection(classes: Sequence[ClassName], label: ClassSelection) -> tupl
         UsageError: there is no such class; the message says which there are.
 
     >>> from acgan.data.images import make_classes
-    >>> class_selection(make_classes(["cup", "jar", "lid"]), ["lid", 0, "2"])
+    >>> class_indices(make_classes(["cup", "jar", "lid"]), ["lid", 0, "2"])
     (2, 0)
     """
     if label is None:
@@ -43,11 +43,11 @@ def class_selection(classes: Sequence[ClassName], label: ClassSelection) -> tupl
         if one == "all" and "all" not in {each.name for each in classes}:
             found.update(dict.fromkeys(range(len(classes))))
         else:
-            found[asked_class(classes, one)] = None
+            found[class_index(classes, one)] = None
     return tuple(found)
 
 
-def asked_class(classes: Sequence[ClassName], label: Label) -> int:
+def class_index(classes: Sequence[ClassName], label: Label) -> int:
     """The index of one class, from its name, alias or index.
 
     Raises:
@@ -56,13 +56,11 @@ def asked_class(classes: Sequence[ClassName], label: Label) -> int:
     if isinstance(label, str):
         return find_class(classes, label)
     if not 0 <= label < len(classes):
-        raise UsageError(
-            f"there is no class with index {label}; they go from 0 to {len(classes) - 1}"
-        )
+        raise UsageError(f"no class with index {label}; indices go from 0 to {len(classes) - 1}")
     return int(label)
 
 
-FEWEST = 2  # classes in a group: a classifier of one class has nothing to say
+MIN_GROUP_SIZE = 2  # classes in a group: a classifier of one class has nothing to say
 
 
 def class_groups(classes: int, most: int) -> tuple[range, ...]:
@@ -81,18 +79,20 @@ def class_groups(classes: int, most: int) -> tuple[range, ...]:
     >>> class_groups(10, 4)
     (range(0, 4), range(4, 7), range(7, 10))
     """
-    if min(classes, most) < FEWEST:
+    if min(classes, most) < MIN_GROUP_SIZE:
         raise UsageError(
             f"{classes} classes cannot be divided into groups of {most}: it takes at least "
-            f"{FEWEST} classes, and as many for each model"
+            f"{MIN_GROUP_SIZE} classes, and as many for each model"
         )
-    count = min(-(-classes // most), classes // FEWEST)
+    count = min(-(-classes // most), classes // MIN_GROUP_SIZE)
     smaller, larger = divmod(classes, count)
     edges = [index * smaller + min(index, larger) for index in range(count + 1)]
     return tuple(range(*pair) for pair in pairwise(edges))
 
 
-def of_classes(splits: DatasetSplits, chosen: Sequence[int], *, cache: str | None) -> DatasetSplits:
+def select_classes(
+    splits: DatasetSplits, chosen: Sequence[int], *, cache: str | None
+) -> DatasetSplits:
     """A data set cut down to some classes; what was train, validation or test stays that.
 
     Args:
@@ -117,6 +117,8 @@ def of_classes(splits: DatasetSplits, chosen: Sequence[int], *, cache: str | Non
 
     def cut(part: LabeledImages) -> LabeledImages:
         rows = np.flatnonzero(new_label[part.labels] >= 0).astype(np.int64, copy=False)
-        return LabeledImages(take(part, rows, cache=cache), new_label[part.labels[rows]], classes)
+        return LabeledImages(
+            materialize(part, rows, cache=cache), new_label[part.labels[rows]], classes
+        )
 
     return DatasetSplits(splits.name, cut(splits.train), cut(splits.validation), cut(splits.test))

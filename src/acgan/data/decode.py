@@ -29,7 +29,7 @@ from acgan.metrics.arrays import UInt8Array
 _TASK = 256  # images a thread takes at once
 
 
-def fit_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def resize_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """An ``L`` or ``RGB`` image at (height, width): center cut, then antialiased scaling."""
     height, width = size
     if image.size == (width, height):
@@ -38,7 +38,7 @@ def fit_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
-def fit_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+def resize_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     """Images uint8 (N, C, h, w), C being 1 or 3, at size (H, W): uint8 (N, C, H, W)."""
     if images.shape[2:] == size:
         return images
@@ -47,10 +47,10 @@ def fit_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     def fit(start: int) -> None:
         for index in range(start, min(start + _TASK, len(images))):
             if images.shape[1] == 1:
-                result[index, 0] = fit_image(Image.fromarray(images[index, 0]), size)
+                result[index, 0] = resize_image(Image.fromarray(images[index, 0]), size)
             else:
                 pixels = np.ascontiguousarray(images[index].transpose(1, 2, 0))
-                fitted = np.asarray(fit_image(Image.fromarray(pixels), size))
+                fitted = np.asarray(resize_image(Image.fromarray(pixels), size))
                 result[index] = fitted.transpose(2, 0, 1)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -129,7 +129,7 @@ def decode_with_header(
         if image.mode != mode:
             image = image.convert(mode)
         if size is not None:
-            image = fit_image(image, size)
+            image = resize_image(image, size)
         pixels = np.asarray(image)
     return header, pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 

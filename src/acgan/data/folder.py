@@ -14,12 +14,12 @@ from typing import Any, final
 import numpy as np
 import PIL
 
-from acgan.data.cache import Recipe, cache_root, cached
+from acgan.data.cache import DecodePlan, cache_root, cached_images
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode_with_header, probe, quiet_decoders
 from acgan.data.images import Images, LabeledImages, make_classes, safe_component
-from acgan.data.layout import Entry, arrange
+from acgan.data.layout import Entry, parse_layout
 from acgan.data.source import Source
 from acgan.data.split import selected_classes
 from acgan.errors import DataError
@@ -45,7 +45,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     """
     container = open_container(path)
     try:
-        layout = arrange(container.files, container.folders)
+        layout = parse_layout(container.files, container.folders)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     classes = make_classes([printable(name) for name in layout.classes])
@@ -58,9 +58,9 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     scan = _Scan(path, container, entries, config.image_size, progress)
     root = cache_root(config.cache)
     try:
-        decoded = cached(root, key[:32], scan.guessed)
+        decoded = cached_images(root, key[:32], scan.guessed)
     except _WrongGuessError:
-        decoded = cached(root, key[:32], scan.checked)
+        decoded = cached_images(root, key[:32], scan.checked)
     bad = {str(file): str(reason) for file, reason in decoded.details}
     if bad and config.bad_files == "refuse":
         raise DataError(_refusal(path, bad))
@@ -111,7 +111,7 @@ class _Scan:
         self._progress = progress
         self._bad: dict[str, str] = {}
 
-    def guessed(self) -> Recipe:
+    def guessed(self) -> DecodePlan:
         """How to decode them all at once, as a few of their headers let expect.
 
         To look at all of them first would take half as long again. The recipe's chunks raise
@@ -129,7 +129,7 @@ class _Scan:
             return self.checked()
         return self._recipe(headers, self._entries, guess=True)
 
-    def checked(self) -> Recipe:
+    def checked(self) -> DecodePlan:
         """How to decode them all, after a look at every header.
 
         Raises:
@@ -146,7 +146,9 @@ class _Scan:
         readable = [entry for entry in self._entries if entry.path not in self._bad]
         return self._recipe(headers, readable, guess=False)
 
-    def _recipe(self, headers: Sequence[Header], files: Sequence[Entry], *, guess: bool) -> Recipe:
+    def _recipe(
+        self, headers: Sequence[Header], files: Sequence[Entry], *, guess: bool
+    ) -> DecodePlan:
         height, width = self._size or self._common_size(headers)
         channels = 1 if all(header.gray for header in headers) else 3
 
@@ -174,7 +176,7 @@ class _Scan:
             order = {entry.path: number for number, entry in enumerate(self._entries)}
             return sorted(self._bad.items(), key=lambda item: order[item[0]])
 
-        return Recipe(len(files), (channels, height, width), chunks, details)
+        return DecodePlan(len(files), (channels, height, width), chunks, details)
 
     def _common_size(self, headers: Sequence[Header]) -> tuple[int, int]:
         sizes = Counter((header.height, header.width) for header in headers)

@@ -5,7 +5,6 @@ LabeledImages: the one type that training, sampling and evaluation see of any da
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -15,9 +14,9 @@ from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
-import numpy.typing as npt
 
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, suggestion
+from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
 
 _RESERVED = {
     "con",
@@ -113,14 +112,9 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
             )
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
-    known = [c.name for c in classes]
-    close = difflib.get_close_matches(text, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    raise UsageError(
-        f"there is no class {wanted!r}{hint} The classes are: {shown} "
-        f"(or an index from 0 to {len(known) - 1})"
-    )
+    names = [c.name for c in classes]
+    hint = suggestion(text, names, "Classes")
+    raise UsageError(f"no class {wanted!r}; {hint} (or an index from 0 to {len(names) - 1})")
 
 
 def safe_component(name: str) -> str:
@@ -141,8 +135,8 @@ def checked_component(text: str) -> str:
     return text
 
 
-Images = npt.NDArray[np.uint8]
-Labels = npt.NDArray[np.int64]
+Images = UInt8Array
+Labels = Int64Array
 
 
 class ImageShape(NamedTuple):
@@ -196,7 +190,7 @@ class LabeledImages:
         return ImageShape(channels, height, width)
 
     @property
-    def class_counts(self) -> npt.NDArray[np.int64]:
+    def class_counts(self) -> Int64Array:
         """Images of each class, int64 (K,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
@@ -210,7 +204,7 @@ class LabeledImages:
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]).tobytes())
         return digest.hexdigest()
 
-    def subset(self, indices: npt.NDArray[Any]) -> LabeledImages:
+    def subset(self, indices: IntegerArray) -> LabeledImages:
         """The images at ``indices`` (integers), in that order, with the same classes."""
         return LabeledImages(self.images[indices], self.labels[indices], self.classes)
 
@@ -230,8 +224,10 @@ class DatasetSplits:
         test: for evaluation only.
         notes: sentences that a person should read (files set aside, classes with few images …).
         skipped: path and reason of every file that was left out because it cannot be used.
-        labeled_rows: int64 (n,), ascending: the training images whose labels training may know;
+        labeled_rows: int64 (n,), ascending: the training images whose labels training may use;
             None for all.
+        flip_keeps_class: whether a horizontally flipped image still belongs to its class: true for
+            photographs and clothes, false for digits and letters.
     """
 
     name: str
@@ -240,7 +236,8 @@ class DatasetSplits:
     test: LabeledImages
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
-    labeled_rows: npt.NDArray[np.int64] | None = None
+    labeled_rows: Int64Array | None = None
+    flip_keeps_class: bool = False
 
     @cached_property
     def labeled(self) -> LabeledImages:

@@ -34,7 +34,7 @@ IMAGE_SUFFIXES = frozenset(
         ".pnm",
     ]
 )
-ONLY_CLASS = "image"
+SINGLE_CLASS = "image"
 _PART_NAMES = {
     "train": Split.TRAIN,
     "training": Split.TRAIN,
@@ -62,7 +62,7 @@ class Layout:
     """All files of all classes.
 
     Attributes:
-        classes: names in label order: ascending, numbers in names by their value; `ONLY_CLASS`
+        classes: names in label order: ascending, numbers in names by their value; `SINGLE_CLASS`
             where images lie in no folder.
         entries: the files, part by part and class by class.
         outside: how many files lie in no class folder.
@@ -73,7 +73,7 @@ class Layout:
     outside: int
 
 
-def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
+def parse_layout(files: Sequence[str], folders: Sequence[str]) -> Layout:
     """The layout of a container's paths.
 
     Raises:
@@ -105,7 +105,7 @@ def arrange(files: Sequence[str], folders: Sequence[str]) -> Layout:
 
 def _of_one_class(files: Sequence[str]) -> Layout:
     entries = (Entry(path, 0, Split.TRAIN) for path in sorted(files, key=_natural))
-    return Layout((ONLY_CLASS,), tuple(entries), 0)
+    return Layout((SINGLE_CLASS,), tuple(entries), 0)
 
 
 def _unwrapped(files: Sequence[str], folders: Sequence[str]) -> str:

@@ -13,13 +13,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.cache import IN_MEMORY_BYTES, Recipe, cache_root, cached, data_root
+from acgan.data.cache import IN_MEMORY_BYTES, DecodePlan, cache_root, cached_images, data_root
 from acgan.data.config import DataConfig
-from acgan.data.decode import fit_array
+from acgan.data.decode import resize_array
 from acgan.data.folder import load_folder
 from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages
 from acgan.data.source import NAMED_SETS, Source, Split
-from acgan.data.split import leak_note, pick, selected_classes, split_dataset, wanted_counts
+from acgan.data.split import (
+    duplicates_note,
+    sample_per_class,
+    selected_classes,
+    split_dataset,
+    subset_counts,
+)
 from acgan.errors import UsageError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import Int64Array
@@ -27,7 +33,7 @@ from acgan.metrics.arrays import Int64Array
 _CHUNK = 2048
 
 
-def take(
+def materialize(
     everything: LabeledImages,
     rows: npt.NDArray[np.int64],
     size: tuple[int, int] | None = None,
@@ -52,17 +58,17 @@ def take(
     size = size or everything.shape[1:]
     shape = (everything.shape.channels, *size)
     if len(rows) * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
-        return fit_array(images[rows], size)
+        return resize_array(images[rows], size)
 
     def chunks() -> Iterator[Images]:
         for start in range(0, len(rows), _CHUNK):
-            yield fit_array(images[rows[start : start + _CHUNK]], size)
+            yield resize_array(images[rows[start : start + _CHUNK]], size)
 
     digest = hashlib.sha256(everything.content_hash.encode())
     digest.update(repr(size).encode())
     digest.update(rows.tobytes())
-    recipe = Recipe(len(rows), shape, chunks, details=list)
-    return cached(cache_root(cache), digest.hexdigest()[:32], lambda: recipe).images
+    recipe = DecodePlan(len(rows), shape, chunks, details=list)
+    return cached_images(cache_root(cache), digest.hexdigest()[:32], lambda: recipe).images
 
 
 def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DatasetSplits:
@@ -86,7 +92,7 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     rows, labels, classes = _kept(source, config)
     codes = split_dataset(
         labels,
-        source.given[rows],
+        source.splits[rows],
         classes,
         validation_share=config.validation_share,
         test_share=config.test_share,
@@ -94,17 +100,17 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     )
     train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
-    wanted = wanted_counts(available, config)
-    train = train[pick(labels[train], classes, wanted, seed=config.split_seed)]
+    wanted = subset_counts(available, config)
+    train = train[sample_per_class(labels[train], classes, wanted, seed=config.split_seed)]
 
     def part(chosen: Int64Array) -> LabeledImages:
-        images = take(source.everything, rows[chosen], config.image_size, cache=config.cache)
+        images = materialize(source.data, rows[chosen], config.image_size, cache=config.cache)
         return LabeledImages(images, labels[chosen], classes)
 
     labeled = None
     if config.labeled_per_class is not None and (wanted > config.labeled_per_class).any():
         kept = np.minimum(wanted, config.labeled_per_class)
-        labeled = pick(labels[train], classes, kept, seed=config.split_seed)
+        labeled = sample_per_class(labels[train], classes, kept, seed=config.split_seed)
     splits = DatasetSplits(
         name=source.name,
         train=part(train),
@@ -113,7 +119,7 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         skipped=source.skipped,
         labeled_rows=labeled,
     )
-    return replace(splits, notes=(*source.notes, *_notes(splits, config), *leak_note(splits)))
+    return replace(splits, notes=(*source.notes, *_notes(splits, config), *duplicates_note(splits)))
 
 
 def _find(config: DataConfig, progress: StageProgress) -> Source:
@@ -133,7 +139,7 @@ def _kept(
     source: Source, config: DataConfig
 ) -> tuple[Int64Array, Int64Array, tuple[ClassName, ...]]:
     """Rows of the source to use at all, their labels, and the classes these refer to."""
-    everything = source.everything
+    everything = source.data
     if not config.only_class:
         return np.arange(len(everything)), everything.labels, everything.classes
     kept = selected_classes(everything.classes, config.only_class)

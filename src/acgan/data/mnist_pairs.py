@@ -61,7 +61,7 @@ def pairs_from(digits: Source) -> Source:
         pairs.append(_pairs(members[part], of_each, part))
         given.append(np.full(len(pairs[-1]), part, np.int8))
     left, right = np.concatenate(pairs).T
-    images = digits.everything.images
+    images = digits.data.images
     side_by_side = np.concatenate([images[left], images[right]], axis=3)
     labels = np.arange(len(left), dtype=np.int64) % 100
     everything = LabeledImages(side_by_side, labels, _classes())
@@ -71,10 +71,10 @@ def pairs_from(digits: Source) -> Source:
 def _members_by_part(digits: Source) -> dict[Split, list[Int64Array]]:
     """For each part, the indices of the images of each digit that its pairs are made of."""
     members: dict[Split, list[Int64Array]] = {part: [] for part in PAIRS_OF_EACH}
-    for digit, name in enumerate(digits.everything.classes):
-        of_digit = digits.everything.labels == digit
-        train = np.flatnonzero(of_digit & (digits.given == Split.TRAIN))
-        test = np.flatnonzero(of_digit & (digits.given == Split.TEST))
+    for digit, name in enumerate(digits.data.classes):
+        of_digit = digits.data.labels == digit
+        train = np.flatnonzero(of_digit & (digits.splits == Split.TRAIN))
+        test = np.flatnonzero(of_digit & (digits.splits == Split.TEST))
         if len(train) < 2 or not len(test):
             raise DataError(
                 f"{NAME} needs two training images and one test image of each digit; of "

@@ -48,10 +48,11 @@ class Source:
     """
 
     name: str
-    everything: LabeledImages
-    given: SplitCodes
+    data: LabeledImages
+    splits: SplitCodes
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    flip_keeps_class: bool | None = None
 
 
 NAMED_SETS: Registry[Callable[[Path], Source]] = Registry(

@@ -94,7 +94,7 @@ def _counts(available: int, missing: Sequence[tuple[Split, float]]) -> list[tupl
     return [(part, count) for (part, _), count in zip(missing, counts, strict=True)]
 
 
-def wanted_counts(counts: Int64Array, config: DataConfig) -> Int64Array:
+def subset_counts(counts: Int64Array, config: DataConfig) -> Int64Array:
     """How many training images of each class to use, int64 (K,), each from 1 to ``counts``.
 
     Raises:
@@ -132,7 +132,7 @@ def long_tail_counts(counts: Int64Array, ratio: float) -> Int64Array:
     return result
 
 
-def pick(
+def sample_per_class(
     labels: Labels, classes: Sequence[ClassName], counts: Int64Array, *, seed: int
 ) -> npt.NDArray[np.int64]:
     """Ascending indices of ``counts[k]`` images of each class k, drawn without replacement."""
@@ -153,7 +153,7 @@ def selected_classes(classes: Sequence[ClassName], wanted: Sequence[str]) -> lis
     return sorted({find_class(classes, name) for name in wanted})
 
 
-def leak_note(splits: DatasetSplits) -> Iterator[str]:
+def duplicates_note(splits: DatasetSplits) -> Iterator[str]:
     """A sentence if validation or test holds images whose pixels equal a training image's."""
     seen = set(image_digests(splits.train))
     counts = [

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import final
 
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
-from acgan.classifiers.extractor import Extractor
-from acgan.classifiers.extractors import build_extractor
+from acgan.classifiers.extractor import Extractor, build_extractor
 from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
@@ -106,7 +105,7 @@ class Request:
         image_size: height and width to bring the data to; None for the model's, or as they are.
         samples: how many images to examine in all.
         seed: of the first sample of each class, and of every random choice in the measures.
-        extractors: names, see `acgan.classifiers.extractors`; the judge is always asked.
+        extractors: names, see `acgan.classifiers.extractor`; the judge is always asked.
         inception_weights: file of Inception's weights; None to look where they usually are.
         horizontal_flip: whether a mirrored image is of the same class; None to go by the data.
         other_data: ``data`` is not what the model learned from, and the person knows.

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from acgan.classifiers.extractor import Predictions
 from acgan.data.images import Images, ImageShape, LabeledImages, Labels
-from acgan.data.split import pick
+from acgan.data.split import sample_per_class
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
@@ -206,7 +206,7 @@ def _chosen(
     counts = np.bincount(labels, minlength=len(data.names))
     each = -(-MOST_IMAGES // int(label_classifier.known.sum()))
     wanted = np.where(label_classifier.known, np.minimum(counts, each), 0).astype(np.int64)
-    return pick(labels, data.splits.classes, wanted, seed=data.seed)
+    return sample_per_class(labels, data.splits.classes, wanted, seed=data.seed)
 
 
 def _of(predictions: Predictions, indices: npt.NDArray[np.int64]) -> Predictions:

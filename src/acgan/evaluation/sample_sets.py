@@ -11,7 +11,7 @@ import numpy.typing as npt
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
 from acgan.data.images import ClassName, DatasetSplits, Images, Labels, find_class
-from acgan.data.layout import ONLY_CLASS
+from acgan.data.layout import SINGLE_CLASS
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import SampleSet
 from acgan.execution.progress import StageProgress
@@ -145,7 +145,7 @@ def load_sample_folder(
             or missing.
     """
     source = load_folder(folder, DataConfig(source=str(folder)), progress)
-    found, shape = source.everything, source.everything.shape
+    found, shape = source.data, source.data.shape
     if shape != splits.shape:
         raise DataError(
             f"the pictures in {folder} are of {shape}, {splits.name} holds images of "
@@ -154,7 +154,7 @@ def load_sample_folder(
         )
     origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
     name = folder.resolve().name
-    if [each.name for each in found.classes] == [ONLY_CLASS]:
+    if [each.name for each in found.classes] == [SINGLE_CLASS]:
         chosen = _even_choice(found.labels, total, seed)
         target_labels = np.zeros(len(chosen), np.int64)
         images = found.images[chosen]

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from acgan.data.class_selection import ClassSelection, Label, asked_class, class_selection
+from acgan.data.class_selection import ClassSelection, Label, class_index, class_indices
 from acgan.data.images import ClassName, ImageShape
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model.folder import ModelRecord, Network, read_model_record
@@ -160,7 +160,7 @@ class Model:
             if label is not None:
                 raise UsageError("this model was trained without classes; leave the class out")
             return ()
-        return class_selection(self.classes, label)
+        return class_indices(self.classes, label)
 
     def sample(
         self,
@@ -284,8 +284,8 @@ class Model:
             return 0, 0  # ignored
         if label is None:
             raise UsageError("name the class that the path starts at")
-        first = asked_class(self.classes, label)
-        return first, first if to_label is None else asked_class(self.classes, to_label)
+        first = class_index(self.classes, label)
+        return first, first if to_label is None else class_index(self.classes, to_label)
 
 
 def load(path: str | Path) -> Model:

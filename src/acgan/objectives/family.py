@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import final
 
-from acgan.registry import unknown_name
+from acgan.errors import unknown_name
 
 _PACKAGED = "objective.md"
 _IN_CHECKOUT = Path(__file__).parents[3] / "docs" / "objective.md"

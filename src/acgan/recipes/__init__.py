@@ -13,8 +13,7 @@ from importlib import resources
 from typing import Any, final
 
 from acgan.data.images import ImageShape
-from acgan.errors import UsageError
-from acgan.registry import unknown_name
+from acgan.errors import UsageError, unknown_name
 from acgan.runs.config import RunConfig
 
 _BROKEN = "broken-"

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from acgan.augmentation.augmentation import AugmentationConfig
 from acgan.config import Config, short_hash
-from acgan.data.class_selection import FEWEST
+from acgan.data.class_selection import MIN_GROUP_SIZE
 from acgan.data.config import DataConfig
 from acgan.execution.execution import ExecutionConfig
 from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
@@ -130,7 +130,7 @@ class RunConfig(Config):
     execution: ExecutionConfig = ExecutionConfig()
     reporting: ReportingConfig = ReportingConfig()
     init_from: str | None = None
-    classes_per_model: int | None = Field(None, ge=FEWEST)
+    classes_per_model: int | None = Field(None, ge=MIN_GROUP_SIZE)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

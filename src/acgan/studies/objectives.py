@@ -25,7 +25,7 @@ from acgan.classifiers.cache import cached_reference_classifier, reference_class
 from acgan.config import difference, validate, with_overrides
 from acgan.data.batches import flip_keeps_class
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, unknown_name
 from acgan.evaluation.evaluation_data import Reference, SplitName, reference
 from acgan.evaluation.reference_quality import judge_samples
 from acgan.execution.execution import choose_execution
@@ -33,7 +33,6 @@ from acgan.metrics.frechet import frechet_distance
 from acgan.model.model import Model, load
 from acgan.objectives.build import objective_configs
 from acgan.recipes import Recipe
-from acgan.registry import unknown_name
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic

@@ -75,7 +75,7 @@ def usefulness_config(
             flip=flip,
             images=FIT_IMAGES if images is None else images,
             optimizer="sgd-nesterov",
-            peak_rate=0.1,
+            peak_lr=0.1,
             weight_decay=5e-4,
             label_smoothing=0.1,
             shift_pixels=1 if glyphs else 0 if gray else 2,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from acgan.config import short_hash, validate
-from acgan.data.class_selection import class_groups, of_classes
+from acgan.data.class_selection import class_groups, select_classes
 from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError, UsageError
 from acgan.model.card import ModelInfo
@@ -140,7 +140,7 @@ def train_model_set(
             status("training")
             names = ", ".join(splits.classes[label].name for label in member.labels)
             display.message(f"model {index + 1} of {len(members)}: {names}")
-            data = of_classes(splits, member.labels, cache=config.data.cache)
+            data = select_classes(splits, member.labels, cache=config.data.cache)
             try:
                 run = run_training(member.config, data, own, display, estimate=estimate)
             except DivergedError as error:

@@ -27,7 +27,7 @@ from quality import FIGURES, add_judging_options, measure_runs
 from acgan.errors import AcganError, UsageError
 from acgan.storage.files import write_atomic
 from acgan.training.display import make_display
-from acgan.training.run import train
+from acgan.training.train import train
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from acgan.data.load import load_data
     from acgan.model.model import Model, load
     from acgan.runs.config import RunConfig
-    from acgan.training.run import train
+    from acgan.training.train import train
 
 __all__ = [
     "DataConfig",
@@ -42,7 +42,7 @@ _HOMES = {
     "RunConfig": "acgan.runs.config",
     "load": "acgan.model.model",
     "load_data": "acgan.data.load",
-    "train": "acgan.training.run",
+    "train": "acgan.training.train",
 }
 
 

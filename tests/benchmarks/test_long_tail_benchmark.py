@@ -43,7 +43,7 @@ def benchmark(
     monkeypatch.setattr(quality, "cached_reference_classifier", small)
     monkeypatch.setattr(quality, "reference_classifiers_folder", lambda: tmp_path / "judges")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
     return module
 
 

@@ -17,7 +17,7 @@ from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.evaluation.reference_quality import JudgedQuality
-from acgan.training.run import train
+from acgan.training.train import train
 
 TINY = ReferenceClassifierConfig(
     network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),

@@ -64,7 +64,7 @@ def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "reference_classifier_config", small_judge)
     monkeypatch.setattr(usefulness_module, "usefulness_config", small_study)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from acgan.report.section import Picture, Section, Table
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training.display import SilentDisplay
-from acgan.training.start import run_training
+from acgan.training.run import run_training
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], Path]:
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
     def make(mode: str) -> Path:
         config = tiny_config(generator={"conditioning": {"mode": mode}})

@@ -17,7 +17,7 @@ from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.sampling.sampler import sample_images
 from acgan.training.display import SilentDisplay
-from acgan.training.start import run_training
+from acgan.training.run import run_training
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def run(
 ) -> Path:
     """A tiny run with checkpoints at 0, 48, 96, 144 and 192 images."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
     run_training(tiny_config(), tiny_splits, RunFolder(tmp_path / "run"), SilentDisplay())
     return tmp_path / "run"
 

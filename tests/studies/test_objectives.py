@@ -19,7 +19,7 @@ from acgan.model.model import load
 from acgan.studies import objectives as module
 from acgan.studies.objectives import Question, compare_objectives, picture_of
 from acgan.studies.objectives_result import ObjectiveComparison
-from acgan.training.run import prepare_run
+from acgan.training.train import prepare_run
 
 SMALL = (
     "generator.widths=[8, 4]",

@@ -20,7 +20,7 @@ from acgan.runs.folder import RunFolder
 from acgan.training import learner
 from acgan.training.display import Display, Level
 from acgan.training.randomness import Streams
-from acgan.training.start import TrainedRun, draw_summary, run_training
+from acgan.training.run import TrainedRun, draw_summary, run_training
 from acgan.training.step import Stepper
 
 TIMES = ("timing.jsonl", "tensorboard", ".lock")
@@ -81,7 +81,7 @@ def train_tiny(
     Nothing is synced to the disk, which takes a third of a tiny run's time and has tests elsewhere.
     """
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
     def train(
         folder: Path,
@@ -93,7 +93,7 @@ def train_tiny(
         summary: bool = False,
     ) -> TrainedRun:
         if summary:
-            monkeypatch.setattr("acgan.training.start.draw_summary", draw_summary)
+            monkeypatch.setattr("acgan.training.run.draw_summary", draw_summary)
         shown = display or Recording()
         return run_training(config, splits, RunFolder(folder), shown, start_from=start_from)
 

@@ -81,7 +81,7 @@ def test_the_linear_schedule(seen: int, decay_from: float) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acgan.training.start.measuring_seconds", lambda minutes: 0.05)
+    monkeypatch.setattr("acgan.training.run.measuring_seconds", lambda minutes: 0.05)
 
 
 @pytest.mark.usefixtures("quick")

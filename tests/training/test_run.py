@@ -15,8 +15,8 @@ from PIL import Image
 import acgan
 from acgan.data.images import DatasetSplits
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.training.run import train
-from acgan.training.start import TrainedRun
+from acgan.training.train import train
+from acgan.training.run import TrainedRun
 
 SMALL = (
     "generator.widths=[8, 4]",
@@ -48,7 +48,7 @@ def start(
     """`train` on the folder with a tiny network, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
     def call(*options: str, data: str = str(pictures), **arguments: Any) -> TrainedRun:
         cache = {"cache": str(tmp_path / "cache"), **arguments.pop("data_options", {})}
@@ -109,7 +109,7 @@ def test_a_budget_that_is_asked_for_replaces_the_recipes(
     start: Callable[..., TrainedRun],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("acgan.training.start.measuring_seconds", lambda minutes: 0.01)
+    monkeypatch.setattr("acgan.training.run.measuring_seconds", lambda minutes: 0.01)
     training = config_of(start(*options, **arguments))["training"]
     found = {key: training[key] for key in ("total_images", "total_epochs", "max_minutes")}
     assert {key: value for key, value in found.items() if value is not None} == budget

@@ -23,9 +23,9 @@ from acgan.runs.listing import list_runs
 from acgan.sampling.interpolation import has_path
 from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import write_manifest
-from acgan.training.run import train
+from acgan.training.train import train
 from acgan.training.run_set import plan, train_model_set
-from acgan.training.start import TrainedRun
+from acgan.training.run import TrainedRun
 
 ConfigMaker = Callable[..., RunConfig]
 Content = Callable[[Path], dict[str, bytes]]
@@ -55,7 +55,7 @@ def start(
 ) -> Callable[..., TrainedRun]:
     """``start(folder, config, display)``: one call of the command; no end-of-run pictures."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
     def call(folder: Path, config: RunConfig, display: Any = None) -> TrainedRun:
         return train_model_set(config, five, RunFolder(folder), display or recording())

@@ -28,7 +28,7 @@ from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training import tensorboard
 from acgan.training.display import SilentDisplay
-from acgan.training.start import run_training
+from acgan.training.run import run_training
 
 CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 REAL = {name: getattr(os, name) for name in CALLS}
@@ -177,7 +177,7 @@ def no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pictures at the end and real syncs, which take longer than all the rest."""
     monkeypatch.setitem(REAL, "fsync", lambda descriptor: None)
     monkeypatch.setattr("os.fsync", REAL["fsync"])
-    monkeypatch.setattr("acgan.training.start.draw_summary", lambda folder: {})
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
 
 @pytest.mark.usefixtures("no_summary")

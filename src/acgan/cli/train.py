@@ -87,7 +87,7 @@ def train(
     """Train a GAN, with classes or without; the same command goes on with a stopped run."""
     from acgan.data.config import parse_image_size
     from acgan.training.display import make_display
-    from acgan.training.run import train as train_run
+    from acgan.training.train import train as train_run
 
     data_options: dict[str, Any] = {
         "root": str(data_root) if data_root else None,
@@ -117,7 +117,7 @@ def train(
         "run": trained.folder,
         "images_seen": trained.images_seen,
         "resumed_at": trained.resumed_at,
-        "pictures": trained.pictures,
+        "summary": trained.summary,
     }
     began = (
         "was complete already"
@@ -130,7 +130,7 @@ def train(
     which = f"--class {name} " if model.conditional else ""
     lines = [
         f"{trained.folder} {began}",
-        *(f"  {what}: {path}" for what, path in trained.pictures.items()),
+        *(f"  {what}: {path}" for what, path in trained.summary.items()),
         "next, draw a class:" if model.conditional else "next, draw:",
         f"  acgan sample {trained.folder} {which}--count 16 --out samples",
         "and ask whether it is any good:",

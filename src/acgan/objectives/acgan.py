@@ -38,6 +38,7 @@ class ACGANConfig(SourceConfig):
     title: ClassVar[str] = "an ACGAN"
     reference: ClassVar[str] = "Odena, Olah & Shlens 2017"
     conditional: ClassVar[bool] = True
+    cross_entropy_term: ClassVar[tuple[str, str] | None] = ("class_real", "class_weight_real")
     name: Literal["acgan"] = "acgan"
     source_head: Literal["plain", "projection"] = "plain"
     class_weight_real: float = Field(1.0, ge=0)

@@ -6,6 +6,7 @@ The losses themselves are pure functions in `acgan.objectives.adversarial`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self, final
 
 from pydantic import Field, model_validator
@@ -25,6 +26,8 @@ class SourceConfig(Config, ABC):
         reference: where the objective comes from.
         conditional: whether G is asked for classes; a generator whose
             ``conditioning.mode`` is ``none`` is for those where it is not.
+        cross_entropy_term: D's term that is the cross-entropy of K classes on real images, and the
+            field with its weight; None if there is no such term.
         name: of the objective.
         source_loss: loss of the source head; ``bce`` is non-saturating for G.
         real_target: D's target for real images; below 1 is one-sided label smoothing.
@@ -36,6 +39,7 @@ class SourceConfig(Config, ABC):
     title: ClassVar[str]
     reference: ClassVar[str]
     conditional: ClassVar[bool]
+    cross_entropy_term: ClassVar[tuple[str, str] | None] = None
     name: str
     source_loss: SourceLossName = "bce"
     real_target: float = Field(1.0, gt=0, le=1)
@@ -54,6 +58,14 @@ class SourceConfig(Config, ABC):
 
         Their labels are then `acgan.objectives.classification.UNLABELED`.
         """
+
+    def mean_cross_entropy(self, discriminator_terms: Mapping[str, float]) -> float | None:
+        """Return the unweighted K-class cross-entropy among D's logged terms, or None."""
+        if self.cross_entropy_term is None:
+            return None
+        term, field = self.cross_entropy_term
+        value, weight = discriminator_terms.get(term), float(getattr(self, field))
+        return value / weight if value is not None and weight else None
 
     @model_validator(mode="after")
     def _targets_fit_the_loss(self) -> Self:

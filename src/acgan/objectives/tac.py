@@ -36,6 +36,7 @@ class TACConfig(SourceConfig):
     title: ClassVar[str] = "a TAC-GAN"
     reference: ClassVar[str] = "Gong et al. 2019"
     conditional: ClassVar[bool] = True
+    cross_entropy_term: ClassVar[tuple[str, str] | None] = ("class_real", "class_weight_real")
     name: Literal["tac"] = "tac"
     class_weight_real: float = Field(1.0, ge=0)
     class_weight_fake: float = Field(0.0, ge=0)

@@ -45,7 +45,7 @@ from acgan.studies.objectives_result import (
 )
 from acgan.training.budget import measure_images_per_second, throwaway_loop
 from acgan.training.display import Display, SilentDisplay
-from acgan.training.run import prepare_run, train
+from acgan.training.train import prepare_run, train
 
 _TURNS, _SECONDS = 3, 2.0
 

@@ -1,200 +1,316 @@
-"""The collapse alarm: says while a run goes on that it goes wrong, and what to try.
+"""Training alarms: rules that recognize a failing run from its metrics, each with a remedy.
 
-Pure functions of figures; the loop gathers them at every sample sheet.
-
-Alarms of faults that have one cause each, and leave a mark that nothing else leaves.
-
-Pure functions of figures, as `acgan.training.alarms`, which has those of collapse.
+`ALARMS` is the table of all rules and their sentences; the thresholds stand above it. All functions
+are pure; `acgan.training.monitor` collects the evidence at every sample grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
 from acgan.metrics.arrays import Float64Array
-from acgan.objectives.acgan import ACGANConfig
-from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.classification import double_softmax_floor
-from acgan.objectives.tac import TACConfig
 
 GRACE_IMAGES = 30_000
-"""No alarm before: every run begins by looking collapsed."""
+"""Alarms start here: early samples of every run look collapsed."""
 PERSISTENCE = 2
-"""Sheets in a row that must agree, since one bad sheet is noise."""
-SOURCE_WON = 0.99
-"""D is right this often on reals and on fakes: it has stopped teaching G."""
-IGNORED_SHARE = 0.2
-"""D reads fewer fakes of a class than this as that class …"""
-READABLE_SHARE = 0.6
-"""… although it reads at least this many held-out real images of it."""
+"""Consecutive grids with the same alarm, since one bad grid is noise."""
+DISCRIMINATOR_WINS = 0.99
+"""Source accuracy, on real images and on fakes, from which D no longer teaches G."""
+IGNORED_ACCURACY = 0.2
+"""A class is ignored if D's class accuracy on its samples is below this …"""
+RECOGNIZABLE_ACCURACY = 0.6
+"""… and at least this on held-out real images of it."""
 ABOVE_CHANCE = 0.1
-"""Over all classes D's head is right this far on the way from chance to always, or further."""
-ALIKE_RATIO = 0.1
-"""Variance of a class's samples over that of its real images, coarse pixels."""
-KNOWN_BY_HEART = 0.5
-"""D takes held-out real images for samples rather than for training images (`overfitting`).
+"""All classes are ignored if D's class accuracy on samples exceeds chance by less than this share
+of the distance from chance to 1."""
+COLLAPSED_RATIO = 0.1
+"""Coarse variance of a class's samples relative to its real images (`coarse_variance_ratio`)."""
+OVERFITTING = 0.5
+"""Overfitting r_v of D (`overfitting`).
 
-Measured with small-gray, 100 000 images: .85 with 1 080 images of Fashion-MNIST, .36 with 4 000
-digits, .20 with 5 400 of Fashion-MNIST, -.07 to .12 with 54 000.
+Measured with small-gray and 100 000 images: 0.85 with 1 080 images of Fashion-MNIST, 0.36 with
+4 000 digits, 0.20 with 5 400 images of Fashion-MNIST, -0.07 to 0.12 with 54 000.
 """
-CLEARLY_APART = 6.0
-"""That is only asked where D's means of training images and samples are so many errors apart."""
+SEPARATION = 6.0
+"""r_v is defined if D's means on training images and samples are this many errors apart."""
+CONFIDENT_ACCURACY = 0.95
+"""A double softmax is suspected if D's class accuracy on labeled real images is at least this …"""
+NEAR_FLOOR = 0.1
+"""… and its class loss is at most this far above the minimum of a double softmax."""
+OVERREPRESENTED = 3.0
+"""A class is overrepresented among fakes at this multiple of its share in the data …"""
+EXPLAINED_SLOPE = 0.5
+"""… if the slope of D's logits on the log ratio of shares is at least this …"""
+EXPLAINED_CORRELATION = 0.8
+"""… and their correlation over classes at least this."""
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AlarmEvidence:
-    """What the alarms look at; of a generator without classes, K is 1 and means all samples.
+    """Input of all alarms. An unconditional generator has one class: all samples.
 
     Attributes:
+        class_names: names of the K classes; None for an unconditional generator.
         source_accuracy: D's source accuracy on ``real`` and ``fake`` over the last interval.
-        fake_class_accuracy: (K,), share of samples of each class that D's class head reads so;
-            NaN where unknown.
+        fake_class_accuracy: (K,), D's class accuracy on samples of each class; NaN if unknown.
         held_out_class_accuracy: (K,), likewise on validation images.
         variance_ratio: (K,), see `coarse_variance_ratio`.
-        source_logits: (K,), D's mean source logit of samples of each class; NaN where unknown.
-        overfitting: see `overfitting`; NaN where unknown.
+        source_logits: (K,), D's mean source logit of samples of each class; NaN if unknown.
+        real_shares: (K,), share of each class among the training images.
+        fake_shares: (K,), share of each class among the fakes that D is trained on.
+        overfitting: see `overfitting`; NaN if unknown.
+        class_loss: D's unweighted K-class cross-entropy on real images over the last interval.
+        class_accuracy: D's class accuracy on the same images.
+        augmentation_probability: of an adaptive augmentation.
     """
 
+    class_names: Sequence[str] | None
     source_accuracy: Mapping[str, float]
     fake_class_accuracy: Float64Array
     held_out_class_accuracy: Float64Array
     variance_ratio: Float64Array
     source_logits: Float64Array
-    overfitting: float
+    real_shares: Float64Array
+    fake_shares: Float64Array
+    overfitting: float = float("nan")
+    class_loss: float | None = None
+    class_accuracy: float | None = None
+    augmentation_probability: float | None = None
+
+
+Findings = Iterable[Mapping[str, Any]]
+"""The values for the key and sentence of each alarm that a rule finds."""
+
+
+def discriminator_wins(evidence: AlarmEvidence) -> Findings:
+    """D classifies nearly all real images and fakes correctly."""
+    source = evidence.source_accuracy
+    if source and min(source.get("real", 0.0), source.get("fake", 0.0)) >= DISCRIMINATOR_WINS:
+        yield source
+
+
+def discriminator_overfits(evidence: AlarmEvidence) -> Findings:
+    """D's logits separate training images from held-out real images."""
+    if evidence.overfitting >= OVERFITTING:
+        yield {"share": evidence.overfitting}
+
+
+def augmentation_at_limit(evidence: AlarmEvidence) -> Findings:
+    """An adaptive augmentation changes every image."""
+    if (evidence.augmentation_probability or 0) >= 1:
+        yield {}
+
+
+def all_classes_ignored(evidence: AlarmEvidence) -> Findings:
+    """D's class accuracy on samples is near chance, although it classifies real images well."""
+    fake, real = evidence.fake_class_accuracy, evidence.held_out_class_accuracy
+    known = np.isfinite(fake + real)
+    if evidence.class_names is None or known.sum() < 2 or any(discriminator_wins(evidence)):
+        return
+    accuracy, chance = float(fake[known].mean()), 1 / len(known)
+    ignored = accuracy < chance + ABOVE_CHANCE * (1 - chance)
+    if ignored and real[known].mean() >= RECOGNIZABLE_ACCURACY:
+        yield {"accuracy": accuracy, "chance": chance}
+
+
+def class_ignored(evidence: AlarmEvidence) -> Findings:
+    """D's class accuracy on samples of one class is low, although it is high on real images."""
+    if any(discriminator_wins(evidence)) or any(all_classes_ignored(evidence)):
+        return
+    real = evidence.held_out_class_accuracy
+    for index, name in enumerate(evidence.class_names or ()):
+        accuracy = evidence.fake_class_accuracy[index]
+        if accuracy < IGNORED_ACCURACY and real[index] >= RECOGNIZABLE_ACCURACY:
+            yield {"name": name, "accuracy": accuracy}
+
+
+def samples_collapsed(evidence: AlarmEvidence) -> Findings:
+    """The samples of a class, or all samples of an unconditional generator, are nearly equal."""
+    has_class_head = bool(np.isfinite(evidence.held_out_class_accuracy).any())
+    remedy = "a lower objective.class_weight_generator" if has_class_head else "the regularizer r1"
+    names = evidence.class_names
+    which = (
+        [("", "all samples")] if names is None else [(f"/{n}", f"samples of {n}") for n in names]
+    )
+    for (suffix, samples), ratio in zip(which, evidence.variance_ratio, strict=True):
+        if ratio < COLLAPSED_RATIO:
+            yield {"suffix": suffix, "samples": samples, "ratio": ratio, "remedy": remedy}
+
+
+def double_softmax(evidence: AlarmEvidence) -> Findings:
+    """The class loss stays at the minimum of a double softmax although D knows the classes.
+
+    The cross-entropy of a correct and confident head tends to 0. If its input is a softmax of the
+    logits, it cannot fall below log(1 + (K − 1)/e) (`double_softmax_floor`), and a correct head
+    ends just above that.
+    """
+    loss, accuracy = evidence.class_loss, evidence.class_accuracy
+    classes = len(evidence.class_names or ())
+    if loss is None or accuracy is None or accuracy < CONFIDENT_ACCURACY or classes < 2:
+        return
+    floor = double_softmax_floor(classes)
+    if floor <= loss <= floor + NEAR_FLOOR:
+        yield {"accuracy": accuracy, "loss": loss, "classes": classes, "floor": floor}
+
+
+def classes_overrepresented(evidence: AlarmEvidence) -> Findings:
+    """D rejects classes because their share among fakes exceeds their share in the data.
+
+    If G is perfect within each class, the best D still gives s = log p(y) / p′(y), where p is the
+    data's share of a class and p′ its share among fakes (docs/objective.md). So D's mean logit per
+    class is compared with that.
+    """
+    real, fake, logits = evidence.real_shares, evidence.fake_shares, evidence.source_logits
+    known = np.isfinite(logits) & (real > 0) & (fake > 0)
+    if evidence.class_names is None or known.sum() < 2:
+        return
+    log_ratio, logits = np.log(real[known] / fake[known]), logits[known]
+    overrepresented = log_ratio <= -np.log(OVERREPRESENTED)
+    if not overrepresented.any():
+        return
+    spread = log_ratio - log_ratio.mean()
+    slope = float(spread @ (logits - logits.mean()) / (spread @ spread))
+    correlation = float(np.corrcoef(log_ratio, logits)[0, 1])
+    if slope >= EXPLAINED_SLOPE and correlation >= EXPLAINED_CORRELATION:
+        names: npt.NDArray[Any] = np.array(evidence.class_names)[known]
+        yield {
+            "names": ", ".join(names[overrepresented]),
+            "times": np.exp(-log_ratio.min()),
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm.
+
+    Attributes:
+        key: of its events; a format string for the values that the rule yields.
+        rule: yields the values of every finding.
+        sentence: what is wrong and what to try; a format string likewise.
+    """
+
+    key: str
+    rule: Callable[[AlarmEvidence], Findings]
+    sentence: str
+
+
+ALARMS = (
+    Alarm(
+        "source",
+        discriminator_wins,
+        "the discriminator wins: its source accuracy is {real:.1%} on real images and {fake:.1%} "
+        "on fakes, so the generator learns little; try a lower optimizer.discriminator_lr, "
+        "dropout, or label smoothing (objective.real_target=0.9)",
+    ),
+    Alarm(
+        "overfitting",
+        discriminator_overfits,
+        "the discriminator has memorized the training images: its logits of held-out real images "
+        "lie {share:.0%} of the way from training images to samples; augment its input "
+        '(-o \'augmentation.policy=["translation","color"]\'), use an earlier checkpoint, or '
+        "add images",
+    ),
+    Alarm(
+        "augmentation",
+        augmentation_at_limit,
+        "the adaptive augmentation is at its limit: every image is changed, and the discriminator "
+        "still overfits; try more entries in augmentation.policy, the regularizer lecam, a "
+        "smaller discriminator, or more images",
+    ),
+    Alarm(
+        "ignored",
+        all_classes_ignored,
+        "the generator ignores the target label: the discriminator assigns {accuracy:.0%} of "
+        "samples to it, and {chance:.0%} is chance; unless another alarm gives the cause, add a "
+        "class term (objective.class_weight_generator above 0) or a discriminator with the label "
+        "as input (objective.source_head=projection)",
+    ),
+    Alarm(
+        "ignored/{name}",
+        class_ignored,
+        "the generator ignores the class {name}: the discriminator assigns only {accuracy:.0%} of "
+        "its samples to it; try a higher objective.class_weight_generator, or more images of it",
+    ),
+    Alarm(
+        "collapsed{suffix}",
+        samples_collapsed,
+        "{samples} have collapsed: their variance is {ratio:.0%} of the real images'; try "
+        "{remedy}, or use an earlier checkpoint",
+    ),
+    Alarm(
+        "double-softmax",
+        double_softmax,
+        "the discriminator's class accuracy on real images is {accuracy:.1%}, but its class loss "
+        "is {loss:.2f}: with {classes} classes, {floor:.2f} is the minimum of a softmax followed "
+        "by a loss that applies softmax itself, so class gradients are weak and vanish for "
+        "confident mistakes; give the loss logits (objective.class_loss=cross-entropy)",
+    ),
+    Alarm(
+        "overrepresented",
+        classes_overrepresented,
+        "the discriminator rejects samples of {names} because of their class: these classes are up "
+        "to {times:.0f} times as frequent among the fakes as in the data; sample them at the "
+        "data's frequency (training.fake_labels=frequency)",
+    ),
+)
+
+
+def find_alarms(evidence: AlarmEvidence) -> dict[str, str]:
+    """Return the sentences of all alarms by key."""
+    return {
+        alarm.key.format(**values): alarm.sentence.format(**values)
+        for alarm in ALARMS
+        for values in alarm.rule(evidence)
+    }
 
 
 def overfitting(train: Float64Array, held_out: Float64Array, fake: Float64Array) -> float:
-    """How far D takes held-out real images for samples: 0 as training images, 1 as samples.
+    """Return r_v: 0 if D's logits of held-out images equal training images', 1 if samples'.
 
     r_v = (E[D_train] - E[D_validation]) / (E[D_train] - E[D_generated]), equation 1 of Karras et
     al. 2020 (arXiv 2006.06676), where D is the source logit.
 
     Args:
         train: source logits of training images, (N,).
-        held_out: of real images that D never learned from, (M,).
+        held_out: of real images that are not trained on, (M,).
         fake: of samples, (L,).
 
     Returns:
-        NaN where D hardly places training images above samples: there is no way to be far on then.
+        NaN if D does not clearly place training images above samples; r_v is undefined then.
     """
-    way = train.mean() - fake.mean()
+    distance = train.mean() - fake.mean()
     error = np.sqrt(train.var() / len(train) + fake.var() / len(fake))
-    if way <= CLEARLY_APART * error:
+    if distance <= SEPARATION * error:
         return float("nan")
-    return float((train.mean() - held_out.mean()) / way)
-
-
-def find_alarms(evidence: AlarmEvidence, names: Sequence[str] | None) -> dict[str, str]:
-    """The alarms that the evidence gives: ``{key: sentence}``.
-
-    Args:
-        evidence: of K classes.
-        names: of these; None where the generator is asked for none.
-    """
-    alarms: dict[str, str] = {}
-    blind = bool(np.isnan(evidence.held_out_class_accuracy).all())  # no class head, so no weight
-    advice = "R1 among the regularizers" if blind else "a lower objective.class_weight_generator"
-    source = evidence.source_accuracy
-    if source and min(source.get("real", 0.0), source.get("fake", 0.0)) >= SOURCE_WON:
-        alarms["source"] = (
-            f"the discriminator wins outright: it is right on {source['real']:.1%} of real images "
-            f"and {source['fake']:.1%} of fakes, so the generator learns little; try a lower "
-            "optimizer.discriminator_lr, dropout, or label smoothing (objective.real_target=0.9)"
-        )
-    if evidence.overfitting >= KNOWN_BY_HEART:
-        alarms["overfitting"] = (
-            "the discriminator knows the training images by heart: real images that it has not "
-            f"seen it places {evidence.overfitting:.0%} of the way from these to samples; show it "
-            'changed ones (-o \'augmentation.policy=["translation","color"]\'), use an earlier '
-            "checkpoint, or give it more images"
-        )
-    if names is None:
-        ratio = evidence.variance_ratio[0]
-        return alarms | ({"alike": _alike("samples", ratio, advice)} if ratio < ALIKE_RATIO else {})
-    won = "source" in alarms  # then it learns nothing, of classes neither
-    all_ignored = None if won else _all_ignored(evidence)
-    if all_ignored:
-        alarms["ignored"] = all_ignored
-    for index, name in enumerate(names):
-        fake = evidence.fake_class_accuracy[index]
-        readable = evidence.held_out_class_accuracy[index] >= READABLE_SHARE
-        if fake < IGNORED_SHARE and readable and not (won or all_ignored):
-            alarms[f"ignored/{name}"] = (
-                f"the class {name} is ignored: the discriminator reads only {fake:.0%} of its "
-                "samples as that class; try a higher objective.class_weight_generator, or more "
-                "images of it"
-            )
-        ratio = evidence.variance_ratio[index]
-        if ratio < ALIKE_RATIO:
-            alarms[f"alike/{name}"] = _alike(f"samples of class {name}", ratio, advice)
-    return alarms
-
-
-def find_augmentation_alarm(probability: float | None) -> dict[str, str]:
-    """The alarm of an adaptive augmentation that is at its end: ``{key: sentence}``.
-
-    Args:
-        probability: with which it changes an image; None where none is adaptive.
-    """
-    if probability is None or probability < 1:
-        return {}
-    return {
-        "augmentation": (
-            "the adaptive augmentation is at its end: every image is changed, and the "
-            "discriminator still overfits; try more families in augmentation.policy, lecam among "
-            "the regularizers, a smaller discriminator, or more images"
-        )
-    }
-
-
-def _all_ignored(evidence: AlarmEvidence) -> str | None:
-    """The sentence where samples are of the class asked for hardly more often than by chance."""
-    known = np.isfinite(evidence.fake_class_accuracy + evidence.held_out_class_accuracy)
-    if known.sum() < 2:
-        return None
-    fake = float(evidence.fake_class_accuracy[known].mean())
-    chance = 1 / len(known)
-    hardly = fake < chance + ABOVE_CHANCE * (1 - chance)
-    if not hardly or evidence.held_out_class_accuracy[known].mean() < READABLE_SHARE:
-        return None
-    return (
-        f"the class asked for is ignored: the discriminator reads {fake:.0%} of samples as it, and "
-        f"by chance it would be {chance:.0%}; unless another alarm says why, nothing tells the "
-        "generator to draw the class: give it a class term (objective.class_weight_generator above "
-        "0) or a discriminator that is told the class (objective.source_head=projection)"
-    )
-
-
-def _alike(which: str, ratio: float, advice: str) -> str:
-    return (
-        f"{which} are nearly all alike: their variance is {ratio:.0%} of the real images'; "
-        f"try {advice}, or stop earlier and use an earlier checkpoint"
-    )
+    return float((train.mean() - held_out.mean()) / distance)
 
 
 def coarse_variance_ratio(
     fake: Images, fake_labels: Labels, real: Images, real_labels: Labels, classes: int
 ) -> Float64Array:
-    """Per class, the summed variance of 8×8-reduced pixels over samples, divided by real images'.
+    """Return, per class, the summed variance of coarse pixels of samples over that of real images.
 
-    Reduced, because pixel noise would pass for variety. A cheap sign of collapse, not a measure of
-    quality: `acgan.metrics.variance_ratio` has that.
+    Pixels are reduced to 8×8 means, because pixel noise would count as diversity. This is a cheap
+    sign of collapse, not a quality metric; see `acgan.metrics.variance_ratio` for that.
 
     Args:
         fake: uint8 (N, C, H, W), labels int64 (N,).
-        fake_labels: the classes asked for.
+        fake_labels: their target labels.
         real: uint8 (M, C, H, W), labels int64 (M,).
-        real_labels: the true classes.
+        real_labels: their labels.
         classes: K.
 
     Returns:
-        float64 (K,); NaN where a class has under 2 images on either side.
+        float64 (K,); NaN for classes with fewer than 2 samples or 2 real images.
     """
     ratios = np.full(classes, np.nan)
     small_fake, small_real = _reduce(fake), _reduce(real)
@@ -207,16 +323,18 @@ def coarse_variance_ratio(
     return ratios
 
 
-def class_shares(predicted: Labels, labels: Labels, classes: int) -> Float64Array:
-    """(K,) share of images of each class that are predicted so; NaN without images."""
-    right = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
+def class_accuracies(predicted: Labels, labels: Labels, classes: int) -> Float64Array:
+    """Return each class's accuracy, float64 (K,); NaN for classes without images."""
+    correct = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
     count = np.bincount(labels, minlength=classes)
-    shares: Float64Array = np.divide(right, count, out=np.full(classes, np.nan), where=count > 0)
-    return shares
+    accuracies: Float64Array = np.divide(
+        correct, count, out=np.full(classes, np.nan), where=count > 0
+    )
+    return accuracies
 
 
 def class_means(values: Float64Array, labels: Labels, classes: int) -> Float64Array:
-    """(K,) mean of float64 (N,) values over the images of each class; NaN without images."""
+    """Return each class's mean of float64 (N,) values, (K,); NaN for classes without images."""
     sums = np.bincount(labels, weights=values, minlength=classes)
     count = np.bincount(labels, minlength=classes)
     means: Float64Array = np.divide(sums, count, out=np.full(classes, np.nan), where=count > 0)
@@ -225,13 +343,13 @@ def class_means(values: Float64Array, labels: Labels, classes: int) -> Float64Ar
 
 @final
 class AlarmTracker:
-    """Says an alarm when it has persisted, and when it is over; its counts are training state."""
+    """Reports an alarm once it has persisted, and its end; the counts are training state."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
 
-    def ring(self, alarms: Mapping[str, str], images_seen: int) -> list[dict[str, Any]]:
-        """The event rows that are new at this sheet."""
+    def update(self, alarms: Mapping[str, str], images_seen: int) -> list[dict[str, Any]]:
+        """Count the alarms of one grid and return the new event rows."""
         if images_seen < GRACE_IMAGES:
             return []
         events: list[dict[str, Any]] = []
@@ -243,23 +361,23 @@ class AlarmTracker:
                 )
         for key in [key for key in self._counts if key not in alarms]:
             if self._counts.pop(key) >= PERSISTENCE:
-                message = f"the alarm about {key.replace('/', ' ')} is over"
+                message = f"the alarm {key.replace('/', ' ')} has ended"
                 events.append(
                     {"images": images_seen, "event": "alarm over", "about": key, "message": message}
                 )
         return events
 
     def state(self) -> dict[str, int]:
-        """For the checkpoint."""
+        """Return the counts for a checkpoint."""
         return dict(self._counts)
 
     def restore(self, state: Mapping[str, int]) -> None:
-        """From the checkpoint."""
+        """Restore the result of `state`."""
         self._counts = dict(state)
 
 
 def _reduce(images: Images) -> Float64Array:
-    """Block means on a grid of at most 8×8 cells, flattened: (N, C·h·w) in [0, 255]."""
+    """Return block means on a grid of at most 8×8 cells, flattened: (N, C·h·w) in [0, 255]."""
     count, channels, height, width = images.shape
     rows = np.linspace(0, height, min(8, height) + 1).astype(int)[:-1]
     columns = np.linspace(0, width, min(8, width) + 1).astype(int)[:-1]
@@ -271,99 +389,3 @@ def _reduce(images: Images) -> Float64Array:
         count, channels * len(rows) * len(columns)
     )
     return result
-
-
-SURE_ACCURACY = 0.95
-"""D's class head is right on this share of labeled real images, yet …"""
-NEAR_FLOOR = 0.1
-"""… its class loss is this close above the least that softmax twice can give."""
-OFTEN = 3.0
-"""A class is asked for this many times as often as the data has it …"""
-FOLLOWED_SHARE = 0.5
-"""… and D's logit of samples follows at least this share of what that explains."""
-FOLLOWED_CORRELATION = 0.8
-"""Correlation, over classes, of D's logit with what is explained."""
-
-
-def mean_class_loss(objective: ObjectiveConfig, row: Mapping[str, Any]) -> float | None:
-    """D's class loss on real images over an interval, without its weight.
-
-    Args:
-        objective: of the run.
-        row: the interval's row of metrics.
-
-    Returns:
-        None where there is none, or it is another than the cross entropy of K classes.
-    """
-    if not isinstance(objective, ACGANConfig | TACConfig) or not objective.class_weight_real:
-        return None
-    term = row.get("discriminator", {}).get("class_real")
-    return None if term is None else term / objective.class_weight_real
-
-
-def find_double_softmax(loss: float | None, accuracy: float | None, classes: int) -> dict[str, str]:
-    """A class loss that stays at the floor of softmax twice although D knows the classes.
-
-    Cross entropy of a head that is right and sure tends to 0. Given a softmax of the logits it
-    cannot fall below log(1 + (K − 1)/e) (`double_softmax_floor`), and a head that is right comes to
-    lie just there.
-
-    Args:
-        loss: mean over an interval, see `mean_class_loss`.
-        accuracy: of the class head on the same images.
-        classes: K.
-    """
-    if loss is None or accuracy is None or accuracy < SURE_ACCURACY or classes < 2:
-        return {}
-    floor = double_softmax_floor(classes)
-    if not floor <= loss <= floor + NEAR_FLOOR:
-        return {}
-    return {
-        "double-softmax": (
-            f"the discriminator names the class of {accuracy:.1%} of real images, and yet its "
-            f"class loss is {loss:.2f}: of {classes} classes {floor:.2f} is the least that is left "
-            "where a softmax is given to a loss that takes a softmax itself, so class gradients "
-            "are weak, and vanish where a mistake is sure; give the loss logits "
-            "(objective.class_loss=cross-entropy)"
-        )
-    }
-
-
-def find_overasked(
-    source_logits: Float64Array, real: Float64Array, asked: Float64Array, names: Sequence[str]
-) -> dict[str, str]:
-    """Classes that D rejects because they are asked for more often than the data has them.
-
-    Where G is perfect within each class, the best D still answers s = log p(y) / p′(y), p being
-    the data's share of a class and p′ its share among fakes (docs/objective.md, "Which classes
-    fakes are asked for"). So D's mean logit of the samples of each class is held against that.
-
-    Args:
-        source_logits: (K,), D's mean source logit of samples of each class; NaN where unknown.
-        real: (K,), p, shares of the training images.
-        asked: (K,), p′, shares of the fakes that D is trained on.
-        names: of the K classes.
-    """
-    known = np.isfinite(source_logits) & (real > 0) & (asked > 0)
-    if known.sum() < 2:
-        return {}
-    explained = np.log(real[known] / asked[known])
-    often = explained <= -np.log(OFTEN)
-    if not often.any():
-        return {}
-    logits = source_logits[known]
-    spread = explained - explained.mean()
-    followed = float(spread @ (logits - logits.mean()) / (spread @ spread))
-    correlation = float(np.corrcoef(explained, logits)[0, 1])
-    if followed < FOLLOWED_SHARE or correlation < FOLLOWED_CORRELATION:
-        return {}
-    found = [name for name, is_known in zip(names, known, strict=True) if is_known]
-    rare = [name for name, one in zip(found, often, strict=True) if one]
-    return {
-        "overasked": (
-            f"the discriminator rejects samples of {', '.join(rare)} for their class: they are "
-            f"asked for up to {np.exp(-explained.min()):.0f} times as often as the data has them, "
-            "so that the class itself says fake; draw them as often as the data has them "
-            "(training.fake_labels=frequency)"
-        )
-    }

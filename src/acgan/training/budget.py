@@ -1,6 +1,6 @@
-"""How many images a run is to see: said in images, epochs or minutes, always counted in images.
+"""The budget of a run: given in images, epochs or minutes, always counted in images.
 
-A training step to measure: the run's own loop in a folder that is thrown away.
+Minutes are converted once, by measuring the run's own loop in a temporary folder.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import Any, final
 
 from acgan.data.images import DatasetSplits
 from acgan.execution.execution import Execution
-from acgan.runs.config import RunConfig, TrainingConfig
+from acgan.runs.config import ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.disk import disk_errors
-from acgan.training.display import SilentDisplay
+from acgan.training.display import SilentDisplay, duration
 from acgan.training.loop import Loop
+from acgan.training.state import RunContext
 
 _WARM_UP_STEPS = 12
-_LEAST_SECONDS, _MOST_SECONDS = 2.0, 8.0
+_MIN_SECONDS, _MAX_SECONDS = 2.0, 8.0
+_ESTIMATE_SECONDS = 1.5
 
 
 @final
@@ -31,9 +33,9 @@ class Rate:
     """A measured speed.
 
     Attributes:
-        images_per_second: of training alone.
-        event_seconds: what a log row, a sheet and a checkpoint cost, in this order.
-        measuring_seconds: how long it took to find out.
+        images_per_second: of training without events.
+        event_seconds: cost of a log row, a sample grid and a checkpoint, in this order.
+        measuring_seconds: duration of the measurement.
     """
 
     images_per_second: float
@@ -41,37 +43,101 @@ class Rate:
     measuring_seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """As ``budget.json`` holds it."""
+        """Return the content of ``budget.json``."""
         return asdict(self)
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Rate:
-        """What `to_json` gave."""
-        log, grid, checkpoint = values["event_seconds"]
-        return Rate(
-            values["images_per_second"], (log, grid, checkpoint), values["measuring_seconds"]
+        """Restore the result of `to_json`."""
+        return Rate(**{**values, "event_seconds": tuple(values["event_seconds"])})
+
+    def images_in(self, seconds: float, reporting: ReportingConfig) -> int:
+        """Return how many images fit into ``seconds``, events included; at least 1."""
+        return max(1, int(seconds / self._seconds_per_image(reporting)))
+
+    def seconds_for(self, images: int, reporting: ReportingConfig) -> float:
+        """Return the seconds that ``images`` take, events included."""
+        return images * self._seconds_per_image(reporting)
+
+    def _seconds_per_image(self, reporting: ReportingConfig) -> float:
+        log, grid, checkpoint = self.event_seconds
+        return 1 / self.images_per_second + (
+            log / reporting.log_every_images
+            + grid / reporting.grid_every_images
+            + checkpoint / reporting.checkpoint_every_images
         )
 
-    def images_in(self, seconds: float, every_images: tuple[int, int, int]) -> int:
-        """Images that can be seen in ``seconds``, events included, at least one."""
-        return max(1, int(seconds / self._seconds_per_image(every_images)))
 
-    def seconds_for(self, images: int, every_images: tuple[int, int, int]) -> float:
-        """Seconds that ``images`` take, events included."""
-        return images * self._seconds_per_image(every_images)
+def budget_images(context: RunContext) -> int:
+    """Return the budget in images; minutes are converted once and saved in budget.json."""
+    training, folder = context.config.training, context.folder
+    total = total_images(training, len(context.splits.train))
+    if total is not None:
+        return total
+    minutes = training.max_minutes
+    assert minutes is not None  # RunConfig has exactly one budget
+    saved = folder.read(folder.budget)
+    if saved is None:
+        rate = measure_rate(context, measuring_seconds(minutes))
+        folder.write(folder.budget, rate.to_json())
+    else:
+        rate = Rate.from_json(saved)
+    total = rate.images_in(60 * minutes - rate.measuring_seconds, context.config.reporting)
+    context.display.message(
+        f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} images/s "
+        "measured at the first start"
+    )
+    return total
 
-    def _seconds_per_image(self, every_images: tuple[int, int, int]) -> float:
-        return 1 / self.images_per_second + sum(
-            cost / every for cost, every in zip(self.event_seconds, every_images, strict=True)
-        )
+
+def announce_duration(context: RunContext, images: int) -> None:
+    """Show how long ``images`` will take, from a short measurement."""
+    rate = measure_rate(context, _ESTIMATE_SECONDS)
+    seconds = rate.seconds_for(images, context.config.reporting)
+    execution = context.execution
+    context.display.message(
+        f"{images:,} images will take about {duration(seconds)} on this {execution.device} in "
+        f"{execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
+        "--images or --max-minutes sets another budget)"
+    )
+
+
+def total_images(config: TrainingConfig, train_images: int) -> int | None:
+    """Return a budget given in images or epochs as images; None for minutes."""
+    if config.total_images is not None:
+        return config.total_images
+    if config.total_epochs is not None:
+        return config.total_epochs * train_images
+    return None
+
+
+def measuring_seconds(minutes: float) -> float:
+    """Return how long to measure for a budget in minutes: 5 % of it, within bounds."""
+    return min(_MAX_SECONDS, max(_MIN_SECONDS, 60 * minutes / 20))
+
+
+def measure_rate(context: RunContext, seconds: float) -> Rate:
+    """Measure a temporary copy of the run for about ``seconds``."""
+    start = time.perf_counter()
+    config, splits, execution = context.config, context.splits, context.execution
+    with throwaway_loop(config, splits, execution, beside=context.folder.path) as loop:
+
+        def iterate() -> int:
+            before = loop.images_seen
+            loop.train_once()
+            return loop.images_seen - before
+
+        speed = measure_images_per_second(iterate, seconds)
+        events = loop.time_events()
+    return Rate(speed, events, time.perf_counter() - start)
 
 
 def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> float:
-    """Speed of ``iterate``, which trains on a batch and returns its images, after a warm-up.
+    """Measure the speed of ``iterate`` after a warm-up.
 
     Args:
-        iterate: one iteration on a learner that is thrown away afterwards.
-        seconds: about how long to measure.
+        iterate: trains on one batch and returns its number of images.
+        seconds: approximate duration.
     """
     for _ in range(_WARM_UP_STEPS):
         iterate()
@@ -81,38 +147,24 @@ def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> flo
     return images / elapsed
 
 
-def measuring_seconds(minutes: float) -> float:
-    """How long to measure for a budget: a twentieth of it, within bounds."""
-    return min(_MOST_SECONDS, max(_LEAST_SECONDS, 60 * minutes / 20))
-
-
-def total_images(config: TrainingConfig, train_images: int) -> int | None:
-    """The budget in images where images or epochs are given; None for minutes."""
-    if config.total_images is not None:
-        return config.total_images
-    if config.total_epochs is not None:
-        return config.total_epochs * train_images
-    return None
-
-
 @contextmanager
 def throwaway_loop(
     config: RunConfig, splits: DatasetSplits, execution: Execution, *, beside: Path | None = None
 ) -> Iterator[Loop]:
-    """A loop as a run has it, at its first image; what it writes is gone in the end.
+    """Yield the loop of a run at its first image; its files are removed at the end.
 
     Args:
         config: the run.
         splits: its data.
         execution: device, precision and threads; already applied.
-        beside: folder to write in, where the kind of disk matters; by default the system's own
-            for temporary files.
+        beside: folder in which the temporary folder is created, because the kind of disk matters;
+            by default the system's temporary folder.
 
     Raises:
-        DiskError: nothing can be written there.
+        DiskError: the folder cannot be written.
 
     Example:
-        >>> with throwaway_loop(config, parts, choices) as loop:   # doctest: +SKIP
+        >>> with throwaway_loop(config, splits, execution) as loop:   # doctest: +SKIP
         ...     loop.train_once()
     """
     with disk_errors(beside or Path(tempfile.gettempdir())):
@@ -120,8 +172,6 @@ def throwaway_loop(
             prefix=".tmp-measure-", dir=beside, ignore_cleanup_errors=True
         )
     with scratch as path:
-        loop = Loop(
-            config, splits, execution, RunFolder(Path(path)), SilentDisplay(), total_images=0
-        )
-        with closing(loop):
+        context = RunContext(config, splits, execution, RunFolder(Path(path)), SilentDisplay())
+        with closing(Loop(context, total_images=0)) as loop:
             yield loop

@@ -1,145 +1,68 @@
-"""The generator as a person gets it: averaged weights with batch-norm statistics of their own.
-
-What a run keeps of itself: checkpoints to go on from, and ``model/`` for everybody else.
-"""
+"""What a run saves of itself: checkpoints to resume from, and ``model/`` for all other commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
-from acgan.data.images import DatasetSplits
-from acgan.execution.execution import Execution
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
-from acgan.networks.interface import Generator
-from acgan.networks.statistics import reestimate_statistics
 from acgan.runs.checkpoint import CheckpointStore, TrainingState
-from acgan.runs.config import RunConfig
-from acgan.runs.folder import RunFolder
-from acgan.training.batches import LabelSource
-from acgan.training.counters import Counters
-from acgan.training.display import Display
 from acgan.training.learner import Learner
-from acgan.training.randomness import Streams
-
-_BATCHES, _BATCH = 8, 128
-
-
-@final
-class Snapshots:
-    """Makes the averaged generator ready to draw.
-
-    Its statistics are measured over latents and labels that stay the same throughout the run, and
-    they are no part of the training state: when snapshots are taken changes nothing else.
-    """
-
-    def __init__(
-        self, learner: Learner, labels: LabelSource, execution: Execution, streams: Streams
-    ) -> None:
-        self._learner = learner
-        self._labels = labels
-        self._execution = execution
-        self._streams = streams
-        self._taken_at = -1
-
-    def take(self, images_seen: int) -> Generator:
-        """The averaged generator in evaluation mode, measured once per ``images_seen``."""
-        generator = self._learner.average.generator
-        if self._taken_at != images_seen:
-            own, live = dict(generator.named_buffers()), self._learner.generator.named_buffers()
-            for name, buffer in live:
-                own[name].copy_(buffer)
-            with self._execution.autocast():
-                reestimate_statistics(generator, self._batches())
-            generator.eval()
-            self._taken_at = images_seen
-        return generator
-
-    def forget(self) -> None:
-        """The weights were replaced: measure anew next time."""
-        self._taken_at = -1
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in range(_BATCHES):
-            latents = torch.randn(
-                _BATCH,
-                self._learner.generator.latent_size,
-                generator=self._streams.generator("statistics-latents", index),
-            )
-            labels = self._labels.draw(
-                _BATCH,
-                self._streams.generator("statistics-labels", index),
-                torch.arange(_BATCH) % self._learner.generator.classes,
-            )
-            yield latents.to(self._execution.device), labels.to(self._execution.device)
+from acgan.training.state import Counters, RunContext
 
 
 @final
 class CheckpointManager:
-    """Saves and finds the states of one run.
+    """Saves and restores the training state of one run.
 
     Args:
-        config: the run.
-        splits: the data.
-        folder: where it is kept.
-        display: told of damaged checkpoints.
-        learner: weights and moments.
-        counters: everything else that a state consists of.
-        snapshots: the averaged generator as a person gets it.
+        context: the run.
+        learner: weights, buffers and moments.
+        counters: the rest of the training state.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        splits: DatasetSplits,
-        folder: RunFolder,
-        display: Display,
-        learner: Learner,
-        counters: Counters,
-        snapshots: Snapshots,
-    ) -> None:
-        self._config = config
-        self._splits = splits
-        self._folder = folder
+    def __init__(self, context: RunContext, learner: Learner, counters: Counters) -> None:
+        self._context = context
         self._learner = learner
         self._counters = counters
-        self._snapshots = snapshots
+        self._reporting = context.config.reporting
         self._store = CheckpointStore(
-            folder.checkpoints,
-            keep_last=config.reporting.keep_checkpoints,
-            on_damage=lambda warning: display.message(warning, "warning"),
+            context.folder.checkpoints,
+            keep_last=self._reporting.keep_checkpoints,
+            on_damage=lambda warning: context.display.message(warning, "warning"),
         )
 
     def newest(self) -> TrainingState | None:
-        """The latest undamaged state, or None."""
+        """Return the latest undamaged state, or None."""
         return self._store.newest()
 
     def newest_scheduled(self) -> TrainingState | None:
-        """The latest undamaged state that was saved because its image count was due, or None."""
+        """Return the latest undamaged state that was saved at a scheduled image count, or None."""
         return self._store.newest_scheduled()
+
+    def restore(self, state: TrainingState) -> None:
+        """Set learner and counters to a saved state."""
+        self._learner.restore(dict(state.tensors))
+        self._counters.restore(state.counters)
 
     def save_checkpoint(
         self, metrics_bytes: int, *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
     ) -> None:
-        """Commit the present state.
+        """Save the current state.
 
         Args:
-            metrics_bytes: length of metrics.jsonl that belongs to it.
-            scheduled: its image count was due.
-            unlogged: events that follow in metrics.jsonl and may not be there yet.
+            metrics_bytes: current length of metrics.jsonl.
+            scheduled: whether the checkpoint was due at this image count.
+            unlogged: events that follow in metrics.jsonl and may be missing there.
 
         Raises:
-            DiskError: it could not be written; earlier ones are good.
+            DiskError: it could not be written; earlier checkpoints stay valid.
         """
-        images_seen = self._counters.images_seen
-        # First, so that the average's statistics in a checkpoint are those of its weights,
-        # whenever the snapshot before this one was taken.
-        self._snapshots.take(images_seen)
-        interval = images_seen // self._config.reporting.checkpoint_every_images
+        # First, so that a checkpoint always holds the statistics that belong to the average's
+        # weights, independently of when the last snapshot was made.
+        self._learner.snapshot()
+        interval = self._counters.images_seen // self._reporting.checkpoint_every_images
         logs = {"metrics_bytes": metrics_bytes, "unlogged": list(unlogged)}
         self._store.save(
             TrainingState(self._learner.tensors(), {**self._counters.state(), **logs}),
@@ -148,22 +71,22 @@ class CheckpointManager:
         )
 
     def save_model(self) -> None:
-        """Renew ``model/``.
+        """Replace ``model/`` by the current model.
 
         Raises:
-            DiskError: it could not be written; the one before is good.
+            DiskError: it could not be written; the previous model stays valid.
         """
-        images_seen = self._counters.images_seen
+        splits = self._context.splits
         save_model(
-            self._folder.model,
+            self._context.folder.model,
             ModelInfo(
-                config=self._config,
-                shape=self._splits.shape,
-                classes=self._splits.classes,
-                split=self._splits.split_record(),
-                data_name=self._splits.name,
-                images_seen=images_seen,
+                config=self._context.config,
+                shape=splits.shape,
+                classes=splits.classes,
+                split=splits.split_record(),
+                data_name=splits.name,
+                images_seen=self._counters.images_seen,
             ),
-            generator_state=self._snapshots.take(images_seen).state_dict(),
+            generator_state=self._learner.snapshot().state_dict(),
             discriminator_state=self._learner.discriminator.state_dict(),
         )

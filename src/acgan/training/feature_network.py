@@ -1,7 +1,7 @@
-"""Where a trained trunk of D comes from at the first start of a run; its checkpoints have it then.
+"""The trained feature network of a pretrained D, loaded at the first start of a run.
 
-From a package, or from a judge that is fitted to the training part, and kept in the cache. What it
-was is written to the run's ``feature_network.json``.
+Its weights come from a package, or from a reference classifier that is fitted to the training split
+and cached. The run's ``feature_network.json`` records which; checkpoints then hold the weights.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig,
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 from acgan.training.display import Display
-from acgan.training.randomness import Streams
+from acgan.training.randomness import Stream, Streams
 
 _SCALE_IMAGES = 1_000
 
@@ -31,12 +31,12 @@ _SCALE_IMAGES = 1_000
 @final
 @dataclass(frozen=True, eq=False)
 class TrainedFeatureNetwork:
-    """A trunk's state, ready to be taken over.
+    """State of a feature network.
 
     Attributes:
-        tensors: by their names in `acgan.networks.feature_network.Trunk`, on the CPU.
-        record: what it is, in plain values: network, SHA-256 of the weights taken, for a judge its
-            fit and its accuracy on the validation part.
+        tensors: by their names in `acgan.networks.feature_network.FeatureNetwork`, on the CPU.
+        record: JSON values: network, SHA-256 of its weights, and for a reference classifier its
+            fit and its accuracy on the validation split.
     """
 
     tensors: dict[str, Tensor]
@@ -46,60 +46,59 @@ class TrainedFeatureNetwork:
 def trained_feature_network(
     config: RunConfig, splits: DatasetSplits, display: Display
 ) -> TrainedFeatureNetwork | None:
-    """The trained trunk that a run is to start with, or None where its D has none.
+    """Return the trained feature network for a new run, or None if its D has none.
 
-    Its channels' scales are learned from the training part, of which nothing but that is used.
+    The scales of its channels are measured on the training split.
 
     Args:
         config: the run.
-        splits: its data; the trunk sees the training part alone.
-        display: is told what takes long, and what it came to.
+        splits: its data; the feature network depends on the training split only.
+        display: shows the fit and its result.
 
     Raises:
-        DataError: the package's weights are missing or damaged, or the training part cannot be
-            fitted to.
-        DiskError: a fitted judge cannot be kept.
+        DataError: the package's weights are missing or damaged, or the training split is not
+            suitable for a fit.
+        DiskError: a fitted classifier cannot be cached.
     """
     if not isinstance(config.discriminator, PretrainedConfig):
         return None
-    chosen = config.discriminator.feature_network
+    wanted = config.discriminator.feature_network
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        feature_network = FeatureNetwork(chosen, splits.shape)
+        feature_network = FeatureNetwork(wanted, splits.shape)
     if isinstance(feature_network.backbone, EarlyReferenceNetwork):
-        reference_classifier = _fitted(chosen, config, splits, display)
-        taken, record = (
+        reference_classifier = _fit(wanted, config, splits, display)
+        weights, record = (
             feature_network.backbone.weights_of(reference_classifier.network),
-            _judge_record(reference_classifier, splits),
+            _record(reference_classifier, splits),
         )
     else:
         state = load_efficientnet_lite0().network.state_dict()
-        taken, record = {name: state[name] for name in feature_network.backbone.state_dict()}, {}
-    feature_network.backbone.load_state_dict(taken)
-    feature_network.learn_scales(_some(splits))
-    record = {"network": chosen.network, "weights_hash": hash_weights(taken), **record}
-    display.message(_sentence(record))
+        weights, record = {name: state[name] for name in feature_network.backbone.state_dict()}, {}
+    feature_network.backbone.load_state_dict(weights)
+    feature_network.learn_scales(_some_images(splits))
+    record = {"network": wanted.network, "weights_hash": hash_weights(weights), **record}
+    display.message(_describe(record))
     return TrainedFeatureNetwork(dict(feature_network.state_dict()), record)
 
 
-def _fitted(
-    chosen: FeatureNetworkConfig, config: RunConfig, splits: DatasetSplits, display: Display
+def _fit(
+    wanted: FeatureNetworkConfig, config: RunConfig, splits: DatasetSplits, display: Display
 ) -> ReferenceClassifier:
-    """A judge of the training part, of another seed than the evaluation's."""
+    """Fit a reference classifier to the training split, with a seed that evaluation never uses."""
     flip = flip_keeps_class(config.data.source, splits.shape)
-    usual = reference_classifier_config(splits.train, flip=flip, images=chosen.fit_images)
+    usual = reference_classifier_config(splits.train, flip=flip, images=wanted.fit_images)
     display.message(
-        f"fitting a judge with {chosen.fit_images:,} images of the training part, for D's trunk …"
+        f"fitting a reference classifier on {wanted.fit_images:,} images of the training split, as "
+        "D's feature network …"
     )
     return cached_reference_classifier(
         splits,
         config=usual.model_copy(update={"network": judge_network(splits.shape)}),
-        seed=Streams(config.seed).derive("trunk"),
+        seed=Streams(config.seed).derive(Stream.FEATURE_NETWORK),
     )
 
 
-def _judge_record(
-    reference_classifier: ReferenceClassifier, splits: DatasetSplits
-) -> dict[str, Any]:
+def _record(reference_classifier: ReferenceClassifier, splits: DatasetSplits) -> dict[str, Any]:
     accuracy = reference_classifier.accuracy(splits.validation) if len(splits.validation) else None
     return {
         "fit": reference_classifier.record.config.model_dump(mode="json"),
@@ -109,20 +108,21 @@ def _judge_record(
     }
 
 
-def _some(splits: DatasetSplits) -> Tensor:
-    """Real images in [-1, 1] from all over the training part."""
+def _some_images(splits: DatasetSplits) -> Tensor:
+    """Return real images in [-1, 1], evenly spaced over the training split."""
     step = max(1, len(splits.train) // _SCALE_IMAGES)
     some = torch.from_numpy(splits.train.images[::step][:_SCALE_IMAGES].copy())
     return some.float().div_(127.5).sub_(1.0)
 
 
-def _sentence(record: dict[str, Any]) -> str:
+def _describe(record: dict[str, Any]) -> str:
     weights = f"weights {record['weights_hash'][:12]}"
     if record["network"] != "judge":
-        return f"D's trunk: {record['network']}, trained on ImageNet ({weights})"
+        return f"D's feature network: {record['network']}, trained on ImageNet ({weights})"
     accuracy = record["validation_accuracy"]
-    right = "" if accuracy is None else f", right on {accuracy:.1%} of the validation part"
+    shown = "" if accuracy is None else f", accuracy {accuracy:.1%} on the validation split"
     return (
-        f"D's trunk: a judge of the training part{right} ({weights}); the judge of an evaluation "
-        "sees what this one sees, so hold such a model to other features too"
+        f"D's feature network: a reference classifier of the training split{shown} ({weights}); the "
+        "reference classifier of an evaluation has similar features, so evaluate such a model with "
+        "other features too"
     )

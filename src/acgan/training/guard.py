@@ -1,7 +1,7 @@
-"""The guard: nothing that is not finite ever reaches weights, moments or running statistics.
+"""Guard against non-finite updates: weights, moments and running statistics always stay finite.
 
-It never waits for the device: what it finds stays there, and there the optimizer and the running
-statistics obey it. Only a sentence about it needs to be read out, at the end of an iteration.
+The guard never synchronizes with the device. The result of its check stays there and controls the
+optimizer and the running statistics; only the message is read at the end of an iteration.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ import torch
 from torch import Tensor, nn
 
 LARGEST = 2.0**60
-"""About 10¹⁸. A gradient beyond it would make a second moment infinite for good: Adam squares
-gradients, and float32 ends at 3·10³⁸. What is larger counts as infinite."""
+"""About 10¹⁸; larger values count as infinite. Adam squares gradients and float32 ends at 3·10³⁸,
+so a larger gradient would make a second moment infinite for good."""
 
 
 @final
 @dataclass(frozen=True)
-class NonFinite:
-    """What an update looks like, before it is made.
+class FiniteCheck:
+    """Result of the check of one update, before it is applied.
 
     Attributes:
-        names: what was measured, in words: loss terms, then gradients, then running statistics.
+        names: checked quantities in words: loss terms, then gradients, then running statistics.
         sizes: (len(names),), on the device: values of the terms, Euclidean norms of the rest.
-        spoiled: bool, a scalar on the device: whether one of them is not finite.
+        failed: bool scalar on the device: whether any of them is not finite.
     """
 
     names: tuple[str, ...]
     sizes: Tensor
-    spoiled: Tensor
+    failed: Tensor
 
     def problem(self, sizes: Sequence[float]) -> str | None:
-        """Name of the first of ``sizes``, as read out, that is not finite, or None."""
+        """Return the name of the first non-finite entry of ``sizes`` (read out), or None."""
         named = zip(self.names, sizes, strict=True)
         return next((name for name, size in named if not abs(size) < LARGEST), None)
 
 
 @final
 class Guard:
-    """Watches over the updates of one network.
+    """Checks the updates of one network, and restores its buffers after a failed one.
 
     Args:
         network: on its device already.
-        memory: what else has buffers that move when the network is updated; likewise.
+        extra_state: further modules whose buffers change with the network's updates.
     """
 
-    def __init__(self, network: nn.Module, memory: nn.Module | None = None) -> None:
+    def __init__(self, network: nn.Module, extra_state: nn.Module | None = None) -> None:
         self._parameters = [(f"the gradient of {n}", p) for n, p in network.named_parameters()]
-        named = [*network.named_buffers(), *(memory.named_buffers() if memory else ())]
+        named = [*network.named_buffers(), *(extra_state.named_buffers() if extra_state else ())]
         self._buffers = [buffer for _, buffer in named]
-        self._kept = [buffer.clone() for buffer in self._buffers]
+        self._saved = [buffer.clone() for buffer in self._buffers]
         self._statistics = [
             (f"the running statistic {name}", buffer)
             for name, buffer in named
@@ -60,25 +60,25 @@ class Guard:
         ]
 
     @torch.no_grad()
-    def keep(self) -> None:
-        """Remember the buffers as they are now, before an update moves them."""
+    def save_buffers(self) -> None:
+        """Save the buffers before an update changes them."""
         if self._buffers:
-            torch._foreach_copy_(self._kept, self._buffers)
+            torch._foreach_copy_(self._saved, self._buffers)
 
     @torch.no_grad()
-    def look(self, terms: Mapping[str, Tensor]) -> NonFinite:
-        """Measure loss terms, the gradients that they left, and running statistics."""
+    def check(self, terms: Mapping[str, Tensor]) -> FiniteCheck:
+        """Check the loss terms, the present gradients and the running statistics."""
         named = [(name, p.grad) for name, p in self._parameters if p.grad is not None]
         named += self._statistics
-        # Not the maximum: on CPUs torch takes twenty times as long for that.
+        # Norms instead of maxima: torch's maximum takes twenty times as long on CPUs.
         norms = torch._foreach_norm([value for _, value in named])
         names = (*(f"the loss term {term}" for term in terms), *(name for name, _ in named))
         sizes = torch.cat([torch.stack(list(terms.values())), torch.stack(norms)])
-        # So written that what is not a number is found, too.
-        return NonFinite(names, sizes, ~(sizes.abs() < LARGEST).all())
+        # In this form the comparison also finds NaN.
+        return FiniteCheck(names, sizes, ~(sizes.abs() < LARGEST).all())
 
     @torch.no_grad()
-    def undo(self, spoiled: Tensor) -> None:
-        """Put the remembered buffers back where ``spoiled`` says so, bit for bit."""
-        for kept, buffer in zip(self._kept, self._buffers, strict=True):
-            torch.where(spoiled, kept, buffer, out=buffer)
+    def restore_buffers(self, failed: Tensor) -> None:
+        """Restore the saved buffers bit for bit where ``failed`` is true."""
+        for saved, buffer in zip(self._saved, self._buffers, strict=True):
+            torch.where(failed, saved, buffer, out=buffer)

@@ -1,12 +1,9 @@
-"""Exponential moving average of the generator's weights, with a ramp for short runs.
-
-The learner: both networks, their optimizers and the average, as one state that can be saved.
-"""
+"""Both networks, their optimizers and the averaged generator: all tensors of a checkpoint."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import final
 
 import torch
@@ -14,28 +11,31 @@ from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
 from acgan.data.batches import flip_keeps_class
-from acgan.data.images import ImageShape
-from acgan.execution.execution import Execution
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
+from acgan.networks.statistics import reestimate_statistics
 from acgan.objectives.build import build_matching, build_objective, build_regularizer
 from acgan.objectives.interface import Regularizer
-from acgan.runs.config import OptimizerConfig, RunConfig
+from acgan.runs.config import OptimizerConfig
 from acgan.runs.state import load_module, load_optimizer, module_tensors, optimizer_tensors
-from acgan.training.randomness import Streams
+from acgan.training.randomness import Stream, Streams
+from acgan.training.state import RunContext
+
+_STATISTICS_BATCHES, _STATISTICS_BATCH = 8, 128
 
 
 @final
 class MovingAverage:
-    """The averaged generator (Yazıcı et al. 2019), its half-life counted in images.
+    """Exponential moving average of G's weights (Yazıcı et al. 2019); half-life in images.
 
-    Buffers are not averaged: batch-norm statistics belong to the weights that they were measured
-    with, so each snapshot measures its own (`acgan.training.checkpoint_manager`).
+    Buffers are not averaged: batch-norm statistics belong to the weights they were measured with,
+    so `Learner.snapshot` measures them anew.
 
     Args:
         generator: the generator to follow; the average starts at its weights.
         half_life_images: images after which an old weight counts half; 0 follows without delay.
-        ramp: the half-life is at most this share of the images seen (Karras et al. 2022, app. F).
+        ramp: upper limit of the half-life as a share of the images seen (Karras et al. 2022, app.
+            F), so that short runs forget their start.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class MovingAverage:
         self._ramp = ramp
 
     def decay(self, images_seen: int, batch: int) -> float:
-        """β of this step: ½^(batch / half-life), in [0, 1)."""
+        """Return β of this step: ½^(batch / half-life), in [0, 1)."""
         half_life = self._half_life
         if self._ramp is not None:
             half_life = min(half_life, self._ramp * images_seen)
@@ -54,7 +54,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, generator: Generator, *, images_seen: int, batch: int) -> None:
-        """Move towards ``generator``'s weights: average ← β·average + (1 − β)·weights."""
+        """Set the average to β·average + (1 − β)·weights."""
         weight = 1.0 - self.decay(images_seen, batch)
         torch._foreach_lerp_(
             list(self.generator.parameters()), [p.detach() for p in generator.parameters()], weight
@@ -66,59 +66,60 @@ Tensors = dict[str, Tensor]
 
 @final
 class Learner:
-    """Everything with weights or moments.
+    """Everything with weights, moments or buffers.
 
     Args:
-        config: the run.
-        shape: of one image.
-        classes: number of classes K.
-        execution: device, precision, layout, compilation.
+        context: the run.
 
     Attributes:
-        draw: the generator, compiled where ``choices`` say so.
-        reference_classifier: the discriminator, likewise.
-        matching: what G's step asks D about real images; None where it asks nothing.
-        augmentation: what D is shown of an image; None where it is the image.
-        memory: what has state beside the networks, by name; D's steps move it.
+        generate: the generator, compiled if the execution says so.
+        discriminate: the discriminator, likewise.
+        matching: feature matching in G's step, or None.
+        augmentation: augmentation of D's input, or None.
+        extra_state: modules with buffers that D's steps change: regularizers and augmentation.
     """
 
-    def __init__(
-        self, config: RunConfig, shape: ImageShape, classes: int, execution: Execution
-    ) -> None:
+    def __init__(self, context: RunContext) -> None:
+        config, splits, execution = context.config, context.splits, context.execution
+        self._context = context
+        self._snapshot_is_current = False
         self.objective = build_objective(config.objective)
         self.matching = build_matching(config.objective)
-        horizontal_flip = flip_keeps_class(config.data.source, shape)
+        keeps_class = flip_keeps_class(config.data.source, splits.shape)
         regularizers: dict[str, Regularizer] = {
-            each.name: build_regularizer(each, flip_keeps_class=horizontal_flip)
+            each.name: build_regularizer(each, flip_keeps_class=keeps_class)
             for each in config.regularizers
         }
         self.regularizers = list(regularizers.values())
         augmentation = config.augmentation
         self.augmentation = Augmentation(augmentation) if augmentation.active else None
-        self.memory = nn.ModuleDict({"regularizers": nn.ModuleDict(regularizers)})
+        self.extra_state = nn.ModuleDict({"regularizers": nn.ModuleDict(regularizers)})
         if self.augmentation is not None:
-            self.memory["augmentation"] = self.augmentation
-        self.memory.to(execution.device)
-        Streams(config.seed).seed_global("initial-weights")
+            self.extra_state["augmentation"] = self.augmentation
+        self.extra_state.to(execution.device)
+        Streams(config.seed).seed_global(Stream.INITIAL_WEIGHTS)
         # Built on the CPU, so that every device starts from the same weights.
-        self.generator: Generator = build_generator(config.generator, shape, classes)
+        self.generator: Generator = build_generator(
+            config.generator, splits.shape, len(splits.classes)
+        )
         self.discriminator: Discriminator = build_discriminator(
-            config.discriminator, shape, classes, self.objective.heads
+            config.discriminator, splits.shape, len(splits.classes), self.objective.heads
         )
         for network in (self.generator, self.discriminator):
             network.to(execution.device)
             if execution.channels_last:
                 network.to(memory_format=torch.channels_last)
             network.train()
-        # What steps call; whatever else looks at a network, once in a while, calls it itself.
         self.generate: Callable[[Tensor, Tensor], Tensor] = execution.compiled(self.generator)
         self.discriminate: Callable[[Tensor, Tensor], DiscriminatorOutput] = execution.compiled(
             self.discriminator
         )
-        training, optimizer = config.training, config.optimizer
         self.average = MovingAverage(
-            self.generator, half_life_images=training.ema_half_life_images, ramp=training.ema_ramp
+            self.generator,
+            half_life_images=config.training.ema_half_life_images,
+            ramp=config.training.ema_ramp,
         )
+        optimizer = config.optimizer
         self.generator_optimizer = _adam(
             optimizer,
             optimizer.generator_lr,
@@ -135,22 +136,55 @@ class Learner:
         )
 
     def set_rates(self, factor: float) -> None:
-        """Set every learning rate to ``factor`` times its base."""
+        """Set every learning rate to ``factor`` times its configured value."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = group["base_rate"] * factor
 
-    def augmentation_figures(self) -> dict[str, float]:
-        """How an adaptive augmentation stands, read out from the device; empty without one."""
+    def augmentation_metrics(self) -> dict[str, float]:
+        """Return the metrics of an adaptive augmentation; empty without one."""
         return {} if self.augmentation is None else self.augmentation.figures()
 
+    def update_average(self, *, images_seen: int, batch: int) -> None:
+        """Update the moving average after an iteration; see `MovingAverage.update`."""
+        self.average.update(self.generator, images_seen=images_seen, batch=batch)
+        self._snapshot_is_current = False
+
+    def snapshot(self) -> Generator:
+        """Return the averaged generator in evaluation mode, with batch-norm statistics of its own.
+
+        The statistics are measured with the same latents and labels throughout a run. They are no
+        part of the training state, so snapshots never change the trajectory.
+        """
+        generator = self.average.generator
+        if not self._snapshot_is_current:
+            own = dict(generator.named_buffers())
+            for name, buffer in self.generator.named_buffers():
+                own[name].copy_(buffer)
+            with self._context.execution.autocast():
+                reestimate_statistics(generator, self._statistics_batches())
+            generator.eval()
+            self._snapshot_is_current = True
+        return generator
+
+    def _statistics_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        streams, size = Streams(self._context.config.seed), _STATISTICS_BATCH
+        device = self._context.execution.device
+        real_labels = torch.arange(size) % self.generator.classes
+        for index in range(_STATISTICS_BATCHES):
+            random = streams.generator(Stream.STATISTICS, index, purpose="latents")
+            latents = torch.randn(size, self.generator.latent_size, generator=random)
+            random = streams.generator(Stream.STATISTICS, index, purpose="labels")
+            labels = self._context.fake_labels.sample(size, random, real_labels)
+            yield latents.to(device), labels.to(device)
+
     def tensors(self) -> Tensors:
-        """All weights, buffers, moments and memories by name."""
+        """Return all weights, buffers and moments by name."""
         return {
             **module_tensors("generator", self.generator),
             **module_tensors("discriminator", self.discriminator),
             **module_tensors("average", self.average.generator),
-            **module_tensors("memory", self.memory),
+            **module_tensors("extra_state", self.extra_state),
             **optimizer_tensors("optimizer.generator", self.generator, self.generator_optimizer),
             **optimizer_tensors(
                 "optimizer.discriminator", self.discriminator, self.discriminator_optimizer
@@ -158,18 +192,19 @@ class Learner:
         }
 
     def restore(self, tensors: Tensors) -> None:
-        """Take over what `tensors` gave, each into memory of the layout it is used in."""
+        """Copy the result of `tensors` into existing memory, whose layout stays unchanged."""
+        self._snapshot_is_current = False
         load_module("generator", self.generator, tensors)
         load_module("discriminator", self.discriminator, tensors)
         load_module("average", self.average.generator, tensors)
-        load_module("memory", self.memory, tensors)
+        load_module("extra_state", self.extra_state, tensors)
         load_optimizer("optimizer.generator", self.generator, self.generator_optimizer, tensors)
         load_optimizer(
             "optimizer.discriminator", self.discriminator, self.discriminator_optimizer, tensors
         )
 
-    def start_from(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Take over the weights of a finished model (G, its average, and D)."""
+    def load_model(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Copy the weights of a finished model into G, its average and D."""
         for ours, theirs in (
             (self.generator, generator),
             (self.average.generator, generator),
@@ -177,16 +212,16 @@ class Learner:
         ):
             load_module("", ours, module_tensors("", theirs))
 
-    def start_feature_network(self, trained: Tensors) -> None:
-        """Take over the state of a trained trunk, by names within it, into D's own."""
-        feature_network = self.discriminator.get_submodule("trunk")
+    def load_feature_network(self, trained: Tensors) -> None:
+        """Copy the state of a trained feature network, by names within it, into D's own."""
+        feature_network = self.discriminator.get_submodule("feature_network")
         load_module("", feature_network, {f".{name}": value for name, value in trained.items()})
 
 
 def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int) -> float:
-    """The schedule's factor on every rate: 1, or falling linearly to 0 at ``total_images``.
+    """Return the factor on every learning rate: 1, or falling linearly to 0 at ``total_images``.
 
-    A ``total_images`` of 0 is one that is still to be measured; the factor is 1 meanwhile.
+    The factor is 1 while ``total_images`` is 0, that is not measured yet.
     """
     if config.schedule == "constant" or not total_images:
         return 1.0
@@ -201,7 +236,7 @@ def _adam(
     special: list[nn.Parameter],
     multiplier: float,
 ) -> torch.optim.Adam:
-    """Fused Adam with the rest of the network and the special parameters as two groups."""
+    """Build fused Adam; the ``special`` parameters have ``multiplier`` times the rate."""
     ids = {id(p) for p in special}
     groups = [
         ([p for p in network.parameters() if id(p) not in ids], rate),

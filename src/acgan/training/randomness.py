@@ -1,15 +1,38 @@
-"""All randomness of training is a pure function of (seed, retry, stream, images seen).
+"""Random streams of training: pure functions of (seed, retry, stream, images seen).
 
-So only the counter needs saving: a run that is killed and resumed draws what it would have drawn.
+A checkpoint therefore saves counters only, and a resumed run repeats the same random numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import final
 
 import torch
+
+
+@final
+class Stream(StrEnum):
+    """The random streams of training.
+
+    The values are hashed into every seed. They keep their first spelling, whatever the rest of the
+    code calls these things today: a renamed stream changes every bit of every run.
+    """
+
+    INITIAL_WEIGHTS = "initial-weights"
+    FEATURE_NETWORK = "trunk"
+    ORDER = "order"
+    LABELED_ORDER = "labelled-order"
+    HORIZONTAL_FLIP = "mirror"
+    DROPOUT = "dropout"
+    REGULARIZERS = "regularisers"
+    # One stream per purpose: latents-discriminator-0, latents-generator, …
+    LATENTS = "latents"
+    LABELS = "labels"
+    AUGMENTATION = "augmentation"
+    STATISTICS = "statistics"
 
 
 @final
@@ -18,22 +41,31 @@ class Streams:
     """The random streams of one run.
 
     Attributes:
-        seed: the run's seed.
-        retry: 0, or how often a diverged run went back to a good state; salts every stream.
+        seed: seed of the run.
+        retry: how often the run went back to an earlier state after diverging; part of every seed.
     """
 
     seed: int
     retry: int = 0
 
-    def derive(self, stream: str, counter: int = 0) -> int:
-        """A 63-bit seed for ``stream`` at ``counter``: the first bytes of a BLAKE2b hash."""
-        text = f"{self.seed}/{self.retry}/{stream}/{counter}".encode()
+    def derive(self, stream: Stream, counter: int = 0, *, purpose: str | None = None) -> int:
+        """Return the 63-bit seed of a stream: the first bytes of a BLAKE2b hash.
+
+        Args:
+            stream: the stream.
+            counter: images seen, or an index.
+            purpose: suffix of the stream's name, where it serves several purposes.
+        """
+        name = f"{stream}-{purpose}" if purpose else f"{stream}"
+        text = f"{self.seed}/{self.retry}/{name}/{counter}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
-    def generator(self, stream: str, counter: int = 0) -> torch.Generator:
-        """A fresh CPU generator; drawing on the CPU gives every device the same numbers."""
-        return torch.Generator().manual_seed(self.derive(stream, counter))
+    def generator(
+        self, stream: Stream, counter: int = 0, *, purpose: str | None = None
+    ) -> torch.Generator:
+        """Return a new CPU generator; every device then gets the same numbers."""
+        return torch.Generator().manual_seed(self.derive(stream, counter, purpose=purpose))
 
-    def seed_global(self, stream: str, counter: int = 0) -> None:
+    def seed_global(self, stream: Stream, counter: int = 0) -> None:
         """Seed torch's global generators, which dropout and activation noise use."""
         torch.manual_seed(self.derive(stream, counter))

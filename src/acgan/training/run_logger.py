@@ -1,68 +1,28 @@
-"""Means of named figures over a logging interval.
+"""Logs of a run: metric rows, times, images and TensorBoard.
 
-Everything that a run writes down while it goes on: metric rows, times, sheets, TensorBoard.
-
-Rows of metrics.jsonl hold no wall-clock, so that equal trajectories give equal bytes; times go to
-timing.jsonl.
+Rows of metrics.jsonl hold no wall-clock time, so that equal trajectories give equal bytes; times go
+to timing.jsonl.
 """
 
 from __future__ import annotations
 
+import io
 import time
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 from PIL import Image
 
 from acgan.plots.grid import png_bytes
 from acgan.runs.folder import RunFolder
+from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
 from acgan.storage.line_log import LineLog
 from acgan.training.display import Display
-from acgan.training.tensorboard import TensorBoardLog
 
-
-@final
-class Meters:
-    """Weighted sums of scalars by dotted name (``discriminator.source_real``), in float64.
-
-    The sums are part of the training state: an interval that a kill cuts in two still logs the
-    mean that an uninterrupted run logs.
-    """
-
-    def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
-
-    def add(self, name: str, total: float, count: int = 1) -> None:
-        """Add ``total``, the sum of ``count`` observations."""
-        self._sums[name] = self._sums.get(name, 0.0) + total
-        self._counts[name] = self._counts.get(name, 0) + count
-
-    def means(self) -> dict[str, Any]:
-        """The means so far, nested by the dots in their names."""
-        nested: dict[str, Any] = {}
-        for name, total in self._sums.items():
-            *sections, key = name.split(".")
-            node = nested
-            for section in sections:
-                node = node.setdefault(section, {})
-            node[key] = total / self._counts[name]
-        return nested
-
-    def clear(self) -> None:
-        """Begin a new interval."""
-        self._sums.clear()
-        self._counts.clear()
-
-    def state(self) -> dict[str, list[float]]:
-        """``{name: [sum, count]}``; JSON keeps a float64 exactly."""
-        return {name: [total, self._counts[name]] for name, total in self._sums.items()}
-
-    def restore(self, state: Mapping[str, list[float]]) -> None:
-        """Take over what `state` gave."""
-        self._sums = {name: float(total) for name, (total, _) in state.items()}
-        self._counts = {name: int(count) for name, (_, count) in state.items()}
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
 
 
 @final
@@ -71,13 +31,13 @@ class RunLogger:
 
     Args:
         folder: the run's.
-        display: shown what is written.
-        metrics_bytes: length of metrics.jsonl at the state that the run goes on from; what was
-            written after it is cut off and will be written again.
-        images_seen: where the run goes on.
+        display: shows rows and events.
+        metrics_bytes: length of metrics.jsonl at the checkpoint where the run resumes; later rows
+            are removed, and will be written again.
+        images_seen: image count of that checkpoint.
 
     Raises:
-        DiskError: a log cannot be opened or is shorter than it was.
+        DiskError: a log cannot be opened, or is shorter than at the checkpoint.
     """
 
     def __init__(
@@ -95,52 +55,150 @@ class RunLogger:
         self._first_image = images_seen
 
     def row(self, row: Mapping[str, Any]) -> None:
-        """Write one row of figures; ``images`` says at which count."""
+        """Write one row of metrics; ``images`` is its image count."""
         self._metrics.append(row)
         self._timing.append({"images": row["images"], "unix_seconds": round(time.time(), 3)})
-        figures = {key: value for key, value in row.items() if isinstance(value, Mapping)}
-        self._events().scalars(row["images"], figures)
+        metrics = {key: value for key, value in row.items() if isinstance(value, Mapping)}
+        self._open_tensorboard().scalars(row["images"], metrics)
         self._display.metrics(row)
 
-    def event(self, event: Mapping[str, Any], *, say: bool = True) -> None:
-        """Write an event (``images``, ``event``, ``message``) and, unless it has been, say it."""
+    def event(self, event: Mapping[str, Any], *, show: bool = True) -> None:
+        """Write an event (``images``, ``event``, ``message``) and show its message."""
         self._metrics.append(event)
-        if say:
+        if show:
             self._display.message(event["message"], "warning")
 
-    def picture(self, name: str, picture: Image.Image, images_seen: int) -> None:
-        """Write ``samples/NAME.png`` and show it in TensorBoard."""
-        write_atomic(self._folder.samples / f"{name}.png", png_bytes(picture))
+    def image(self, name: str, image: Image.Image, images_seen: int) -> None:
+        """Write ``samples/NAME.png``, and the same image to TensorBoard."""
+        write_atomic(self._folder.samples / f"{name}.png", png_bytes(image))
         tag = "samples" if name.isdecimal() else name
-        self._events().image(images_seen, tag, picture)
+        self._open_tensorboard().image(images_seen, tag, image)
 
     def sync(self) -> int:
-        """Make the metrics durable; their length in bytes."""
+        """Flush metrics.jsonl to the disk and return its length in bytes."""
         return self._metrics.sync()
 
     def rewind(self, metrics_bytes: int, images_seen: int) -> None:
-        """Go back to a length of metrics.jsonl that `sync` gave at ``images_seen``."""
+        """Cut metrics.jsonl to a length that `sync` returned at ``images_seen``."""
         cut = LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
         self._metrics.close()
         self._metrics = cut
-        self._close_events()
+        self._close_tensorboard()
         self._first_image = images_seen
 
     def close(self) -> None:
         """Close all logs."""
         self._metrics.close()
         self._timing.close()
-        self._close_events()
+        self._close_tensorboard()
 
-    def _events(self) -> TensorBoardLog:
-        """TensorBoard's file of this start; made when there is something to write."""
+    def _open_tensorboard(self) -> TensorBoardLog:
+        """Return TensorBoard's file of this start, created at the first call."""
         if self._tensorboard is None:
             self._tensorboard = TensorBoardLog(
                 self._folder.tensorboard, first_image=self._first_image
             )
         return self._tensorboard
 
-    def _close_events(self) -> None:
+    def _close_tensorboard(self) -> None:
         if self._tensorboard is not None:
             self._tensorboard.close()
             self._tensorboard = None
+
+
+@final
+class TensorBoardLog:
+    """Writes one TensorBoard event file; its step axis is images seen.
+
+    torch's SummaryWriter passes events to a background thread; a full disk ends that thread without
+    an error. Here every call writes its bytes before it returns, or raises.
+
+    Each start of a run writes one file. The file begins with a record that makes TensorBoard drop
+    earlier files' events beyond the point of resume, which an interrupted run had already logged.
+
+    Args:
+        folder: folder of the event files; created if missing.
+        first_image: images seen when this start began: 0, or the point of resume.
+
+    Raises:
+        DiskError: the file cannot be written; all methods raise it too.
+    """
+
+    def __init__(self, folder: Path, *, first_image: int) -> None:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            # TensorBoard reads files in the order of their names. Numbers keep that order where the
+            # usual time stamps fail (two starts within a second, a clock set back).
+            number = len(list(folder.glob("events.out.tfevents.*")))
+            self._path = folder / f"events.out.tfevents.{number:010d}.acgan"
+            # Unbuffered, so that no error is delayed until close().
+            self._file = self._path.open("xb", buffering=0)
+        try:
+            self._write(0, file_version="brain.Event:2")
+            if number:
+                self._write_purge(after=first_image)
+        except BaseException:
+            self.close()
+            raise
+
+    def scalars(self, images_seen: int, values: Mapping[str, Any]) -> None:
+        """Log numbers.
+
+        Args:
+            images_seen: the step.
+            values: numbers by name, nested at will: ``{"loss": {"generator": {"class": 0.1}}}``
+                becomes the tag ``loss/generator/class``. None is left out.
+        """
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        points = [Summary.Value(tag=tag, simple_value=v) for tag, v in _flat(values)]
+        if points:
+            self._write(images_seen, summary=Summary(value=points))
+
+    def image(self, images_seen: int, tag: str, image: Image.Image) -> None:
+        """Log an image (mode ``L`` or ``RGB``) under ``tag``."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        encoded = Summary.Image(
+            height=image.height,
+            width=image.width,
+            colorspace=len(image.getbands()),
+            encoded_image_string=png_bytes(image),
+        )
+        self._write(images_seen, summary=Summary(value=[Summary.Value(tag=tag, image=encoded)]))
+
+    def close(self) -> None:
+        """Close the file; no event is pending."""
+        self._file.close()
+
+    def _write_purge(self, *, after: int) -> None:
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        # TensorBoard drops steps from this one on; the step `after` itself stays.
+        self._write(after + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def _write(self, step: int, **content: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        record = _record(Event(wall_time=time.time(), step=step, **content))
+        with disk_errors(self._path, len(record)):
+            rest = memoryview(record)
+            while rest:  # an unbuffered write may be partial
+                rest = rest[self._file.write(rest) :]
+
+
+def _record(event: Event) -> bytes:
+    """Return the event in TensorFlow's record format: length, data and a checksum of each."""
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    buffer = io.BytesIO()
+    RecordWriter(buffer).write(event.SerializeToString())
+    return buffer.getvalue()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}/")
+        elif value is not None:
+            yield prefix + name, float(value)

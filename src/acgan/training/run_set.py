@@ -1,8 +1,8 @@
-"""Many classes as several models of a few classes each, trained one after the other: a set.
+"""Sets: many classes as several models of a few classes each, trained one after the other.
 
-Every member is an ordinary run below ``members/``, on its classes alone: byte for byte the run that
-`acgan train` with these classes as ``--only-class`` makes. What is added here is the plan, a note
-of which members are done, and at the end one model folder that draws every class.
+Every member is an ordinary run below ``members/``, byte for byte equal to a run of `acgan train`
+with its classes as ``--only-class``. This module adds the plan, a record of finished members, and a
+model folder that generates every class.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from acgan.storage.files import remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
 from acgan.training.budget import total_images
 from acgan.training.display import Display
-from acgan.training.start import TrainedRun, run_training
+from acgan.training.run import TrainedRun, run_training
 
-_LONGEST = 24  # characters of a class in the name of a member's folder
-_MOST_ROWS = 50
+_MAX_NAME = 24  # characters of a class name in a member's folder name
+_MAX_ROWS = 50
 
 
 @final
 @dataclass(frozen=True)
 class ClassGroupModel:
-    """One run of a set.
+    """One member of a set.
 
     Attributes:
-        name: of its folder.
-        labels: of its classes in the whole data set.
-        config: an ordinary run's.
+        name: folder name.
+        labels: its classes, as labels of the whole data set.
+        config: configuration of its run.
     """
 
     name: str
@@ -48,19 +48,18 @@ class ClassGroupModel:
 
 
 def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...]:
-    """The runs that a set consists of, each with its share of the budget.
+    """Plan the members of a set, each with its share of the budget.
 
-    Images and minutes are divided by the members' numbers of training images, so that every class
-    is seen as often, and costs as much, as one model of all classes would see it in the same
-    budget. Epochs need no division.
+    Images and minutes are divided in proportion to the members' training images, so that every
+    class gets as many images and as much time as in one model of all classes with the same budget.
+    Epochs are not divided.
 
     Args:
-        config: of the whole, with its ``classes_per_model``.
+        config: of the whole set, with ``classes_per_model``.
         splits: the whole data set.
 
     Raises:
-        UsageError: classes cannot be divided so, or a member would have less than a batch to learn
-            from.
+        UsageError: the classes cannot be divided, or a member has fewer images than a batch.
     """
     assert config.classes_per_model is not None
     groups = class_groups(len(splits.classes), config.classes_per_model)
@@ -73,18 +72,18 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
         if images < config.training.batch_size:
             raise UsageError(
                 f"there are {images} training images of {', '.join(names)}, fewer than a batch of "
-                f"{config.training.batch_size}; take more classes per model, or set "
+                f"{config.training.batch_size}; use more classes per model, or set "
                 f"-o training.batch_size={max(2, images // 2)}"
             )
         values = config.model_dump(mode="json")
         values["classes_per_model"] = None
         values["data"]["only_class"] = names
-        values["training"] |= _budget(values["training"], images / len(splits.train))
+        values["training"] |= _budget_share(values["training"], images / len(splits.train))
         ends = (splits.classes[label] for label in (labels[0], labels[-1]))
-        called = "-to-".join(each.folder[:_LONGEST].rstrip(".") for each in ends)
+        name = "-to-".join(each.folder[:_MAX_NAME].rstrip(".") for each in ends)
         members.append(
             ClassGroupModel(
-                name=f"{index:0{digits}}-{called}",
+                name=f"{index:0{digits}}-{name}",
                 labels=labels,
                 config=validate(RunConfig, values, where=f"model {index} of the set"),
             )
@@ -100,20 +99,20 @@ def train_model_set(
     *,
     estimate: bool = False,
 ) -> TrainedRun:
-    """Train the set in ``folder`` from where it is to its budget; finished members stay untouched.
+    """Train the set in ``folder`` up to its budget; finished members stay unchanged.
 
     Args:
-        config: of the whole, with its ``classes_per_model``.
+        config: of the whole set, with ``classes_per_model``.
         splits: the whole data set.
-        folder: made if it is not there yet.
-        display: shows progress, member after member.
-        estimate: say at the first start how long a member will take.
+        folder: created if it does not exist.
+        display: shows the progress of each member.
+        estimate: at the first start, show how long a member will take.
 
     Returns:
         The set as one run; image counts are those of all members together.
 
     Raises:
-        AcganError: as `acgan.training.start.run_training`; the same call goes on.
+        AcganError: as `acgan.training.run.run_training`; the same call resumes the set.
     """
     members = plan(config, splits)
     folder.require_ours()
@@ -123,7 +122,7 @@ def train_model_set(
         recover_folder(folder.model)
         total = total_images(config.training, len(splits.train))
 
-        def status(state: str) -> None:
+        def write_status(state: str) -> None:
             values = {"state": state, "images_seen": seen, "total_images": total}
             folder.write(folder.status, values)
 
@@ -131,36 +130,35 @@ def train_model_set(
         seen = resumed_at = 0
         for index, member in enumerate(members):
             own = RunFolder(folder.members / member.name)
-            wanted = short_hash(member.config.model_dump(mode="json"))
+            config_hash = short_hash(member.config.model_dump(mode="json"))
             done = finished.get(member.name, {})
-            if done.get("config") == wanted and own.model.is_dir():
+            if done.get("config") == config_hash and own.model.is_dir():
                 seen += done["images_seen"]
                 resumed_at += done["images_seen"]
                 continue
-            status("training")
+            write_status("training")
             names = ", ".join(splits.classes[label].name for label in member.labels)
             display.message(f"model {index + 1} of {len(members)}: {names}")
             data = select_classes(splits, member.labels, cache=config.data.cache)
             try:
                 run = run_training(member.config, data, own, display, estimate=estimate)
             except DivergedError as error:
-                status("diverged")
+                write_status("diverged")
                 raise DivergedError(f"{own.path}: {error}") from None
-            estimate = False  # the others take as long
+            estimate = False  # the other members take as long
             seen += run.images_seen
             resumed_at += run.resumed_at
-            finished[member.name] = {"config": wanted, "images_seen": run.images_seen}
+            finished[member.name] = {"config": config_hash, "images_seen": run.images_seen}
             folder.write(folder.finished_members, finished)
         if resumed_at < seen or not folder.is_finished(seen):
-            _compose(config, splits, folder, members, seen)
-            status("complete")
-        grid = folder.grid
-        pictures = {"sheet": grid} if grid.exists() else {}
-        return TrainedRun(folder.path, seen, resumed_at, pictures)
+            _save_set(config, splits, folder, members, seen)
+            write_status("complete")
+        summary = {"grid": folder.grid} if folder.grid.exists() else {}
+        return TrainedRun(folder.path, seen, resumed_at, summary)
 
 
-def _budget(training: Mapping[str, Any], share: float) -> dict[str, Any]:
-    """A member's share of the budget that there is."""
+def _budget_share(training: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return a member's share of the budget."""
     images, minutes = training["total_images"], training["max_minutes"]
     return {
         "total_images": None if images is None else max(1, round(images * share)),
@@ -168,14 +166,14 @@ def _budget(training: Mapping[str, Any], share: float) -> dict[str, Any]:
     }
 
 
-def _compose(
+def _save_set(
     config: RunConfig,
     splits: DatasetSplits,
     folder: RunFolder,
     members: Sequence[ClassGroupModel],
     images_seen: int,
 ) -> None:
-    """Renew the set's own ``model/`` and its sheet from the members' models."""
+    """Replace the set's ``model/`` and its grid, made from the members' models."""
     info = ModelInfo(
         config=config,
         shape=splits.shape,
@@ -187,6 +185,6 @@ def _compose(
     models = {each.name: RunFolder(folder.members / each.name).model for each in members}
     save_model_set(folder.model, info, models)
     model, count = load(folder.path), len(splits.classes)
-    shown = range(0, count, -(-count // _MOST_ROWS))  # evenly spaced where there are many
+    shown = range(0, count, -(-count // _MAX_ROWS))  # evenly spaced where there are many
     grid = model.grid(list(shown), config.reporting.grid_columns)
     write_atomic(folder.grid, png_bytes(grid))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask the loop to save and stop; a second one stops at once."""
+"""SIGINT and SIGTERM: the first one saves the run and stops it, a second one stops at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WATCHED = (signal.SIGINT, signal.SIGTERM)
 
 @final
 class InterruptedRunError(AcganError):
-    """A signal stopped the run after its state was saved (exit code 128 + signal: 130, 143)."""
+    """A signal stopped the run after its state was saved (exit code 128 + signal: 130 or 143)."""
 
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
@@ -23,16 +23,16 @@ class InterruptedRunError(AcganError):
 
 @final
 class StopRequest:
-    """Context in which the first SIGINT or SIGTERM only sets ``signal_number``."""
+    """Context manager in which the first SIGINT or SIGTERM only sets ``signal_number``."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        self._before: dict[signal.Signals, signal._HANDLER] = {}
+        self._handlers: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
             for watched in _WATCHED:
-                self._before[watched] = signal.signal(watched, self._receive)
+                self._handlers[watched] = signal.signal(watched, self._receive)
         return self
 
     def __exit__(
@@ -41,13 +41,13 @@ class StopRequest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._give_back()
+        self._restore_handlers()
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.signal_number = number
-        self._give_back()
+        self._restore_handlers()
 
-    def _give_back(self) -> None:
-        while self._before:
-            watched, handler = self._before.popitem()
+    def _restore_handlers(self) -> None:
+        while self._handlers:
+            watched, handler = self._handlers.popitem()
             signal.signal(watched, handler)

@@ -1,0 +1,317 @@
+"""`train`: from arguments, options and a recipe to a finished run; the command line calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from acgan.augmentation.augmentation import AugmentationConfig
+from acgan.config import difference, validate, with_overrides
+from acgan.data.config import DataConfig
+from acgan.data.images import DatasetSplits
+from acgan.data.load import load_data
+from acgan.errors import UsageError
+from acgan.model.model import Model, load
+from acgan.networks.build import buildable
+from acgan.recipes import Recipe, choose, load_recipe, recipe_names
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
+from acgan.training.display import Display, SilentDisplay
+from acgan.training.run import TrainedRun, run_training
+from acgan.training.run_set import train_model_set
+
+_MANY_FILES = 2_000  # from here on reading takes so long that silence looks like a fault
+_BUDGETS = ("total_images", "total_epochs", "max_minutes")
+
+
+def train(
+    data: str = "digits",
+    *,
+    recipe: str | None = None,
+    images: int | None = None,
+    max_minutes: float | None = None,
+    seed: int | None = None,
+    run: str | Path | None = None,
+    init_from: str | Path | None = None,
+    classes_per_model: int | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    execution: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
+    display: Display | None = None,
+    announce: bool = False,
+) -> TrainedRun:
+    """Train the run that the arguments describe, or resume it.
+
+    Args:
+        data: name of a data set, or path of a folder or zip with one sub-folder of images per class.
+        recipe: name of a recipe; the default depends on the data's size and shape.
+        images: budget in real images.
+        max_minutes: budget in minutes, converted into images once by a measurement.
+        seed: seed of all random numbers in training.
+        run: run folder; by default ``runs/<data>-<recipe>-<8 hex of the trajectory>``.
+        init_from: run or model folder with the initial weights.
+        classes_per_model: train a set of models with at most this many classes each, used as one.
+        data_options: fields of `acgan.data.config.DataConfig`.
+        execution: fields of `acgan.runs.config.ExecutionConfig`.
+        options: further ``section.key=value`` settings.
+        display: shows progress; the default shows nothing.
+        announce: first show data, recipe and, from a short measurement, the duration.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        AcganError: the message says what to do; see `acgan.errors` for the kinds.
+
+    Example:
+        >>> run = train("digits", images=100_000)   # doctest: +SKIP
+        >>> run.model.sample(label="seven", count=16, seed=0).shape   # doctest: +SKIP
+        (16, 1, 28, 28)
+    """
+    display = display or SilentDisplay()
+    chosen, config, splits, model = prepare_run(
+        data,
+        recipe=recipe,
+        images=images,
+        max_minutes=max_minutes,
+        seed=seed,
+        init_from=init_from,
+        classes_per_model=classes_per_model,
+        data_options=data_options,
+        execution=execution,
+        options=options,
+        display=display,
+    )
+    name = f"{splits.name}-{chosen.name}-{config.trajectory_hash()}"
+    folder = RunFolder(Path(run) if run else Path("runs") / name)
+    if announce:
+        _announce(chosen, config, splits, folder, display)
+    if config.classes_per_model is not None:
+        return train_model_set(config, splits, folder, display, estimate=announce)
+    return run_training(config, splits, folder, display, init_from=model, estimate=announce)
+
+
+def prepare_run(
+    data: str,
+    *,
+    recipe: str | None = None,
+    images: int | None = None,
+    max_minutes: float | None = None,
+    seed: int | None = None,
+    init_from: str | Path | None = None,
+    classes_per_model: int | None = None,
+    data_options: Mapping[str, Any] | None = None,
+    execution: Mapping[str, Any] | None = None,
+    options: Sequence[str] = (),
+    display: Display | None = None,
+) -> tuple[Recipe, RunConfig, DatasetSplits, Model | None]:
+    """Return recipe, configuration, data and initial model for the arguments of `train`.
+
+    Raises:
+        AcganError: as `train` before its first step.
+    """
+    chosen = load_recipe(recipe) if recipe else None
+    given: dict[str, Any] = {
+        "data": {"source": data, **_without_none(data_options or {})},
+        "execution": _without_none(execution or {}),
+        **_without_none({"seed": seed, "classes_per_model": classes_per_model}),
+    }
+    splits = _load_splits(chosen, given, options, display or SilentDisplay())
+    if chosen is None:
+        # --only-class selects one class of a labeled data set: a conditional recipe still fits
+        all_labeled = splits.labeled_rows is None
+        one_of_several = "only_class" in _merge(None, given, options)["data"]
+        conditional = len(splits.classes) > 1 or one_of_several
+        chosen = choose(
+            splits.shape, len(splits.train), conditional=conditional, all_labeled=all_labeled
+        )
+    model = load(init_from) if init_from else None
+    config = _configure(chosen, given, options, images, max_minutes, model)
+    check_trainable(config, splits, model)
+    return chosen, config, splits, model
+
+
+def _merge(
+    recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str]
+) -> dict[str, Any]:
+    """Merge a recipe's values, the arguments and the options; later ones win."""
+    values: dict[str, Any] = dict(recipe.values) if recipe else {}
+    for section, inner in given.items():
+        values[section] = {**values.get(section, {}), **inner} if isinstance(inner, dict) else inner
+    return with_overrides(values, options)
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _load_splits(
+    recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str], display: Display
+) -> DatasetSplits:
+    """Load the data and show its notes; the recipe may not be chosen yet.
+
+    Raises:
+        AcganError: as `acgan.data.load.load_data`.
+    """
+    data_options = [option for option in options if option.split(".")[0].strip() == "data"]
+    values = _merge(recipe, given, data_options).get("data", {})
+    shown: set[str] = set()
+
+    def progress(stage: str, _done: int, total: int) -> None:
+        if total >= _MANY_FILES and stage not in shown:
+            shown.add(stage)
+            display.message(f"{stage} {total:,} files …")
+
+    splits = load_data(validate(DataConfig, values, where="data"), progress=progress)
+    for note in splits.notes:
+        display.message(note)
+    return splits
+
+
+def _configure(
+    recipe: Recipe,
+    given: Mapping[str, Any],
+    options: Sequence[str],
+    images: int | None,
+    max_minutes: float | None,
+    model: Model | None,
+) -> RunConfig:
+    """Build the complete configuration.
+
+    Args:
+        recipe: the recipe.
+        given: sections set by arguments.
+        options: ``section.key=value``; they win over everything but the budget arguments.
+        images: budget in images; replaces any budget of the recipe.
+        max_minutes: budget in minutes, likewise.
+        model: initial weights, or None.
+
+    Raises:
+        UsageError: an option or a combination of options is invalid.
+    """
+    if images is not None and max_minutes is not None:
+        raise UsageError("give the budget as --images or as --max-minutes, not both")
+    values = {**_merge(recipe, given, options), "recipe": recipe.name}
+    budget = {"total_images": images, "max_minutes": max_minutes}
+    budget |= {
+        key: values["training"][key]
+        for option in options
+        for key in _BUDGETS
+        if option.replace(" ", "").startswith(f"training.{key}=")
+    }
+    if any(value is not None for value in budget.values()):
+        training = {k: v for k, v in values["training"].items() if k not in _BUDGETS}
+        values["training"] = {**training, **_without_none(budget)}
+    if model is not None:
+        values["init_from"] = model.record.content_hash
+    return validate(RunConfig, values, where=f"recipe {recipe.name} with your options")
+
+
+def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | None) -> None:
+    """Refuse combinations of configuration, data and initial model that cannot be trained.
+
+    Args:
+        config: the run.
+        splits: its data.
+        model: initial weights, or None.
+
+    Raises:
+        UsageError: sizes, classes or networks do not fit together.
+    """
+    present = int((splits.labeled.class_counts > 0).sum())
+    if present < 2 and config.objective.needs_classes and not config.data.only_class:
+        raise UsageError(
+            f"{config.objective.title} needs images of at least two classes, one sub-folder each; "
+            f"the data has only {splits.classes[0].name!r}. For a model without classes, leave "
+            f"--recipe out{_unconditional_recipes()}"
+        )
+    if len(splits.train) < config.training.batch_size:
+        raise UsageError(
+            f"the training split has {len(splits.train)} images, fewer than a batch of "
+            f"{config.training.batch_size}; add images or set -o training.batch_size="
+            f"{max(2, len(splits.train) // 2)}"
+        )
+    buildable(config.generator, splits.shape)
+    buildable(config.discriminator, splits.shape)
+    if model is not None:
+        _check_initial_model(config, splits, model)
+
+
+def _check_initial_model(config: RunConfig, splits: DatasetSplits, model: Model) -> None:
+    """Refuse an initial model whose networks, image size or classes differ."""
+    if config.classes_per_model is not None or model.record.members:
+        raise UsageError(
+            "--init-from starts one model from one model, and classes_per_model makes a set of "
+            "several; leave one of the two out, or start from one of the set's members/"
+        )
+    differences = difference(
+        {
+            "generator": model.config.generator.model_dump(),
+            "discriminator": model.config.discriminator.model_dump(),
+        },
+        {
+            "generator": config.generator.model_dump(),
+            "discriminator": config.discriminator.model_dump(),
+        },
+    )
+    if model.shape != splits.shape:
+        differences.append(f"image size: {model.shape} → {splits.shape}")
+    if [c.name for c in model.classes] != [c.name for c in splits.classes]:
+        differences.append("the classes or their order")
+    if differences:
+        listed = "".join(f"\n  {line}" for line in differences)
+        raise UsageError(f"the weights of --init-from do not fit this run; differences:{listed}")
+
+
+def _unconditional_recipes() -> str:
+    """Return the recipes that need no classes, as the end of a sentence."""
+    objectives = {each: load_recipe(each).values["objective"]["name"] for each in recipe_names()}
+    found = [recipe for recipe, objective in objectives.items() if objective == "gan"]
+    return f", or with {' or '.join(found)}" if found else ""
+
+
+def _announce(
+    recipe: Recipe, config: RunConfig, splits: DatasetSplits, folder: RunFolder, display: Display
+) -> None:
+    """Show which data, recipe and folder a run uses."""
+    counts = ", ".join(
+        f"{len(split):,} {name}"
+        for name, split in (
+            ("training", splits.train),
+            ("validation", splits.validation),
+            ("test", splits.test),
+        )
+    )
+    if splits.labeled_rows is not None:
+        counts += f"; {len(splits.labeled):,} training images labeled"
+    count = len(splits.classes)
+    what = f"{count} classes of {splits.shape}" if count > 1 else f"images of {splits.shape}"
+    display.message(f"data: {splits.name}, {what} ({counts})")
+    display.message(f"recipe: {recipe.name}, {recipe.summary}")
+    for deviation in recipe.deviations:
+        display.message(f"  deviation: {deviation}")
+    if splits.shape.channels not in recipe.channels:
+        meant, given = ("gray", "color") if splits.shape.channels == 3 else ("color", "gray")
+        display.message(f"  note: {recipe.name} is meant for {meant} images; these are {given}")
+    for note in _augmentation_notes(config.augmentation, splits.shape.channels):
+        display.message(f"augmentation: {note}")
+    display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")
+
+
+def _augmentation_notes(augmentation: AugmentationConfig, channels: int) -> Iterator[str]:
+    """Yield notes on the augmentation of D's input."""
+    policy = augmentation.policy
+    kinds = [*policy, *(["noise"] if augmentation.noise else [])]
+    if not kinds:
+        return
+    changes = f"the discriminator's input is changed by {' and '.join(kinds)}"
+    if "translation" in policy:
+        others = ",".join(each for each in policy if each != "translation")
+        changes += (
+            f" (for textures, leave translation out: -o augmentation.policy=[{others}], or, above "
+        )
+        changes += "96 px, --recipe texture-128)"
+    yield changes
+    if "color" in policy and channels == 1:
+        yield "for gray images, color means brightness and contrast only"

@@ -28,8 +28,8 @@ from acgan.errors import AcganError, UsageError
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
 from acgan.training.display import make_display
-from acgan.training.train import prepare_run, train
 from acgan.training.run import TrainedRun
+from acgan.training.train import prepare_run, train
 
 POLICIES = ("frequency", "uniform", "batch")
 

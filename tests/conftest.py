@@ -121,7 +121,7 @@ TINY: dict[str, Any] = {
 
 EVERYTHING: dict[str, Any] = {
     "discriminator": {"dropout": 0.25, "activation_noise": 0.05},
-    "regularisers": [{"name": "r1", "gamma": 0.1, "interval_steps": 3}],
+    "regularizers": [{"name": "r1", "gamma": 0.1, "interval_steps": 3}],
     "optimizer": {"conditioning_multiplier": 5.0, "heads_multiplier": 2.0},
     "execution": {"precision": "bf16", "memory_format": "channels-last"},
 }

@@ -89,13 +89,13 @@ def train_tiny(
         display: Display | None = None,
         *,
         splits: DatasetSplits = tiny_splits,
-        start_from: Model | None = None,
+        init_from: Model | None = None,
         summary: bool = False,
     ) -> TrainedRun:
         if summary:
             monkeypatch.setattr("acgan.training.run.draw_summary", draw_summary)
         shown = display or Recording()
-        return run_training(config, splits, RunFolder(folder), shown, start_from=start_from)
+        return run_training(config, splits, RunFolder(folder), shown, init_from=init_from)
 
     return train
 

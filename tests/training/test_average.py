@@ -10,27 +10,22 @@ import torch
 from torch import nn
 
 from acgan.data.images import DatasetSplits
-from acgan.execution.execution import choose_execution
 from acgan.networks.interface import Generator
 from acgan.runs.config import RunConfig
 from acgan.training.batches import LabelSource
-from acgan.training.checkpoint_manager import Snapshots
 from acgan.training.learner import Learner, MovingAverage
-from acgan.training.randomness import Streams
+from acgan.training.randomness import Stream, Streams
+
+from .helpers import make_context
 
 TinyConfig = Callable[..., RunConfig]
-Built = tuple[Learner, Callable[[], Snapshots]]
 
 
 @pytest.fixture(params=[False, True], ids=["fp32", "everything"])
 def built(
     request: pytest.FixtureRequest, tiny_config: TinyConfig, tiny_splits: DatasetSplits
-) -> Built:
-    config = tiny_config(everything=request.param)
-    execution = choose_execution(config.execution)
-    learner = Learner(config, tiny_splits.shape, 3, execution)
-    labels = LabelSource("frequency", tiny_splits.train.class_counts)
-    return learner, lambda: Snapshots(learner, labels, execution, Streams(config.seed))
+) -> Learner:
+    return Learner(make_context(tiny_config(everything=request.param), tiny_splits))
 
 
 def move(generator: nn.Module, seed: int) -> None:
@@ -41,8 +36,8 @@ def move(generator: nn.Module, seed: int) -> None:
 
 
 @pytest.mark.parametrize("ramp", [None, 0.1, 5.0])
-def test_the_average_is_that_of_a_naive_line(built: Built, ramp: float | None) -> None:
-    generator = built[0].generator
+def test_the_average_is_that_of_a_naive_line(built: Learner, ramp: float | None) -> None:
+    generator = built.generator
     average = MovingAverage(generator, half_life_images=100, ramp=ramp)
     naive = [p.detach().double().clone() for p in generator.parameters()]
     for step in range(1, 6):
@@ -56,17 +51,17 @@ def test_the_average_is_that_of_a_naive_line(built: Built, ramp: float | None) -
         torch.testing.assert_close(parameter.double(), value, rtol=1e-5, atol=1e-6)
 
 
-def test_a_half_life_halves_by_hand(built: Built) -> None:
-    average = MovingAverage(built[0].generator, half_life_images=32, ramp=None)
+def test_a_half_life_halves_by_hand(built: Learner) -> None:
+    average = MovingAverage(built.generator, half_life_images=32, ramp=None)
     assert average.decay(1000, 32) == 0.5
     assert average.decay(1000, 64) == 0.25
-    ramped = MovingAverage(built[0].generator, half_life_images=32, ramp=0.1)
+    ramped = MovingAverage(built.generator, half_life_images=32, ramp=0.1)
     assert ramped.decay(160, 16) == 0.5, "the half-life is a tenth of what was seen"
     assert ramped.decay(10_000, 32) == 0.5, "and at most the one asked for"
 
 
-def test_half_life_zero_follows_bit_for_bit(built: Built) -> None:
-    generator = built[0].generator
+def test_half_life_zero_follows_bit_for_bit(built: Learner) -> None:
+    generator = built.generator
     average = MovingAverage(generator, half_life_images=0, ramp=0.1)
     move(generator, 1)
     average.update(generator, images_seen=16, batch=16)
@@ -74,8 +69,8 @@ def test_half_life_zero_follows_bit_for_bit(built: Built) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_buffers_are_not_averaged_and_gradients_not_needed(built: Built) -> None:
-    generator = built[0].generator
+def test_buffers_are_not_averaged_and_gradients_not_needed(built: Learner) -> None:
+    generator = built.generator
     average = MovingAverage(generator, half_life_images=10, ramp=None)
     before = {name: buffer.clone() for name, buffer in average.generator.named_buffers()}
     generator(torch.randn(8, generator.latent_size), torch.zeros(8, dtype=torch.int64))
@@ -103,10 +98,12 @@ def naive_statistics(generator: Generator, streams: Streams, count: int) -> list
         norm.train()
     labels = LabelSource("frequency", torch.tensor([32, 32, 32]).numpy())
     for index in range(count):
-        latents = torch.randn(
-            128, clone.latent_size, generator=streams.generator("statistics-latents", index)
-        )
-        wanted = labels.draw(128, streams.generator("statistics-labels", index), torch.zeros(128))
+
+        def generator_of(purpose: str, index: int = index) -> torch.Generator:
+            return streams.generator(Stream.STATISTICS, index, purpose=purpose)
+
+        latents = torch.randn(128, clone.latent_size, generator=generator_of("latents"))
+        wanted = labels.sample(128, generator_of("labels"), torch.zeros(128))
         clone(latents, wanted)
     return [torch.stack(each).mean(dim=0) for each in seen]
 
@@ -115,13 +112,11 @@ def test_a_snapshots_statistics_are_those_of_the_averaged_weights(
     tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
     config = tiny_config()
-    execution = choose_execution(config.execution)
-    learner = Learner(config, tiny_splits.shape, 3, execution)
+    learner = Learner(make_context(config, tiny_splits))
     move(learner.generator, 1)
-    learner.average.update(learner.generator, images_seen=160, batch=16)
+    learner.update_average(images_seen=160, batch=16)
     move(learner.generator, 2)  # far from the average
-    labels = LabelSource("frequency", tiny_splits.train.class_counts)
-    snapshot = Snapshots(learner, labels, execution, Streams(config.seed)).take(160)
+    snapshot = learner.snapshot()
     assert snapshot is learner.average.generator
     assert not snapshot.training
     expected = naive_statistics(snapshot, Streams(config.seed), 8)
@@ -133,12 +128,12 @@ def test_a_snapshots_statistics_are_those_of_the_averaged_weights(
         torch.testing.assert_close(found["running_var"].double(), variance, rtol=1e-4, atol=1e-5)
 
 
-def test_taking_snapshots_changes_nothing_that_is_trained(built: Built) -> None:
-    learner, make = built
+def test_taking_snapshots_changes_nothing_that_is_trained(built: Learner) -> None:
+    learner = built
     random_state = torch.get_rng_state()
     before = {name: tensor.clone() for name, tensor in learner.tensors().items()}
     modes = [module.training for module in learner.generator.modules()]
-    make().take(16)
+    learner.snapshot()
     measured = {f"average.{name}" for name, _ in learner.generator.named_buffers()}
     for name, tensor in learner.tensors().items():
         assert name in measured or torch.equal(tensor, before[name]), name
@@ -146,30 +141,36 @@ def test_taking_snapshots_changes_nothing_that_is_trained(built: Built) -> None:
     assert [module.training for module in learner.generator.modules()] == modes
 
 
-def test_a_snapshot_depends_on_the_weights_alone(built: Built) -> None:
-    learner, make = built
-    first = {k: v.clone() for k, v in make().take(16).state_dict().items()}
+def test_a_snapshot_depends_on_the_weights_alone(built: Learner) -> None:
+    learner = built
     learner.generator(
         torch.randn(4, learner.generator.latent_size), torch.zeros(4, dtype=torch.int64)
     )
-    again = make().take(32).state_dict()
+    first = {k: v.clone() for k, v in learner.snapshot().state_dict().items()}
+    learner.generator(
+        torch.randn(4, learner.generator.latent_size), torch.zeros(4, dtype=torch.int64)
+    )
+    learner.average.decay = lambda *_: 1.0  # type: ignore[method-assign]
+    learner.update_average(images_seen=32, batch=16)
+    again = learner.snapshot().state_dict()
     for name, value in first.items():
         if "num_batches_tracked" not in name:
             assert torch.equal(value, again[name]), name
 
 
-def test_statistics_are_measured_once_until_forgotten(
-    built: Built, monkeypatch: pytest.MonkeyPatch
+def test_statistics_are_measured_once_per_state(
+    built: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, make = built
     measured: list[int] = []
     monkeypatch.setattr(
-        "acgan.training.checkpoint_manager.reestimate_statistics", lambda *_: measured.append(1)
+        "acgan.training.learner.reestimate_statistics", lambda *_: measured.append(1)
     )
-    snapshots = make()
-    for images in (16, 16, 32):
-        snapshots.take(images)
+    for _ in range(2):
+        built.snapshot()
+    assert len(measured) == 1
+    built.update_average(images_seen=16, batch=16)
+    built.snapshot()
     assert len(measured) == 2
-    snapshots.forget()
-    snapshots.take(32)
+    built.restore({name: value.clone() for name, value in built.tensors().items()})
+    built.snapshot()
     assert len(measured) == 3

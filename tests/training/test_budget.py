@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from acgan.errors import UsageError
 from acgan.execution import execution as device_module
 from acgan.execution.execution import Execution, ExecutionConfig, check_present, choose_execution
-from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig
+from acgan.runs.config import OptimizerConfig, ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
-from acgan.training import start as start_module
+from acgan.training import budget as budget_module
+from acgan.training import run as run_module
 from acgan.training.budget import Rate, measure_images_per_second, measuring_seconds, total_images
 from acgan.training.learner import schedule_factor
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
-EVERY = (4_000, 20_000, 20_000)
+EVERY = ReportingConfig(
+    log_every_images=4_000, grid_every_images=20_000, checkpoint_every_images=20_000
+)
 
 
 def test_images_and_epochs_are_counted_in_images() -> None:
@@ -81,7 +84,7 @@ def test_the_linear_schedule(seen: int, decay_from: float) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acgan.training.run.measuring_seconds", lambda minutes: 0.05)
+    monkeypatch.setattr("acgan.training.budget.measuring_seconds", lambda minutes: 0.05)
 
 
 @pytest.mark.usefixtures("quick")
@@ -102,7 +105,7 @@ def test_minutes_are_measured_once_and_kept(
     budget = (tmp_path / "run" / "budget.json").read_bytes()
     assert json.loads(budget)["images_per_second"] > 0
     assert not list((tmp_path / "run").glob(".tmp-*")), "the throw-away run is gone"
-    monkeypatch.setattr(start_module, "_measure", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(budget_module, "measure_rate", lambda *_: pytest.fail("measured again"))
     again = train_tiny(tmp_path / "run", config)
     assert again.images_seen == again.resumed_at == first.images_seen
     assert (tmp_path / "run" / "budget.json").read_bytes() == budget
@@ -179,11 +182,11 @@ def test_a_changed_environment_is_said_and_its_choices_kept(
     written = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert written["environment"] == describe_environment()
     elsewhere = {**describe_environment(), "torch": "9.9"}
-    monkeypatch.setattr(start_module, "describe_environment", lambda: elsewhere)
-    monkeypatch.setattr(start_module, "choose_execution", lambda _: pytest.fail("decided again"))
+    monkeypatch.setattr(run_module, "describe_environment", lambda: elsewhere)
+    monkeypatch.setattr(run_module, "choose_execution", lambda _: pytest.fail("decided again"))
     display = recording()
     train_tiny(tmp_path / "run", config, display)
-    assert display.says("not the environment", f"torch: {torch.__version__} → 9.9")
+    assert display.says("the environment differs", f"torch: {torch.__version__} → 9.9")
     assert json.loads((tmp_path / "run" / "environment.json").read_text()) == written
 
 
@@ -193,5 +196,5 @@ def test_an_estimate_is_said_at_the_first_start_only(
     for expected in (True, False):
         display = recording()
         folder = RunFolder(tmp_path / "run")
-        start_module.run_training(tiny_config(), tiny_splits, folder, display, estimate=True)
+        run_module.run_training(tiny_config(), tiny_splits, folder, display, estimate=True)
         assert display.says("192 images will take about") == expected

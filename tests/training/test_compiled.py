@@ -14,11 +14,8 @@ from acgan.errors import UsageError
 from acgan.execution import execution as device_module
 from acgan.execution.execution import Execution, ExecutionConfig, choose_execution
 from acgan.runs.config import RunConfig
-from acgan.training.batches import LabelSource
-from acgan.training.learner import Learner
-from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
-from acgan.training.step import Stepper
+
+from .helpers import Bench
 
 # Dynamo asks every input for its gradient; it hides torch's warning about it, but not an error.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
@@ -28,15 +25,10 @@ Values = dict[str, torch.Tensor]
 
 def steps(config: RunConfig, splits: DatasetSplits, count: int) -> Values:
     """All weights, buffers and moments after ``count`` iterations."""
-    execution = choose_execution(config.execution)
-    learner = Learner(config, splits.shape, len(splits.classes), execution)
-    labels = LabelSource("frequency", splits.train.class_counts)
-    stepper = Stepper(learner, config.training, execution, labels)
-    images, wanted = splits.train.images[:16], splits.train.labels[:16]
-    batch = (torch.from_numpy(images), torch.from_numpy(wanted))
-    for step in range(count):
-        stepper.iterate([batch], Streams(0), Meters(), images_seen=16 * step, step=step)
-    return learner.tensors()
+    bench = Bench(config, splits)
+    for _ in range(count):
+        bench.iterate()
+    return bench.learner.tensors()
 
 
 def assert_alike(config: Callable[..., RunConfig], splits: DatasetSplits, **sections: Any) -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from acgan.training.display import (
     Display,
+    LiveDisplay,
     PlainDisplay,
     Progress,
     SilentDisplay,
     duration,
-    figures,
+    format_metrics,
     make_display,
 )
-from acgan.training.live_display import LiveDisplay
 
 ROW: dict[str, Any] = {
     "images": 12800,
@@ -98,7 +98,7 @@ def test_plain_updates_between_logged_rows_print_nothing() -> None:
 def test_a_resumed_run_says_where_it_goes_on() -> None:
     stream = io.StringIO()
     PlainDisplay(stream, Watch()).start("run", 300_000, 64_000)
-    assert "goes on from 64,000" in stream.getvalue()
+    assert "resumed at 64,000" in stream.getvalue()
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -270,7 +270,7 @@ def test_durations_and_figures_are_readable() -> None:
         "discriminator": {"a": None, "b": math.nan, "c": 123456.0},
         "class_accuracy": {"real_held_out": 0.9999, "x": 1.0, "y": 0.0, "z": 0.0001},
     }
-    assert figures(row) == [
+    assert format_metrics(row) == [
         ("D loss", [("a", "–"), ("b", "nan"), ("c", "1.23e+05")]),
         (
             "class accuracy",

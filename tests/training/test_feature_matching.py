@@ -11,17 +11,14 @@ import torch
 from torch import Tensor
 
 from acgan.data.images import DatasetSplits
-from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELED
 from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.interface import Terms
 from acgan.runs.config import RunConfig
-from acgan.training.batches import LabelSource
-from acgan.training.learner import Learner
 from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
-from acgan.training.step import Stepper
+
+from .helpers import Bench
 
 TinyConfig = Callable[..., RunConfig]
 WITHOUT_CLASSES = {"generator": {"conditioning": {"mode": "none"}}}
@@ -36,10 +33,8 @@ class Asked:
     def __init__(
         self, config: RunConfig, splits: DatasetSplits, labels: Tensor | None = None
     ) -> None:
-        execution = choose_execution(config.execution)
-        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
-        source = LabelSource(config.training.fake_labels, splits.train.class_counts)
-        self.meters = Meters()
+        bench = Bench(config, splits)
+        self.learner, self.meters = bench.learner, bench.meters
         self.images: list[Tensor] = []
         self.predictions: list[DiscriminatorOutput] = []
         reference_classifier = self.learner.discriminate
@@ -52,7 +47,7 @@ class Asked:
         self.learner.discriminate = watched
         real = torch.from_numpy(splits.train.images[:SIZE])
         known = torch.from_numpy(splits.train.labels[:SIZE])
-        Stepper(self.learner, config.training, execution, source).iterate(
+        bench.stepper.iterate(
             [(real, known if labels is None else labels)],
             Streams(config.seed),
             self.meters,

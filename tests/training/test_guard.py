@@ -14,16 +14,14 @@ from torch import nn
 
 from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError
-from acgan.execution.execution import choose_execution
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
-from acgan.training.batches import LabelSource
 from acgan.training.guard import LARGEST, Guard
 from acgan.training.learner import Learner
 from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
 from acgan.training.signals import InterruptedRunError
-from acgan.training.step import Stepper
+
+from .helpers import Bench
 
 Train = Callable[..., Any]
 Content = Callable[[Path], dict[str, bytes]]
@@ -32,9 +30,9 @@ BATCH = 16
 
 def look(guard: Guard, **terms: float) -> str | None:
     """What the guard says of the network as it is now; its two answers must agree."""
-    finding = guard.look({name: torch.tensor(value) for name, value in terms.items()})
+    finding = guard.check({name: torch.tensor(value) for name, value in terms.items()})
     problem = finding.problem(finding.sizes.tolist())
-    assert bool(finding.spoiled) == (problem is not None)
+    assert bool(finding.failed) == (problem is not None)
     return problem
 
 
@@ -67,21 +65,21 @@ def test_buffers_come_back_bit_for_bit_where_they_are_spoiled() -> None:
     norm(torch.randn(4, 3))
     kept = {name: buffer.clone() for name, buffer in buffers.items()}
     guard = Guard(norm)
-    guard.keep()
+    guard.save_buffers()
     norm(torch.randn(4, 3))
     moved = {name: buffer.clone() for name, buffer in buffers.items()}
     assert all(not torch.equal(moved[name], kept[name]) for name in kept)
-    guard.undo(torch.tensor(False))
+    guard.restore_buffers(torch.tensor(False))
     assert all(torch.equal(buffers[name], moved[name]) for name in kept)
     buffers["running_mean"][0] = torch.nan
-    guard.undo(torch.tensor(True))
+    guard.restore_buffers(torch.tensor(True))
     assert all(torch.equal(buffers[name], kept[name]) for name in kept)
 
 
 def test_a_network_without_buffers_can_be_guarded() -> None:
     guard = Guard(nn.Linear(2, 2))
-    guard.keep()
-    guard.undo(torch.tensor(True))
+    guard.save_buffers()
+    guard.restore_buffers(torch.tensor(True))
 
 
 @pytest.mark.parametrize("stepped", [False, True], ids=["first-step", "with-moments"])
@@ -108,18 +106,8 @@ def test_fused_adam_obeys_a_flag_on_the_device(stepped: bool) -> None:
 
 
 def stepper(config: RunConfig, splits: DatasetSplits) -> tuple[Learner, Callable[[int], list[str]]]:
-    execution = choose_execution(config.execution)
-    learner = Learner(config, splits.shape, len(splits.classes), execution)
-    labels = LabelSource("frequency", splits.train.class_counts)
-    steps = Stepper(learner, config.training, execution, labels)
-    meters = Meters()
-
-    def iterate(step: int) -> list[str]:
-        images, wanted = splits.train.images[:BATCH], splits.train.labels[:BATCH]
-        batch = (torch.from_numpy(images), torch.from_numpy(wanted))
-        return steps.iterate([batch], Streams(0), meters, images_seen=step * BATCH, step=step)
-
-    return learner, iterate
+    bench = Bench(config, splits)
+    return bench.learner, lambda _step: bench.iterate()
 
 
 def spoil_loss(learner: Learner, network: str) -> str:
@@ -266,7 +254,9 @@ def test_a_retry_draws_other_numbers(
     poison(diverging)
     train_tiny(tmp_path / "salted", three_skips)
     derive = Streams.derive
-    monkeypatch.setattr(Streams, "derive", lambda self, *key: derive(Streams(self.seed), *key))
+    monkeypatch.setattr(
+        Streams, "derive", lambda self, *key, **which: derive(Streams(self.seed), *key, **which)
+    )
     train_tiny(tmp_path / "unsalted", three_skips)
     salted, unsalted = newest(tmp_path / "salted")[0], newest(tmp_path / "unsalted")[0]
     assert any(not torch.equal(salted[name], unsalted[name]) for name in salted)

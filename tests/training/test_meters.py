@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.training.counters import Counters
-from acgan.training.run_logger import Meters
+from acgan.training.state import Counters, Meters
 
 VALUES = st.lists(
     st.tuples(st.floats(-1e6, 1e6, width=32), st.integers(1, 100)), min_size=2, max_size=20
@@ -55,11 +54,11 @@ def test_counters_come_back_through_json() -> None:
     counters.images_seen, counters.step, counters.retry, counters.skipped_in_row = 640, 10, 2, 1
     counters.source_accuracy = {"real": 0.1 + 0.2}
     counters.meters.add("a", 1 / 3, 3)
-    counters.alarm_tracker.ring({"source": "it wins"}, 50_000)
+    counters.alarm_tracker.update({"source": "it wins"}, 50_000)
     saved = json.loads(json.dumps(counters.state()))
     back = Counters()
     back.restore(saved)
     assert back.state() == counters.state()
     assert back.source_accuracy["real"] == pytest.approx(0.3)
     assert vars(back).keys() == vars(counters).keys()
-    assert set(saved) == {"alarms" if key == "bell" else key for key in vars(counters)}
+    assert set(saved) == {"alarms" if key == "alarm_tracker" else key for key in vars(counters)}

@@ -171,7 +171,7 @@ def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
     name: str, config: RunConfig, tiny_splits: DatasetSplits
 ) -> None:
     from acgan.errors import UsageError
-    from acgan.training.run import check_trainable
+    from acgan.training.train import check_trainable
 
     train = tiny_splits.train.subset(np.flatnonzero(tiny_splits.train.labels == 0))
     alone = DatasetSplits("shapes", train, tiny_splits.validation, tiny_splits.test)

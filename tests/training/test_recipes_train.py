@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from acgan.data.images import ImageShape
-from acgan.execution.execution import choose_execution
+from acgan.data.images import DatasetSplits, ImageShape, LabeledImages, make_classes
 from acgan.recipes import load_recipe, recipe_names
 from acgan.runs.config import RunConfig
-from acgan.training.batches import LabelSource
 from acgan.training.learner import Learner
 from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
+from acgan.training.state import Meters
 from acgan.training.step import Stepper
+
+from .helpers import make_context
 
 BATCH, CLASSES = 8, 3
 QUICK = ("gray", "mnist", "broken")
@@ -39,8 +40,11 @@ def started(name: str) -> tuple[RunConfig, ImageShape]:
 )
 def test_a_recipe_trains(name: str) -> None:
     config, shape = started(name)
-    execution = choose_execution(config.execution)
-    learner = Learner(config, shape, CLASSES, execution)
+    labels = np.arange(BATCH) % CLASSES
+    images = np.random.default_rng(0).integers(0, 256, (BATCH, *shape), np.uint8)
+    train_split = LabeledImages(images, labels, make_classes("abc"))
+    context = make_context(config, DatasetSplits("noise", train_split, train_split, train_split))
+    learner = Learner(context)
     learner.set_rates(1.0)
     before = {
         name: parameter.detach().clone()
@@ -48,16 +52,11 @@ def test_a_recipe_trains(name: str) -> None:
         for name, parameter in network.named_parameters(prefix=type(network).__name__)
         if parameter.requires_grad
     }
-    labels = torch.arange(BATCH) % CLASSES
-    stream = torch.Generator().manual_seed(0)
     batches = [
-        (torch.randint(0, 256, (BATCH, *shape), dtype=torch.uint8, generator=stream), labels)
+        (torch.from_numpy(images), torch.from_numpy(labels))
         for _ in range(config.training.discriminator_steps)
     ]
-    counts = torch.bincount(labels).numpy()
-    stepper = Stepper(
-        learner, config.training, execution, LabelSource(config.training.fake_labels, counts)
-    )
+    stepper = Stepper(context, learner)
     meters = Meters()
     skipped = stepper.iterate(batches, Streams(0), meters, images_seen=0, step=0)
 

@@ -6,7 +6,7 @@ import signal
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import pytest
 import torch
@@ -14,19 +14,15 @@ from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
 from acgan.data.images import DatasetSplits
-from acgan.execution.execution import choose_execution
 from acgan.objectives.build import ObjectiveConfig
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
 from acgan.training import alarms
 from acgan.training import step as step_module
-from acgan.training.alarms import find_augmentation_alarm
-from acgan.training.batches import LabelSource
-from acgan.training.learner import Learner
-from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
 from acgan.training.signals import InterruptedRunError
 from acgan.training.step import Stepper, read_out
+
+from .helpers import Bench
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
@@ -46,44 +42,15 @@ CONSISTENCY = {"name": "consistency", "weight_fake": 10.0}
 WAYS: dict[str, dict[str, Any]] = {
     "augmented": AUGMENTED,
     "adaptive": ADAPTIVE,
-    "lecam": {"regularisers": [LECAM]},
-    "consistency": {"regularisers": [CONSISTENCY]},
-    "everything": {**ADAPTIVE, "regularisers": [LECAM, CONSISTENCY, {"name": "r1"}]},
+    "lecam": {"regularizers": [LECAM]},
+    "consistency": {"regularizers": [CONSISTENCY]},
+    "everything": {**ADAPTIVE, "regularizers": [LECAM, CONSISTENCY, {"name": "r1"}]},
 }
 
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> dict[str, Any]:
     return WAYS[request.param]
-
-
-@final
-class Bench:
-    """A learner that does its iterations on one batch of images."""
-
-    def __init__(self, config: RunConfig, splits: DatasetSplits) -> None:
-        execution = choose_execution(config.execution)
-        self.config = config
-        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
-        self.learner.set_rates(1.0)
-        labels = LabelSource(config.training.fake_labels, splits.train.class_counts)
-        self.stepper = Stepper(self.learner, config.training, execution, labels)
-        self.meters = Meters()
-        images, wanted = splits.train.images[:16], splits.train.labels[:16]
-        self.batch = (torch.from_numpy(images), torch.from_numpy(wanted))
-        self.done = 0
-
-    def iterate(self) -> list[str]:
-        steps = self.config.training.discriminator_steps
-        skipped = self.stepper.iterate(
-            [self.batch] * steps,
-            Streams(self.config.seed),
-            self.meters,
-            images_seen=self.done * 16 * steps,
-            step=self.done,
-        )
-        self.done += 1
-        return skipped
 
 
 def inputs_of(network: nn.Module) -> list[Tensor]:
@@ -103,7 +70,7 @@ def unlike_what_was_made(bench: Bench) -> dict[str, int]:
     """Of sixteen images each: how many D was shown changed."""
     made, shown = outputs_of(bench.learner.generator), inputs_of(bench.learner.discriminator)
     bench.iterate()
-    real = bench.batch[0].float() / 127.5 - 1
+    real = bench.batches()[0][0].float() / 127.5 - 1
     pairs = zip(("real", "fake", "generator"), (real, *made), shown, strict=True)
     return {name: int((a != b).flatten(1).any(1).sum()) for name, a, b in pairs}
 
@@ -112,7 +79,7 @@ def unlike_what_was_made(bench: Bench) -> dict[str, int]:
 def test_reals_and_fakes_are_changed_in_both_steps(
     everything: bool, tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
-    quiet: dict[str, Any] = {"regularisers": []}
+    quiet: dict[str, Any] = {"regularizers": []}
     bench = Bench(tiny_config(everything=everything, **AUGMENTED, **quiet), tiny_splits)
     assert unlike_what_was_made(bench) == {"real": 16, "fake": 16, "generator": 16}
     bench = Bench(tiny_config(everything=everything, **quiet), tiny_splits)
@@ -123,12 +90,12 @@ def test_changes_of_reals_alone_are_found(
     tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted bug that teaches G to draw shifted images."""
-    shown = Stepper._shown
+    shown = Stepper._augment
 
     def reals_only(self: Stepper, images: Tensor, purpose: str, *where: Any) -> Tensor:
         return shown(self, images, purpose, *where) if purpose == "real" else images
 
-    monkeypatch.setattr(Stepper, "_shown", reals_only)
+    monkeypatch.setattr(Stepper, "_augment", reals_only)
     bench = Bench(tiny_config(**AUGMENTED), tiny_splits)
     assert unlike_what_was_made(bench) == {"real": 16, "fake": 0, "generator": 0}
 
@@ -169,9 +136,9 @@ def test_g_learns_through_the_change(tiny_config: TinyConfig, tiny_splits: Datas
 def test_a_change_that_is_cut_off_leaves_g_without_its_lesson(
     tiny_config: TinyConfig, tiny_splits: DatasetSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = Stepper._shown
+    shown = Stepper._augment
     monkeypatch.setattr(
-        Stepper, "_shown", lambda self, images, *where: shown(self, images.detach(), *where)
+        Stepper, "_augment", lambda self, images, *where: shown(self, images.detach(), *where)
     )
     with pytest.raises(RuntimeError, match="does not require grad"):
         Bench(tiny_config(**AUGMENTED), tiny_splits).iterate()
@@ -238,9 +205,9 @@ def test_a_skipped_update_leaves_every_memory_bitwise(
         return answer
 
     bench.learner.discriminate = spoiled
-    before = {name: value.clone() for name, value in bench.learner.memory.state_dict().items()}
+    before = {name: value.clone() for name, value in bench.learner.extra_state.state_dict().items()}
     assert any("discriminator" in problem for problem in bench.iterate())
-    after = bench.learner.memory.state_dict()
+    after = bench.learner.extra_state.state_dict()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
     bench.learner.discriminate = reference_classifier
     for _ in range(4):
@@ -273,9 +240,9 @@ def test_what_is_remembered_is_in_the_checkpoint_by_name(
     state = CheckpointStore(tmp_path / "run" / "checkpoints").newest()
     assert state is not None
     named = {
-        name.removeprefix("memory."): value.item()
+        name.removeprefix("extra_state."): value.item()
         for name, value in state.tensors.items()
-        if name.startswith("memory.")
+        if name.startswith("extra_state.")
     }
     assert named.keys() == {
         *(f"regularizers.lecam.{name}" for name in ("real", "fake", "mass")),
@@ -298,15 +265,14 @@ def test_an_augmentation_at_its_end_is_an_alarm(
     recording: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert find_augmentation_alarm(None) == find_augmentation_alarm(0.99) == {}
     monkeypatch.setattr(alarms, "GRACE_IMAGES", 0)
     ended = {"policy": ["color"], "adaptive": True, "probability": 1.0, "target": -0.99}
     display = recording()
     train_tiny(tmp_path / "run", tiny_config(augmentation=ended), display)
-    assert display.says("the adaptive augmentation is at its end", "augmentation.policy")
+    assert display.says("the adaptive augmentation is at its limit", "augmentation.policy")
     display = recording()
     train_tiny(tmp_path / "fixed", tiny_config(**AUGMENTED), display)
-    assert not display.says("augmentation is at its end")
+    assert not display.says("augmentation is at its limit")
 
 
 NAMES = ("gan", "cgan", "sgan", "acgan", "projection", "tac", "adc", "reacgan")

@@ -19,11 +19,11 @@ from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training import checkpoint_manager as keeper_module
-from acgan.training.counters import Counters
 from acgan.training.learner import Learner
 from acgan.training.loop import Loop
-from acgan.training.run_logger import Meters, RunLogger
+from acgan.training.run_logger import RunLogger
 from acgan.training.signals import InterruptedRunError
+from acgan.training.state import Counters, Meters
 
 Train = Callable[..., Any]
 Content = Callable[[Path], dict[str, bytes]]
@@ -55,7 +55,7 @@ MODES = {
         "discriminator": {"spectral_norm": True},
         "training": {"generator_batch": "shared", "fake_labels": "batch"},
     },
-    "mirrored": {"training": {"mirror": "always"}},
+    "mirrored": {"training": {"horizontal_flip": "always"}},
     "fp32": {"training": {"ema_ramp": None, "ema_half_life_images": 0}},
 }
 
@@ -109,7 +109,7 @@ def test_a_kill_changes_nothing(
 WRITERS: list[tuple[Any, str]] = [
     (RunFolder, "write"),
     (keeper_module, "save_model"),
-    (RunLogger, "picture"),
+    (RunLogger, "image"),
     (RunLogger, "row"),
     (CheckpointStore, "save"),
 ]

@@ -87,11 +87,11 @@ def test_a_finished_run_leaves_its_pictures(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
 ) -> None:
     run = train_tiny(tmp_path / "run", tiny_config(), summary=True)
-    assert run.pictures.keys() == {"last sheet", "first and last", "curves", "trajectory"}
-    for path in run.pictures.values():
+    assert run.summary.keys() == {"last grid", "first and last", "curves", "trajectory"}
+    for path in run.summary.values():
         with Image.open(path) as picture:
             assert min(picture.size) > 10
-    with Image.open(run.pictures["trajectory"]) as animation:
+    with Image.open(run.summary["trajectory"]) as animation:
         assert animation.n_frames == 4  # type: ignore[attr-defined]  # at 0, 64, 128, 192 images
     grids = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
     assert grids == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
@@ -103,10 +103,10 @@ def test_pictures_that_a_person_removed_are_not_missed(
     train_tiny(tmp_path / "run", tiny_config())
     (tmp_path / "run" / "samples" / "real.png").unlink()
     again = train_tiny(tmp_path / "run", tiny_config(), summary=True)
-    assert "first and last" in again.pictures
+    assert "first and last" in again.summary
     for path in (tmp_path / "run" / "samples").iterdir():
         path.unlink()
-    assert train_tiny(tmp_path / "run", tiny_config(), summary=True).pictures.keys() == {"curves"}
+    assert train_tiny(tmp_path / "run", tiny_config(), summary=True).summary.keys() == {"curves"}
 
 
 def test_the_model_carries_everything(

@@ -23,9 +23,9 @@ from acgan.runs.listing import list_runs
 from acgan.sampling.interpolation import has_path
 from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import write_manifest
-from acgan.training.train import train
-from acgan.training.run_set import plan, train_model_set
 from acgan.training.run import TrainedRun
+from acgan.training.run_set import plan, train_model_set
+from acgan.training.train import train
 
 ConfigMaker = Callable[..., RunConfig]
 Content = Callable[[Path], dict[str, bytes]]
@@ -121,7 +121,7 @@ def test_members_are_the_runs_that_their_classes_alone_would_be(
             assert np.array_equal(together, apart), "a set draws what its members draw"
     assert (run.images_seen, run.resumed_at) == (sum(images), 0)
     assert run.model.images_seen == sum(images)
-    assert run.pictures["sheet"].exists()
+    assert run.summary["grid"].exists()
     [row] = list_runs(tmp_path / "set")
     assert (row.state, row.images_seen, row.total_images) == ("complete", sum(images), 96)
     assert row.has_model

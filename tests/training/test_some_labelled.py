@@ -19,7 +19,7 @@ from acgan.runs.config import RunConfig
 from acgan.training.batches import LabelSource, RealBatches
 from acgan.training.randomness import Streams
 from acgan.training.signals import InterruptedRunError
-from acgan.training.step import as_they_come
+from acgan.training.step import source_of_unlabeled
 
 TinyConfig = Callable[..., RunConfig]
 Train = Callable[..., Any]
@@ -56,8 +56,15 @@ def turned(part: LabeledImages, *, but: Any = ()) -> LabeledImages:
     return LabeledImages(part.images, labels, part.classes)
 
 
-def batches(splits: DatasetSplits, *, seed: int = 0, share: float = 0.4) -> RealBatches:
-    return RealBatches(splits, Streams(seed), batch_size=SIZE, labeled_share=share)
+def batches(splits: DatasetSplits, *, seed: int = 0, share: float = 0.4) -> Any:
+    """``batches(splits)(images_seen)``: that batch, as arrays."""
+    real = RealBatches(splits, batch_size=SIZE, labeled_share=share, horizontal_flip=False)
+
+    def after(images_seen: int) -> tuple[Images, Labels]:
+        images, labels = real.after(images_seen, Streams(seed))
+        return images.numpy(), labels.numpy()
+
+    return after
 
 
 def rows_of(splits: DatasetSplits, images: Images) -> list[int]:
@@ -73,7 +80,7 @@ def test_a_part_of_each_batch_is_labeled_the_rest_is_all_images_in_turn(
     known: list[int] = []
     others: list[int] = []
     for number in range(20):
-        images, labels = found.after(number * SIZE)
+        images, labels = found(number * SIZE)
         rows = rows_of(splits, images)
         assert labels.dtype == np.int64
         assert labels[:KNOWN].tolist() == splits.train.labels[rows[:KNOWN]].tolist()
@@ -89,21 +96,19 @@ def test_a_part_of_each_batch_is_labeled_the_rest_is_all_images_in_turn(
 def test_batches_are_a_function_of_seed_and_images_seen(tiny_splits: DatasetSplits) -> None:
     splits = partly(tiny_splits)
     straight = batches(splits)
-    in_order = [straight.after(start) for start in (0, 16, 32, 48)]
+    in_order = [straight(start) for start in (0, 16, 32, 48)]
     for start, (images, labels) in zip((48, 0), (in_order[3], in_order[0]), strict=True):
-        again = batches(splits).after(start)
+        again = batches(splits)(start)
         np.testing.assert_array_equal(again[0], images)
         np.testing.assert_array_equal(again[1], labels)
-    other, _ = batches(splits, seed=1).after(0)
+    other, _ = batches(splits, seed=1)(0)
     assert rows_of(splits, other) != rows_of(splits, in_order[0][0])
 
 
 def test_with_all_labels_a_batch_is_one_window_and_nothing_is_hidden(
     tiny_splits: DatasetSplits,
 ) -> None:
-    images, labels = zip(
-        *(batches(tiny_splits).after(start) for start in range(0, 96, 16)), strict=True
-    )
+    images, labels = zip(*(batches(tiny_splits)(start) for start in range(0, 96, 16)), strict=True)
     rows = rows_of(tiny_splits, np.concatenate(images))
     assert sorted(rows) == list(range(96))
     np.testing.assert_array_equal(np.concatenate(labels), tiny_splits.train.labels[rows])
@@ -111,7 +116,7 @@ def test_with_all_labels_a_batch_is_one_window_and_nothing_is_hidden(
 
 @pytest.mark.parametrize(("share", "known"), [(0.001, 1), (0.5, 8), (0.99, 16)])
 def test_at_least_one_is_labeled(tiny_splits: DatasetSplits, share: float, known: int) -> None:
-    _, labels = batches(partly(tiny_splits), share=share).after(32)
+    _, labels = batches(partly(tiny_splits), share=share)(32)
     assert (labels != UNLABELED).sum() == known
 
 
@@ -147,9 +152,10 @@ def test_hidden_labels_reach_nothing(
     assert not same(run, train_tiny(tmp_path / "taught", config, splits=mistaught))
     after = RealBatches.after
 
-    def leaky(self: RealBatches, images_seen: int) -> tuple[Images, Labels]:
-        images, _ = after(self, images_seen)
-        return images, leaking.train.labels[rows_of(leaking, images)]
+    def leaky(self: RealBatches, *where: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        images, _ = after(self, *where)
+        rows = rows_of(leaking, images.numpy())
+        return images, torch.from_numpy(leaking.train.labels[rows])
 
     monkeypatch.setattr(RealBatches, "after", leaky)
     leaking = splits
@@ -204,24 +210,24 @@ def test_fakes_are_asked_for_as_often_as_labels_say(
     known = np.flatnonzero(tiny_splits.train.labels != 1)[:8]
     splits = replace(tiny_splits, labeled_rows=known)
     asked: list[torch.Tensor] = []
-    draw = LabelSource.draw
+    draw = LabelSource.sample
 
     def watched(self: Any, *given: Any) -> torch.Tensor:
         asked.append(draw(self, *given))
         return asked[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LabelSource, "draw", watched)
+        patch.setattr(LabelSource, "sample", watched)
         train_tiny(tmp_path, tiny_config(objective={"name": "acgan"}), splits=splits)
     assert set(torch.cat(asked).tolist()) == {0, 2}
 
 
-def test_the_source_is_asked_of_images_as_they_come() -> None:
+def test_the_source_is_asked_of_images_source_of_unlabeled() -> None:
     """The labeled come too often to be examples of what is real, unless all are labeled."""
     answer = DiscriminatorOutput(torch.arange(4.0), torch.eye(4), torch.zeros(4, 1))
     labels = torch.tensor([2, UNLABELED, 0, UNLABELED])
-    shown = as_they_come(answer, labels)
+    shown = source_of_unlabeled(answer, labels)
     assert shown.source_logits.tolist() == [1.0, 3.0]
     assert shown.class_logits is answer.class_logits
     for whole in (torch.tensor([0, 1, 2, 0]), torch.full((4,), UNLABELED)):
-        assert as_they_come(answer, whole).source_logits.tolist() == [0, 1, 2, 3]
+        assert source_of_unlabeled(answer, whole).source_logits.tolist() == [0, 1, 2, 3]

@@ -17,17 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import DatasetSplits
-from acgan.execution.execution import choose_execution
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELED
 from acgan.runs.config import RunConfig
 from acgan.runs.state import optimizer_tensors
 from acgan.training import step as step_module
-from acgan.training.batches import LabelSource
-from acgan.training.learner import Learner
 from acgan.training.randomness import Streams
-from acgan.training.run_logger import Meters
-from acgan.training.step import Fakes, Stepper, right_answers
+from acgan.training.step import FakeBatch, count_correct
+
+from .helpers import Bench
 
 Values = dict[str, Tensor]
 
@@ -45,43 +43,11 @@ def changed(before: Values, after: Values) -> set[str]:
     }
 
 
-@final
-class Bench:
-    """A learner, its stepper, and what they did in one iteration."""
-
-    def __init__(self, config: RunConfig, splits: DatasetSplits) -> None:
-        self.config = config
-        self.splits = splits
-        execution = choose_execution(config.execution)
-        self.learner = Learner(config, splits.shape, len(splits.classes), execution)
-        self.learner.set_rates(1.0)
-        labels = LabelSource(config.training.fake_labels, splits.train.class_counts)
-        self.stepper = Stepper(self.learner, config.training, execution, labels)
-        self.meters = Meters()
-        self.done = 0
-
-    def iterate(self) -> list[str]:
-        size, steps = self.config.training.batch_size, self.config.training.discriminator_steps
-        batches = []
-        for index in range(steps):
-            at = slice(index * size, (index + 1) * size)
-            images, labels = self.splits.train.images[at], self.splits.train.labels[at]
-            batches.append((torch.from_numpy(images), torch.from_numpy(labels)))
-        skipped = self.stepper.iterate(
-            batches,
-            Streams(self.config.seed),
-            self.meters,
-            images_seen=self.done * size * steps,
-            step=self.done,
-        )
-        self.done += 1
-        return skipped
-
-    def of(self, network: str) -> Values:
-        """Weights, buffers and moments of one network."""
-        module = getattr(self.learner, network)
-        optimizer = getattr(self.learner, f"{network}_optimizer")
-        return copies({**module.state_dict(), **optimizer_tensors("moments", module, optimizer)})
+def state_of(bench: Bench, network: str) -> Values:
+    """Weights, buffers and moments of one network."""
+    module = getattr(bench.learner, network)
+    optimizer = getattr(bench.learner, f"{network}_optimizer")
+    return copies({**module.state_dict(), **optimizer_tensors("moments", module, optimizer)})
 
 
 @dataclass
@@ -98,7 +64,7 @@ def observe(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Observed:
     seen = Observed()
 
     def look() -> None:
-        seen.states.append((bench.of("discriminator"), bench.of("generator")))
+        seen.states.append((state_of(bench, "discriminator"), state_of(bench, "generator")))
 
     def spy(network: str, other: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         real_step = optimizer.step
@@ -199,10 +165,10 @@ def test_a_missing_detach_is_found(
     tiny_splits: DatasetSplits,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def stuck(images: Tensor, labels: Tensor) -> Fakes:
-        return Fakes(images.as_subclass(Undetachable), labels)
+    def stuck(images: Tensor, labels: Tensor) -> FakeBatch:
+        return FakeBatch(images.as_subclass(Undetachable), labels)
 
-    monkeypatch.setattr(step_module, "Fakes", stuck)
+    monkeypatch.setattr(step_module, "FakeBatch", stuck)
     bench = Bench(tiny_config(training={"generator_batch": "shared"}), tiny_splits)
     seen: list[str] = []
     with pytest.raises(RuntimeError, match="second time"):
@@ -372,14 +338,14 @@ def test_class_accuracy_counts_labeled_reals_and_fakes_that_were_asked_for() -> 
     classes = torch.eye(3)[[0, 1, 2, 0]]  # read as 0, 1, 2, 0
     answer = DiscriminatorOutput(torch.tensor([1.0, -1, 1, 1]), classes, torch.zeros(4, 1))
     some, none = torch.tensor([0, UNLABELED, 1, UNLABELED]), torch.full((4,), UNLABELED)
-    right = right_answers(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
+    right = count_correct(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
     assert {name: (int(total), count) for name, (total, count) in right.items()} == {
         "source_accuracy.real": (3, 4),
         "source_accuracy.fake": (1, 4),
         "class_accuracy.real_train": (1, 2),
         "class_accuracy.fake": (3, 4),
     }
-    right = right_answers(answer, none, 0, answer, None)
+    right = count_correct(answer, none, 0, answer, None)
     assert right.keys() == {"source_accuracy.real", "source_accuracy.fake"}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from acgan.errors import DiskError
-from acgan.training.tensorboard import TensorBoardLog
+from acgan.training.run_logger import TensorBoardLog
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -24,7 +25,7 @@ def steps(folder: Path, tag: str) -> list[tuple[int, float]]:
 
 
 def test_scalars_come_back_under_their_path_with_images_seen_as_step(tmp_path: Path) -> None:
-    with TensorBoardLog(tmp_path / "tensorboard", first_image=0) as log:
+    with closing(TensorBoardLog(tmp_path / "tensorboard", first_image=0)) as log:
         log.scalars(128, {"loss": {"discriminator": {"source_real": 0.5}}, "class_accuracy": {}})
         log.scalars(256, {"loss": {"discriminator": {"source_real": 0.25}}, "rate": 3})
     folder = tmp_path / "tensorboard"
@@ -34,7 +35,7 @@ def test_scalars_come_back_under_their_path_with_images_seen_as_step(tmp_path: P
 
 
 def test_unknown_values_are_left_out_and_nan_is_logged_as_it_is(tmp_path: Path) -> None:
-    with TensorBoardLog(tmp_path, first_image=0) as log:
+    with closing(TensorBoardLog(tmp_path, first_image=0)) as log:
         log.scalars(1, {"a": None, "b": math.nan})
     assert read(tmp_path).Tags()["scalars"] == ["b"]
     assert math.isnan(steps(tmp_path, "b")[0][1])
@@ -44,7 +45,7 @@ def test_unknown_values_are_left_out_and_nan_is_logged_as_it_is(tmp_path: Path) 
 def test_pictures_come_back_pixel_by_pixel(tmp_path: Path, mode: str) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (7, 9) if mode == "L" else (7, 9, 3), dtype=np.uint8)
-    with TensorBoardLog(tmp_path, first_image=0) as log:
+    with closing(TensorBoardLog(tmp_path, first_image=0)) as log:
         log.image(64, "samples", Image.fromarray(pixels))
     (event,) = read(tmp_path).Images("samples")
     assert (event.step, event.width, event.height) == (64, 9, 7)
@@ -60,10 +61,10 @@ def test_every_figure_is_on_disk_before_the_log_is_closed(tmp_path: Path) -> Non
 
 
 def test_a_resumed_run_replaces_what_lies_after_the_point_of_resume(tmp_path: Path) -> None:
-    with TensorBoardLog(tmp_path, first_image=0) as log:
+    with closing(TensorBoardLog(tmp_path, first_image=0)) as log:
         for images in (100, 200, 300):
             log.scalars(images, {"a": 1.0, "gone": 1.0})
-    with TensorBoardLog(tmp_path, first_image=200) as log:  # the step 200 itself is to stay
+    with closing(TensorBoardLog(tmp_path, first_image=200)) as log:
         log.scalars(400, {"a": 2.0})
     assert steps(tmp_path, "a") == [(100, 1.0), (200, 1.0), (400, 2.0)]
     assert steps(tmp_path, "gone") == [(100, 1.0), (200, 1.0)]
@@ -72,7 +73,7 @@ def test_a_resumed_run_replaces_what_lies_after_the_point_of_resume(tmp_path: Pa
 
 def test_many_quick_starts_keep_their_order(tmp_path: Path) -> None:
     for start in range(12):
-        with TensorBoardLog(tmp_path, first_image=0) as log:
+        with closing(TensorBoardLog(tmp_path, first_image=0)) as log:
             log.scalars(50, {"a": float(start)})
     assert steps(tmp_path, "a") == [(50, 11.0)]
 

@@ -30,7 +30,7 @@ TinyConfig = Callable[..., RunConfig]
 Content = Callable[[Path], dict[str, bytes]]
 
 HARD: dict[str, Any] = {
-    "regularisers": [{"name": "r1", "gamma": 0.1, "interval_steps": 3}],
+    "regularizers": [{"name": "r1", "gamma": 0.1, "interval_steps": 3}],
     "optimizer": {"conditioning_multiplier": 5.0, "heads_multiplier": 2.0},
     "execution": {"precision": "bf16", "memory_format": "channels-last"},
 }
@@ -42,7 +42,12 @@ def on(network: str, **feature_network: Any) -> dict[str, Any]:
     return {
         "family": "pretrained",
         "layers": LAYERS,
-        "trunk": {"network": network, "taps": [1, 2], "fit_images": 96, **feature_network},
+        "feature_network": {
+            "network": network,
+            "taps": [1, 2],
+            "fit_images": 96,
+            **feature_network,
+        },
     }
 
 
@@ -173,7 +178,7 @@ def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
 
     monkeypatch.setattr(trunk_module, "load_efficientnet_lite0", gone)
     model = load(tmp_path / "first")
-    train_tiny(tmp_path / "second", config, start_from=model)
+    train_tiny(tmp_path / "second", config, init_from=model)
     first, second = state_of(tmp_path / "first"), state_of(tmp_path / "second")
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -16,20 +16,19 @@ from torch import Tensor, nn
 
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import UsageError
-from acgan.execution.execution import Execution
 from acgan.model.inspection import opinions
 from acgan.model.model import load
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.plots.grid import png_bytes, strip
 from acgan.runs.config import RunConfig
 from acgan.training.alarms import find_alarms
-from acgan.training.monitor import Observer
 from acgan.training.signals import InterruptedRunError
+
+from .helpers import make_monitor
 
 Train = Callable[..., Any]
 TinyConfig = Callable[..., RunConfig]
 
-CHOICES = Execution("cpu", "fp32", 1, channels_last=False)
 OBJECTIVES: dict[str, dict[str, Any]] = {"gan": {"name": "gan"}, "sgan": {"name": "sgan"}}
 
 
@@ -174,12 +173,12 @@ class Undecided(Discriminator):
 
 @pytest.mark.parametrize("alike", [True, False])
 def test_alarms_look_at_all_samples_and_never_speak_of_classes(
-    alike: bool, tiny_splits: DatasetSplits
+    alike: bool, tiny_config: TinyConfig, tiny_splits: DatasetSplits
 ) -> None:
-    observer = Observer(tiny_splits, 2, CHOICES, conditional=False)
-    evidence = observer.evidence(Drawer(tiny_splits, alike=alike), Undecided(), {})
-    alarms = find_alarms(evidence, None)
-    assert alarms.keys() == ({"alike"} if alike else set())
+    networks = Drawer(tiny_splits, alike=alike), Undecided()
+    evidence = make_monitor(tiny_config(), tiny_splits, *networks).evidence(networks[0])
+    alarms = find_alarms(evidence)
+    assert alarms.keys() == ({"collapsed"} if alike else set())
     if alike:
-        assert alarms["alike"].startswith("samples are nearly all alike")
-        assert "class" not in alarms["alike"]
+        assert alarms["collapsed"].startswith("all samples have collapsed")
+        assert "class" not in alarms["collapsed"]

@@ -26,7 +26,7 @@ from acgan.errors import DiskError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
-from acgan.training import tensorboard
+from acgan.training import run_logger
 from acgan.training.display import SilentDisplay
 from acgan.training.run import run_training
 
@@ -84,14 +84,14 @@ def watched(disk: Disk) -> Iterator[None]:
     class EventPath(type(Path())):  # type: ignore[misc]
         open = open_events
 
-    def folder(self: tensorboard.TensorBoardLog, path: Path, *, first_image: int) -> None:
+    def folder(self: run_logger.TensorBoardLog, path: Path, *, first_image: int) -> None:
         made(self, EventPath(path), first_image=first_image)
 
-    made = tensorboard.TensorBoardLog.__init__
+    made = run_logger.TensorBoardLog.__init__
     with ExitStack() as patches:
         for name in CALLS:
             patches.enter_context(patch.object(os, name, spied(name)))
-        patches.enter_context(patch.object(tensorboard.TensorBoardLog, "__init__", folder))
+        patches.enter_context(patch.object(run_logger.TensorBoardLog, "__init__", folder))
         yield
 
 

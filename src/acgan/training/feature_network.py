@@ -122,7 +122,7 @@ def _describe(record: dict[str, Any]) -> str:
     accuracy = record["validation_accuracy"]
     shown = "" if accuracy is None else f", accuracy {accuracy:.1%} on the validation split"
     return (
-        f"D's feature network: a reference classifier of the training split{shown} ({weights}); the "
-        "reference classifier of an evaluation has similar features, so evaluate such a model with "
+        f"D's feature network: a reference classifier of the training split{shown} ({weights}); "
+        "an evaluation's reference classifier has similar features, so evaluate such a model with "
         "other features too"
     )

@@ -44,7 +44,7 @@ def train(
     """Train the run that the arguments describe, or resume it.
 
     Args:
-        data: name of a data set, or path of a folder or zip with one sub-folder of images per class.
+        data: name of a data set, or path of a folder or zip with one sub-folder per class.
         recipe: name of a recipe; the default depends on the data's size and shape.
         images: budget in real images.
         max_minutes: budget in minutes, converted into images once by a measurement.

@@ -14,7 +14,7 @@ MEASURES = {
     "accuracy": "judge agrees",
     "worst_class_accuracy": "worst class",
     "rare_accuracy": "rare classes",
-    "floors": "Fréchet / floor",
+    "frechet_ratio": "Fréchet / floor",
     "mean_class_frechet": "Fréchet in a class",
     "rare_class_frechet": "… in a rare one",
     "variance_ratio": "variance ratio",

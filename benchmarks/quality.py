@@ -42,7 +42,7 @@ FIGURES = (  # heading, JSON key
     ("accuracy", "accuracy"),
     ("worst class", "worst_class_accuracy"),
     ("Fréchet", "frechet"),
-    ("floors", "floors"),
+    ("frechet_ratio", "frechet_ratio"),
     ("variance", "variance_ratio"),
     ("lowest", "lowest_variance_ratio"),
     ("highest", "highest_variance_ratio"),
@@ -171,14 +171,15 @@ def _over_models(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float |
 
 def _print(report: dict[str, Any]) -> None:
     first = next(iter(report["models"].values()))
-    protocol, baseline = first["protocol"], first["floor"]
-    reference_classifier = protocol["judge_accuracy"]
+    protocol, baseline = first["protocol"], first["baseline"]
+    reference_classifier = protocol["reference_classifier_accuracy"]
     table = Table(
         title=f"{report['data']}: {report['per_class']} samples a class against "
         f"{protocol['reference_images']} {protocol['reference']} images",
-        caption=f"judge: {reference_classifier['test']:.2%} on test, "
-        f"weights {protocol['judge_weights_hash'][:8]}; floor {_number(baseline)} at "
-        f"{protocol['floor_images_a_side']} images a side",
+        caption=f"reference classifier: {reference_classifier['test']:.2%} on test, "
+        f"weights {protocol['reference_classifier_weights_hash'][:8]}; "
+        f"baseline {_number(baseline)} at "
+        f"{protocol['baseline_images_per_side']} images a side",
     )
     table.add_column("model", overflow="fold")
     for heading, _ in FIGURES:

@@ -109,7 +109,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "data": arguments.data,
         "rates": rates.to_json(),
         **_compared(curves[OURS], target),
-        "floor": against.baseline,
+        "baseline": against.baseline,
         "protocol": curves[OURS][0][-1].quality.protocol,
         "curves": {
             name: {
@@ -203,7 +203,15 @@ def _told(place: Path, point: Point) -> Point:
 def _print(report: dict[str, Any]) -> None:
     table = Table(title=f"{report['data']}: quality against training time")
     table.add_column("run", overflow="fold")
-    for heading in ("seconds", "images", "accuracy", "Fréchet", "floors", "variance", "worst"):
+    for heading in (
+        "seconds",
+        "images",
+        "accuracy",
+        "Fréchet",
+        "frechet_ratio",
+        "variance",
+        "worst",
+    ):
         table.add_column(heading, justify="right")
     for side, runs in report["curves"].items():
         for run, points in runs.items():
@@ -214,7 +222,7 @@ def _print(report: dict[str, Any]) -> None:
                     f"{point['images']:,}",
                     *(
                         _number(point[key])
-                        for key in ("accuracy", "frechet", "floors", "variance_ratio")
+                        for key in ("accuracy", "frechet", "frechet_ratio", "variance_ratio")
                     ),
                     _number(point["lowest_variance_ratio"]),
                 )

@@ -24,7 +24,7 @@ from acgan.data.batches import flip_keeps_class
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.model.model import load
-from acgan.report.section import Picture, Section, Table
+from acgan.report.section import ImageBlock, Section, Table
 from acgan.storage.files import write_atomic
 from acgan.studies.arms import model_samples
 from acgan.studies.usefulness import usefulness
@@ -68,7 +68,7 @@ def study(arguments: argparse.Namespace) -> str:
     }
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomic(arguments.json or arguments.out / "usefulness.json", text)
-    pictures = [block for block in section.blocks if isinstance(block, Picture)]
+    pictures = [block for block in section.blocks if isinstance(block, ImageBlock)]
     for name, picture in zip(("accuracy.png", "rare-recall.png"), pictures, strict=False):
         write_atomic(arguments.out / name, picture.png)
     report = markdown(section)

@@ -82,7 +82,7 @@ def test_one_command_trains_judges_and_goes_on(
     balanced = load_data(DataConfig(source="digits"))
     for run in report["runs"]:
         protocol = run["quality"]["protocol"]
-        assert protocol["judge_train_hash"] == balanced.train.content_hash
+        assert protocol["reference_classifier_train_hash"] == balanced.train.content_hash
         assert protocol["reference_hash"] == balanced.test.content_hash
         assert protocol["samples_per_class"] == [30] * 10
     assert "uniform less" not in first, "one seed shows no difference"
@@ -101,7 +101,7 @@ def quality(accuracy: float, rarest: float | None, frechet: float) -> dict[str, 
     """Figures of three classes as `quality.measure` has them, as far as they are read."""
     per_class = {"accuracy": [1.0, accuracy, rarest], "frechet": [0.5, frechet, None]}
     return {
-        **{"accuracy": accuracy, "worst_class_accuracy": 0.1, "floors": 4.0},
+        **{"accuracy": accuracy, "worst_class_accuracy": 0.1, "frechet_ratio": 4.0},
         **{"mean_class_frechet": frechet, "variance_ratio": 0.75},
         "class_accuracy": dict(zip("abc", per_class["accuracy"], strict=True)),
         "class_frechet": dict(zip("abc", per_class["frechet"], strict=True)),

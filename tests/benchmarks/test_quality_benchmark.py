@@ -95,7 +95,7 @@ def test_a_row_for_each_model_and_the_spread_over_them(
     assert list(report["models"]) == models
     for row in report["models"].values():
         assert row["accuracy"] < 0.5, "an untrained model draws no digits"
-        assert row["floors"] > 3
+        assert row["frechet_ratio"] > 3
         assert row["protocol"]["samples_per_class"] == [30] * 10
         assert row["protocol"]["reference_images"] == 500
     first, second = (row["accuracy"] for row in report["models"].values())

@@ -20,13 +20,14 @@ def runs(tmp_path: Path) -> tuple[Path, Path, Path]:
     made = []
     for name, seed, value, samples in (("s0", 0, 0.2, 100), ("s1", 1, 0.3, 100), ("x", 2, 9.0, 9)):
         metric = Metric(
-            "frechet_distance[reference-classifier]",
-            "Fréchet distance (judge)",
+            "frechet_distance",
+            "Fréchet distance",
             value,
             "low",
             "p",
             baseline=0.05,
             interval=(value - 0.01, value + 0.01),
+            extractor="reference-classifier",
         )
         protocol = {"extractor": "judge", "samples": samples}
         section = Section("fidelity", "Fidelity", ("Why.",), (metric,), protocols={"p": protocol})
@@ -42,7 +43,7 @@ def test_a_table(acgan: Acgan, runs: tuple[Path, ...]) -> None:
     done = acgan("compare", *runs[:2])
     assert (done.code, done.err) == (0, "")
     header, row, star, _, group, _, spread, *_ = done.out.splitlines()
-    assert header.split() == ["figure", "s0", "s1", "floor", "better"]
+    assert header.split() == ["figure", "s0", "s1", "baseline", "better"]
     assert row.split() == ["Fréchet", "distance", "(judge)", "0.200", "★", "0.300", "0.0500", "↓"]
     assert "95 % interval" in star
     assert group == "digits, 2 seeds (s0, s1)"
@@ -65,7 +66,7 @@ def test_a_page_and_json(acgan: Acgan, runs: tuple[Path, ...], tmp_path: Path) -
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     values = json.loads(done.out)
     assert [run["name"] for run in values["runs"]] == ["s0", "s1", "x"]
-    assert values["figures"][0]["not_comparable"] == "samples differs (100 / 9)"
+    assert values["metrics"][0]["not_comparable"] == "samples differs (100 / 9)"
 
 
 def test_mistakes(acgan: Acgan, runs: tuple[Path, ...], tmp_path: Path) -> None:

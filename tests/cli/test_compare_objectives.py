@@ -21,7 +21,7 @@ def target_labels(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     def compare(question: Question, folder: Path, *, display: Any, told: Any) -> Any:
         questions.append(question)
         folder.mkdir(exist_ok=True)
-        metrics = {"accuracy": 0.9, "floors": 3.0, "variance_ratio": None}
+        metrics = {"accuracy": 0.9, "frechet_ratio": 3.0, "variance_ratio": None}
         rows = {name: (ObjectiveRow(name, 0, 100, "m", metrics),) for name in ("adc", "tac")}
         found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
         told(found)
@@ -46,7 +46,7 @@ def test_it_prints_a_table_and_writes_figures_and_picture(
     assert "adc" in done.out
     assert "0.900" in done.out
     assert "98.0%" in done.out
-    assert json.loads((out / "objectives.json").read_text())["objectives"]["adc"]["floors"]
+    assert json.loads((out / "objectives.json").read_text())["objectives"]["adc"]["frechet_ratio"]
     assert (out / "objectives.txt").read_text() in done.out + "\n"
     assert (out / "objectives.png").exists()
     assert target_labels == [Question("digits")]

@@ -136,9 +136,9 @@ def test_real_images_are_accused_of_nothing(
     evaluated(acgan, write(tmp_path / "made", digits, held_out), tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
-    metrics = {f["key"]: f for section in report["sections"] for f in section["figures"]}
-    assert metrics["gan_test_accuracy[reference-classifier]"]["value"] > 0.9
-    assert report["judge"]["accuracy_on_test"] > 0.9
+    metrics = {f["key"]: f for section in report["sections"] for f in section["metrics"]}
+    assert metrics["gan_test_accuracy.reference-classifier"]["value"] > 0.9
+    assert report["reference_classifier"]["accuracy_on_test"] > 0.9
 
 
 def test_mistakes_get_a_sentence_and_a_code(acgan: Any, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.evaluation.class_head import with_class_head
 from acgan.evaluation.evaluate import evaluate, report_of
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
-from acgan.evaluation.prepare import Prepared
+from acgan.evaluation.prepare import PreparedEvaluation
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
@@ -102,7 +102,7 @@ def test_its_accuracy_stands_beside_the_judges(
     given = data()
     section = with_class_head(CHAPTER, given)
     own, judged = section.metrics
-    assert own.key == "test_accuracy[class-head]"
+    assert own.key == "test_accuracy.class-head"
     assert own.value == pytest.approx(2 / 3)
     assert list(own.per_class) == [1, 1, 0]
     assert own.interval is not None
@@ -114,11 +114,7 @@ def test_its_accuracy_stands_beside_the_judges(
         "learned with the labels of all 120 training images; "
         f"the judge reads {reference_classifier.accuracy(splits.test):.1%} right"
     )
-    assert section.protocols.keys() == {
-        "judge",
-        "test_accuracy[class-head]",
-        "test_accuracy[reference-classifier]",
-    }
+    assert section.protocols.keys() == {"judge", "real.class-head", "real.reference-classifier"}
     for metric in section.metrics:
         protocol = section.protocols[metric.protocol]
         assert protocol["reference_hash"] == splits.test.content_hash
@@ -217,18 +213,18 @@ def test_a_report_of_a_model_with_few_labels_tells_their_number(
     """In text, JSON and HTML, of an SGAN, which is asked for no class."""
     partly = replace(splits, labeled_rows=np.arange(6))
     given = data(partly, objective={"name": "sgan"}, conditioning=WITHOUT_CLASSES)
-    prepared = Prepared(given, (given.extractor,), None, False, False, ())
+    prepared = PreparedEvaluation(given, (given.extractor,), None, False, False, ())
     sections = evaluate(prepared, Stopwatch(lambda *_told: None, lambda *_told: None))
     report = report_of(prepared, sections, {})
     labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
-    metrics = {each["key"]: each for each in labels["figures"]}
-    own = metrics["test_accuracy[class-head]"]
+    metrics = {each["key"]: each for each in labels["metrics"]}
+    own = metrics["test_accuracy.class-head"]
     assert own["value"] == pytest.approx(2 / 3)
     assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
-    assert metrics["test_accuracy[reference-classifier]"]["value"] == given.the_judge.accuracy(
-        splits.test
-    )
-    assert metrics["class_total_variation[reference-classifier]"]["per_class"] == []
+    assert metrics["test_accuracy.reference-classifier"][
+        "value"
+    ] == given.required_reference_classifier.accuracy(splits.test)
+    assert metrics["class_share_distance.reference-classifier"]["per_class"] == []
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6
     assert protocol["model_training_images"] == 120

@@ -19,7 +19,7 @@ from acgan.metrics.frechet import equal_count_distance, frechet_distance
 from acgan.metrics.inception_score import classifier_score
 from acgan.metrics.kid import kernel_distance
 from acgan.metrics.prdc import manifold
-from acgan.report.section import Metric, Picture, Section, Table
+from acgan.report.section import ImageBlock, Metric, Section, Table
 
 CLASSES = make_classes(["low", "middle", "high"])
 WIDTH = 12
@@ -175,18 +175,18 @@ def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> N
     frechet = perfect.protocols["frechet.pixels"]
     assert frechet["samples_per_class"] == [400, 400, 400]
     assert frechet["reference_images"] == 1_500
-    assert (frechet["floor_images_a_side"], frechet["floor_draws"]) == (780, 5)
-    assert frechet["images_a_side_per_class"] == [260, 260, 260]
+    assert (frechet["baseline_images_per_side"], frechet["baseline_subsets"]) == (780, 5)
+    assert frechet["images_per_side_per_class"] == [260, 260, 260]
     assert frechet["extractor_weights_hash"] == "pixels 1"
     assert frechet["validation_hash"] == PARTS.validation.content_hash
-    assert perfect.protocols["manifold.pixels"]["images_a_side"] == 780
+    assert perfect.protocols["manifold.pixels"]["images_per_side"] == 780
     assert perfect.protocols["manifold.pixels"]["k"] == 5
     assert perfect.protocols["inception_score.pixels"]["images"] == 1_200
 
 
 def test_classes_are_drawn_and_listed_beside_their_floors(perfect: Section) -> None:
     picture, table = perfect.blocks
-    assert isinstance(picture, Picture)
+    assert isinstance(picture, ImageBlock)
     assert picture.png.startswith(b"\x89PNG")
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["all", "low", "middle", "high"]

@@ -155,10 +155,10 @@ def test_the_protocol_says_what_stands_behind_the_figures(
     protocol = quality(against, SAMPLES.images).protocol
     assert protocol["samples_per_class"] == [300, 300, 300]
     assert (protocol["reference"], protocol["reference_images"]) == ("test", 600)
-    assert protocol["floor_images_a_side"] == 300
-    assert protocol["floor_draws"] == 5
-    assert protocol["judge_weights_hash"] == reference_classifier.weights_hash()
-    assert protocol["judge_accuracy"] == {
+    assert protocol["baseline_images_per_side"] == 300
+    assert protocol["baseline_subsets"] == 5
+    assert protocol["reference_classifier_weights_hash"] == reference_classifier.weights_hash()
+    assert protocol["reference_classifier_accuracy"] == {
         "validation": reference_classifier.accuracy(PARTS.validation),
         "test": reference_classifier.accuracy(PARTS.test),
     }
@@ -170,7 +170,7 @@ def test_too_few_images_are_said_instead_of_measured(
     few = quality(against, SAMPLES.images[:4], SAMPLES.labels[:4])
     plain = json.loads(json.dumps(few.to_json(), allow_nan=False))
     assert plain["frechet"] is None
-    assert plain["floor"] is not None
+    assert plain["baseline"] is not None
     assert [plain["class_variance_ratio"][name] is None for name in few.classes] == [
         False,
         True,
@@ -180,7 +180,7 @@ def test_too_few_images_are_said_instead_of_measured(
     assert "fewer than two images of right, both" in few.notes[1]
     small = DatasetSplits("halves", PARTS.train, halves(30, 1), halves(40, 2))
     without = judge_samples(SAMPLES.images, SAMPLES.labels, reference(reference_classifier, small))
-    assert without.to_json()["floor"] is None
+    assert without.to_json()["baseline"] is None
     assert any("no floor: 30 images" in note for note in without.notes)
 
 
@@ -188,7 +188,7 @@ def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) ->
     equal = DatasetSplits(
         "halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300))
     )
-    assert reference(reference_classifier, equal).baseline_draws == 1
+    assert reference(reference_classifier, equal).baseline_subsets == 1
 
 
 def test_kept_answers_change_no_figure(

@@ -16,7 +16,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.prepare import Request, prepare_evaluation
+from acgan.evaluation.prepare import EvaluationRequest, prepare_evaluation
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
 
@@ -63,15 +63,15 @@ def test_a_model_is_held_against_its_own_split(
     model = untrained(splits, config)
     watch = Stopwatch()
     for path in (tmp_path / "run", tmp_path / "run" / "model"):
-        prepared = prepare_evaluation(Request(path, **SMALL), watch)
-        evidence = prepared.evidence
+        prepared = prepare_evaluation(EvaluationRequest(path, **SMALL), watch)
+        evidence = prepared.data
         assert evidence.held_out is True
         assert prepared.own_training_split
         assert evidence.splits.split_record() == splits.split_record()
         assert np.array_equal(evidence.sample_set.samples, model.sample(count=10))
         assert evidence.sample_set.run == tmp_path / "run"
         assert evidence.sample_set.name == "run"
-        assert evidence.the_judge.record.train_hash == splits.train.content_hash
+        assert evidence.required_reference_classifier.record.train_hash == splits.train.content_hash
         assert "is right on" in prepared.notes[0]
     assert list(watch.seconds) == ["data", "samples", "judge"]
 
@@ -82,10 +82,12 @@ def test_a_judge_knows_labels_that_were_hidden_from_the_model(
     config = own[0].model_copy(update={"labeled_per_class": 5})
     untrained(load_data(config), config, objective={"name": "acgan"})
     for data in (None, config.source):  # the same split, whether or not labels are hidden in it
-        prepared = prepare_evaluation(Request(tmp_path / "run", data=data, **SMALL), Stopwatch())
-        assert prepared.evidence.held_out is True
+        prepared = prepare_evaluation(
+            EvaluationRequest(tmp_path / "run", data=data, **SMALL), Stopwatch()
+        )
+        assert prepared.data.held_out is True
         assert prepared.own_training_split
-        assert prepared.evidence.the_judge.record.train_images == len(own[1].train)
+        assert prepared.data.required_reference_classifier.record.train_images == len(own[1].train)
         assert any("with the labels of 10 training images" in note for note in prepared.notes)
 
 
@@ -96,9 +98,9 @@ def test_data_that_have_moved_are_named_again(
     untrained(splits, config)
     (tmp_path / "own").rename(tmp_path / "moved")
     with pytest.raises((DataError, UsageError), match="own"):
-        prepare_evaluation(Request(tmp_path / "run", **SMALL), Stopwatch())
-    request = Request(tmp_path / "run", data=str(tmp_path / "moved"), **SMALL)
-    assert prepare_evaluation(request, Stopwatch()).evidence.held_out is True
+        prepare_evaluation(EvaluationRequest(tmp_path / "run", **SMALL), Stopwatch())
+    request = EvaluationRequest(tmp_path / "run", data=str(tmp_path / "moved"), **SMALL)
+    assert prepare_evaluation(request, Stopwatch()).data.held_out is True
 
 
 def test_other_data_need_a_word(
@@ -108,18 +110,18 @@ def test_other_data_need_a_word(
     untrained(splits, config)
     other = str(pictures(tmp_path / "other", range(100, 160)))
     with pytest.raises(DataError, match=r"no held-out reference.* --other-data"):
-        prepare_evaluation(Request(tmp_path / "run", data=other, **SMALL), Stopwatch())
+        prepare_evaluation(EvaluationRequest(tmp_path / "run", data=other, **SMALL), Stopwatch())
     prepared = prepare_evaluation(
-        Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
+        EvaluationRequest(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
     )
-    assert prepared.evidence.held_out is True
+    assert prepared.data.held_out is True
     assert not prepared.own_training_split
     assert any("Copies of its training images were not looked for" in n for n in prepared.notes)
     (tmp_path / "own").rename(tmp_path / "gone")
     prepared = prepare_evaluation(
-        Request(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
+        EvaluationRequest(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
     )
-    assert prepared.evidence.held_out is None
+    assert prepared.data.held_out is None
     assert any("taken on trust" in note for note in prepared.notes)
 
 
@@ -127,10 +129,10 @@ def test_of_pictures_from_elsewhere_nothing_is_known(
     own: tuple[DataConfig, DatasetSplits], tmp_path: Path
 ) -> None:
     made = pictures(tmp_path / "made", range(200, 240))
-    prepared = prepare_evaluation(Request(made, data=own[0].source, **SMALL), Stopwatch())
-    assert prepared.evidence.held_out is None
+    prepared = prepare_evaluation(EvaluationRequest(made, data=own[0].source, **SMALL), Stopwatch())
+    assert prepared.data.held_out is None
     assert prepared.own_training_split
-    assert len(prepared.evidence.sample_set.samples) == 20
+    assert len(prepared.data.sample_set.samples) == 20
     assert any("Nobody here knows" in note for note in prepared.notes)
 
 
@@ -140,11 +142,12 @@ def test_color_folders_are_mirrored_unless_one_knows_better(
     data = str(pictures(tmp_path / "photos", range(60), mode="RGB"))
     made = pictures(tmp_path / "made", range(200, 220), mode="RGB")
     assert (
-        prepare_evaluation(Request(made, data=data, **SMALL), Stopwatch()).horizontal_flip is True
+        prepare_evaluation(EvaluationRequest(made, data=data, **SMALL), Stopwatch()).horizontal_flip
+        is True
     )
     assert (
         prepare_evaluation(
-            Request(made, data=data, horizontal_flip=False, **SMALL), Stopwatch()
+            EvaluationRequest(made, data=data, horizontal_flip=False, **SMALL), Stopwatch()
         ).horizontal_flip
         is False
     )
@@ -168,13 +171,13 @@ def test_mistakes_with_pictures(
     given = {**SMALL, **changes}
     if given.get("data") == "OWN":
         given["data"] = own[0].source
-    request = Request(made, **given)
+    request = EvaluationRequest(made, **given)
     if sentence:
         with pytest.raises((DataError, UsageError), match=sentence):
             prepare_evaluation(request, Stopwatch())
     else:
         assert (
-            len(prepare_evaluation(request, Stopwatch()).evidence.sample_set.samples) == 2
+            len(prepare_evaluation(request, Stopwatch()).data.sample_set.samples) == 2
         )  # one a class
 
 
@@ -198,13 +201,13 @@ def test_mistakes_with_models(
     config, splits = own
     untrained(splits, config)
     with pytest.raises((DataError, UsageError), match=sentence):
-        prepare_evaluation(Request(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
+        prepare_evaluation(EvaluationRequest(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
     assert not small_judges  # none is fitted for nothing
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no model at"):
-        prepare_evaluation(Request(tmp_path / "nothing", **SMALL), Stopwatch())
+        prepare_evaluation(EvaluationRequest(tmp_path / "nothing", **SMALL), Stopwatch())
 
 
 @pytest.mark.parametrize("made_by", ["model", "pictures"])
@@ -227,7 +230,7 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
         told.append((model, found.train.content_hash, target_labels))
         raise UsageError("not with these")
 
-    request = Request(path, data=config.source, **SMALL)
+    request = EvaluationRequest(path, data=config.source, **SMALL)
     with pytest.raises(UsageError, match="not with these"):
         prepare_evaluation(request, Stopwatch(), check=refuse)
     [(model, content, target_labels)] = told

@@ -21,7 +21,7 @@ from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluate import evaluate, report_of
-from acgan.evaluation.prepare import Prepared, Request, prepare_evaluation
+from acgan.evaluation.prepare import EvaluationRequest, PreparedEvaluation, prepare_evaluation
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
 from acgan.report.files import write_report
@@ -60,9 +60,11 @@ def silent() -> Stopwatch:
     return Stopwatch(lambda *_told: None, lambda *_told: None)
 
 
-def examined(model: Model, **options: Any) -> Prepared:
+def examined(model: Model, **options: Any) -> PreparedEvaluation:
     path = model.record.folder.parent
-    return prepare_evaluation(Request(path=path, samples=240, extractors=(), **options), silent())
+    return prepare_evaluation(
+        EvaluationRequest(path=path, samples=240, extractors=(), **options), silent()
+    )
 
 
 @pytest.fixture
@@ -82,24 +84,24 @@ def by_key(sections: tuple[Section, ...]) -> dict[str, Section]:
 def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None:
     model, splits = without(pictures(tmp_path / "data", 300, classes=True))
     prepared = examined(model)
-    assert not prepared.evidence.sample_set.conditional
-    np.testing.assert_array_equal(prepared.evidence.sample_set.samples, model.sample(count=240))
+    assert not prepared.data.sample_set.conditional
+    np.testing.assert_array_equal(prepared.data.sample_set.samples, model.sample(count=240))
     sections = evaluate(prepared, silent())
     found = by_key(sections)
     assert found.keys() == {"fidelity", "labels", "diversity", "memorization", "latent"}
     metrics = {each.key: each for section in sections for each in section.metrics}
     assert not any(metric.per_class or metric.per_class_baseline for metric in metrics.values())
-    assert "gan_test_accuracy[reference-classifier]" not in metrics
-    assert "variance_ratio[reference-classifier]" not in metrics, (
+    assert "gan_test_accuracy.reference-classifier" not in metrics
+    assert "variance_ratio.reference-classifier" not in metrics, (
         "within a class and overall are two figures"
     )
-    assert "ms_ssim_below_real_maximum[pixels]" not in metrics
+    assert "ms_ssim_below_real" not in metrics
     for key in (
-        "class_total_variation[reference-classifier]",
-        "variance_ratio_all_samples[reference-classifier]",
-        "ms_ssim_all_samples[pixels]",
-        "near_copies[pixels]",
-        "precision[reference-classifier]",
+        "class_share_distance.reference-classifier",
+        "variance_ratio_of_all.reference-classifier",
+        "ms_ssim_of_all",
+        "near_copy_share.pixels",
+        "precision.reference-classifier",
     ):
         assert metrics[key].value is not None, key
     for section in ("labels", "diversity", "latent", "fidelity"):
@@ -110,13 +112,15 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     _, record = write_report(report, tmp_path / "report")
     again = read_report(record)
     assert again.classes == report.classes
-    assert json.loads(record.read_text())["judge"]["train_images"] == len(splits.train)
+    assert json.loads(record.read_text())["reference_classifier"]["train_images"] == len(
+        splits.train
+    )
 
 
 def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) -> None:
     """Real images as samples have a ratio of about 1, one image again and again has 0."""
     model, splits = without(pictures(tmp_path / "data", 300, classes=True))
-    evidence = examined(model).evidence
+    evidence = examined(model).data
 
     def looked_at(samples: Any) -> Section:
         target_labels = np.zeros(len(samples), np.int64)
@@ -144,15 +148,15 @@ def test_data_without_classes_are_looked_at_by_another_network(
 ) -> None:
     model, _ = without(pictures(tmp_path / "data", 120, classes=False))
     prepared = examined(model)
-    assert prepared.evidence.reference_classifier is None
+    assert prepared.data.reference_classifier is None
     (extractor,) = prepared.extractors
     assert extractor.name.startswith("efficientnet-lite0")
     assert any("has no classes" in note for note in prepared.notes)
     sections = evaluate(prepared, silent())
     metrics = {each.key: each for section in sections for each in section.metrics}
-    assert metrics[f"variance_ratio_all_samples[{extractor.name}]"].value is not None
-    assert metrics[f"near_copies[{extractor.name}]"].value is not None
-    assert not any("reference-classifier" in key for key in metrics)
+    assert metrics[f"variance_ratio_of_all.{extractor.name}"].value is not None
+    assert metrics[f"near_copy_share.{extractor.name}"].value is not None
+    assert not any(key.endswith("reference-classifier") for key in metrics)
     report = report_of(prepared, sections, {})
     assert report.reference_classifier == {}
     page, record = write_report(report, tmp_path / "report")
@@ -164,8 +168,8 @@ def test_pictures_without_folders_are_samples_without_classes(tmp_path: Path) ->
     data = pictures(tmp_path / "data", 60, classes=True)
     folder = tmp_path / "drawn"
     pictures(folder, 30, classes=False)
-    request = Request(path=folder, data=data.source, samples=20, extractors=())
-    sample_set = prepare_evaluation(request, silent()).evidence.sample_set
+    request = EvaluationRequest(path=folder, data=data.source, samples=20, extractors=())
+    sample_set = prepare_evaluation(request, silent()).data.sample_set
     assert not sample_set.conditional
     assert len(sample_set.samples) == 20
     assert sample_set.model is None

@@ -16,7 +16,7 @@ from acgan.errors import DataError
 from acgan.metrics import frechet as module
 from acgan.metrics.arrays import Array
 from acgan.metrics.frechet import (
-    baseline_draws,
+    baseline_subsets,
     equal_count_distance,
     frechet_baseline,
     frechet_distance,
@@ -189,7 +189,7 @@ def test_it_takes_256_images_and_twice_the_features() -> None:
     assert np.isnan(frechet_baseline(features(255, 3, 0), features(300, 3, 1), seed=0).distance)
     assert np.isnan(frechet_baseline(features(300, 200, 0), features(500, 200, 1), seed=0).distance)
     assert frechet_baseline(features(256, 3, 0), features(300, 3, 1), seed=0).distance > 0
-    assert baseline_draws(128) > baseline_draws(1280) >= 1
+    assert baseline_subsets(128) > baseline_subsets(1280) >= 1
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from acgan.report.report import Report
-from acgan.report.section import Finding, Metric, Picture, Section, Table
+from acgan.report.section import Finding, ImageBlock, Metric, Section, Table
 
 NAMES = ("cat", "<b>dog</b>", 'T-shirt & "top"')
 
@@ -34,8 +34,8 @@ def make_report(**changes: Any) -> Report:
         ("What it is.", "How to read it."),
         metrics=(
             Metric(
-                "frechet_distance[reference-classifier]",
-                "Fréchet distance (judge)",
+                "frechet_distance",
+                "Fréchet distance",
                 0.175,
                 "low",
                 "frechet",
@@ -43,17 +43,11 @@ def make_report(**changes: Any) -> Report:
                 interval=(0.161, 0.192),
                 per_class=(0.5, None, 0.9),
                 per_class_baseline=(0.1, 0.1, 0.3),
+                extractor="reference-classifier",
             ),
-            Metric(
-                "frechet_distance[inception]",
-                "FID",
-                None,
-                "low",
-                "fid",
-                note="It takes Inception's weights.",
-            ),
+            Metric("fid", "FID", None, "low", "fid", note="It takes Inception's weights."),
         ),
-        blocks=(Picture("A strip", png(), "From left to right."),),
+        blocks=(ImageBlock("A strip", png(), "From left to right."),),
         findings=(Finding("far-from-real", "warning", "Five floors away."),),
         protocols={"frechet": protocol, "fid": {"extractor": "inception"}},
         notes=("A note on fidelity.",),
@@ -64,12 +58,13 @@ def make_report(**changes: Any) -> Report:
         ("Who sees what.",),
         metrics=(
             Metric(
-                "gan_test_accuracy[reference-classifier]",
-                "Accuracy (judge)",
+                "gan_test_accuracy",
+                "Accuracy",
                 0.75,
                 "high",
                 "judge",
                 per_class=(0.9, 0.4, 0.95),
+                extractor="reference-classifier",
             ),
         ),
         blocks=(
@@ -95,9 +90,9 @@ def make_report(**changes: Any) -> Report:
         "origin": {"model": "cd" * 32, "images_seen": 640, "recipe": "tiny", "training_seed": 0},
         "sections": (fidelity, labels),
         "held_out": True,
-        "overview": Picture("Samples", png(), "Beside real images."),
+        "overview": ImageBlock("Samples", png(), "Beside real images."),
         "config": {"seed": 0, "generator": {"widths": [8, 4]}},
-        "judge": {"test_accuracy": 0.993},
+        "reference_classifier": {"test_accuracy": 0.993},
         "notes": ("A note on everything.",),
         "seconds": {"fidelity": 12.0, "labels": 0.5},
         "versions": {"acgan": "0.1", "torch": "2.10"},

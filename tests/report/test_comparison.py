@@ -39,8 +39,8 @@ def make_report(
     **changes: Any,
 ) -> Report:
     metric = Metric(
-        "frechet_distance[reference-classifier]",
-        "Fréchet distance (judge)",
+        "frechet_distance",
+        "Fréchet distance",
         distance,
         "low",
         "p",
@@ -48,6 +48,7 @@ def make_report(
         interval=interval,
         per_class=(distance, 0.5),
         per_class_baseline=(0.1, 0.1),
+        extractor="reference-classifier",
     )
     section = Section(
         "fidelity",
@@ -114,8 +115,8 @@ def test_what_names_the_model_or_the_draw_is_no_hindrance(changes: dict[str, Any
 
 
 def test_what_was_asked_for_no_class_meets_others_in_figures_of_all_samples() -> None:
-    of_classes = {"samples_per_class": [50, 50], "images_a_side_per_class": [20, 20]}
-    of_none: dict[str, Any] = {"samples_per_class": None, "images_a_side_per_class": []}
+    of_classes = {"samples_per_class": [50, 50], "images_per_side_per_class": [20, 20]}
+    of_none: dict[str, Any] = {"samples_per_class": None, "images_per_side_per_class": []}
     one = make_report("a", protocol=of_classes)
     assert only_row(one, make_report("b", protocol=of_none)).conflict == ""
     others = of_classes | {"samples_per_class": [60, 40]}
@@ -134,13 +135,14 @@ def test_a_value_that_is_missing_conflicts_with_nothing() -> None:
 def test_another_measure_under_the_same_key_is_a_conflict() -> None:
     other = make_report("b")
     values = report_json(other)
-    values["sections"][0]["figures"][0]["name"] = "MS-SSIM, 3 scales"
+    values["sections"][0]["metrics"][0]["title"] = "MS-SSIM"
     records = [
         ReportRecord.model_validate(report_json(make_report("a"))),
         ReportRecord.model_validate(values),
     ]
     (row,) = compare([NamedReport("x", Path("x"), each) for each in records]).rows
-    assert row.conflict == "measure differs (Fréchet distance (judge) / MS-SSIM, 3 scales)"
+    first, second = (f"{name} (reference-classifier)" for name in ("Fréchet distance", "MS-SSIM"))
+    assert row.conflict == f"measure differs ({first} / {second})"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_another_measure_under_the_same_key_is_a_conflict() -> None:
         (((0.3, 0.4), (0.5, 0.6), (0.1, 0.2)), "low", 2),
         (((0.1, 0.2), (0.1, 0.2)), "high", None),
         (((0.1, 0.2), (0.3, 0.4)), "one", None),
-        (((0.1, 0.2), (0.3, 0.4)), "floor", None),
+        (((0.1, 0.2), (0.3, 0.4)), "baseline", None),
     ],
 )
 def test_a_best_is_marked_only_where_intervals_lie_apart(
@@ -164,7 +166,7 @@ def test_a_best_is_marked_only_where_intervals_lie_apart(
     records = []
     for position, ends in enumerate(intervals):
         values = report_json(make_report(str(position), 0.15, ends))
-        values["sections"][0]["figures"][0]["aim"] = aim
+        values["sections"][0]["metrics"][0]["aim"] = aim
         records.append(ReportRecord.model_validate(values))
     (row,) = compare([NamedReport(each.name, Path(each.name), each) for each in records]).rows
     assert row.clear_best == best
@@ -177,7 +179,7 @@ def test_seeds_of_one_recipe_have_mean_and_spread() -> None:
     (group,) = compared(*reports, other).groups
     assert group.members == (0, 1, 2)
     assert group.name == "tiny on digits after 640 images, 3 seeds"
-    spread = group.spreads["frechet_distance[reference-classifier]"]
+    spread = group.spreads["frechet_distance.reference-classifier"]
     assert spread.mean == pytest.approx(0.25)
     assert spread.standard_deviation == pytest.approx(math.sqrt(0.005 / 2))
     assert spread.standard_deviation == pytest.approx(statistics.stdev(values))
@@ -319,11 +321,11 @@ def test_json_holds_everything() -> None:
     values = json.loads(json.dumps(comparison_json(comparison), allow_nan=False))
     assert [run["name"] for run in values["runs"]] == ["a", "b"]
     assert values["runs"][0]["verdict"]["level"] == "warning"
-    (metric,) = values["figures"]
-    assert metric["values"][0] == {"value": 0.1, "interval": [0.09, 0.11], "floor": 0.05}
+    (metric,) = values["metrics"]
+    assert metric["values"][0] == {"value": 0.1, "interval": [0.09, 0.11], "baseline": 0.05}
     assert metric["values"][1]["value"] is None
     assert metric["not_comparable"] is None
     assert metric["clear_best"] is None
     assert values["seeds"] == [
-        {"name": "tiny on digits after 640 images, 2 seeds", "runs": ["a", "b"], "figures": {}}
+        {"name": "tiny on digits after 640 images, 2 seeds", "runs": ["a", "b"], "metrics": {}}
     ]

@@ -45,7 +45,7 @@ def test_the_file_tells_programs_what_the_page_tells_people(report: MakeReport) 
         "far-from-real",
         "fine",
     ]
-    assert values["sections"][0]["pictures"] == [
+    assert values["sections"][0]["images"] == [
         {"title": "A strip", "caption": "From left to right."}
     ]
     assert values["sections"][1]["tables"][0]["rows"][1] == ["<b>dog</b>", 5, 5, None]
@@ -102,12 +102,12 @@ def _change(values: dict[str, Any], place: str, change: Any) -> None:
     ("place", "change", "sentence"),
     [
         ("kind", "x", "no report of `acgan evaluate`"),
-        ("format", 2, "has format 2; this acgan reads format 1"),
+        ("format", 1, "has format 1; this acgan reads format 2"),
         ("format", ..., "has format None"),
         ("name", ..., "damaged at name"),
-        ("sections.0.figures.0.value", "high", "damaged at sections.0.figures.0.value"),
-        ("sections.0.figures.0.aim", "up", "damaged at sections.0.figures.0.aim"),
-        ("sections.0.figures.0.per_class", [1.0], "does not fit its classes"),
+        ("sections.0.metrics.0.value", "high", "damaged at sections.0.metrics.0.value"),
+        ("sections.0.metrics.0.aim", "up", "damaged at sections.0.metrics.0.aim"),
+        ("sections.0.metrics.0.per_class", [1.0], "does not fit its classes"),
         ("sections.0.protocols", {}, "does not fit its classes and protocols"),
         ("sections.0.findings.0.level", "bad", "damaged at sections.0.findings.0.level"),
     ],

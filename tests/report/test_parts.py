@@ -47,7 +47,7 @@ def metric(
         ("high", (0.5, 0.4), (), 1),
         ("one", (0.5, 1.5), (), 0),  # a half is farther from one than one and a half
         ("one", (0.0, 9.0), (), 0),
-        ("floor", (0.2, 0.9), (0.3, 0.5), None),  # the bad side is not known
+        ("baseline", (0.2, 0.9), (0.3, 0.5), None),  # the bad side is not known
         ("low", (4.0, 3.0), (-0.1, 0.1), 0),  # no number of floors where one is below 0
         ("low", (4.0, 3.0), (1.5, None), 1),
         ("low", (math.nan, 3.0, 4.0), (), 2),
@@ -65,46 +65,54 @@ def test_the_panel_shows_what_was_measured() -> None:
     metrics = (
         dataclasses.replace(
             Metric(
-                "gan_test_accuracy[reference-classifier]",
-                "Accuracy (judge)",
+                "gan_test_accuracy",
+                "Accuracy",
                 0.991,
                 "high",
                 "p",
                 0.9967,
+                extractor="reference-classifier",
             ),
             per_class=(1.0, 0.98),
         ),
         Metric(
-            "frechet_distance[reference-classifier]",
-            "Fréchet distance (judge)",
+            "frechet_distance",
+            "Fréchet distance",
             0.175,
             "low",
             "p",
             0.035,
+            extractor="reference-classifier",
         ),
-        Metric("variance_ratio[reference-classifier]", "Variance ratio (judge)", None, "one", "p"),
-        Metric("something.else", "Else", 1.0, "low", "p"),
+        Metric(
+            "variance_ratio", "Variance ratio", None, "one", "p", extractor="reference-classifier"
+        ),
+        Metric("something", "Else", 1.0, "low", "p"),
     )
     accuracy, distance = headline(metrics, ("cat", "dog"))
-    assert accuracy.label == "Read as the class asked for"
+    assert accuracy.label == "GAN-test accuracy"
     assert accuracy.value == "0.9910"
-    assert accuracy.detail == "Accuracy (judge); real images 0.9967; worst class dog: 0.980"
-    assert distance.value == "5.0 × floor"
-    assert distance.detail == "Fréchet distance (judge); 0.175, floor 0.0350"
+    assert (
+        accuracy.detail
+        == "Accuracy (reference-classifier); real images 0.9967; worst class dog: 0.980"
+    )
+    assert distance.value == "5.0 × baseline"
+    assert distance.detail == "Fréchet distance (reference-classifier); 0.175, baseline 0.0350"
 
 
 def test_the_lowest_class_is_named_where_the_aim_is_the_floor() -> None:
     metric = Metric(
-        "gan_test_accuracy[reference-classifier]",
-        "Read as the class asked for (judge)",
+        "gan_test_accuracy",
+        "GAN-test accuracy",
         0.5,
-        "floor",
+        "baseline",
         "p",
         baseline=0.9,
         per_class=(0.6, 0.4, None),
+        extractor="reference-classifier",
     )
     (card,) = headline([metric], ("cat", "dog", "cow"))
-    assert card.detail == "judge; real images 0.900; lowest class dog: 0.400"
+    assert card.detail == "reference-classifier; real images 0.900; lowest class dog: 0.400"
 
 
 def test_charts_are_laid_out_at_their_size_in_inches() -> None:

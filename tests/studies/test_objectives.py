@@ -91,10 +91,10 @@ def test_the_figures_are_those_of_the_models_samples(
     ).to_json()
     row = found.rows["acgan"][1]
     assert row.metrics["accuracy"] == quality["accuracy"]
-    assert row.metrics["floors"] == pytest.approx(quality["floors"])
+    assert row.metrics["frechet_ratio"] == pytest.approx(quality["frechet_ratio"])
     assert row.class_accuracy == quality["class_accuracy"]
     assert found.values("gan", "accuracy") == []
-    assert min(found.values("gan", "floors")) > 1
+    assert min(found.values("gan", "frechet_ratio")) > 1
 
 
 def test_the_same_question_again_trains_and_judges_nothing(

@@ -11,7 +11,7 @@ from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow, o
 FIGURES = {
     "accuracy": 0.9,
     "worst_class_accuracy": 0.5,
-    "floors": 12.0,
+    "frechet_ratio": 12.0,
     "mean_class_frechet": None,
     "variance_ratio": 0.8,
     "lowest_variance_ratio": 0.4,
@@ -28,7 +28,7 @@ def comparison() -> ObjectiveComparison:
         classes=("a", "b"),
         rows={
             "adc": (row("adc", 0), row("adc", 1, accuracy=0.8, frechet_ratio=18.0)),
-            "gan": (ObjectiveRow("gan", 0, 2000, "g", {"floors": 30.0}),),
+            "gan": (ObjectiveRow("gan", 0, 2000, "g", {"frechet_ratio": 30.0}),),
         },
         baseline=0.1,
         judge_accuracy=0.95,
@@ -66,7 +66,7 @@ def test_rows_survive_json() -> None:
 def test_the_json_is_plain_and_has_means_and_deviations() -> None:
     plain = json.loads(json.dumps(comparison().to_json(), allow_nan=False))
     assert plain["objectives"]["adc"]["accuracy"]["mean"] == pytest.approx(0.85)
-    assert plain["objectives"]["gan"]["floors"] == {"mean": 30.0, "standard_deviation": None}
+    assert plain["objectives"]["gan"]["frechet_ratio"] == {"mean": 30.0, "standard_deviation": None}
     assert [run["seed"] for run in plain["runs"]] == [0, 1, 0]
 
 

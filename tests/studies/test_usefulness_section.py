@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from acgan.report.section import Picture, Section, Table
+from acgan.report.section import ImageBlock, Section, Table
 from acgan.studies.usefulness_report import accuracy_chart, rare_recall_chart, usefulness_section
 from acgan.studies.usefulness_result import Usefulness
 
@@ -65,7 +65,7 @@ def test_notes_say_what_is_not_covered(tail: Usefulness) -> None:
 
 
 def test_pictures_are_of_report_width_and_the_same_every_time(tail: Usefulness) -> None:
-    pictures = [b for b in usefulness_section(tail).blocks if isinstance(b, Picture)]
+    pictures = [b for b in usefulness_section(tail).blocks if isinstance(b, ImageBlock)]
     assert [each.title for each in pictures] == [
         "Accuracy of every arm",
         "Recall of the rare classes in every arm",
@@ -79,7 +79,7 @@ def test_pictures_are_of_report_width_and_the_same_every_time(tail: Usefulness) 
 def test_without_rare_classes_nothing_is_said_of_them(study_with: StudyMaker) -> None:
     study = study_with(real=REAL)
     section = usefulness_section(study)
-    assert len([b for b in section.blocks if isinstance(b, Picture)]) == 1
+    assert len([b for b in section.blocks if isinstance(b, ImageBlock)]) == 1
     assert table(section, "The arms").header[-1] == "macro-F1 %"
     with pytest.raises(ValueError, match="none is rare"):
         rare_recall_chart(study)

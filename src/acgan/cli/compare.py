@@ -78,7 +78,7 @@ def _metrics(comparison: ReportComparison) -> str:
         for row in comparison.rows
     ]
     names = [report.name for report in comparison.reports]
-    lines = [table(("figure", *names, "floor", "better"), rows, (*names, "floor"))]
+    lines = [table(("figure", *names, "baseline", "better"), rows, (*names, "baseline"))]
     if any(row.clear_best is not None for row in comparison.rows):
         lines.append("★ its 95 % interval lies apart from all others (of these samples, this seed)")
     lines += [f"[{position}] not comparable: {reason}" for reason, position in numbers.items()]

@@ -15,7 +15,7 @@ from acgan.cli.output import JsonFlag, Stages, result
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
-    from acgan.evaluation.prepare import Prepared
+    from acgan.evaluation.prepare import PreparedEvaluation
     from acgan.execution.progress import Stopwatch
     from acgan.report.section import Section
 
@@ -87,7 +87,7 @@ def evaluate(
     from acgan.data.config import parse_image_size
     from acgan.evaluation.evaluate import evaluate as measure
     from acgan.evaluation.evaluate import report_of
-    from acgan.evaluation.prepare import EXTRACTORS, Request, prepare_evaluation
+    from acgan.evaluation.prepare import EXTRACTORS, EvaluationRequest, prepare_evaluation
     from acgan.execution.progress import Stopwatch
     from acgan.report.files import write_report
     from acgan.report.report import report_text
@@ -97,7 +97,7 @@ def evaluate(
         raise UsageError(f"{folder} is a file; name a folder with --out")
     stages = Stages(sys.stderr)
     watch = Stopwatch(stages.progress, stages.done)
-    request = Request(
+    request = EvaluationRequest(
         path=path,
         data=data,
         data_root=str(data_root) if data_root else None,
@@ -146,14 +146,14 @@ def _folder(path: Path) -> Path:
     return Path("evaluations") / path.resolve().name
 
 
-def _usefulness(prepared: Prepared, folder: Path, watch: Stopwatch) -> Section:
+def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) -> Section:
     from acgan.data.images import LabeledImages
     from acgan.studies.arms import model_samples
     from acgan.studies.usefulness import usefulness
     from acgan.studies.usefulness_config import usefulness_config
     from acgan.studies.usefulness_report import usefulness_section
 
-    evidence = prepared.evidence
+    evidence = prepared.data
     splits, sample_set = evidence.splits, evidence.sample_set
     study = usefulness(
         splits,

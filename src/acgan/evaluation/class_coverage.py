@@ -62,22 +62,24 @@ def coverage_section(data: EvaluationData) -> Section:
     note = "" if enough else f"it takes {FEWEST} samples, validation and test images"
     metrics = (
         Metric(
-            Metric.key_of("class_total_variation", reference_classifier.name),
-            "Distance between the classes' shares and the real ones (judge)",
+            "class_share_distance",
+            "Total variation distance between the class shares of samples and real images",
             distance if enough else None,
             "low",
             "coverage",
             baseline=baseline if enough else None,
             note=note,
+            extractor=reference_classifier.name,
         ),
         Metric(
-            Metric.key_of("missing_classes", reference_classifier.name),
-            f"Classes drawn less than {RARE:g} times as often as they occur (judge)",
+            "missing_classes",
+            f"Classes generated less than {RARE:g} times as often as they occur",
             float(len(missing)) if enough else None,
             "low",
             "coverage",
             baseline=float(_missing(validation, test).sum()) if enough else None,
             note=note,
+            extractor=reference_classifier.name,
         ),
     )
     return Section(
@@ -101,8 +103,8 @@ def coverage_section(data: EvaluationData) -> Section:
         protocols={
             "coverage": data.protocol(
                 reference_classifier,
-                images_a_side=count,
-                draws_seed=data.seed,
+                images_per_side=count,
+                subset_seed=data.seed,
                 baseline="validation against test, read by the judge as the samples are",
                 missing_below=RARE,
             )

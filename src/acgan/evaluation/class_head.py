@@ -98,25 +98,25 @@ def with_class_head(section: Section, data: EvaluationData) -> Section:
         data.progress("the discriminator's class head: test images", done, total)
 
     own = class_head_agreement(model.discriminator, test, progress=told)
-    reference_classifier = data.the_judge
+    reference_classifier = data.required_reference_classifier
     judged = class_agreement(
         data.split_predictions(reference_classifier, "test").logits, test.labels
     )
     beside = f"{_labels_known(model)}; the judge reads {judged.overall:.1%} right"
     metrics = (
-        _metric("class-head", "discriminator's class head", own, beside),
-        _metric(reference_classifier.name, "judge", judged, ""),
+        _metric("class-head", own, beside),
+        _metric(reference_classifier.name, judged, ""),
     )
     protocols = {
-        "test_accuracy[class-head]": {
+        "real.class-head": {
             "extractor": "class head of the model's discriminator, its class of highest logit",
             **_labels(model),
             **_reference(data),
         },
-        f"test_accuracy[{reference_classifier.name}]": {
+        f"real.{reference_classifier.name}": {
             "extractor": reference_classifier.name,
             "extractor_weights_hash": reference_classifier.weights_hash(),
-            "judge_train_hash": reference_classifier.record.train_hash,
+            "reference_classifier_train_hash": reference_classifier.record.train_hash,
             **_reference(data),
         },
     }
@@ -181,7 +181,7 @@ def _reference(data: EvaluationData) -> dict[str, Any]:
     }
 
 
-def _metric(key: str, who: str, agreement: ClassAgreement, note: str) -> Metric:
+def _metric(extractor: str, agreement: ClassAgreement, note: str) -> Metric:
     share = share_beside_real(agreement, None)
     notes = [note] if note else []
     if share.value is None:
@@ -189,11 +189,12 @@ def _metric(key: str, who: str, agreement: ClassAgreement, note: str) -> Metric:
     elif None in share.per_class:
         notes.append(f"per class it takes at least {SMALLEST_COUNT} test images")
     return Metric(
-        key=Metric.key_of("test_accuracy", key),
-        name=f"Real test images read right ({who})",
+        measure="test_accuracy",
+        title="Accuracy on real test images",
+        extractor=extractor,
         value=share.value,
         aim="high",
-        protocol=Metric.key_of("test_accuracy", key),
+        protocol=f"real.{extractor}",
         interval=share.interval,
         per_class=share.per_class,
         note="; ".join(notes),

@@ -35,7 +35,7 @@ from acgan.metrics.variance_ratio import (
     variance_ratio,
 )
 from acgan.plots.charts import paper
-from acgan.report.section import Aim, Metric, Picture, Section, defined
+from acgan.report.section import Aim, ImageBlock, Metric, Section, defined
 
 EXPLANATION = (
     "A model can draw the right classes sharply and still draw the same picture again and again. "
@@ -74,7 +74,7 @@ _REAL, _SAMPLES, _MAXIMUM = "#0072B2", "#D55E00", "#7F7F7F"
 
 def similarity_chart(
     measure: str, names: tuple[str, ...], samples: Float64Array, real: Float64Array
-) -> Picture:
+) -> ImageBlock:
     """A line for each class: MS-SSIM of its real images and of its samples.
 
     Args:
@@ -109,7 +109,7 @@ def similarity_chart(
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         drawing.legend(loc="outside upper left", ncols=3)
-    return Picture(
+    return ImageBlock(
         "How alike two images of a class are",
         buffer.getvalue(),
         "A line is a class. Samples at the place of the real images are as varied as they are; far "
@@ -137,17 +137,23 @@ def class_by_class(measure: Callable[..., float], *sides: Classes) -> Float64Arr
 
 
 def metric(
-    key: str, name: str, aim: Aim, per_class: Float64Array, baseline: Float64Array
+    measure: str,
+    title: str,
+    aim: Aim,
+    per_class: Float64Array,
+    baseline: Float64Array,
+    extractor: str = "",
 ) -> Metric:
     """A figure from values a class, (K,), NaN where there is none; overall: their mean."""
     value = mean_of_known(per_class)
     note = f"It takes {FEWEST} samples and {FEWEST} test images of a class."
     return Metric(
-        key=key,
-        name=name,
+        measure=measure,
+        title=title,
+        extractor=extractor,
         value=value,
         aim=aim,
-        protocol=key,
+        protocol=measure,
         baseline=mean_of_known(baseline),
         per_class=optional(per_class),
         per_class_baseline=optional(baseline),
@@ -169,7 +175,7 @@ def optional(values: Float64Array) -> tuple[float | None, ...]:
 _NAMES = {
     "ms_ssim": ("mean over pairs of a class", "mean over pairs"),
     "variance_ratio": ("Variance within a class", "Variance"),
-    "near_identical_samples": ("near-identical samples of a class", "near-identical samples"),
+    "duplicate_share": ("near-identical samples of a class", "near-identical samples"),
     "sharpness_ratio": ("", ""),
     "brightness_variance_ratio": (" within a class", ""),
     "color_variance_ratio": (" within a class", ""),
@@ -183,7 +189,7 @@ _NOTES = (
 
 def of_all_samples(section: Section) -> Section:
     """The chapter with figures, made of one group, that say so."""
-    metrics = [_of_all(each) for each in section.metrics if _measure(each) in _NAMES]
+    metrics = [_of_all(each) for each in section.metrics if each.measure in _NAMES]
     return replace(
         section,
         title="Variety",
@@ -192,16 +198,11 @@ def of_all_samples(section: Section) -> Section:
     )
 
 
-def _measure(metric: Metric) -> str:
-    return metric.key.split("[")[0]
-
-
 def _of_all(metric: Metric) -> Metric:
-    measure = _measure(metric)
     return replace(
         metric,
-        key=metric.key.replace(measure, f"{measure}_all_samples", 1),
-        name=metric.name.replace(*_NAMES[measure]),
+        measure=f"{metric.measure}_of_all",
+        title=metric.title.replace(*_NAMES[metric.measure]),
         per_class=(),
         per_class_baseline=(),
         note="" if metric.value is not None else metric.note,
@@ -226,10 +227,10 @@ _MOST = 1000  # images of a class among which near-identical ones are looked for
 def diversity_section(data: EvaluationData) -> Section:
     """MS-SSIM within classes, variance ratio, near-identical samples, sharpness and colors."""
     sample_set, splits, seed = data.sample_set, data.splits, data.seed
-    count = len(data.names)
+    count = len(data.group_names)
     samples = by_class(sample_set.samples, sample_set.target_labels, count)
-    real = by_class(splits.test.images, data.groups("test"), count)
-    validation = by_class(splits.validation.images, data.groups("validation"), count)
+    real = by_class(splits.test.images, data.split_groups("test"), count)
+    validation = by_class(splits.validation.images, data.split_groups("validation"), count)
     scales, extractor = ssim_scales(*splits.shape[1:]), data.extractor.name
 
     def similarity(images: Classes) -> Float64Array:
@@ -244,36 +245,37 @@ def diversity_section(data: EvaluationData) -> Section:
     }
     metrics = (
         metric(
-            "ms_ssim[pixels]",
+            "ms_ssim",
             f"{scales.name}, mean over pairs of a class",
-            "floor",
+            "baseline",
             alike,
             real_alike,
         ),
         _share_below(scales, alike, real_alike, similarity(validation)),
         metric(
-            f"variance_ratio[{extractor}]",
-            f"Variance within a class over that of real images ({extractor})",
+            "variance_ratio",
+            "Variance within a class over that of real images",
             "one",
             variance,
             variance_baseline,
+            extractor,
         ),
         metric(
-            "near_identical_samples[pixels]",
+            "duplicate_share",
             "Share of near-identical samples of a class",
-            "floor",
+            "baseline",
             duplicates,
             duplicates_baseline,
         ),
         *(
-            metric(f"{key}[pixels]", _LOOKS[key][1], "one", *values)
+            metric(key, _LOOKS[key][1], "one", *values)
             for key, values in looks.items()
             if key != "color_variance_ratio"
             or np.isfinite(values[0]).any()  # gray images have none
         ),
     )
     diversity = DiversityMetrics(
-        classes=data.names,
+        classes=data.group_names,
         variance=optional(variance),
         variance_by_seen_class=mean_of_known(by_seen),
         duplicates=optional(duplicates),
@@ -289,7 +291,9 @@ def diversity_section(data: EvaluationData) -> Section:
         title="Variety inside a class",
         explanation=EXPLANATION,
         metrics=metrics,
-        blocks=(similarity_chart(scales.name, data.names, alike, real_alike),) if charted else (),
+        blocks=(similarity_chart(scales.name, data.group_names, alike, real_alike),)
+        if charted
+        else (),
         findings=diversity_findings(diversity),
         protocols=_protocols(data, scales),
         notes=_notes(data, samples, real, validation),
@@ -299,11 +303,11 @@ def diversity_section(data: EvaluationData) -> Section:
 
 def _variances(data: EvaluationData) -> tuple[Float64Array, Float64Array, Float64Array]:
     """By the class asked for, by the class that the judge sees, and of validation images."""
-    extractor, sample_set, count = data.extractor, data.sample_set, len(data.names)
+    extractor, sample_set, count = data.extractor, data.sample_set, len(data.group_names)
     predicted = data.sample_predictions(extractor)
     test = data.split_predictions(extractor, "test").features
     validation = data.split_predictions(extractor, "validation").features
-    of_test, of_validation = data.groups("test"), data.groups("validation")
+    of_test, of_validation = data.split_groups("test"), data.split_groups("validation")
 
     def ratio(features: npt.NDArray[Any], labels: Labels) -> Float64Array:
         result = variance_ratio(features, labels, test, of_test, count)
@@ -340,11 +344,11 @@ def _share_below(
     highest = real[both].max() if both.any() else np.nan
     of_samples, of_real = samples[both], validation[np.isfinite(validation)]
     return Metric(
-        key="ms_ssim_below_real_maximum[pixels]",
-        name=f"Share of classes below the real maximum ({scales.name})",
+        measure="ms_ssim_below_real",
+        title=f"Share of classes below the real maximum ({scales.name})",
         value=float((of_samples < highest).mean()) if both.any() else None,
         aim="high",
-        protocol="ms_ssim[pixels]",
+        protocol="ms_ssim",
         baseline=float((of_real < highest).mean()) if both.any() and len(of_real) else None,
         note=f"The highest mean of a real class is {highest:.3f}."
         if both.any()
@@ -360,29 +364,29 @@ def _protocols(data: EvaluationData, scales: SsimScales) -> dict[str, dict[str, 
         "resize": f"none: images are compared at {data.splits.shape}",
         "smallest_class": FEWEST,
     }
-    within = {"floor": "the same of test images", "pairs_per_class": _PAIRS}
+    within = {"baseline": "the same of test images", "pairs_per_class": _PAIRS}
     similarity = {**pixels, **within, "weights": list(scales.weights), "window": scales.window}
     return {
-        "ms_ssim[pixels]": similarity,
-        f"variance_ratio[{data.extractor.name}]": {
+        "ms_ssim": similarity,
+        "variance_ratio": {
             **data.protocol(data.extractor, smallest_class=FEWEST),
-            "floor": "validation over test",
-            "floor_images": len(data.splits.validation),
+            "baseline": "validation over test",
+            "baseline_images": len(data.splits.validation),
         },
-        "near_identical_samples[pixels]": {
+        "duplicate_share": {
             **pixels,
-            "floor": "the same of as many test images",
+            "baseline": "the same of as many test images",
             "most_per_class": _MOST,
             "near_identical": f"below {NEAR_IDENTICAL} of the median distance of real pairs",
         },
-        **{f"{measure}[pixels]": {**pixels, "floor": "validation over test"} for measure in _LOOKS},
+        **{measure: {**pixels, "baseline": "validation over test"} for measure in _LOOKS},
     }
 
 
 def _notes(data: EvaluationData, *sides: Classes) -> tuple[str, ...]:
     notes = []
     for name, images in zip(("samples", "test images", "validation images"), sides, strict=True):
-        few = [each for each, found in zip(data.names, images, strict=True) if not len(found)]
+        few = [each for each, found in zip(data.group_names, images, strict=True) if not len(found)]
         if few:
             notes.append(f"Fewer than {FEWEST} {name} of {_listed(few)}: no figures of these.")
     return tuple(notes)

@@ -23,31 +23,31 @@ from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.labels import labels_section
 from acgan.evaluation.latent import latent_of_all_section, latent_section
 from acgan.evaluation.memorization import memorization_section
-from acgan.evaluation.prepare import Prepared
+from acgan.evaluation.prepare import PreparedEvaluation
 from acgan.execution.progress import Stopwatch
 from acgan.plots.grid import class_grid, png_bytes, side_by_side, strip
 from acgan.report.report import Report
-from acgan.report.section import Picture, Section
+from acgan.report.section import ImageBlock, Section
 from acgan.runs.environment import describe_environment, machine_in_words
 
 _COLUMNS = 8
 _MOST_CLASSES = 20
 
 
-def overview(evidence: EvaluationData) -> Picture:
+def overview(data: EvaluationData) -> ImageBlock:
     """The first samples of each class, unselected, and beside them the first test images."""
-    if not evidence.sample_set.conditional:
-        return _of_all(evidence)
-    shown = range(min(len(evidence.names), _MOST_CLASSES))
-    names = [evidence.names[index] for index in shown]
-    test = evidence.splits.test
-    samples = class_grid([evidence.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
+    if not data.sample_set.conditional:
+        return _of_all(data)
+    shown = range(min(len(data.group_names), _MOST_CLASSES))
+    names = [data.group_names[index] for index in shown]
+    test = data.splits.test
+    samples = class_grid([data.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
     real = class_grid(
         [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)
     )
-    more = len(evidence.names) - len(names)
-    left_out = f" Of {len(evidence.names)} classes the first {len(names)} are shown." * (more > 0)
-    return Picture(
+    more = len(data.group_names) - len(names)
+    left_out = f" Of {len(data.group_names)} classes the first {len(names)} are shown." * (more > 0)
+    return ImageBlock(
         "Samples and real images",
         png_bytes(side_by_side([samples, real], ["samples", "real test images"])),
         "On the left the first samples of each class as they came, none chosen; on the right the "
@@ -55,14 +55,14 @@ def overview(evidence: EvaluationData) -> Picture:
     )
 
 
-def _of_all(evidence: EvaluationData) -> Picture:
-    test, count = evidence.splits.test, _COLUMNS**2
-    chosen = np.random.default_rng(evidence.seed).permutation(len(test))[:count]
+def _of_all(data: EvaluationData) -> ImageBlock:
+    test, count = data.splits.test, _COLUMNS**2
+    chosen = np.random.default_rng(data.seed).permutation(len(test))[:count]
     grids = [
         strip(images, columns=_COLUMNS)
-        for images in (evidence.sample_set.samples[:count], test.images[chosen])
+        for images in (data.sample_set.samples[:count], test.images[chosen])
     ]
-    return Picture(
+    return ImageBlock(
         "Samples and real images",
         png_bytes(side_by_side(grids, ["samples", "real test images"])),
         "On the left the first samples as they came, none chosen; on the right real images of the "
@@ -70,39 +70,39 @@ def _of_all(evidence: EvaluationData) -> Picture:
     )
 
 
-def evaluate(prepared: Prepared, watch: Stopwatch) -> tuple[Section, ...]:
+def evaluate(prepared: PreparedEvaluation, watch: Stopwatch) -> tuple[Section, ...]:
     """Every measure of the samples, as chapters in reading order.
 
-    The same evidence gives the same figures. Copies of training images are looked for where the
+    The same data gives the same figures. Copies of training images are looked for where the
     training part is the one that the samples' maker learned from.
     """
-    evidence, extractors = prepared.evidence, prepared.extractors
+    data, extractors = prepared.data, prepared.extractors
     for extractor in extractors:
-        watch.timed(f"{extractor.name}: samples", partial(evidence.sample_predictions, extractor))
-        watch.timed(f"{extractor.name}: real images", partial(_look_at_real, evidence, extractor))
+        watch.timed(f"{extractor.name}: samples", partial(data.sample_predictions, extractor))
+        watch.timed(f"{extractor.name}: real images", partial(_look_at_real, data, extractor))
     chapters: list[tuple[str, Callable[[], Section | None]]] = [
-        ("fidelity", lambda: fidelity_section(evidence, extractors)),
+        ("fidelity", lambda: fidelity_section(data, extractors)),
         ("labels", lambda: _labels(prepared)),
-        ("diversity", lambda: diversity_section(evidence)),
+        ("diversity", lambda: diversity_section(data)),
     ]
     if prepared.own_training_split:
-        chapters.append(("memorization", lambda: memorization_section(evidence)))
-    chapters.append(("latent structure", lambda: _latent(evidence)))
+        chapters.append(("memorization", lambda: memorization_section(data)))
+    chapters.append(("latent structure", lambda: _latent(data)))
     sections = [watch.timed(name, chapter) for name, chapter in chapters]
     done = tuple(each for each in sections if each is not None)
-    return done if evidence.sample_set.conditional else tuple(map(_without_classes, done))
+    return done if data.sample_set.conditional else tuple(map(_without_classes, done))
 
 
-def _labels(prepared: Prepared) -> Section:
-    evidence = prepared.evidence
-    if evidence.sample_set.conditional:
-        return with_class_head(labels_section(evidence, prepared.imagenet), evidence)
-    return with_class_head(coverage_section(evidence), evidence)
+def _labels(prepared: PreparedEvaluation) -> Section:
+    data = prepared.data
+    if data.sample_set.conditional:
+        return with_class_head(labels_section(data, prepared.imagenet), data)
+    return with_class_head(coverage_section(data), data)
 
 
-def _latent(evidence: EvaluationData) -> Section | None:
-    section = latent_section if evidence.sample_set.conditional else latent_of_all_section
-    return section(evidence)
+def _latent(data: EvaluationData) -> Section | None:
+    section = latent_section if data.sample_set.conditional else latent_of_all_section
+    return section(data)
 
 
 def _without_classes(section: Section) -> Section:
@@ -118,7 +118,7 @@ def _without_classes(section: Section) -> Section:
 
 
 def report_of(
-    prepared: Prepared,
+    prepared: PreparedEvaluation,
     sections: Sequence[Section],
     seconds: dict[str, float],
     *,
@@ -134,18 +134,18 @@ def report_of(
         command: the command line.
         date: ISO 8601; empty to leave it out.
     """
-    evidence = prepared.evidence
-    sample_set = evidence.sample_set
+    data = prepared.data
+    sample_set = data.sample_set
     environment = describe_environment()
     return Report(
         name=sample_set.name,
-        data=evidence.splits.name,
-        classes=tuple(each.name for each in evidence.splits.classes),
+        data=data.splits.name,
+        classes=tuple(each.name for each in data.splits.classes),
         samples=len(sample_set.samples),
         origin=sample_set.origin,
         sections=tuple(sections),
-        held_out=evidence.held_out,
-        overview=overview(evidence),
+        held_out=data.held_out,
+        overview=overview(data),
         config=sample_set.model.config.trajectory() if sample_set.model else None,
         reference_classifier=_reference_classifier(prepared),
         notes=prepared.notes,
@@ -157,9 +157,9 @@ def report_of(
     )
 
 
-def _reference_classifier(prepared: Prepared) -> dict[str, Any]:
+def _reference_classifier(prepared: PreparedEvaluation) -> dict[str, Any]:
     """What a report says of the judge; nothing where there is none."""
-    reference_classifier, splits = prepared.evidence.reference_classifier, prepared.evidence.splits
+    reference_classifier, splits = prepared.data.reference_classifier, prepared.data.splits
     if reference_classifier is None:
         return {}
     return {
@@ -171,10 +171,10 @@ def _reference_classifier(prepared: Prepared) -> dict[str, Any]:
         "train_hash": reference_classifier.record.train_hash,
         "weights_hash": reference_classifier.weights_hash(),
         "seed": reference_classifier.record.seed,
-        "mirrored": prepared.horizontal_flip,
+        "horizontal_flip": prepared.horizontal_flip,
     }
 
 
-def _look_at_real(evidence: EvaluationData, extractor: Extractor) -> None:
-    evidence.split_predictions(extractor, "validation")
-    evidence.split_predictions(extractor, "test")
+def _look_at_real(data: EvaluationData, extractor: Extractor) -> None:
+    data.split_predictions(extractor, "validation")
+    data.split_predictions(extractor, "test")

@@ -131,7 +131,7 @@ class EvaluationData:
         seed: of every random choice in the measures.
         folder: where answers to real images are kept; None to compute them each time.
         progress: told of long stages.
-        instead: looks at the images in the judge's place where there is none.
+        fallback_extractor: looks at the images in the judge's place where there is none.
     """
 
     sample_set: SampleSet
@@ -141,12 +141,12 @@ class EvaluationData:
     seed: int = 0
     folder: Path | None = None
     progress: StageProgress = lambda _stage, _done, _total: None
-    instead: Extractor | None = None
+    fallback_extractor: Extractor | None = None
     _of_samples: dict[str, Predictions] = field(default_factory=dict, repr=False)
     _of_parts: dict[tuple[str, Split], Predictions] = field(default_factory=dict, repr=False)
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def group_names(self) -> tuple[str, ...]:
         """The groups in which samples are held against real images: the classes, in label order.
 
         Where no class was asked for, all samples are one group.
@@ -158,19 +158,19 @@ class EvaluationData:
     @property
     def extractor(self) -> Extractor:
         """In whose features variety and copies are looked for: the judge's, if there is one."""
-        extractor = self.reference_classifier or self.instead
+        extractor = self.reference_classifier or self.fallback_extractor
         if extractor is None:
             raise ValueError("an evaluation takes a judge, or an extractor instead")
         return extractor
 
     @property
-    def the_judge(self) -> ReferenceClassifier:
+    def required_reference_classifier(self) -> ReferenceClassifier:
         """The judge, for what is not done without one."""
         if self.reference_classifier is None:
             raise ValueError("there is no judge: the data have no classes")
         return self.reference_classifier
 
-    def groups(self, part: Split) -> Labels:
+    def split_groups(self, part: Split) -> Labels:
         """The group of each image of a real part, int64 (N,)."""
         labels: Labels = getattr(self.splits, part).labels
         return labels if self.sample_set.conditional else np.zeros_like(labels)
@@ -210,7 +210,7 @@ class EvaluationData:
             "resize": extractor.resize_rule,
             "samples": len(self.sample_set.samples),
             "samples_per_class": np.bincount(
-                self.sample_set.target_labels, minlength=len(self.names)
+                self.sample_set.target_labels, minlength=len(self.group_names)
             ).tolist()
             if self.sample_set.conditional
             else None,
@@ -238,7 +238,7 @@ class Reference:
         baseline: Fréchet distance between the two real parts that the judge has not seen, at equal
             counts; NaN where they are too small.
         baseline_count: images on either side of the floor.
-        baseline_draws: subsets of the larger part over which it is averaged.
+        baseline_subsets: subsets of the larger part over which it is averaged.
         baseline_seed: of these subsets.
         accuracy: the judge's on validation and test.
     """
@@ -249,7 +249,7 @@ class Reference:
     features: Float32Array
     baseline: float
     baseline_count: int
-    baseline_draws: int
+    baseline_subsets: int
     baseline_seed: int
     accuracy: dict[SplitName, float]
 
@@ -300,7 +300,7 @@ def reference(
         features=predicted[part].features,
         baseline=baseline.distance,
         baseline_count=baseline.count,
-        baseline_draws=baseline.draws,
+        baseline_subsets=baseline.draws,
         baseline_seed=baseline.seed,
         accuracy={
             name: class_agreement(predicted[name].logits, data.labels).overall

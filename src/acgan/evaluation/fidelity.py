@@ -16,12 +16,12 @@ from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.fidelity_findings import fidelity_findings
 from acgan.evaluation.fidelity_measured import REPLICATES, Beside, Measured, measured
-from acgan.metrics.frechet import baseline_draws, smallest_count
+from acgan.metrics.frechet import baseline_subsets, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT
 from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT
 from acgan.plots.charts import class_bars
-from acgan.report.section import Finding, Metric, Picture, Section, Table
+from acgan.report.section import Finding, ImageBlock, Metric, Section, Table
 
 
 def fidelity_protocols(
@@ -31,7 +31,7 @@ def fidelity_protocols(
     name, validation = result.extractor, data.splits.validation
     base = {
         **data.protocol(extractor),
-        "floor": "validation against test",
+        "baseline": "validation against test",
         "validation_images": len(validation),
         "validation_hash": validation.content_hash,
     }
@@ -41,11 +41,11 @@ def fidelity_protocols(
             "features": result.features,
             "covariance": "unbiased (N − 1), float64",
             "overall": "all samples against all test images",
-            "floor_images_a_side": result.baseline_count,
-            "floor_draws": result.baseline_draws,
+            "baseline_images_per_side": result.baseline_count,
+            "baseline_subsets": result.baseline_subsets,
             "per_class": "random subsets of equal size of samples, test and validation images",
-            "images_a_side_per_class": list(result.class_counts),
-            "draws_per_class": baseline_draws(result.features),
+            "images_per_side_per_class": list(result.class_counts),
+            "subsets_per_class": baseline_subsets(result.features),
         },
         f"kid.{name}": {
             **base,
@@ -54,11 +54,11 @@ def fidelity_protocols(
             "estimate": "unbiased, over all pairs of all samples and all test images",
             "interval": "95 %, bootstrap over images, pairs of copies left out",
             "replicates": REPLICATES,
-            "floor_images_a_side": result.manifold_count,
+            "baseline_images_per_side": result.manifold_count,
         },
         f"inception_score.{name}": {
             **base,
-            "floor": "the score of real test images, at the same count",
+            "baseline": "the score of real test images, at the same count",
             "splits": 1,
             "images": result.score_count,
             "known_classes": result.known_classes,
@@ -69,8 +69,8 @@ def fidelity_protocols(
             "k": NEIGHBORS,
             "balls": "closed; the point itself is not among its neighbors",
             "subsets": "random, of equal size of samples, test and validation images",
-            "images_a_side": result.manifold_count,
-            "images_a_side_per_class": list(result.manifold_counts),
+            "images_per_side": result.manifold_count,
+            "images_per_side_per_class": list(result.manifold_counts),
         },
     }
 
@@ -127,14 +127,14 @@ def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> S
         results.append(measured(data, extractor))
     data.progress("fidelity", len(extractors), len(extractors))
     metrics: list[Metric] = []
-    blocks: list[Table | Picture] = []
+    blocks: list[Table | ImageBlock] = []
     findings: list[Finding] = []
-    names = data.names if data.sample_set.conditional else ()
+    names = data.group_names if data.sample_set.conditional else ()
     protocols: dict[str, dict[str, Any]] = {}
     for extractor, result in zip(extractors, results, strict=True):
         metrics += _metrics(result)
         blocks += _blocks(names, result)
-        decisive = extractor is extractors[0] and data.instead is None
+        decisive = extractor is extractors[0] and data.fallback_extractor is None
         findings += fidelity_findings(names, result, decisive=decisive)
         protocols.update(fidelity_protocols(data, extractor, result))
     order = ("fault", "warning", "good")
@@ -156,37 +156,41 @@ def _metrics(result: Measured) -> list[Metric]:
     return [
         _metric(
             result.frechet,
-            key=Metric.key_of("frechet_distance", name),
-            name=f"{distance} ({name})",
+            measure="frechet_distance",
+            title=distance,
             aim="low",
             protocol=f"frechet.{name}",
+            extractor=name,
             least=smallest_count(result.features),
         ),
         _metric(
             result.kernel,
-            key=Metric.key_of("kernel_inception_distance", name),
-            name=f"Kernel distance, KID ({name})",
-            aim="floor",  # which lies at 0 and on either side of it: no unit to count in
+            measure="kernel_inception_distance",
+            title="Kernel distance, KID",
+            aim="baseline",  # which lies at 0 and on either side of it: no unit to count in
             protocol=f"kid.{name}",
+            extractor=name,
             least=SMALLEST_KERNEL_COUNT,
             interval=result.kernel_interval,
         ),
         _metric(
             result.score,
-            key=Metric.key_of("inception_score", name),
-            name=f"Inception-style score ({name})",
+            measure="inception_score",
+            title="Inception-style score",
             aim="high",
             protocol=f"inception_score.{name}",
+            extractor=name,
             least=SMALLEST_SCORE_COUNT,
             note=f"at most {result.known_classes:,}; the floor is the score of real test images",
         ),
         *(
             _metric(
                 getattr(result, measure),
-                key=Metric.key_of(measure, name),
-                name=f"{measure.capitalize()} ({name})",
-                aim="floor" if measure == "density" else "high",
+                measure=measure,
+                title=measure.capitalize(),
+                aim="baseline" if measure == "density" else "high",
                 protocol=f"manifold.{name}",
+                extractor=name,
                 least=SMALLEST_MANIFOLD_COUNT,
             )
             for measure in ("precision", "recall", "density", "coverage")
@@ -218,7 +222,7 @@ def _metric(beside: Beside, *, least: int, note: str = "", **same: Any) -> Metri
     )
 
 
-def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
+def _blocks(classes: Sequence[str], result: Measured) -> list[Table | ImageBlock]:
     """The Fréchet distance per class: what the figure's table cannot show."""
     frechet = result.frechet
     if all(value is None for value in frechet.per_class):
@@ -240,7 +244,7 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
     farthest = f" The {_MOST_BARS} farthest classes." if len(classes) > _MOST_BARS else ""
     title = f"Fréchet distance per class ({result.extractor})"
     return [
-        Picture(
+        ImageBlock(
             title=title,
             png=chart,
             caption="One bar a class: the distance between the samples asked for as this class and "
@@ -250,7 +254,7 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | Picture]:
         ),
         Table(
             title=f"{title}, in floors",
-            header=("class", "distance", "floor", "in floors", "images a side"),
+            header=("class", "distance", "baseline", "in floors", "images a side"),
             rows=(("all", *overall, None), *rows),
             caption="Overall and per class; distances of classes are taken at equal counts, which "
             "are smaller than overall, so that their floors are higher.",
@@ -272,7 +276,7 @@ def _notes(data: EvaluationData, results: Sequence[Measured]) -> list[str]:
         for each in results
         if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
     ]
-    target_labels = np.bincount(data.sample_set.target_labels, minlength=len(data.names))
+    target_labels = np.bincount(data.sample_set.target_labels, minlength=len(data.group_names))
     real = data.splits.test.class_counts
     apart = (
         0.5 * np.abs(target_labels / max(target_labels.sum(), 1) - real / max(real.sum(), 1)).sum()

@@ -10,7 +10,12 @@ import numpy as np
 
 from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
-from acgan.metrics.frechet import baseline_draws, frechet_baseline, frechet_distance, smallest_count
+from acgan.metrics.frechet import (
+    baseline_subsets,
+    frechet_baseline,
+    frechet_distance,
+    smallest_count,
+)
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
 from acgan.metrics.prdc import SMALLEST_MANIFOLD_COUNT, Manifold, ball_radii, manifold
@@ -61,7 +66,7 @@ class Measured:
         density: real balls around a sample, over k.
         coverage: share of real images that have a sample near.
         baseline_count: images a side of the overall Fréchet floor.
-        baseline_draws: subsets over which that is averaged.
+        baseline_subsets: subsets over which that is averaged.
         score_count: images that are scored.
         class_counts: images a side of a class's Fréchet distance, 0 where there is none.
         manifold_count: images a side of precision, recall, density, coverage and KID's floor.
@@ -81,7 +86,7 @@ class Measured:
     density: Beside
     coverage: Beside
     baseline_count: int
-    baseline_draws: int
+    baseline_subsets: int
     score_count: int
     class_counts: tuple[int, ...]
     manifold_count: int
@@ -138,7 +143,7 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
         density=_of_manifolds(manifolds, lambda each: each.density),
         coverage=_of_manifolds(manifolds, lambda each: each.coverage),
         baseline_count=baseline.count,
-        baseline_draws=baseline.draws,
+        baseline_subsets=baseline.draws,
         score_count=score_count,
         class_counts=tuple(count for _, count in of_class),
         manifold_count=counts[0],
@@ -148,7 +153,7 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
 
 def _class_count(data: EvaluationData) -> int:
     """Classes that figures are given of: none where none was asked for."""
-    return len(data.names) if data.sample_set.conditional else 0
+    return len(data.group_names) if data.sample_set.conditional else 0
 
 
 def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int]:
@@ -157,7 +162,7 @@ def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int
     least = smallest_count(width)
     if not sides.enough(least):
         return (None, None), 0
-    draws = 1 if samples == test == validation else baseline_draws(width)
+    draws = 1 if samples == test == validation else baseline_subsets(width)
     pairs, count = [], 0
     for draw in range(draws):
         equal = sides.equal(least, seed=(*seed, draw))
@@ -220,7 +225,7 @@ def _score(data: EvaluationData, predicted: Predictions, test: Predictions) -> t
     scores = []
     for predictions, labels in (
         (predicted, data.sample_set.target_labels),
-        (test, data.groups("test")),
+        (test, data.split_groups("test")),
     ):
         chosen = np.random.default_rng(data.seed).permutation(len(labels))[:count]
         scores.append(classifier_score(predictions.logits[chosen], labels[chosen], max(classes, 1)))

@@ -39,8 +39,8 @@ class LabelClassifier:
     """A classifier of the data's classes.
 
     Attributes:
-        key: of its figure, ``gan_test_accuracy[reference-classifier]``.
-        name: of its figure, as a person reads it.
+        measure: identifier of its metric, ``gan_test_accuracy``.
+        title: display name of its metric.
         extractor: what looks at the images.
         scores: from its answers to (N, K) scores of the data's classes, the highest being what the
             reader sees.
@@ -48,8 +48,8 @@ class LabelClassifier:
         protocol: what else it takes to have the same reader again.
     """
 
-    key: str
-    name: str
+    measure: str
+    title: str
     extractor: Extractor
     scores: Callable[[Predictions], npt.NDArray[Any]]
     known: npt.NDArray[np.bool_]
@@ -137,14 +137,14 @@ def _weighted(real: ClassAgreement, weights: npt.NDArray[np.int64]) -> float | N
 def judge_reader(data: EvaluationData) -> LabelClassifier:
     """The judge, by its own logits."""
     return LabelClassifier(
-        key=Metric.key_of("gan_test_accuracy", data.the_judge.name),
-        name="Read as the class asked for (judge)",
-        extractor=data.the_judge,
+        measure="gan_test_accuracy",
+        title="GAN-test accuracy",
+        extractor=data.required_reference_classifier,
         scores=lambda predictions: predictions.logits,
-        known=np.ones(len(data.names), np.bool_),
+        known=np.ones(len(data.group_names), np.bool_),
         protocol={
-            "judge_train_hash": data.the_judge.record.train_hash,
-            "floor": "real test images, the classes weighted as among the samples",
+            "reference_classifier_train_hash": data.required_reference_classifier.record.train_hash,
+            "baseline": "real test images, the classes weighted as among the samples",
         },
     )
 
@@ -162,19 +162,20 @@ def outside_reader(data: EvaluationData, extractor: Extractor) -> LabelClassifie
     if counterparts is None:
         return _probe(data, extractor)
     return LabelClassifier(
-        key=Metric.key_of("discriminability", extractor.name),
-        name=f"Discriminability ({extractor.name})",
+        measure="discriminability",
+        title="Discriminability",
         extractor=extractor,
         scores=lambda predictions: class_scores(predictions.logits, counterparts),
         known=counterparts.known,
         protocol={
             "map": MAP_SOURCE,
             "imagenet_indices": {
-                data.names[label]: list(indices) for label, indices in counterparts.indices.items()
+                data.group_names[label]: list(indices)
+                for label, indices in counterparts.indices.items()
             },
             "decision": "highest mean probability over a class's ImageNet counterparts, among the "
             f"{len(counterparts.indices)} classes that have any of the {IMAGENET_CLASSES}",
-            "floor": "real test images, the classes weighted as among the samples",
+            "baseline": "real test images, the classes weighted as among the samples",
         },
     )
 
@@ -183,10 +184,10 @@ def _probe(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
     shown = probe_images(data.splits.train, seed=data.seed)
     told = partial(data.progress, f"{extractor.name}: images for the probe")
     predictions = real_answers(data, extractor, shown, told)
-    probe = fit_probe(predictions.features, shown.labels, len(data.names))
+    probe = fit_probe(predictions.features, shown.labels, len(data.group_names))
     return LabelClassifier(
-        key=Metric.key_of("linear_probe_accuracy", extractor.name),
-        name=f"Read by a linear probe ({extractor.name})",
+        measure="linear_probe_accuracy",
+        title="Accuracy of a linear probe",
         extractor=extractor,
         scores=lambda predictions: probe.logits(predictions.features),
         known=shown.class_counts > 0,
@@ -195,7 +196,7 @@ def _probe(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
             f"C = {INVERSE_PENALTY}",
             "probe_images_per_class": shown.class_counts.tolist(),
             "probe_images_hash": shown.content_hash,
-            "floor": "real test images, the classes weighted as among the samples",
+            "baseline": "real test images, the classes weighted as among the samples",
         },
     )
 

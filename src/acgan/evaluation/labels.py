@@ -61,7 +61,7 @@ def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
     readers = [judge_reader(data)]
     if imagenet is not None:
         readers.append(outside_reader(data, imagenet))
-    names = data.names
+    names = data.group_names
     views = [_view(data, label_classifier) for label_classifier in readers]
     predicted, real = views[0]
     results = [resolution(data, label_classifier) for label_classifier in readers]
@@ -126,7 +126,9 @@ def _metric(
 ) -> Metric:
     share = share_beside_real(predicted, real)
     without = [
-        name for name, known in zip(data.names, label_classifier.known, strict=True) if not known
+        name
+        for name, known in zip(data.group_names, label_classifier.known, strict=True)
+        if not known
     ]
     notes = []
     if share.value is None:
@@ -139,10 +141,11 @@ def _metric(
     if without:
         notes.append(f"without {', '.join(without)}, which it does not know")
     return Metric(
-        key=label_classifier.key,
-        name=label_classifier.name,
+        measure=label_classifier.measure,
+        title=label_classifier.title,
+        extractor=label_classifier.extractor.name,
         value=share.value,
-        aim="floor",
+        aim="baseline",
         protocol=_protocol_key(label_classifier),
         baseline=share.baseline,
         interval=share.interval,
@@ -153,7 +156,7 @@ def _metric(
 
 
 def _protocol_key(label_classifier: LabelClassifier) -> str:
-    return label_classifier.key
+    return f"{label_classifier.measure}.{label_classifier.extractor.name}"
 
 
 def _confusion_table(
@@ -196,8 +199,8 @@ def _confusion_table(
 
 
 def _notes(data: EvaluationData, readers: Sequence[LabelClassifier]) -> list[str]:
-    counts = np.bincount(data.sample_set.target_labels, minlength=len(data.names))
-    missing = [name for name, count in zip(data.names, counts, strict=True) if not count]
+    counts = np.bincount(data.sample_set.target_labels, minlength=len(data.group_names))
+    missing = [name for name, count in zip(data.group_names, counts, strict=True) if not count]
     notes = []
     if missing:
         notes.append(f"There are no samples of {', '.join(missing)}; nothing is said of them.")

@@ -23,9 +23,8 @@ from acgan.metrics.style import StyleConsistency, style_consistency
 from acgan.model.model import Model, generator_at
 from acgan.networks.interface import Generator
 from acgan.plots.grid import class_grid, png_bytes
-from acgan.report.section import Metric, Picture, Section, Table, defined
-from acgan.runs.checkpoint import saved_checkpoints
-from acgan.sampling.interpolation import has_path, interpolate
+from acgan.report.section import ImageBlock, Metric, Section, Table, defined
+from acgan.sampling.interpolation import has_way, interpolate
 from acgan.sampling.sampler import sample_images
 
 SHOWN_CLASSES = 10
@@ -79,20 +78,20 @@ def moments_of(data: EvaluationData, model: Model, notes: list[str]) -> Iterator
 
 
 def _moment(data: EvaluationData, generator: Generator, images_seen: int) -> Moment:
-    classes, seed = len(data.names), data.seed
+    classes, seed = len(data.group_names), data.seed
     labels = np.arange(JUDGED, dtype=np.int64) % classes
     images = sample_images(generator, labels, seed + np.arange(JUDGED) // classes)
-    agreement = class_agreement(data.the_judge.predict(images).logits, labels)
+    agreement = class_agreement(data.required_reference_classifier.predict(images).logits, labels)
     shown = spread(classes, SHOWN_CLASSES)
     return Moment(
         images_seen, agreement.overall, sample_images(generator, shown, [seed] * len(shown))
     )
 
 
-def past_blocks(data: EvaluationData, moments: Sequence[Moment]) -> Iterator[Picture | Table]:
+def past_blocks(data: EvaluationData, moments: Sequence[Moment]) -> Iterator[ImageBlock | Table]:
     """The same images at every moment, and the accuracies."""
-    shown = [data.names[k] for k in spread(len(data.names), SHOWN_CLASSES)]
-    yield Picture(
+    shown = [data.group_names[k] for k in spread(len(data.group_names), SHOWN_CLASSES)]
+    yield ImageBlock(
         "The same seed over training time",
         png_bytes(
             class_grid(
@@ -156,10 +155,10 @@ def latent_of_all_section(data: EvaluationData) -> Section | None:
     )
 
 
-def _ways(model: Model, seed: int) -> Picture:
+def _ways(model: Model, seed: int) -> ImageBlock:
     ends = [(seed + 2 * n, seed + 2 * n + 1) for n in range(_WAYS)]
     strips = [interpolate(model.generator, (0, 0), each, _STEPS) for each in ends]
-    return Picture(
+    return ImageBlock(
         "From one seed to another",
         png_bytes(class_grid(strips, [""] * len(strips))),
         "Left and right are samples of two seeds, between them the latent moves in equal steps. "
@@ -167,7 +166,7 @@ def _ways(model: Model, seed: int) -> Picture:
     )
 
 
-def _past(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[Picture]:
+def _past(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[ImageBlock]:
     run = data.sample_set.run
     kept = saved_checkpoints(run, before=model.images_seen) if run is not None else ()
     seeds = range(data.seed, data.seed + _SEEDS)
@@ -186,7 +185,7 @@ def _past(data: EvaluationData, model: Model, notes: list[str]) -> Iterator[Pict
         return
     rows.append(sample_images(model.generator, None, seeds))
     names.append(f"{model.images_seen:,} images")
-    yield Picture(
+    yield ImageBlock(
         "The same seeds over training time",
         png_bytes(class_grid(rows, names)),
         "Every row is the model after so many real images, the last as it is now; every column is "
@@ -229,7 +228,7 @@ def latent_section(data: EvaluationData) -> Section | None:
     style = _style(data, model)
     notes: list[str] = []
     moments = tuple(moments_of(data, model, notes))
-    blocks: list[Picture | Table] = [*_latent_ways(data, model), _fixed_seeds(data, model)]
+    blocks: list[ImageBlock | Table] = [*_latent_ways(data, model), _fixed_seeds(data, model)]
     blocks.append(_style_table(style))
     if len(moments) > 1:
         blocks += past_blocks(data, moments)
@@ -247,7 +246,9 @@ def latent_section(data: EvaluationData) -> Section | None:
                 "model": model.record.content_hash,
                 "seeds": _STYLE_SEEDS,
                 "first_seed": data.seed,
-                "classes": [data.names[k] for k in spread(len(data.names), _MEASURED_CLASSES)],
+                "classes": [
+                    data.group_names[k] for k in spread(len(data.group_names), _MEASURED_CLASSES)
+                ],
                 "statistics": list(style.names),
                 "shuffles_seed": data.seed,
             },
@@ -263,15 +264,15 @@ def latent_section(data: EvaluationData) -> Section | None:
     )
 
 
-def _latent_ways(data: EvaluationData, model: Model) -> Iterator[Picture]:
+def _latent_ways(data: EvaluationData, model: Model) -> Iterator[ImageBlock]:
     """Strips between two seeds of one class, and between two classes at one seed."""
-    shown, seed = spread(len(data.names), SHOWN_CLASSES), data.seed
-    names = [data.names[k] for k in shown]
+    shown, seed = spread(len(data.group_names), SHOWN_CLASSES), data.seed
+    names = [data.group_names[k] for k in shown]
     strips = [
         interpolate(model.generator, (k, k), (seed + n, seed + n + 1), _LATENT_STEPS)
         for n, k in enumerate(shown)
     ]
-    yield Picture(
+    yield ImageBlock(
         "From one seed to another, class by class",
         png_bytes(class_grid(strips, names)),
         "Left and right are samples of two seeds, between them the latent moves in equal steps. "
@@ -280,12 +281,12 @@ def _latent_ways(data: EvaluationData, model: Model) -> Iterator[Picture]:
     if len(shown) < 2:
         return
     pairs = _neighbors(model, shown)
-    yield Picture(
+    yield ImageBlock(
         "From one class to the next, with one seed",
         png_bytes(
             class_grid(
                 [interpolate(model.generator, pair, (seed, seed), _LATENT_STEPS) for pair in pairs],
-                [f"{data.names[a]} → {data.names[b]}" for a, b in pairs],
+                [f"{data.group_names[a]} → {data.group_names[b]}" for a, b in pairs],
             )
         ),
         "The latent stays, the class moves in equal steps. What remains of the image on the way is "
@@ -307,16 +308,16 @@ def _neighbors(model: Model, shown: list[int]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _fixed_seeds(data: EvaluationData, model: Model) -> Picture:
-    shown = spread(len(data.names), SHOWN_CLASSES)
+def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
+    shown = spread(len(data.group_names), SHOWN_CLASSES)
     seeds = range(data.seed, data.seed + _SHOWN_SEEDS)
     labels = np.repeat(shown, len(seeds))
     images = sample_images(model.generator, labels, list(seeds) * len(shown))
     grid = class_grid(
         images.reshape(len(shown), len(seeds), *images.shape[1:]),
-        [data.names[k] for k in shown],
+        [data.group_names[k] for k in shown],
     )
-    return Picture(
+    return ImageBlock(
         "One seed in every class",
         png_bytes(grid),
         "Every column is one seed, every row a class. Look down a column: if the style is kept, "
@@ -325,7 +326,7 @@ def _fixed_seeds(data: EvaluationData, model: Model) -> Picture:
 
 
 def _style(data: EvaluationData, model: Model) -> StyleConsistency:
-    measured = spread(len(data.names), _MEASURED_CLASSES)
+    measured = spread(len(data.group_names), _MEASURED_CLASSES)
     seeds = np.arange(data.seed, data.seed + _STYLE_SEEDS)
     data.progress("style over classes", 0, 1)
     # class after class: a set of models draws batches of one member's classes in one pass
@@ -341,8 +342,8 @@ def _style(data: EvaluationData, model: Model) -> StyleConsistency:
 def _style_figure(style: StyleConsistency) -> Metric:
     value = defined(style.mean)
     return Metric(
-        key=Metric.key_of("style_consistency", "pixels"),
-        name="Style kept across classes (mean correlation over seeds)",
+        measure="style_consistency",
+        title="Style kept across classes (mean correlation over seeds)",
         value=value,
         aim="high",
         protocol="style",

@@ -27,7 +27,7 @@ from acgan.metrics.memorization import (
     proximities,
 )
 from acgan.metrics.sharpness import laplacian_energy
-from acgan.report.section import Aim, Finding, Metric, Picture, Section, defined
+from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, defined
 
 MOST = 10_000
 """Samples and held-out images that are looked at; of more, a random choice."""
@@ -53,7 +53,7 @@ class SpaceName:
 
 PIXELS = SpaceName("pixels", "pixels", "in pixels", "pixels, 0 to 255")
 BLURRED = SpaceName(
-    "blurred",
+    "blurred-pixels",
     "blurred pixels",
     "without detail",
     "pixels after a Gaussian blur of a fourteenth of the side",
@@ -62,7 +62,7 @@ BLURRED = SpaceName(
 
 def features_of(extractor: str) -> SpaceName:
     """The way to compare images by an extractor's features."""
-    whose = "the judge" if extractor == "reference-classifier" else extractor
+    whose = "the reference classifier" if extractor == "reference-classifier" else extractor
     return SpaceName(extractor, extractor, f"in {whose}'s features", extractor)
 
 
@@ -120,9 +120,9 @@ def looked_at(data: EvaluationData) -> Queries:
         target_labels=sample_set.target_labels[some],
         held_out=test.images[held_out],
         held_out_rows=held_out,
-        labels=data.groups("test")[held_out],
+        labels=data.split_groups("test")[held_out],
         half=np.random.default_rng(data.seed).permutation(len(held_out)) % 2 == 0,
-        names=data.names,
+        names=data.group_names,
         ways=(PIXELS, BLURRED, features_of(data.extractor.name)),
     )
 
@@ -179,11 +179,21 @@ def memorization_metrics(queries: Queries, spaces: Sequence[Space]) -> tuple[Met
     pixels, _, features = queries.ways
     for name in queries.ways:
         metrics.append(
-            _metric("near_copies", "Share of near copies", "floor", name, by_name, queries, _copies)
+            _metric(
+                "near_copy_share",
+                "Share of near copies",
+                "baseline",
+                name,
+                by_name,
+                queries,
+                _copies,
+            )
         )
     for name in (pixels, features):
         metrics.append(
-            _metric("authenticity", "Authentic share", "floor", name, by_name, queries, _authentic)
+            _metric(
+                "authenticity", "Authentic share", "baseline", name, by_name, queries, _authentic
+            )
         )
     for name in (pixels, features):
         metrics.append(_copying_test(name, by_name.get(name), queries))
@@ -227,28 +237,31 @@ def _means(samples: BoolArray, held_out: BoolArray) -> Pair:
 
 
 def _metric(
-    key: str,
+    measure: str,
     title: str,
     aim: Aim,
     name: SpaceName,
     spaces: dict[SpaceName, Space],
     queries: Queries,
-    measure: Callable[[Space, BoolArray, BoolArray, BoolArray], Pair],
+    compare_sides: Callable[[Space, BoolArray, BoolArray, BoolArray], Pair],
 ) -> Metric:
     """A measure of all images and of each class's."""
     space = spaces.get(name)
     if space is None:
-        return _none(key, title, aim, name)
+        return _none(measure, title, aim, name)
     everything = np.ones(len(queries.target_labels), bool), np.ones(len(queries.labels), bool)
-    value, baseline = measure(space, *everything, queries.half)
+    value, baseline = compare_sides(space, *everything, queries.half)
     per_class: list[Pair] = []
     for index in range(len(queries.names)):
         members = queries.target_labels == index, queries.labels == index
         enough = min(each.sum() for each in members) >= FEWEST
-        per_class.append(measure(space, *members, queries.half) if enough else (np.nan, np.nan))
+        per_class.append(
+            compare_sides(space, *members, queries.half) if enough else (np.nan, np.nan)
+        )
     return Metric(
-        key=Metric.key_of(key, name.key),
-        name=f"{title} ({name.name})",
+        measure=measure,
+        title=title,
+        extractor=name.key,
         value=defined(value),
         aim=aim,
         protocol=f"memorization.{name.key}",
@@ -259,9 +272,9 @@ def _metric(
 
 
 def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Metric:
-    key, title = "data_copying_test", "Data-copying test C_T, in standard deviations"
+    measure, title = "data_copying_test", "Data-copying test C_T, in standard deviations"
     if space is None:
-        return _none(key, title, "floor", name)
+        return _none(measure, title, "baseline", name)
     real, half, classes = space.held_out.distance, queries.half, len(queries.names)
     test = copying_test(
         space.samples.distance, queries.target_labels, real, queries.labels, classes, fewest=FEWEST
@@ -276,10 +289,11 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Met
     )
     value = defined(test.pooled)
     return Metric(
-        key=Metric.key_of(key, name.key),
-        name=f"{title} ({name.name})",
+        measure=measure,
+        title=title,
+        extractor=name.key,
         value=value,
-        aim="floor",
+        aim="baseline",
         protocol=f"memorization.{name.key}",
         baseline=defined(baseline.pooled),
         per_class=tuple(map(defined, test.per_class.tolist())),
@@ -288,10 +302,11 @@ def _copying_test(name: SpaceName, space: Space | None, queries: Queries) -> Met
     )
 
 
-def _none(key: str, title: str, aim: Aim, name: SpaceName) -> Metric:
+def _none(measure: str, title: str, aim: Aim, name: SpaceName) -> Metric:
     return Metric(
-        key=Metric.key_of(key, name.key),
-        name=f"{title} ({name.name})",
+        measure=measure,
+        title=title,
+        extractor=name.key,
         value=None,
         aim=aim,
         protocol=f"memorization.{name.key}",
@@ -355,7 +370,7 @@ def memorization_section(data: EvaluationData) -> Section:
     )
 
 
-def _blocks(data: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Picture, ...]:
+def _blocks(data: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[ImageBlock, ...]:
     return (
         _closest(data, queries, spaces),
         _random(data, queries, spaces),
@@ -363,11 +378,11 @@ def _blocks(data: EvaluationData, queries: Queries, spaces: Spaces) -> tuple[Pic
     )
 
 
-def _closest(data: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
+def _closest(data: EvaluationData, queries: Queries, spaces: Spaces) -> ImageBlock:
     closeness = np.min([space.samples.closeness for space in spaces], axis=0)
     order = np.argsort(closeness, kind="stable")
     which = "For each class the samples" if data.sample_set.conditional else "The samples"
-    return Picture(
+    return ImageBlock(
         "The most suspicious samples",
         _grid(data, queries, spaces, order),
         f"{which} that come nearest to a training image, measured by how far "
@@ -378,9 +393,9 @@ def _closest(data: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
     )
 
 
-def _random(data: EvaluationData, queries: Queries, spaces: Spaces) -> Picture:
+def _random(data: EvaluationData, queries: Queries, spaces: Spaces) -> ImageBlock:
     order = np.random.default_rng(data.seed).permutation(len(queries.samples))
-    return Picture(
+    return ImageBlock(
         "Some random samples",
         _grid(data, queries, spaces, order),
         "The same for samples drawn at random: what the model usually does.",
@@ -413,7 +428,7 @@ def _grid(data: EvaluationData, queries: Queries, spaces: Spaces, order: Int64Ar
     )
 
 
-def _chart(spaces: Spaces) -> Picture:
+def _chart(spaces: Spaces) -> ImageBlock:
     return distance_chart(
         [
             (

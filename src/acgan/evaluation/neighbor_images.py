@@ -13,7 +13,7 @@ from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import paper
 from acgan.plots.grid import class_grid, grid_layout, png_bytes
 from acgan.plots.text import font, line_height, shorten
-from acgan.report.section import Picture
+from acgan.report.section import ImageBlock
 
 _GAP = 14  # pixels between one sample with its neighbors and the next
 _HEADING = 11
@@ -74,7 +74,7 @@ def _panel(rows: Sequence[Images], names: Sequence[str], headings: Sequence[str]
     return result
 
 
-def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> Picture:
+def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> ImageBlock:
     """Shares of samples and of held-out images by how near they come to a training image.
 
     Args:
@@ -100,7 +100,7 @@ def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> 
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(loc="upper left" if np.median(samples) > 0.6 else "lower right")
-    return Picture(
+    return ImageBlock(
         "How near to the training images",
         buffer.getvalue(),
         "Share of images (up) whose nearest training image is at most so far away (across), in "

@@ -1,6 +1,6 @@
 """Whether the reference is unseen: figures on images that a model learned from prove nothing.
 
-From what a person names to evidence: subject, data, judge and extractors, each checked first.
+From what a person names to data: subject, data, judge and extractors, each checked first.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ EXTRACTORS = ("reference-classifier", "efficientnet-lite0")
 
 @final
 @dataclass(frozen=True)
-class Request:
+class EvaluationRequest:
     """What a person asks to be evaluated.
 
     Attributes:
@@ -125,11 +125,11 @@ class Request:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedEvaluation:
     """All that the measures need.
 
     Attributes:
-        evidence: samples, real parts, judge.
+        data: samples, real parts, judge.
         extractors: in whose features fidelity is measured, the judge first if there is one.
         imagenet: the one of them that knows ImageNet's classes, or None.
         own_training_split: whether the training part is the one the samples' maker learned from
@@ -138,7 +138,7 @@ class Prepared:
         notes: sentences that a reader of the figures needs.
     """
 
-    evidence: EvaluationData
+    data: EvaluationData
     extractors: tuple[Extractor, ...]
     imagenet: Extractor | None
     own_training_split: bool
@@ -147,13 +147,13 @@ class Prepared:
 
 
 def prepare_evaluation(
-    request: Request,
+    request: EvaluationRequest,
     watch: Stopwatch,
     *,
     check: Callable[[Model | None, DatasetSplits, bool], None] = lambda _model, _splits, _asked: (
         None
     ),
-) -> Prepared:
+) -> PreparedEvaluation:
     """Read and check, draw the samples, fit or find the judge; what is cheap and can fail, first.
 
     Args:
@@ -190,8 +190,10 @@ def prepare_evaluation(
         reference_classifier = watch.timed(
             "judge", lambda: _reference_classifier(splits, horizontal_flip, watch.progress)
         )
-    instead = None if reference_classifier else (imagenet or build_extractor("efficientnet-lite0"))
-    evidence = EvaluationData(
+    fallback_extractor = (
+        None if reference_classifier else (imagenet or build_extractor("efficientnet-lite0"))
+    )
+    data = EvaluationData(
         sample_set,
         splits,
         reference_classifier,
@@ -199,11 +201,11 @@ def prepare_evaluation(
         request.seed,
         reference_classifiers_folder(),
         watch.progress,
-        instead,
+        fallback_extractor,
     )
-    extractors = (evidence.extractor, *(each for each in others if each is not instead))
-    return Prepared(
-        evidence=evidence,
+    extractors = (data.extractor, *(each for each in others if each is not fallback_extractor))
+    return PreparedEvaluation(
+        data=data,
         extractors=extractors,
         imagenet=imagenet,
         own_training_split=own,
@@ -222,7 +224,7 @@ def _holds_model(path: Path) -> bool:
     return not path.is_dir() or is_run_or_model(path)
 
 
-def _data_config(request: Request, model: Model | None) -> DataConfig:
+def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
     """The model's own data, or others, cut as the model's own were."""
     changes = {
         "source": request.data,
@@ -249,7 +251,7 @@ def _data_config(request: Request, model: Model | None) -> DataConfig:
 
 
 def _unseen(
-    model: Model, splits: DatasetSplits, name: str, request: Request
+    model: Model, splits: DatasetSplits, name: str, request: EvaluationRequest
 ) -> tuple[bool | None, bool]:
     """Whether the reference is known to be unseen, and whether the training part is the model's."""
     if not request.other_data:
@@ -268,7 +270,7 @@ def _check_splits(splits: DatasetSplits) -> None:
             )
 
 
-def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extractor, ...]]:
+def _other_extractors(request: EvaluationRequest) -> tuple[Extractor | None, tuple[Extractor, ...]]:
     """The ImageNet classifier if it is wanted, and all that are wanted besides the judge."""
     wanted = [name for name in dict.fromkeys(request.extractors) if name != "reference-classifier"]
     built = {
@@ -278,7 +280,11 @@ def _other_extractors(request: Request) -> tuple[Extractor | None, tuple[Extract
 
 
 def _sample_set(
-    request: Request, model: Model | None, splits: DatasetSplits, name: str, progress: StageProgress
+    request: EvaluationRequest,
+    model: Model | None,
+    splits: DatasetSplits,
+    name: str,
+    progress: StageProgress,
 ) -> SampleSet:
     total, seed = request.samples, request.seed
     if model is None:

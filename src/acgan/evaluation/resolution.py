@@ -97,10 +97,11 @@ class ResolutionResult:
         name = self.label_classifier.extractor.name
         return tuple(
             Metric(
-                key=Metric.key_of(f"gan_test_accuracy_{step}_side", name),
-                name=f"Read as the class asked for at {words} ({name})",
+                measure=f"accuracy_at_{step}_resolution",
+                title=f"GAN-test accuracy at {words}",
+                extractor=name,
                 value=share.value,
-                aim="floor",
+                aim="baseline",
                 protocol=self.protocol_key,
                 baseline=share.baseline,
                 interval=share.interval,
@@ -203,7 +204,7 @@ def _chosen(
     data: EvaluationData, label_classifier: LabelClassifier, labels: Labels
 ) -> npt.NDArray[np.int64]:
     """Ascending indices of as many images of each known class as there are, up to the limit."""
-    counts = np.bincount(labels, minlength=len(data.names))
+    counts = np.bincount(labels, minlength=len(data.group_names))
     each = -(-MOST_IMAGES // int(label_classifier.known.sum()))
     wanted = np.where(label_classifier.known, np.minimum(counts, each), 0).astype(np.int64)
     return sample_per_class(labels, data.splits.classes, wanted, seed=data.seed)

@@ -33,7 +33,7 @@ def smallest_count(features: int) -> int:
     return max(SMALLEST_COUNT, 2 * features)
 
 
-def baseline_draws(features: int) -> int:
+def baseline_subsets(features: int) -> int:
     """Random subsets that a floor is averaged over."""
     return _BASELINE_DRAWS if features < _WIDE else 2
 
@@ -60,7 +60,7 @@ class Baseline:
 def frechet_baseline(a: Array, b: Array, *, seed: int) -> Baseline:
     """Fréchet distance between the features of two real parts, (N, F) and (M, F)."""
     count, features = min(len(a), len(b)), a.shape[1]
-    draws = 1 if len(a) == len(b) else baseline_draws(features)
+    draws = 1 if len(a) == len(b) else baseline_subsets(features)
     if count < smallest_count(features):
         return Baseline(math.nan, count, draws, seed)
     return Baseline(equal_count_distance(a, b, draws=draws, seed=seed), count, draws, seed)

@@ -50,13 +50,13 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
             }
             for report in comparison.reports
         ],
-        "figures": [
+        "metrics": [
             {
                 "key": row.key,
                 "name": row.name,
                 "aim": row.aim,
                 "values": [
-                    {"value": each.value, "interval": each.interval, "floor": each.baseline}
+                    {"value": each.value, "interval": each.interval, "baseline": each.baseline}
                     if each
                     else None
                     for each in row.metrics
@@ -72,7 +72,7 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
             {
                 "name": group.name,
                 "runs": [comparison.reports[i].name for i in group.members],
-                "figures": {
+                "metrics": {
                     key: {
                         "mean": spread.mean,
                         "standard_deviation": spread.standard_deviation,
@@ -163,7 +163,7 @@ def _metric_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
         {
             "value": number(each.value if each else None),
             "interval": interval(each.interval) if each else "",
-            "floor": number(each.baseline)
+            "baseline": number(each.baseline)
             if each and baseline is None and each.baseline is not None
             else "",
             "best": position == row.clear_best,
@@ -174,7 +174,7 @@ def _metric_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
         "name": row.name,
         "aim": AIMS[row.aim],
         "footnote": numbers.get(row.conflict),
-        "floor": "" if baseline is None else number(baseline),
+        "baseline": "" if baseline is None else number(baseline),
         "cells": cells,
     }
 
@@ -197,7 +197,7 @@ def _class_tables(
             "title": row.name,
             "aim": AIMS[row.aim],
             "footnote": numbers.get(row.conflict),
-            "has_floor": bool(shared),
+            "has_baseline": bool(shared),
             "folded": len(classes) >= _FOLD_FROM,
             "rows": [(name, cells) for name, *cells in zip(classes, *columns, strict=True)],
         }

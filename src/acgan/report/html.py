@@ -26,7 +26,7 @@ from acgan.report.report import (
     verdict,
     words,
 )
-from acgan.report.section import Finding, Picture, Section
+from acgan.report.section import Finding, ImageBlock, Section
 from acgan.report.tables import class_tables, metric_rows, table_rows
 
 # Not allowed in HTML, or (half of a pair of surrogates, from a folder's name) not in UTF-8.
@@ -191,11 +191,11 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
         "short_title": _short_title(section),
         "explanation": section.explanation,
         "findings": [_finding(section, each) for each in ordered],
-        "figures": metric_rows(section, f"{anchor}-protocol"),
+        "metrics": metric_rows(section, f"{anchor}-protocol"),
         "class_tables": class_tables(section, report.classes),
         "blocks": [
             _picture(block, f"{anchor}-picture-{position}")
-            if isinstance(block, Picture)
+            if isinstance(block, ImageBlock)
             else table_rows(block)
             for position, block in enumerate(section.blocks)
         ],
@@ -211,9 +211,9 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
     }
 
 
-def _picture(picture: Picture, anchor: str) -> dict[str, Any]:
+def _picture(picture: ImageBlock, anchor: str) -> dict[str, Any]:
     return {
-        "is_picture": True,
+        "is_image": True,
         "anchor": anchor,
         "title": picture.title,
         "caption": picture.caption,

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from acgan.errors import DataError
 from acgan.report.report import Level, Report, verdict
-from acgan.report.section import Finding, Metric, Picture, Section, Table
+from acgan.report.section import Finding, ImageBlock, Metric, Section, Table
 
-FORMAT = 1
+FORMAT = 2
 KIND = "acgan evaluation"
 
 
@@ -46,7 +46,7 @@ class ReportRecord(_Record):
     """What ``report.json`` tells; attributes as in `Report`."""
 
     kind: Literal["acgan evaluation"]
-    format: Literal[1]
+    format: Literal[2]
     name: str
     data: str
     classes: tuple[str, ...]
@@ -82,7 +82,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "origin": report.origin,
         "held_out": report.held_out,
         "sections": [_section(section) for section in report.sections],
-        "judge": report.reference_classifier,
+        "reference_classifier": report.reference_classifier,
         "notes": report.notes,
         "seconds": report.seconds,
         "versions": report.versions,
@@ -141,13 +141,15 @@ def _section(section: Section) -> dict[str, Any]:
     return {
         "key": section.key,
         "title": section.title,
-        "figures": [asdict(metric) for metric in section.metrics],
+        "metrics": [
+            {"key": metric.key, "name": metric.name, **asdict(metric)} for metric in section.metrics
+        ],
         "findings": [asdict(finding) for finding in section.findings],
         "tables": [asdict(block) for block in section.blocks if isinstance(block, Table)],
-        "pictures": [
+        "images": [
             {"title": block.title, "caption": block.caption}
             for block in section.blocks
-            if isinstance(block, Picture)
+            if isinstance(block, ImageBlock)
         ],
         "protocols": section.protocols,
         "notes": section.notes,

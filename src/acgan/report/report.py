@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal, final
 
-from acgan.report.section import Aim, Finding, Metric, Picture, Section, worst_class
+from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, worst_class
 
 DASH = "–"
 AIMS: dict[Aim, tuple[str, str]] = {
     "low": ("↓", "lower is better"),
     "high": ("↑", "higher is better"),
     "one": ("→ 1", "near 1 is better"),
-    "floor": ("→ floor", "near the floor is better"),
+    "baseline": ("→ baseline", "near the baseline is better"),
 }
 """Sign and words for which way is better."""
 
@@ -105,12 +105,12 @@ def frechet_ratio(value: float | None, baseline: float | None) -> str:
     """How many floors a distance is high; empty where that means nothing.
 
     >>> frechet_ratio(0.175, 0.031), frechet_ratio(0.2, 0.0)
-    ('5.6 × floor', '')
+    ('5.6 × baseline', '')
     """
     if value is None or baseline is None or baseline <= 0 or not math.isfinite(value / baseline):
         return ""
     times = value / baseline
-    return f"{times:,.1f} × floor" if times < 100 else f"{times:,.0f} × floor"
+    return f"{times:,.1f} × baseline" if times < 100 else f"{times:,.0f} × baseline"
 
 
 def duration(seconds: float) -> str:
@@ -193,7 +193,7 @@ class Report:
     origin: Mapping[str, Any]
     sections: tuple[Section, ...]
     held_out: bool | None
-    overview: Picture | None = None
+    overview: ImageBlock | None = None
     config: Mapping[str, Any] | None = None
     reference_classifier: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -246,45 +246,44 @@ class Card:
     detail: str
 
 
-_ACCURACY = "gan_test_accuracy[reference-classifier]"
-_DISTANCE = "frechet_distance[reference-classifier]"
-_CLASS_HEAD = "test_accuracy[class-head]"
+_ACCURACY = "gan_test_accuracy"
 _HEADLINE = {
-    _ACCURACY: "Read as the class asked for",
-    _DISTANCE: "Distance from real images",
-    "class_total_variation[reference-classifier]": "Classes' shares off",
-    "variance_ratio[reference-classifier]": "Variety within a class",
-    "variance_ratio_all_samples[reference-classifier]": "Variety",
-    "near_copies[reference-classifier]": "Near copies of training images",
-    _CLASS_HEAD: "Real test images read right",
+    _ACCURACY: ("GAN-test accuracy", "reference-classifier"),
+    "frechet_distance": ("Distance from real images", "reference-classifier"),
+    "class_share_distance": ("Error of the class shares", "reference-classifier"),
+    "variance_ratio": ("Diversity within a class", "reference-classifier"),
+    "variance_ratio_of_all": ("Diversity", "reference-classifier"),
+    "near_copy_share": ("Near copies of training images", "reference-classifier"),
+    "test_accuracy": ("Accuracy on real test images", "class-head"),
 }
-"""The figures by key, and what a person would call them."""
+"""Label and extractor of the measures in the panel, in order."""
 
 
 def headline(metrics: Iterable[Metric], classes: Sequence[str]) -> tuple[Card, ...]:
-    """The cards of the panel, for the figures that have a value."""
-    by_key = {metric.key: metric for metric in metrics if metric.value is not None}
+    """Return the cards of the panel, for the metrics that have a value."""
+    known = {(each.measure, each.extractor): each for each in metrics if each.value is not None}
     return tuple(
-        _card(label, by_key[key], classes) for key, label in _HEADLINE.items() if key in by_key
+        _card(label, metric, classes)
+        for measure, (label, extractor) in _HEADLINE.items()
+        if (metric := known.get((measure, extractor)))
     )
 
 
 def _card(label: str, metric: Metric, classes: Sequence[str]) -> Card:
-    times = frechet_ratio(metric.value, metric.baseline) if metric.key == _DISTANCE else ""
-    name = metric.name.removeprefix(label)
-    details = [name if name == metric.name else name.strip(" ()")]
+    times = frechet_ratio(metric.value, metric.baseline) if metric.aim == "low" else ""
+    details = [metric.extractor if metric.title == label else metric.name]
     if times:
-        details.append(f"{number(metric.value)}, floor {number(metric.baseline)}")
+        details.append(f"{number(metric.value)}, baseline {number(metric.baseline)}")
     elif metric.baseline is not None:
         details.append(f"real images {number(metric.baseline)}")
-    elif metric.key == _CLASS_HEAD:
-        details.append(metric.note)  # the judge's share and how many labels it took
+    elif metric.extractor == "class-head":
+        details.append(metric.note)  # number of labels, and the reference classifier's accuracy
     elif metric.interval:
         details.append(interval(metric.interval))
     worst = worst_class(metric)
     if worst is not None:
         details.append(f"worst class {classes[worst]}: {number(metric.per_class[worst])}")
-    elif metric.key == _ACCURACY:
+    elif metric.measure == _ACCURACY:
         known = [(v, i) for i, v in enumerate(metric.per_class) if v is not None]
         details += [f"lowest class {classes[i]}: {number(v)}" for v, i in sorted(known)[:1]]
     return Card(label, times or number(metric.value), "; ".join(details))

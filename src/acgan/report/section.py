@@ -12,31 +12,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
-Aim = Literal["low", "high", "one", "floor"]
+Aim = Literal["low", "high", "one", "baseline"]
 """Which way is better: low, high, near 1, or near the floor."""
 
 
 @final
 @dataclass(frozen=True)
 class Metric:
-    """One measured figure, overall and per class.
+    """One measured value, overall and per class.
 
     Attributes:
-        key: stable name, by which reports are compared: ``frechet_distance[reference-classifier]``.
-        name: as a person reads it, the extractor included: ``Fréchet distance (judge)``.
-        value: over all samples; None where it cannot be given, and ``note`` says why.
-        aim: which way is better.
+        measure: stable identifier of what is measured: ``frechet_distance``.
+        title: its display name, without the extractor: ``Fréchet distance``.
+        value: over all samples; None if it is undefined, and ``note`` says why.
+        aim: which direction is better.
         protocol: key of its protocol in `Section.protocols`.
-        baseline: the same measure of real images against real images; None where there is none.
-        interval: lower and upper end of its 95 % interval, where there is one.
-        per_class: one value a class in label order, None where it cannot be given; empty where
-            the measure has no such thing.
-        per_class_baseline: likewise for the floor.
-        note: what a reader of this figure needs to know, a sentence; empty for nothing.
+        baseline: the same measure of real images against real images; None if there is none.
+        interval: lower and upper end of the 95 % interval, if there is one.
+        per_class: one value per class in label order, None if undefined; empty for a measure
+            that has no values per class.
+        per_class_baseline: likewise for the baseline.
+        note: a sentence that readers of this metric need; may be empty.
+        extractor: name of the feature extractor, ``pixels`` or ``blurred-pixels``; empty for
+            measures of the images or the model themselves.
     """
 
-    key: str
-    name: str
+    measure: str
+    title: str
     value: float | None
     aim: Aim
     protocol: str
@@ -45,6 +47,17 @@ class Metric:
     per_class: tuple[float | None, ...] = ()
     per_class_baseline: tuple[float | None, ...] = ()
     note: str = ""
+    extractor: str = ""
+
+    @property
+    def key(self) -> str:
+        """Identifier by which reports are compared: ``frechet_distance.reference-classifier``."""
+        return f"{self.measure}.{self.extractor}" if self.extractor else self.measure
+
+    @property
+    def name(self) -> str:
+        """Title and extractor: ``Fréchet distance (reference-classifier)``."""
+        return f"{self.title} ({self.extractor})" if self.extractor else self.title
 
     @staticmethod
     def key_of(measure: str, extractor: str) -> str:
@@ -78,7 +91,7 @@ class Table:
 
 @final
 @dataclass(frozen=True)
-class Picture:
+class ImageBlock:
     """A PNG under a title.
 
     Attributes:
@@ -131,7 +144,7 @@ class Section:
     title: str
     explanation: tuple[str, ...]
     metrics: tuple[Metric, ...] = ()
-    blocks: tuple[Table | Picture, ...] = ()
+    blocks: tuple[Table | ImageBlock, ...] = ()
     findings: tuple[Finding, ...] = ()
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
@@ -12,7 +11,6 @@ from acgan.report.section import Metric, Section, Table, class_ranks, worst_clas
 
 _FOLD_FROM = 30  # classes from which a table of them is folded away
 _WIDEST = 6  # figures that one table of classes may have
-_ENDING = re.compile(r" \([^()]*\)$")
 _WORST_NAMED = 5
 _HEAT = 0.7  # opacity of a full cell, at which text is still legible in both color schemes
 _HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
@@ -23,7 +21,7 @@ def metric_rows(section: Section, anchor: str) -> dict[str, Any]:
     metrics = section.metrics
     return {
         "has_interval": any(each.interval for each in metrics),
-        "has_floor": any(each.baseline is not None for each in metrics),
+        "has_baseline": any(each.baseline is not None for each in metrics),
         "rows": [
             {
                 "name": each.name,
@@ -31,9 +29,9 @@ def metric_rows(section: Section, anchor: str) -> dict[str, Any]:
                 "protocol": f"{anchor}-{list(section.protocols).index(each.protocol)}",
                 "value": None if each.value is None else number(each.value),
                 "interval": interval(each.interval),
-                "floor": "" if each.baseline is None else number(each.baseline),
+                "baseline": "" if each.baseline is None else number(each.baseline),
                 "frechet_ratio": frechet_ratio(each.value, each.baseline)
-                if _frechet_ratio(each)
+                if each.aim == "low"
                 else "",
                 "aim_sign": AIMS[each.aim][0],
                 "aim_words": AIMS[each.aim][1],
@@ -43,39 +41,36 @@ def metric_rows(section: Section, anchor: str) -> dict[str, Any]:
     }
 
 
-def _frechet_ratio(metric: Metric) -> bool:
-    """Whether a figure is a distance whose floor is a yardstick.
-
-    That of an unbiased estimate, as KID is, is noise around 0.
-    """
-    return metric.aim == "low" and not metric.key.startswith("kernel_inception_distance[")
-
-
 def class_tables(section: Section, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Classes as rows, figures as columns; many figures are parted by what their names end with.
+    """Return tables with classes as rows and metrics as columns.
 
-    That is the extractor, in brackets.
+    More than six metrics are divided into one table per extractor.
     """
     metrics = [metric for metric in section.metrics if metric.per_class]
-    groups: dict[str, list[Metric]] = {}
-    for metric in metrics:
-        ending = _ENDING.search(metric.name) if len(metrics) > _WIDEST else None
-        groups.setdefault(ending[0] if ending else "", []).append(metric)
-    return [_class_table(ending, group, classes) for ending, group in groups.items()]
+    if len(metrics) <= _WIDEST:
+        return [_class_table(None, metrics, classes)] if metrics else []
+    extractors = dict.fromkeys(metric.extractor for metric in metrics)
+    return [
+        _class_table(extractor, [each for each in metrics if each.extractor == extractor], classes)
+        for extractor in extractors
+    ]
 
 
-def _class_table(ending: str, metrics: Sequence[Metric], classes: Sequence[str]) -> dict[str, Any]:
+def _class_table(
+    extractor: str | None, metrics: Sequence[Metric], classes: Sequence[str]
+) -> dict[str, Any]:
+    """One table; ``extractor`` is that of all its metrics and stands in the title then."""
     columns = [_class_column(metric) for metric in metrics]
     has_worst = any(worst_class(metric) is not None for metric in metrics)
     return {
-        "title": f"Class by class{ending}",
+        "title": f"Per class ({extractor})" if extractor else "Per class",
         "folded": len(classes) >= _FOLD_FROM,
         "has_worst": has_worst,
         "worst": _worst_of_many(metrics[0], classes) if len(classes) >= _FOLD_FROM else "",
         "columns": [
             {
-                "name": metric.name.removesuffix(ending),
-                "has_floor": bool(metric.per_class_baseline),
+                "name": metric.name if extractor is None else metric.title,
+                "has_baseline": bool(metric.per_class_baseline),
                 "aim_sign": AIMS[metric.aim][0],
                 "aim_words": AIMS[metric.aim][1],
             }
@@ -97,7 +92,7 @@ def _class_column(metric: Metric) -> list[dict[str, Any]]:
             "value": texts[index],
             "is_known": _is_finite(metric.per_class[index]),
             "reason": metric.note or "cannot be given for this class: too few images or no spread",
-            "floor": texts[count + index] if frechet_ratio else "",
+            "baseline": texts[count + index] if frechet_ratio else "",
             "worst": worst == index,
         }
         for index in range(count)
@@ -115,7 +110,7 @@ def _worst_of_many(metric: Metric, classes: Sequence[str]) -> str:
 def table_rows(block: Table) -> dict[str, Any]:
     """A table with every cell as text; heat tables with each number's share of its row."""
     return {
-        "is_picture": False,
+        "is_image": False,
         "title": block.title,
         "caption": block.caption,
         "heat": block.heat,

@@ -372,7 +372,7 @@ def _judged(
         distance = frechet_distance(
             against.reference_classifier.predict(samples).features, against.features
         )
-        quality = {"floors": distance / against.baseline}
+        quality = {"frechet_ratio": distance / against.baseline}
     return ObjectiveRow(
         name=entrant.name,
         seed=seed,

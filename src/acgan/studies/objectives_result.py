@@ -22,7 +22,7 @@ from acgan.plots.grid import class_grid
 MEASURES = {
     "accuracy": "judge agrees",
     "worst_class_accuracy": "worst class",
-    "floors": "Fréchet / floor",
+    "frechet_ratio": "Fréchet / floor",
     "mean_class_frechet": "Fréchet in a class",
     "variance_ratio": "variance ratio",
     "lowest_variance_ratio": "lowest class",
@@ -110,8 +110,8 @@ class ObjectiveComparison:
         return {
             "data": self.data,
             "classes": list(self.classes),
-            "floor": self.baseline,
-            "judge_accuracy": self.judge_accuracy,
+            "baseline": self.baseline,
+            "reference_classifier_accuracy": self.judge_accuracy,
             "part": self.part,
             "samples_per_class": self.per_class,
             "runs": [row.to_json() for rows in self.rows.values() for row in rows],
@@ -146,7 +146,7 @@ def decimals(value: float) -> int:
 
 
 _WIDTH, _DPI = 9.0, 120  # inches, pixels an inch
-_PANELS = ("accuracy", "floors", "variance_ratio")
+_PANELS = ("accuracy", "frechet_ratio", "variance_ratio")
 
 
 def objectives_picture(comparison: ObjectiveComparison, samples: Mapping[str, Images]) -> bytes:
@@ -181,9 +181,11 @@ def _panel(axes: Axes, comparison: ObjectiveComparison, measure: str) -> None:
             continue
         axes.plot(values, [place] * len(values), "o", color=COLORS[0], ms=4.5, alpha=0.5, mew=0)
         axes.plot([np.mean(values)], [place], "|", color=COLORS[0], ms=13, mew=2.2)
-    best = {"accuracy": comparison.judge_accuracy, "floors": 1.0, "variance_ratio": 1.0}[measure]
+    best = {"accuracy": comparison.judge_accuracy, "frechet_ratio": 1.0, "variance_ratio": 1.0}[
+        measure
+    ]
     axes.axvline(best, color="#444444", lw=1, linestyle=(0, (4, 3)))
-    if measure == "floors":
+    if measure == "frechet_ratio":
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())

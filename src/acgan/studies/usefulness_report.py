@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from acgan.plots.charts import COLORS, paper
-from acgan.report.section import Metric, Picture, Section, Table, defined
+from acgan.report.section import ImageBlock, Metric, Section, Table, defined
 from acgan.studies.arms import REAL, REAL_AUGMENTED, SYNTHETIC
 from acgan.studies.usefulness_findings import (
     MEASURE_NAMES,
@@ -144,8 +144,8 @@ def _metrics(study: Usefulness) -> Iterator[Metric]:
         key, title = result.arm.key, result.arm.title
         yield _metric(result, f"accuracy.{key}", f"accuracy, {title}", None)
         yield Metric(
-            key=f"usefulness.macro-f1.{key}",
-            name=f"macro-F1, {title}",
+            measure=f"usefulness.macro-f1.{key}",
+            title=f"macro-F1, {title}",
             value=float(np.mean(result.macro_f1)),
             aim="high",
             protocol=_PROTOCOL,
@@ -156,12 +156,12 @@ def _metrics(study: Usefulness) -> Iterator[Metric]:
 def _metric(result: ArmResult, key: str, name: str, real: ArmResult | None) -> Metric:
     recall = result.recall.mean(axis=0)
     return Metric(
-        key=f"usefulness.{key}",
-        name=name,
+        measure=f"usefulness.{key}",
+        title=name,
         value=float(np.mean(result.accuracy)),
         aim="high",
         protocol=_PROTOCOL,
-        # The "floor" of a score is what real images reach in the samples' place.
+        # The "baseline" of a score is what real images reach in the samples' place.
         baseline=float(np.mean(real.accuracy)) if real else None,
         per_class=tuple(defined(float(value)) for value in recall),
         per_class_baseline=tuple(defined(float(v)) for v in real.recall.mean(axis=0))
@@ -178,10 +178,10 @@ def _spread_note(values: Sequence[float]) -> str:
     )
 
 
-def _blocks(study: Usefulness) -> Iterator[Table | Picture]:
+def _blocks(study: Usefulness) -> Iterator[Table | ImageBlock]:
     seeds = in_letters(len(study.seeds))
     yield _arms_table(study)
-    yield Picture(
+    yield ImageBlock(
         "Accuracy of every arm",
         accuracy_chart(study),
         f"A dot for each of {seeds} seeds, a tick at their mean, a bar of one standard deviation "
@@ -191,7 +191,7 @@ def _blocks(study: Usefulness) -> Iterator[Table | Picture]:
     yield _comparison_table(study)
     yield _recall_table(study)
     if study.rare:
-        yield Picture(
+        yield ImageBlock(
             "Recall of the rare classes in every arm",
             rare_recall_chart(study),
             "The third of the classes with the fewest real training images: "

@@ -137,7 +137,7 @@ def test_real_images_are_accused_of_nothing(
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
     metrics = {f["key"]: f for section in report["sections"] for f in section["metrics"]}
-    assert metrics["gan_test_accuracy.reference-classifier"]["value"] > 0.9
+    assert metrics["gan_test_accuracy[reference-classifier]"]["value"] > 0.9
     assert report["reference_classifier"]["accuracy_on_test"] > 0.9
 
 

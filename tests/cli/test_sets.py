@@ -169,13 +169,13 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     }
     metrics = {each["key"]: each for section in sections.values() for each in section["metrics"]}
     for key in (
-        "gan_test_accuracy.reference-classifier",
-        "variance_ratio.reference-classifier",
+        "gan_test_accuracy[reference-classifier]",
+        "variance_ratio[reference-classifier]",
         "style_consistency",
     ):
         assert metrics[key]["value"] is not None, key
-    assert len(metrics["gan_test_accuracy.reference-classifier"]["per_class"]) == len(NAMES)
-    assert metrics["near_copy_share.pixels"]["value"] is not None
+    assert len(metrics["gan_test_accuracy[reference-classifier]"]["per_class"]) == len(NAMES)
+    assert metrics["near_copies[pixels]"]["value"] is not None
     assert report["config"]["classes_per_model"] == 3
     notes = " ".join(sections["latent"]["notes"])
     assert "The past of a set is its members'" in notes
@@ -193,5 +193,5 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     assert compared.code == 0, compared.err
     values = json.loads(compared.out)
     assert values["seeds"] == [], "a set and a single model are no two seeds of one run"
-    assert any(row["key"] == "gan_test_accuracy.reference-classifier" for row in values["metrics"])
+    assert any(row["key"] == "gan_test_accuracy[reference-classifier]" for row in values["metrics"])
     assert "whole" in Path("side-by-side.html").read_text("utf-8")

@@ -102,7 +102,7 @@ def test_its_accuracy_stands_beside_the_judges(
     given = data()
     section = with_class_head(CHAPTER, given)
     own, judged = section.metrics
-    assert own.key == "test_accuracy.class-head"
+    assert own.key == "test_accuracy[class-head]"
     assert own.value == pytest.approx(2 / 3)
     assert list(own.per_class) == [1, 1, 0]
     assert own.interval is not None
@@ -218,13 +218,13 @@ def test_a_report_of_a_model_with_few_labels_tells_their_number(
     report = report_of(prepared, sections, {})
     labels = next(each for each in report_json(report)["sections"] if each["key"] == "labels")
     metrics = {each["key"]: each for each in labels["metrics"]}
-    own = metrics["test_accuracy.class-head"]
+    own = metrics["test_accuracy[class-head]"]
     assert own["value"] == pytest.approx(2 / 3)
     assert own["per_class"] == [1, 1, 0], "real images have classes, samples have not"
-    assert metrics["test_accuracy.reference-classifier"][
+    assert metrics["test_accuracy[reference-classifier]"][
         "value"
     ] == given.required_reference_classifier.accuracy(splits.test)
-    assert metrics["class_share_distance.reference-classifier"]["per_class"] == []
+    assert metrics["class_total_variation[reference-classifier]"]["per_class"] == []
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6
     assert protocol["model_training_images"] == 120

@@ -181,7 +181,7 @@ def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> N
     assert frechet["validation_hash"] == PARTS.validation.content_hash
     assert perfect.protocols["manifold.pixels"]["images_per_side"] == 780
     assert perfect.protocols["manifold.pixels"]["k"] == 5
-    assert perfect.protocols["inception_score.pixels"]["images"] == 1_200
+    assert perfect.protocols["inception_score[pixels]"]["images"] == 1_200
 
 
 def test_classes_are_drawn_and_listed_beside_their_floors(perfect: Section) -> None:

@@ -57,14 +57,14 @@ def test_real_images_as_samples_are_called_good(
     (finding,) = section.findings
     assert finding.level == "good"
     found = metrics(section)
-    accuracy = found["gan_test_accuracy.reference-classifier"]
+    accuracy = found["gan_test_accuracy[reference-classifier]"]
     assert accuracy.value == pytest.approx(reference_classifier.accuracy(val))
     assert accuracy.interval is not None
     assert accuracy.value is not None
     assert accuracy.interval[0] < accuracy.value < accuracy.interval[1]
     assert accuracy.baseline == pytest.approx(reference_classifier.accuracy(digits.test), abs=0.01)
     assert len(accuracy.per_class) == len(accuracy.per_class_baseline) == 10
-    half = found["accuracy_at_half_resolution.reference-classifier"]
+    half = found["gan_test_accuracy_half_side[reference-classifier]"]
     assert half.value == pytest.approx(half.baseline, abs=0.06)
     assert all(each.protocol in section.protocols for each in section.metrics)
     assert any("ImageNet" in note for note in section.notes)
@@ -178,12 +178,12 @@ def test_imagenet_judges_the_classes_that_it_knows() -> None:
     section = labels_section(
         bright(PETS, samples.images, target_labels), Photographer((281, 251, 354, 30))
     )
-    metric = metrics(section)["discriminability.fake"]
+    metric = metrics(section)["discriminability[fake]"]
     assert metric.value == pytest.approx(100 / 150)
     assert metric.per_class == (1.0, None, None, 0.5)
     assert metric.note.endswith("without deer, which it does not know")
     assert section.protocols[metric.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
-    assert "linear_probe_accuracy.fake" not in metrics(section)
+    assert "linear_probe_accuracy[fake]" not in metrics(section)
     assert "outsider-disagrees" in {each.key for each in section.findings}
 
 
@@ -192,7 +192,7 @@ def test_what_imagenet_does_not_know_a_probe_learns(tmp_path: Path) -> None:
     samples = flat(names, 90, 5)
     outsider = Photographer((1, 2, 3))
     section = labels_section(bright(names, samples.images, samples.labels, tmp_path), outsider)
-    metric = metrics(section)["linear_probe_accuracy.fake"]
+    metric = metrics(section)["linear_probe_accuracy[fake]"]
     assert metric.value is not None
     assert metric.value > 0.95
     assert metric.baseline is not None
@@ -215,7 +215,7 @@ def test_detail_that_real_images_need_and_samples_do_not_is_seen() -> None:
     data = bright(PETS, coarse.astype(np.uint8), samples.labels)
     cast(Photographer, data.reference_classifier).blind_below = 2.0
     section = labels_section(data, None)
-    half = metrics(section)["accuracy_at_half_resolution.reference-classifier"]
+    half = metrics(section)["gan_test_accuracy_half_side[reference-classifier]"]
     assert (half.value, half.baseline) == (1.0, 0.25)
     assert "decides nothing" in half.note
     assert "resolution-unused" in {each.key for each in section.findings}

@@ -94,7 +94,7 @@ def test_a_run_shows_its_past(
     assert section.protocols["past"]["checkpoints"] == [row[0] for row in table.rows]
     assert len(pictures(section)) == 4
     (metric,) = section.metrics
-    assert metric.key == "style_consistency"
+    assert metric.key == "style_consistency[pixels]"
     assert metric.value is not None
     assert section.notes == ()
 

@@ -78,10 +78,10 @@ def test_held_out_images_are_accused_of_nothing(
     diversity, memory = diversity_section(data), memorization_section(data)
     assert keys(diversity) == ["good"]
     assert keys(memory) == ["good"]
-    assert value(diversity, "variance_ratio.reference-classifier") == pytest.approx(1, abs=0.2)
-    assert value(diversity, "sharpness_ratio") == pytest.approx(1, abs=0.1)
-    assert value(memory, "nearest_distance_ratio.pixels") == pytest.approx(1, abs=0.1)
-    assert abs(value(memory, "data_copying_test.pixels")) < 1.5
+    assert value(diversity, "variance_ratio[reference-classifier]") == pytest.approx(1, abs=0.2)
+    assert value(diversity, "sharpness_ratio[pixels]") == pytest.approx(1, abs=0.1)
+    assert value(memory, "nearest_distance_ratio[pixels]") == pytest.approx(1, abs=0.1)
+    assert abs(value(memory, "data_copying_test[pixels]")) < 1.5
     for section in (diversity, memory):
         assert {each.protocol for each in section.metrics} <= set(section.protocols)
         for metric in section.metrics:
@@ -103,9 +103,9 @@ def test_one_image_a_class(
     assert section.findings[0].key == "one-image-a-class"
     assert section.findings[0].level == "fault"
     assert "every class" in section.findings[0].sentence
-    assert value(section, "ms_ssim") > 0.9
-    assert value(section, "duplicate_share") == 1
-    assert value(section, "ms_ssim_below_real") == 0
+    assert value(section, "ms_ssim[pixels]") > 0.9
+    assert value(section, "near_identical_samples[pixels]") == 1
+    assert value(section, "ms_ssim_below_real_maximum[pixels]") == 0
 
 
 def test_one_collapsed_class_is_named(
@@ -150,10 +150,10 @@ def test_training_images_returned(
     assert keys(section) == ["copies-training-images"]
     assert section.findings[0].level == "fault"
     assert section.findings[0].sentence.startswith("Copied training images: 100.0%")
-    assert value(section, "near_copy_share.pixels") == 1
-    assert value(section, "authenticity.pixels") == 0
-    assert value(section, "data_copying_test.reference-classifier") < -5
-    assert value(section, "nearest_distance_ratio.pixels") == 0
+    assert value(section, "near_copies[pixels]") == 1
+    assert value(section, "authenticity[pixels]") == 0
+    assert value(section, "data_copying_test[reference-classifier]") < -5
+    assert value(section, "nearest_distance_ratio[pixels]") == 0
     assert keys(diversity_section(data)) == ["good"]  # as varied as the data, of course
 
 
@@ -289,12 +289,12 @@ def test_one_color_scheme_a_class_is_named_where_images_have_colors(splits: Data
     labels = splits.validation.labels
     of_all = evidence_of(tinted, reference_classifier, tinted.validation.images, labels)
     varied = diversity_section(of_all)
-    assert value(varied, "color_variance_ratio") == pytest.approx(1, abs=0.2)
+    assert value(varied, "color_variance_ratio[pixels]") == pytest.approx(1, abs=0.2)
     of_one = evidence_of(
         tinted, reference_classifier, tint(splits.validation.images, labels), labels
     )
     section = diversity_section(of_one)
-    assert value(section, "color_variance_ratio") < 0.1
+    assert value(section, "color_variance_ratio[pixels]") < 0.1
     assert "few-colors" in keys(section)
     assert "few-colors" not in keys(varied)
 

@@ -91,17 +91,17 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     assert found.keys() == {"fidelity", "labels", "diversity", "memorization", "latent"}
     metrics = {each.key: each for section in sections for each in section.metrics}
     assert not any(metric.per_class or metric.per_class_baseline for metric in metrics.values())
-    assert "gan_test_accuracy.reference-classifier" not in metrics
-    assert "variance_ratio.reference-classifier" not in metrics, (
+    assert "gan_test_accuracy[reference-classifier]" not in metrics
+    assert "variance_ratio[reference-classifier]" not in metrics, (
         "within a class and overall are two figures"
     )
-    assert "ms_ssim_below_real" not in metrics
+    assert "ms_ssim_below_real_maximum[pixels]" not in metrics
     for key in (
-        "class_share_distance.reference-classifier",
-        "variance_ratio_of_all.reference-classifier",
-        "ms_ssim_of_all",
-        "near_copy_share.pixels",
-        "precision.reference-classifier",
+        "class_total_variation[reference-classifier]",
+        "variance_ratio_all_samples[reference-classifier]",
+        "ms_ssim_all_samples[pixels]",
+        "near_copies[pixels]",
+        "precision[reference-classifier]",
     ):
         assert metrics[key].value is not None, key
     for section in ("labels", "diversity", "latent", "fidelity"):
@@ -154,8 +154,8 @@ def test_data_without_classes_are_looked_at_by_another_network(
     assert any("has no classes" in note for note in prepared.notes)
     sections = evaluate(prepared, silent())
     metrics = {each.key: each for section in sections for each in section.metrics}
-    assert metrics[f"variance_ratio_of_all.{extractor.name}"].value is not None
-    assert metrics[f"near_copy_share.{extractor.name}"].value is not None
+    assert metrics[f"variance_ratio_all_samples[{extractor.name}]"].value is not None
+    assert metrics[f"near_copies[{extractor.name}]"].value is not None
     assert not any(key.endswith("reference-classifier") for key in metrics)
     report = report_of(prepared, sections, {})
     assert report.reference_classifier == {}

@@ -179,7 +179,7 @@ def test_seeds_of_one_recipe_have_mean_and_spread() -> None:
     (group,) = compared(*reports, other).groups
     assert group.members == (0, 1, 2)
     assert group.name == "tiny on digits after 640 images, 3 seeds"
-    spread = group.spreads["frechet_distance.reference-classifier"]
+    spread = group.spreads["frechet_distance[reference-classifier]"]
     assert spread.mean == pytest.approx(0.25)
     assert spread.standard_deviation == pytest.approx(math.sqrt(0.005 / 2))
     assert spread.standard_deviation == pytest.approx(statistics.stdev(values))

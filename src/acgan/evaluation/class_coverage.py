@@ -62,7 +62,7 @@ def coverage_section(data: EvaluationData) -> Section:
     note = "" if enough else f"it takes {FEWEST} samples, validation and test images"
     metrics = (
         Metric(
-            "class_share_distance",
+            "class_total_variation",
             "Total variation distance between the class shares of samples and real images",
             distance if enough else None,
             "low",

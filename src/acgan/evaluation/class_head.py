@@ -108,12 +108,12 @@ def with_class_head(section: Section, data: EvaluationData) -> Section:
         _metric(reference_classifier.name, judged, ""),
     )
     protocols = {
-        "real.class-head": {
+        "test_accuracy[class-head]": {
             "extractor": "class head of the model's discriminator, its class of highest logit",
             **_labels(model),
             **_reference(data),
         },
-        f"real.{reference_classifier.name}": {
+        f"test_accuracy[{reference_classifier.name}]": {
             "extractor": reference_classifier.name,
             "extractor_weights_hash": reference_classifier.weights_hash(),
             "reference_classifier_train_hash": reference_classifier.record.train_hash,
@@ -194,7 +194,7 @@ def _metric(extractor: str, agreement: ClassAgreement, note: str) -> Metric:
         extractor=extractor,
         value=share.value,
         aim="high",
-        protocol=f"real.{extractor}",
+        protocol=f"test_accuracy[{extractor}]",
         interval=share.interval,
         per_class=share.per_class,
         note="; ".join(notes),

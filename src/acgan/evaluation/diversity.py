@@ -142,7 +142,7 @@ def metric(
     aim: Aim,
     per_class: Float64Array,
     baseline: Float64Array,
-    extractor: str = "",
+    extractor: str = "pixels",
 ) -> Metric:
     """A figure from values a class, (K,), NaN where there is none; overall: their mean."""
     value = mean_of_known(per_class)
@@ -175,7 +175,7 @@ def optional(values: Float64Array) -> tuple[float | None, ...]:
 _NAMES = {
     "ms_ssim": ("mean over pairs of a class", "mean over pairs"),
     "variance_ratio": ("Variance within a class", "Variance"),
-    "duplicate_share": ("near-identical samples of a class", "near-identical samples"),
+    "near_identical_samples": ("near-identical samples of a class", "near-identical samples"),
     "sharpness_ratio": ("", ""),
     "brightness_variance_ratio": (" within a class", ""),
     "color_variance_ratio": (" within a class", ""),
@@ -201,7 +201,7 @@ def of_all_samples(section: Section) -> Section:
 def _of_all(metric: Metric) -> Metric:
     return replace(
         metric,
-        measure=f"{metric.measure}_of_all",
+        measure=f"{metric.measure}_all_samples",
         title=metric.title.replace(*_NAMES[metric.measure]),
         per_class=(),
         per_class_baseline=(),
@@ -261,7 +261,7 @@ def diversity_section(data: EvaluationData) -> Section:
             extractor,
         ),
         metric(
-            "duplicate_share",
+            "near_identical_samples",
             "Share of near-identical samples of a class",
             "baseline",
             duplicates,
@@ -344,7 +344,8 @@ def _share_below(
     highest = real[both].max() if both.any() else np.nan
     of_samples, of_real = samples[both], validation[np.isfinite(validation)]
     return Metric(
-        measure="ms_ssim_below_real",
+        measure="ms_ssim_below_real_maximum",
+        extractor="pixels",
         title=f"Share of classes below the real maximum ({scales.name})",
         value=float((of_samples < highest).mean()) if both.any() else None,
         aim="high",
@@ -373,7 +374,7 @@ def _protocols(data: EvaluationData, scales: SsimScales) -> dict[str, dict[str, 
             "baseline": "validation over test",
             "baseline_images": len(data.splits.validation),
         },
-        "duplicate_share": {
+        "near_identical_samples": {
             **pixels,
             "baseline": "the same of as many test images",
             "most_per_class": _MOST,

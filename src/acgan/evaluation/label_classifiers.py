@@ -27,7 +27,6 @@ from acgan.evaluation.imagenet import (
 )
 from acgan.execution.progress import Progress
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
-from acgan.report.section import Metric
 
 SMALLEST_COUNT = 10
 """Images below which no share of them is given: one image more or less would be a tenth."""

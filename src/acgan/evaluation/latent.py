@@ -24,7 +24,8 @@ from acgan.model.model import Model, generator_at
 from acgan.networks.interface import Generator
 from acgan.plots.grid import class_grid, png_bytes
 from acgan.report.section import ImageBlock, Metric, Section, Table, defined
-from acgan.sampling.interpolation import has_way, interpolate
+from acgan.runs.checkpoint import saved_checkpoints
+from acgan.sampling.interpolation import has_path, interpolate
 from acgan.sampling.sampler import sample_images
 
 SHOWN_CLASSES = 10
@@ -343,6 +344,7 @@ def _style_figure(style: StyleConsistency) -> Metric:
     value = defined(style.mean)
     return Metric(
         measure="style_consistency",
+        extractor="pixels",
         title="Style kept across classes (mean correlation over seeds)",
         value=value,
         aim="high",

@@ -180,7 +180,7 @@ def memorization_metrics(queries: Queries, spaces: Sequence[Space]) -> tuple[Met
     for name in queries.ways:
         metrics.append(
             _metric(
-                "near_copy_share",
+                "near_copies",
                 "Share of near copies",
                 "baseline",
                 name,

@@ -97,7 +97,7 @@ class ResolutionResult:
         name = self.label_classifier.extractor.name
         return tuple(
             Metric(
-                measure=f"accuracy_at_{step}_resolution",
+                measure=f"gan_test_accuracy_{step}_side",
                 title=f"GAN-test accuracy at {words}",
                 extractor=name,
                 value=share.value,

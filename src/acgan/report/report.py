@@ -250,10 +250,10 @@ _ACCURACY = "gan_test_accuracy"
 _HEADLINE = {
     _ACCURACY: ("GAN-test accuracy", "reference-classifier"),
     "frechet_distance": ("Distance from real images", "reference-classifier"),
-    "class_share_distance": ("Error of the class shares", "reference-classifier"),
+    "class_total_variation": ("Error of the class shares", "reference-classifier"),
     "variance_ratio": ("Diversity within a class", "reference-classifier"),
-    "variance_ratio_of_all": ("Diversity", "reference-classifier"),
-    "near_copy_share": ("Near copies of training images", "reference-classifier"),
+    "variance_ratio_all_samples": ("Diversity", "reference-classifier"),
+    "near_copies": ("Near copies of training images", "reference-classifier"),
     "test_accuracy": ("Accuracy on real test images", "class-head"),
 }
 """Label and extractor of the measures in the panel, in order."""

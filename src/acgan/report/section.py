@@ -51,22 +51,13 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """Identifier by which reports are compared: ``frechet_distance.reference-classifier``."""
-        return f"{self.measure}.{self.extractor}" if self.extractor else self.measure
+        """Identifier by which reports are compared: ``frechet_distance[reference-classifier]``."""
+        return f"{self.measure}[{self.extractor}]" if self.extractor else self.measure
 
     @property
     def name(self) -> str:
         """Title and extractor: ``Fréchet distance (reference-classifier)``."""
         return f"{self.title} ({self.extractor})" if self.extractor else self.title
-
-    @staticmethod
-    def key_of(measure: str, extractor: str) -> str:
-        """Return the key of a measure in the features of an extractor.
-
-        >>> Metric.key_of("frechet_distance", "reference-classifier")
-        'frechet_distance[reference-classifier]'
-        """
-        return f"{measure}[{extractor}]"
 
 
 @final

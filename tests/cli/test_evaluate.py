@@ -106,7 +106,7 @@ def evaluated(acgan: Any, samples: Path, out: Path) -> Any:
     [
         (permuted, "classes-permuted", "permuted"),
         (label_ignored, "label-ignored", "ignores the label"),
-        (one_image, "one-image-a-class", "One image a class"),
+        (one_image, "one-image-per-class", "One image per class"),
         (training_images, "copies-training-images", "opies of training images"),
         (blurred_training_images, "blurred-training-images", "lurred"),
     ],

@@ -171,7 +171,7 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     for key in (
         "gan_test_accuracy[reference-classifier]",
         "variance_ratio[reference-classifier]",
-        "style_consistency",
+        "style_consistency[pixels]",
     ):
         assert metrics[key]["value"] is not None, key
     assert len(metrics["gan_test_accuracy[reference-classifier]"]["per_class"]) == len(NAMES)

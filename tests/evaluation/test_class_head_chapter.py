@@ -111,10 +111,15 @@ def test_its_accuracy_stands_beside_the_judges(
     assert judged.value == reference_classifier.accuracy(splits.test)
     assert len(judged.per_class) == 3
     assert own.note == (
-        "learned with the labels of all 120 training images; "
-        f"the judge reads {reference_classifier.accuracy(splits.test):.1%} right"
+        "Trained with the labels of all 120 training images; "
+        "the accuracy of the reference classifier is "
+        f"{reference_classifier.accuracy(splits.test):.1%}"
     )
-    assert section.protocols.keys() == {"judge", "real.class-head", "real.reference-classifier"}
+    assert section.protocols.keys() == {
+        "judge",
+        "test_accuracy[class-head]",
+        "test_accuracy[reference-classifier]",
+    }
     for metric in section.metrics:
         protocol = section.protocols[metric.protocol]
         assert protocol["reference_hash"] == splits.test.content_hash
@@ -183,9 +188,9 @@ def test_what_else_cannot_be_asked(
     assert "set" in with_class_head(CHAPTER, of_set).notes[1]
     renamed = part(20, 2, ("a", "b", "c"))
     others = replace(given, splits=DatasetSplits("letters", renamed, renamed, renamed))
-    assert "other classes than those of letters" in with_class_head(CHAPTER, others).notes[1]
+    assert "are not those of letters" in with_class_head(CHAPTER, others).notes[1]
     assert (
-        "one class alone"
+        "only one class"
         in with_class_head(CHAPTER, replace(given, reference_classifier=None)).notes[1]
     )
     pictures = replace(given, sample_set=replace(given.sample_set, model=None))
@@ -204,7 +209,7 @@ def test_of_few_test_images_it_says_what_it_takes(
     own, _ = with_class_head(CHAPTER, replace(data(), splits=fifteen)).metrics
     assert own.value == pytest.approx(2 / 3)
     assert own.per_class == (None, None, None)
-    assert "per class it takes at least 10" in own.note
+    assert "A class requires at least 10" in own.note
 
 
 def test_a_report_of_a_model_with_few_labels_tells_their_number(
@@ -228,10 +233,10 @@ def test_a_report_of_a_model_with_few_labels_tells_their_number(
     protocol = labels["protocols"][own["protocol"]]
     assert protocol["model_labels"] == 6
     assert protocol["model_training_images"] == 120
-    sentence = "learned with the labels of 6 of 120 training images"
+    sentence = "Trained with the labels of 6 of 120 training images"
     text = " ".join(report_text(report).split())
-    assert f"Real test images read right: 0.667 (discriminator's class head; {sentence}" in text
+    assert f"Accuracy on real test images: 0.667 (class-head; {sentence}" in text
     assert "worst class light: 0" in text
     page = report_html(report)
     assert sentence in page
-    assert "Real test images read right (judge)" in page
+    assert "Accuracy on real test images (reference-classifier)" in page

@@ -1,95 +1,121 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import final
 
+import numpy as np
 import pytest
 
-from acgan.evaluation.diversity_findings import DiversityMetrics, diversity_findings
-
-GOOD = DiversityMetrics(
-    classes=("a", "b", "c"),
-    variance=(0.9, 1.0, 1.1),
-    variance_by_seen_class=1.0,
-    duplicates=(0.0, 0.0, 0.0),
-    similarity=(0.2, 0.3, 0.4),
-    real_similarity=(0.2, 0.3, 0.4),
-    sharpness=1.0,
-    color=(0.9, 1.0, 1.1),
-)
+from acgan.evaluation.diversity_findings import diversity_findings
+from acgan.report.section import Finding
 
 
-def found(diversity: DiversityMetrics) -> list[tuple[str, str]]:
-    return [(each.key, each.level) for each in diversity_findings(diversity)]
+@final
+@dataclass(frozen=True)
+class Values:
+    """Values by class of each measure; the real images' MS-SSIM is its baseline."""
+
+    classes: tuple[str, ...] = ("a", "b", "c")
+    variance: tuple[float, ...] = (0.9, 1.0, 1.1)
+    by_predicted_class: float | None = 1.0
+    duplicates: tuple[float, ...] = (0.0, 0.0, 0.0)
+    similarity: tuple[float, ...] = (0.2, 0.3, 0.4)
+    real_similarity: tuple[float, ...] = (0.2, 0.3, 0.4)
+    sharpness: tuple[float, ...] = (1.0, 1.0, 1.0)
+    color: tuple[float, ...] = (0.9, 1.0, 1.1)
+    conditional: bool = True
+
+    def findings(self) -> tuple[Finding, ...]:
+        def pair(samples: tuple[float, ...], real: tuple[float, ...] = ()):  # type: ignore[no-untyped-def]
+            return np.array(samples, float), np.array(real, float)
+
+        values = {
+            "ms_ssim": pair(self.similarity, self.real_similarity),
+            "variance_ratio": pair(self.variance),
+            "near_identical_samples": pair(self.duplicates),
+            "sharpness_ratio": pair(self.sharpness),
+            "color_variance_ratio": pair(self.color),
+        }
+        return diversity_findings(
+            self.classes,
+            values,
+            conditional=self.conditional,
+            variance_by_predicted_class=self.by_predicted_class,
+        )
 
 
-def test_variety_like_that_of_real_images_is_good_and_less_is_not_flattered() -> None:
+GOOD = Values()
+
+
+def found(values: Values) -> list[tuple[str, str]]:
+    return [(each.key, each.level) for each in values.findings()]
+
+
+def test_diversity_of_real_images_is_good_and_less_is_not_overstated() -> None:
     assert found(GOOD) == [("good", "good")]
-    assert "as real images do: 1.00" in diversity_findings(GOOD)[0].sentence
+    assert "as real images: the variance ratio is 1.00" in GOOD.findings()[0].sentence
     less = replace(GOOD, variance=(0.8, 0.7, 0.9))
     assert found(less) == [("good", "good")]
-    assert "somewhat less than real images: 0.80" in diversity_findings(less)[0].sentence
+    sentence = less.findings()[0].sentence
+    assert "somewhat less than real images: the variance ratio is 0.80" in sentence
 
 
 @pytest.mark.parametrize(
     ("diversity", "expected"),
     [
-        (replace(GOOD, variance=(0.01, 0.0, 0.02)), [("one-image-a-class", "fault")]),
-        (replace(GOOD, variance=(0.4, 0.4, 0.45)), [("low-variety", "warning")]),
-        (replace(GOOD, variance=(0.7, 0.7, 0.8)), [("low-variety", "warning")]),
-        (replace(GOOD, variance=(0.45, 1.0, 1.0)), [("low-variety", "warning")]),
-        (replace(GOOD, variance=(0.1, 0.2, 0.1)), [("low-variety", "fault")]),
-        (replace(GOOD, variance=(0.9, 0.2, 0.9)), [("low-variety", "warning")]),
-        (replace(GOOD, similarity=(0.6, 0.5, 0.6)), [("low-variety", "warning")]),
+        (replace(GOOD, variance=(0.01, 0.0, 0.02)), [("one-image-per-class", "fault")]),
+        (replace(GOOD, variance=(0.4, 0.4, 0.45)), [("low-diversity", "warning")]),
+        (replace(GOOD, variance=(0.7, 0.7, 0.8)), [("low-diversity", "warning")]),
+        (replace(GOOD, variance=(0.45, 1.0, 1.0)), [("low-diversity", "warning")]),
+        (replace(GOOD, variance=(0.1, 0.2, 0.1)), [("low-diversity", "fault")]),
+        (replace(GOOD, variance=(0.9, 0.2, 0.9)), [("low-diversity", "warning")]),
+        (replace(GOOD, similarity=(0.6, 0.5, 0.6)), [("low-diversity", "warning")]),
         (replace(GOOD, duplicates=(0.0, 0.3, 0.0)), [("duplicate-samples", "warning")]),
         (replace(GOOD, duplicates=(1.0, 1.0, 1.0)), [("duplicate-samples", "fault")]),
-        (replace(GOOD, sharpness=0.4), [("blurry", "warning")]),
+        (replace(GOOD, sharpness=(0.4,) * 3), [("blurry", "warning")]),
         (replace(GOOD, color=(0.02, 0.3, 0.9)), [("few-colors", "warning")]),
         (replace(GOOD, color=(0.02, 0.7, 0.9)), [("good", "good")]),
-        (replace(GOOD, color=(None, None, None)), [("good", "good")]),
-        (replace(GOOD, sharpness=9.0), [("noise", "fault")]),
+        (replace(GOOD, color=(np.nan, np.nan, np.nan)), [("good", "good")]),
+        (replace(GOOD, sharpness=(9.0,) * 3), [("noise", "fault")]),
         (
-            replace(GOOD, variance=(4.0, 5.0, 6.0), variance_by_seen_class=3.0),
+            replace(GOOD, variance=(4.0, 5.0, 6.0), by_predicted_class=3.0),
             [("noise", "fault")],
         ),
         (replace(GOOD, variance=(4.0, 5.0, 6.0)), [("mixed-classes", "warning")]),
         (
-            replace(GOOD, sharpness=0.4, variance=(0.0, 1.0, 1.0)),
-            [("one-image-a-class", "fault"), ("blurry", "warning")],
+            replace(GOOD, sharpness=(0.4,) * 3, variance=(0.0, 1.0, 1.0)),
+            [("one-image-per-class", "fault"), ("blurry", "warning")],
         ),
     ],
 )
 def test_faults_are_named_and_come_first(
-    diversity: DiversityMetrics, expected: list[tuple[str, str]]
+    diversity: Values, expected: list[tuple[str, str]]
 ) -> None:
     assert found(diversity) == expected
 
 
 def test_collapsed_classes_are_named() -> None:
-    one = diversity_findings(replace(GOOD, variance=(1.0, 0.0, 1.0)))
-    assert "the samples of b hardly" in one[0].sentence
-    every = diversity_findings(replace(GOOD, variance=(0.0, 0.0, 0.0)))
-    assert "the samples of every class hardly" in every[0].sentence
-    names = tuple("abcdefgh")
-    nothing = (0.0,) * 8
-    many = DiversityMetrics(
-        names, (0.0,) * 7 + (1.0,), 1.0, nothing, nothing, nothing, 1.0, nothing
+    (one,) = replace(GOOD, variance=(1.0, 0.0, 1.0)).findings()
+    assert "the samples of b are nearly identical" in one.sentence
+    (every,) = replace(GOOD, variance=(0.0, 0.0, 0.0)).findings()
+    assert "the samples of every class are nearly identical" in every.sentence
+    nothing = (np.nan,) * 8
+    many = Values(
+        tuple("abcdefgh"), (0.0,) * 7 + (1.0,), 1.0, nothing, nothing, nothing, nothing, nothing
     )
-    assert "a, b, c, d, e and 2 more classes" in diversity_findings(many)[0].sentence
+    assert "a, b, c, d, e and 2 more are nearly" in many.findings()[0].sentence
 
 
-def test_without_figures_nothing_is_said() -> None:
-    none = (None, None, None)
-    assert (
-        diversity_findings(DiversityMetrics(GOOD.classes, none, None, none, none, none, None, none))
-        == ()
-    )
+def test_without_values_there_are_no_findings() -> None:
+    assert diversity_findings(("a", "b", "c"), {}) == ()
+    nothing = (np.nan,) * 3
+    assert Values(GOOD.classes, nothing, None, nothing, nothing, nothing, nothing).findings() == ()
 
 
 def test_classes_of_one_color_are_named() -> None:
-    (finding,) = diversity_findings(replace(GOOD, color=(0.02, 0.3, 0.9)))
-    assert "vary 0.41 as much" in finding.sentence
-    assert finding.sentence.endswith("hardly at all in a.")
-    of_all = replace(GOOD, classes=("",), variance=(1.0,), duplicates=(0.0,), color=(0.01,))
-    of_all = replace(of_all, similarity=(0.2,), real_similarity=(0.2,), conditional=False)
-    (finding,) = diversity_findings(of_all)
-    assert finding.sentence.endswith("vary 0.01 as much as those of real images.")
+    (finding,) = replace(GOOD, color=(0.02, 0.3, 0.9)).findings()
+    assert "is 0.41 times that of real images" in finding.sentence
+    assert finding.sentence.endswith("almost not at all in a.")
+    of_all = Values(("",), (1.0,), 1.0, (0.0,), (0.2,), (0.2,), (1.0,), (0.01,), conditional=False)
+    (finding,) = of_all.findings()
+    assert finding.sentence.endswith("is 0.01 times that of real images.")

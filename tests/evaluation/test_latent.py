@@ -120,7 +120,7 @@ def test_a_model_folder_alone_has_no_past(
     reference_classifier: ReferenceClassifier,
 ) -> None:
     section = chapter(run("batchnorm") / "model", tiny_splits, reference_classifier, None)
-    assert any("past" in note for note in section.notes)
+    assert any("over training time" in note for note in section.notes)
     assert len(pictures(section)) == 3
     assert section.protocols["past"]["checkpoints"] == []
 
@@ -141,7 +141,7 @@ def test_a_damaged_checkpoint_is_left_out_with_a_note(
     assert section.protocols["past"]["checkpoints"] == [whole[0], *whole[2:]]
     shutil.rmtree(folder / "checkpoints")
     assert any(
-        "past" in note for note in chapter(folder, tiny_splits, reference_classifier, folder).notes
+        "over training time" in note for note in chapter(folder, tiny_splits, reference_classifier, folder).notes
     )
 
 

@@ -48,7 +48,7 @@ def test_copies_blurred_copies_and_new_images_are_told_apart(
 ) -> None:
     one = finding(pixels, blurred, sharpness=sharpness, ratio=ratio)
     assert (one.key, one.level) == expected
-    assert "look at the pictures" in one.sentence
+    assert "compare the images" in one.sentence
 
 
 def test_a_few_more_near_copies_in_a_small_sample_are_chance() -> None:
@@ -60,7 +60,7 @@ def test_a_few_more_near_copies_in_a_small_sample_are_chance() -> None:
 def test_says_the_shares_it_rests_on() -> None:
     sentence = finding((0.25, 0.01), (0.2, 0.03)).sentence
     assert "25.0% of the samples" in sentence
-    assert "in pixels; of held-out real images 1.0%" in sentence
+    assert "in pixels; held-out real images: 1.0%" in sentence
 
 
 def test_without_figures_nothing_is_said() -> None:

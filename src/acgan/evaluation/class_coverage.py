@@ -1,146 +1,194 @@
-"""The chapter on classes for samples that were asked for none: which of them are drawn at all?"""
+"""The labels chapter for samples without target labels: does the model generate every class?"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
 from acgan.evaluation.evaluation_data import EvaluationData
-from acgan.metrics.arrays import Int64Array
+from acgan.evaluation.findings import Rule, first_finding, listed
+from acgan.metrics.arrays import BoolArray, Float64Array, Int64Array
 from acgan.metrics.class_coverage import class_counts, total_variation_at
-from acgan.report.section import Finding, Metric, Section, Table
+from acgan.report.section import Metric, Section, Table
 
 FEWEST = 100
-"""Images on a side below which no figure is given."""
+"""Images per side below which no metric is given."""
 RARE = 0.1
-"""A class is hardly drawn below this part of its real share."""
+"""Ratio to the real share below which a class counts as missing."""
 UNEVEN = 0.1
-"""Distance above the floor from which the shares differ noticeably."""
-
+"""Excess over the baseline from which class shares differ noticeably."""
 _NAMED = 10
 
 _EXPLANATION = (
-    "Nobody asked this model for a class, but its data have classes, and the judge, a classifier "
-    "that learned from the real training images alone, reads them in samples and in real test "
-    "images alike. A model that has learned its data draws every class about as often as it "
-    "occurs; one that has settled on a few kinds of image leaves classes out (mode collapse).",
-    "The distance between the two lists of shares (total variation) is the share of samples that "
-    "would have to be of another class for the shares to agree: 0 is equal, 1 is nothing in "
-    "common. Chance alone makes it larger for few images, so samples and, for the floor, "
-    "validation images are held against the test images at equal counts. It says nothing of how "
-    "good the images are: the judge reads nonsense as some class, too.",
+    "The samples have no target labels, but the data have classes. The reference classifier, which "
+    "was trained on the real training images alone, predicts the classes of samples and of real "
+    "test images alike. A model that has learned its data generates each class about as often as "
+    "it occurs; a model that generates only a few kinds of images omits classes (mode collapse).",
+    "The total variation distance between the class shares is the share of samples that would have "
+    "to belong to another class for the shares to agree: 0 means equal, 1 means no class in "
+    "common. It increases by chance if there are few images, so samples and, for the baseline, "
+    "validation images are compared with the test images at equal numbers. It does not measure "
+    "image quality: the classifier assigns any image to a class.",
 )
-_LEFT_OUT = (
-    "No class was asked for, so that the share of samples read as the class asked for, the "
-    "confusion matrix, discriminability by another classifier and the resolution experiment are "
-    "left out."
+_OMITTED = (
+    "The samples have no target labels: GAN-test accuracy, the confusion matrix, discriminability "
+    "and the resolution experiment are omitted."
 )
-_NO_JUDGE = "The data have no classes, so which kinds of image are drawn cannot be counted either."
-_TITLE = "Classes: is everything drawn that there is?"
+_NO_CLASSES = "The data have no classes, so class shares are omitted too."
+_TITLE = "Classes: does the model generate every class?"
+
+
+@final
+@dataclass(frozen=True)
+class _Facts:
+    """Class names, numbers of samples and real images by predicted class (K,), and the excess."""
+
+    names: Sequence[str]
+    samples: Int64Array
+    real: Int64Array
+    excess: float  # total variation above the baseline
+
+    @property
+    def missing(self) -> list[str]:
+        chosen = zip(self.names, _missing(self.samples, self.real), strict=True)
+        return [name for name, missing in chosen if missing]
+
+    @property
+    def missing_count(self) -> str:
+        return f"{len(self.missing)} of {len(self.names)} classes"
+
+    @property
+    def missing_names(self) -> str:
+        return listed(self.missing, _NAMED)
+
+    @property
+    def ratios(self) -> Float64Array:
+        real = np.maximum(self.real / self.real.sum(), 1e-12)
+        return np.asarray((self.samples / self.samples.sum()) / real)
+
+    @property
+    def rarest(self) -> str:
+        return f"{self.names[int(self.ratios.argmin())]} ({self.ratios.min():.2f})"
+
+    @property
+    def most_common(self) -> str:
+        return f"{self.names[int(self.ratios.argmax())]} ({self.ratios.max():.2f})"
+
+    @property
+    def positive_excess(self) -> float:
+        return max(self.excess, 0)
+
+
+_RULES: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "classes-missing",
+        "fault",
+        lambda f: bool(f.missing),
+        "Mode collapse: the model never or almost never generates {f.missing_count} "
+        "({f.missing_names}).",
+    ),
+    Rule(
+        "classes-uneven",
+        "warning",
+        lambda f: f.excess > UNEVEN,
+        "The model generates every class, but not as often as it occurs: the class shares differ "
+        "by {f.excess:.0%} of the samples more than the baseline. Lowest ratio to the real share: "
+        "{f.rarest}; highest: {f.most_common}.",
+    ),
+    Rule(
+        "classes-covered",
+        "good",
+        lambda _f: True,
+        "The model generates every class about as often as it occurs: the class shares differ by "
+        "{f.positive_excess:.1%} of the samples more than the baseline.",
+    ),
+)
 
 
 def coverage_section(data: EvaluationData) -> Section:
-    """Shares of the classes as the judge reads them, in samples and in real images."""
-    reference_classifier = data.reference_classifier
-    if reference_classifier is None:
-        return Section("labels", _TITLE, (), notes=(_LEFT_OUT, _NO_JUDGE))
+    """Compare the shares of the predicted classes in samples and in real images."""
+    classifier = data.reference_classifier
+    if classifier is None:
+        return Section("labels", _TITLE, (), notes=(_OMITTED, _NO_CLASSES))
     samples, test, validation = (
         class_counts(predictions.logits)
         for predictions in (
-            data.sample_predictions(reference_classifier),
-            data.split_predictions(reference_classifier, "test"),
-            data.split_predictions(reference_classifier, "validation"),
+            data.sample_predictions(classifier),
+            data.split_predictions(classifier, "test"),
+            data.split_predictions(classifier, "validation"),
         )
     )
     names = tuple(each.name for each in data.splits.classes)
     count = int(min(samples.sum(), validation.sum()))
     enough = min(count, test.sum()) >= FEWEST
     shares, real = samples / samples.sum(), test / test.sum()
-    missing = [name for name, k in zip(names, _missing(samples, test), strict=True) if k]
     distance, baseline = (
         total_variation_at(count, each, test, seed=data.seed) for each in (samples, validation)
     )
-    note = "" if enough else f"it takes {FEWEST} samples, validation and test images"
-    metrics = (
-        Metric(
-            "class_total_variation",
-            "Total variation distance between the class shares of samples and real images",
-            distance if enough else None,
-            "low",
-            "coverage",
+    rows = zip(names, samples, shares, real, strict=True)
+    note = "" if enough else f"Requires {FEWEST} samples, validation images and test images"
+
+    def metric(measure: str, title: str, value: float, baseline: float) -> Metric:
+        return Metric(
+            measure=measure,
+            title=title,
+            extractor=classifier.name,
+            value=value if enough else None,
+            aim="low",
+            protocol="coverage",
             baseline=baseline if enough else None,
             note=note,
-            extractor=reference_classifier.name,
-        ),
-        Metric(
-            "missing_classes",
-            f"Classes generated less than {RARE:g} times as often as they occur",
-            float(len(missing)) if enough else None,
-            "low",
-            "coverage",
-            baseline=float(_missing(validation, test).sum()) if enough else None,
-            note=note,
-            extractor=reference_classifier.name,
-        ),
-    )
+        )
+
     return Section(
         key="labels",
         title=_TITLE,
         explanation=_EXPLANATION,
-        metrics=metrics,
+        metrics=(
+            metric(
+                "class_total_variation",
+                "Total variation distance of the class shares",
+                distance,
+                baseline,
+            ),
+            metric(
+                "missing_classes",
+                f"Classes generated less than {RARE:g} times as often as they occur",
+                float(_missing(samples, test).sum()),
+                float(_missing(validation, test).sum()),
+            ),
+        ),
         blocks=(
             Table(
-                title="How often each class is drawn (judge)",
+                title="Class shares (reference classifier)",
                 header=("class", "samples", "share of samples", "share of test images", "ratio"),
                 rows=tuple(
                     (name, int(n), float(p), float(q), float(p / q) if q > 0 else None)
-                    for name, n, p, q in zip(names, samples, shares, real, strict=True)
+                    for name, n, p, q in rows
                 ),
-                caption="Samples and real test images by the class that the judge reads in them; a "
-                "ratio of 1 is as often as in reality.",
+                caption="Samples and real test images by predicted class; a ratio of 1 means that "
+                "the class is generated as often as it occurs.",
             ),
         ),
-        findings=_findings(names, missing, samples, test, distance - baseline) if enough else (),
+        findings=first_finding(_RULES, _Facts(names, samples, test, distance - baseline))
+        if enough
+        else (),
         protocols={
             "coverage": data.protocol(
-                reference_classifier,
+                classifier,
                 images_per_side=count,
-                subset_seed=data.seed,
-                baseline="validation against test, read by the judge as the samples are",
+                subsets_seed=data.seed,
+                baseline="validation against test images, by predicted class",
                 missing_below=RARE,
             )
         },
-        notes=(_LEFT_OUT,),
+        notes=(_OMITTED,),
     )
 
 
-def _missing(drawn: Int64Array, real: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    shares, wanted = drawn / drawn.sum(), real / real.sum()
-    missing: np.ndarray[tuple[int], np.dtype[np.bool_]] = shares < RARE * wanted
+def _missing(generated: Int64Array, real: Int64Array) -> BoolArray:
+    missing: BoolArray = generated / generated.sum() < RARE * (real / real.sum())
     return missing
-
-
-def _findings(
-    names: tuple[str, ...], missing: list[str], samples: Int64Array, test: Int64Array, excess: float
-) -> tuple[Finding, ...]:
-    if missing:
-        named = ", ".join(missing[:_NAMED]) + " …" * (len(missing) > _NAMED)
-        sentence = (
-            f"Mode collapse: {len(missing)} of {len(names)} classes are hardly drawn, or not at "
-            f"all ({named})."
-        )
-        return (Finding("classes-missing", "fault", sentence),)
-    if excess > UNEVEN:
-        ratios = (samples / samples.sum()) / np.maximum(test / test.sum(), 1e-12)
-        rare, common = int(ratios.argmin()), int(ratios.argmax())
-        sentence = (
-            f"Every class is drawn, but not as often as it occurs: shares are {excess:.0%} of the "
-            f"samples further from the real ones than real images' are ({names[rare]} "
-            f"{ratios[rare]:.2f} times as often as in reality, {names[common]} "
-            f"{ratios[common]:.2f} times)."
-        )
-        return (Finding("classes-uneven", "warning", sentence),)
-    sentence = (
-        f"Every class is drawn about as often as it occurs: shares are {max(excess, 0):.1%} of the "
-        "samples further from the real ones than real images' are."
-    )
-    return (Finding("classes-covered", "good", sentence),)

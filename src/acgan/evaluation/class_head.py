@@ -1,15 +1,12 @@
-"""How well a discriminator's own class head reads real images: what an SGAN is trained for.
+"""The accuracy of the discriminator's class head on real images, which an SGAN is trained for.
 
-Whether the samples show the classes asked for is another question, and another classifier's.
-
-The chapter on labels, with what the discriminator's own class head makes of real images.
+The head classifies real images only; whether samples show their target label is the subject of
+`acgan.evaluation.labels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,29 +29,29 @@ from acgan.sampling.sampler import from_uint8
 def class_head_agreement(
     discriminator: Discriminator, real: LabeledImages, *, progress: Progress | None = None
 ) -> ClassAgreement:
-    """The classes that D's class head names, beside the true ones.
+    """Compare the classes that the discriminator's class head predicts with the true ones.
 
-    D answers in evaluation mode and in float32, in passes of one size, so that an answer is a
-    function of its image alone. No label reaches the class head.
+    The forward pass runs in evaluation mode, in float32 and in batches of one size, so that a
+    prediction is a function of its image alone. The class head receives no label.
 
     Args:
-        discriminator: on the CPU, in any mode, in which it is left; of class logits
-            (`acgan.networks.interface.DiscriminatorOutput`) the highest counts.
-        real: images of the size and the K classes that it knows.
-        progress: called after each pass.
+        discriminator: on the CPU; its mode is restored. The highest of its class logits
+            (`acgan.networks.interface.DiscriminatorOutput`) is the prediction.
+        real: images of the size and the K classes that it was trained on.
+        progress: called after each batch.
 
     Raises:
-        UsageError: it has no class head.
+        UsageError: the discriminator has no class head.
         DataError: there is no image, or a logit is not finite.
     """
 
     def forward(pixels: Tensor) -> tuple[Tensor, Tensor]:
-        # A source head may be given labels, and takes any here: its answer is not looked at.
-        unread = torch.zeros(len(pixels), dtype=torch.int64)
-        logits = discriminator(from_uint8(pixels.numpy()), unread).class_logits
+        # A source head may require labels; its output is not used.
+        unused = torch.zeros(len(pixels), dtype=torch.int64)
+        logits = discriminator(from_uint8(pixels.numpy()), unused).class_logits
         if logits is None:
-            raise UsageError("that discriminator has no class head, so that it names no class")
-        return logits, logits[:, :0]  # no features: of many images they would be large
+            raise UsageError("this discriminator has no class head, so it predicts no classes")
+        return logits, logits[:, :0]  # no features: those of many images are large
 
     training = discriminator.training
     discriminator.eval()
@@ -73,51 +70,58 @@ def class_head_agreement(
 
 
 _EXPLANATION = (
-    "A discriminator with a class head is a classifier, too. What a semi-supervised GAN is trained "
-    "for (Odena 2016; Salimans et al. 2016, §5) is the share of real test images, which it has "
-    "never seen, that this classifier reads right, after having learned from few labels; in an "
-    "ACGAN it is what G is told about classes. The judge's share of the same images stands beside: "
-    "a classifier that knows the labels of all training images. Neither says anything about the "
-    "samples."
+    "A discriminator with a class head is also a classifier. The purpose of a semi-supervised GAN "
+    "(Odena 2016; Salimans et al. 2016, §5) is the accuracy of this classifier on real test "
+    "images, which it was not trained on, after training with few labels; in an ACGAN the class "
+    "head is the source of the generator's class gradient. The second value is the accuracy of the "
+    "reference classifier on the same images, which uses the labels of all training images. "
+    "Neither value describes the samples."
 )
 
 
 def with_class_head(section: Section, data: EvaluationData) -> Section:
-    """The chapter, and the accuracy of D's class head on the test part beside the judge's.
+    """Add the accuracy of the class head on the test split beside the reference classifier's.
 
-    Of a model without one there is a sentence instead; of pictures from elsewhere, nothing.
+    A model without a usable class head gets a note instead; samples without a model get nothing.
     """
     model = data.sample_set.model
     if model is None:
         return section
-    if reason := _reason_against(model, data):
-        return replace(section, notes=(*section.notes, reason))
-    test = data.splits.test
+    if reason := _reason_to_omit(model, data):
+        note = f"{reason}; the accuracy of a class head on real images is omitted."
+        return replace(section, notes=(*section.notes, note))
+    test, classifier = data.splits.test, data.required_reference_classifier
 
-    def told(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         data.progress("the discriminator's class head: test images", done, total)
 
-    own = class_head_agreement(model.discriminator, test, progress=told)
-    reference_classifier = data.required_reference_classifier
-    judged = class_agreement(
-        data.split_predictions(reference_classifier, "test").logits, test.labels
+    own = class_head_agreement(model.discriminator, test, progress=on_progress)
+    reference = class_agreement(data.split_predictions(classifier, "test").logits, test.labels)
+    train = model.split["train"]
+    labels, images = train.get("labeled", train)["images"], train["images"]
+    few = f"{labels:,} of {images:,}" if labels < images else f"all {images:,}"
+    note = (
+        f"Trained with the labels of {few} training images; the accuracy of the reference "
+        f"classifier is {reference.overall:.1%}"
     )
-    beside = f"{_labels_known(model)}; the judge reads {judged.overall:.1%} right"
-    metrics = (
-        _metric("class-head", own, beside),
-        _metric(reference_classifier.name, judged, ""),
-    )
+    metrics = (_metric("class-head", own, note), _metric(classifier.name, reference, ""))
+    split = {
+        "reference": "test",
+        "reference_images": len(test),
+        "reference_hash": test.content_hash,
+    }
     protocols = {
-        "test_accuracy[class-head]": {
-            "extractor": "class head of the model's discriminator, its class of highest logit",
-            **_labels(model),
-            **_reference(data),
+        metrics[0].protocol: {
+            "extractor": "class head of the model's discriminator, class of the highest logit",
+            "model_labels": labels,
+            "model_training_images": images,
+            **split,
         },
-        f"test_accuracy[{reference_classifier.name}]": {
-            "extractor": reference_classifier.name,
-            "extractor_weights_hash": reference_classifier.weights_hash(),
-            "reference_classifier_train_hash": reference_classifier.record.train_hash,
-            **_reference(data),
+        metrics[1].protocol: {
+            "extractor": classifier.name,
+            "extractor_weights_hash": classifier.weights_hash(),
+            "reference_classifier_train_hash": classifier.record.train_hash,
+            **split,
         },
     }
     return replace(
@@ -128,66 +132,30 @@ def with_class_head(section: Section, data: EvaluationData) -> Section:
     )
 
 
-def _reason_against(model: Model, data: EvaluationData) -> str:
-    """Why there is no class head to examine, a sentence; empty where there is one."""
-    left_out = "how well it reads real images is left out."
+def _reason_to_omit(model: Model, data: EvaluationData) -> str:
+    """Return why there is no class head to evaluate, a clause; empty if there is one."""
     if model.record.members:
-        return (
-            "Each model of this set has a discriminator of its own, which knows that model's "
-            f"classes alone; {left_out}"
-        )
+        return "Each model of this set has its own discriminator, which knows its classes alone"
     objective = model.config.objective
     if build_objective(objective).heads.classes == "none":
         return (
             f"The discriminator of a model trained with the objective {objective.name} has no "
-            f"class head; {left_out}"
+            "class head"
         )
-    if _names(model.classes) != _names(data.splits.classes):
-        return (
-            "The discriminator's class head knows other classes than those of "
-            f"{data.splits.name}; {left_out}"
-        )
+    if [each.name for each in model.classes] != [each.name for each in data.splits.classes]:
+        return f"The classes of the discriminator's class head are not those of {data.splits.name}"
     if data.reference_classifier is None:
-        return f"There is one class alone, so that the class head has nothing to tell; {left_out}"
+        return "There is only one class, so a class head has nothing to distinguish"
     return ""
-
-
-def _names(classes: Sequence[Any]) -> list[str]:
-    return [each.name for each in classes]
-
-
-def _labels(model: Model) -> dict[str, int]:
-    """How many labels D learned with, of how many training images."""
-    train = model.split["train"]
-    return {
-        "model_labels": train.get("labeled", train)["images"],
-        "model_training_images": train["images"],
-    }
-
-
-def _labels_known(model: Model) -> str:
-    known, of = _labels(model).values()
-    if known == of:
-        return f"learned with the labels of all {of:,} training images"
-    return f"learned with the labels of {known:,} of {of:,} training images"
-
-
-def _reference(data: EvaluationData) -> dict[str, Any]:
-    test = data.splits.test
-    return {
-        "reference": "test",
-        "reference_images": len(test),
-        "reference_hash": test.content_hash,
-    }
 
 
 def _metric(extractor: str, agreement: ClassAgreement, note: str) -> Metric:
     share = share_beside_real(agreement, None)
     notes = [note] if note else []
     if share.value is None:
-        notes.append(f"it takes at least {SMALLEST_COUNT} test images")
+        notes.append(f"Requires at least {SMALLEST_COUNT} test images")
     elif None in share.per_class:
-        notes.append(f"per class it takes at least {SMALLEST_COUNT} test images")
+        notes.append(f"A class requires at least {SMALLEST_COUNT} test images")
     return Metric(
         measure="test_accuracy",
         title="Accuracy on real test images",

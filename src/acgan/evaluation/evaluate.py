@@ -21,7 +21,7 @@ from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.labels import labels_section
-from acgan.evaluation.latent import latent_of_all_section, latent_section
+from acgan.evaluation.latent import latent_section
 from acgan.evaluation.memorization import memorization_section
 from acgan.evaluation.prepare import PreparedEvaluation
 from acgan.execution.progress import Stopwatch
@@ -87,7 +87,7 @@ def evaluate(prepared: PreparedEvaluation, watch: Stopwatch) -> tuple[Section, .
     ]
     if prepared.own_training_split:
         chapters.append(("memorization", lambda: memorization_section(data)))
-    chapters.append(("latent structure", lambda: _latent(data)))
+    chapters.append(("latent structure", lambda: latent_section(data)))
     sections = [watch.timed(name, chapter) for name, chapter in chapters]
     done = tuple(each for each in sections if each is not None)
     return done if data.sample_set.conditional else tuple(map(_without_classes, done))
@@ -98,11 +98,6 @@ def _labels(prepared: PreparedEvaluation) -> Section:
     if data.sample_set.conditional:
         return with_class_head(labels_section(data, prepared.imagenet), data)
     return with_class_head(coverage_section(data), data)
-
-
-def _latent(data: EvaluationData) -> Section | None:
-    section = latent_section if data.sample_set.conditional else latent_of_all_section
-    return section(data)
 
 
 def _without_classes(section: Section) -> Section:

@@ -1,289 +1,460 @@
-"""The measures of fidelity in one extractor's features, overall and per class, beside the floor.
-
-What stands behind every figure on fidelity: enough to measure it again.
-
-The chapter on fidelity: how close the samples come to real images that nobody learned from.
-"""
+"""The fidelity chapter: how close are the samples to real images that were not trained on?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 
 from acgan.classifiers.extractor import Extractor
-from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
 from acgan.evaluation.fidelity_findings import fidelity_findings
-from acgan.evaluation.fidelity_measured import REPLICATES, Beside, Measured, measured
-from acgan.metrics.frechet import baseline_subsets, smallest_count
-from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT
-from acgan.metrics.kid import SMALLEST_KERNEL_COUNT
-from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT
+from acgan.metrics.frechet import (
+    baseline_subsets,
+    frechet_baseline,
+    frechet_distance,
+    smallest_count,
+)
+from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
+from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
+from acgan.metrics.prdc import (
+    NEIGHBORS,
+    SMALLEST_MANIFOLD_COUNT,
+    Manifold,
+    ball_radii,
+    manifold,
+)
 from acgan.plots.charts import class_bars
-from acgan.report.section import Finding, ImageBlock, Metric, Section, Table
+from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, Table, defined
 
-
-def fidelity_protocols(
-    data: EvaluationData, extractor: Extractor, result: Measured
-) -> dict[str, dict[str, Any]]:
-    """By the keys that the figures of one extractor name."""
-    name, validation = result.extractor, data.splits.validation
-    base = {
-        **data.protocol(extractor),
-        "baseline": "validation against test",
-        "validation_images": len(validation),
-        "validation_hash": validation.content_hash,
-    }
-    return {
-        f"frechet.{name}": {
-            **base,
-            "features": result.features,
-            "covariance": "unbiased (N − 1), float64",
-            "overall": "all samples against all test images",
-            "baseline_images_per_side": result.baseline_count,
-            "baseline_subsets": result.baseline_subsets,
-            "per_class": "random subsets of equal size of samples, test and validation images",
-            "images_per_side_per_class": list(result.class_counts),
-            "subsets_per_class": baseline_subsets(result.features),
-        },
-        f"kid.{name}": {
-            **base,
-            "features": result.features,
-            "kernel": "(x·y / features + 1)³",
-            "estimate": "unbiased, over all pairs of all samples and all test images",
-            "interval": "95 %, bootstrap over images, pairs of copies left out",
-            "replicates": REPLICATES,
-            "baseline_images_per_side": result.manifold_count,
-        },
-        f"inception_score.{name}": {
-            **base,
-            "baseline": "the score of real test images, at the same count",
-            "splits": 1,
-            "images": result.score_count,
-            "known_classes": result.known_classes,
-        },
-        f"manifold.{name}": {
-            **base,
-            "features": result.features,
-            "k": NEIGHBORS,
-            "balls": "closed; the point itself is not among its neighbors",
-            "subsets": "random, of equal size of samples, test and validation images",
-            "images_per_side": result.manifold_count,
-            "images_per_side_per_class": list(result.manifold_counts),
-        },
-    }
-
-
-_SHARES_DIFFER = 0.05  # of the images, from which overall figures measure it noticeably
+REPLICATES = 300
+"""Bootstrap replicates behind the kernel distance's interval."""
+_SHARES_DIFFER = 0.05  # of the images: class shares that change overall metrics noticeably
 _MOST_BARS = 40
 
 _EXPLANATION = (
-    "Each network below turns images into numbers, its features, and the figures compare samples "
-    "with the real test images there. The judge learned from the real training images of this data "
-    "set; other networks learned from photographs and see other things. Figures of different "
-    "networks, or of different data, cannot be compared with each other. The floor is the same "
-    "figure with real validation images in place of the samples: what a perfect model would get, "
-    "at the same number of images wherever the number matters.",
-    "The Fréchet distance (Heusel et al. 2017) takes both sides for Gaussian clouds and measures "
-    "how far apart they lie in place and shape. 0 is equal; it falls with the number of images, so "
-    "that even real images have a floor above 0. It is called FID only in Inception's features. "
-    "It is blind to what a mean and a covariance do not hold, and a model that repeats the "
-    "training images has an excellent one.",
-    "The kernel distance (KID; Bińkowski et al. 2018) asks whether images of one side are more "
-    "like each other than like the other side's. It supposes no Gaussian and is right on average "
-    "for any number of images: equal sides give 0, and chance may put it below, as do sides whose "
-    "classes are exactly balanced, which is more even than chance: hence floors a little below 0. "
-    "The 95 % interval says how much is chance of which images were drawn; where it reaches down "
-    "to the floor, this measure cannot tell the samples from real images.",
-    "The score (Salimans et al. 2016) is high when each sample is clearly one class to the network "
-    "and all classes come up; its ceiling is the number of classes that the network knows. It "
-    "never looks at a real image: one clear picture a class is perfect to it, so read it last.",
-    "Precision and recall (Kynkäänniemi et al. 2019) draw a ball around every image that reaches "
-    f"to its {NEIGHBORS}-th nearest neighbor on its own side. Precision is the share of samples "
-    "in the ball of some real image: are they realistic? Recall is the share of real images in "
-    "the ball of some sample: is the variety there? A few outliers with huge balls may lift both. "
-    "So density (Naeem et al. 2020) counts in how many real balls a sample lies, 1 for real "
-    "images, above 1 where samples crowd around the typical; and coverage is the share of real "
-    "images that have a sample in their own ball.",
-    "Per class, everything is measured among the samples asked for as that class and its real "
-    "images (for the score: how much these samples add). A model that looks good overall and far "
-    "off per class draws good pictures under wrong names.",
+    "Each network below maps images to feature vectors, and the metrics compare the samples with "
+    "the real test images there. The reference classifier was trained on the real training images "
+    "of this data set; other networks were trained on photographs and respond to other properties. "
+    "Values of different networks or of different data are not comparable. The baseline is the "
+    "same metric with real validation images in place of the samples: the value of a perfect "
+    "model, at the same number of images wherever the number matters.",
+    "The Fréchet distance (Heusel et al. 2017) models both sets of features as Gaussians and "
+    "measures the distance between them. It is 0 for equal sets and decreases with the number of "
+    "images, so the baseline is above 0. It is called FID only with Inception's features. It "
+    "ignores everything beyond mean and covariance, and a model that reproduces the training "
+    "images has an excellent one.",
+    "The kernel inception distance (KID; Bińkowski et al. 2018) tests whether images of one set "
+    "are more similar to each other than to those of the other set. It assumes no Gaussian and is "
+    "unbiased for any number of images: equal sets give 0 on average and may give less. Sets with "
+    "exactly balanced classes are more even than random ones, hence baselines slightly below 0. "
+    "The 95 % interval states the uncertainty from the choice of images; if it includes the "
+    "baseline, this metric cannot tell the samples from real images.",
+    "The inception score (Salimans et al. 2016) is high if the network assigns each sample to one "
+    "class with confidence and if all classes occur; its maximum is the number of classes that the "
+    "network knows. It never uses real images: one clear image per class has a perfect score. Give "
+    "it the least weight.",
+    "Precision and recall (Kynkäänniemi et al. 2019) surround each image with a ball that reaches "
+    f"its {NEIGHBORS}-th nearest neighbor in its own set. Precision is the share of samples inside "
+    "a ball of a real image: are they realistic? Recall is the share of real images inside a ball "
+    "of a sample: are they diverse? A few outliers with huge balls may raise both. Density (Naeem "
+    "et al. 2020) therefore counts the real balls around a sample; it is 1 for real images and "
+    "above 1 for samples that crowd around typical images. Coverage is the share of real images "
+    "with a sample in their own ball.",
+    "Values per class compare the samples with this target label with the real images of the "
+    "class (for the score: how much these samples add). A model that is close to real images "
+    "overall and far from them per class generates good images under wrong labels.",
 )
+
+Pair = tuple[float | None, float | None]
+"""A metric of the samples, and of real images in their place; None if undefined."""
+
+
+@final
+@dataclass(frozen=True)
+class _Measure:
+    """What a report states about a measure.
+
+    Attributes:
+        title: its name.
+        aim: which way is better.
+        protocol: the protocol that it shares with other measures.
+    """
+
+    title: str
+    aim: Aim
+    protocol: str
+
+
+_MEASURES = {
+    "frechet_distance": _Measure("Fréchet distance", "low", "frechet_distance"),
+    # An unbiased estimate: its baseline lies on either side of 0.
+    "kernel_inception_distance": _Measure(
+        "Kernel inception distance, KID", "baseline", "kernel_inception_distance"
+    ),
+    "inception_score": _Measure("Inception score", "high", "inception_score"),
+    "precision": _Measure("Precision", "high", "prdc"),
+    "recall": _Measure("Recall", "high", "prdc"),
+    "density": _Measure("Density", "baseline", "prdc"),
+    "coverage": _Measure("Coverage", "high", "prdc"),
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All measures in the features of one extractor.
+
+    Attributes:
+        extractor: its name.
+        features: number of its features.
+        spread: total variance of the real test images' features.
+        metrics: by measure.
+        protocols: by key.
+        class_counts: images per side of each class's Fréchet distance; 0 for too few.
+    """
+
+    extractor: str
+    features: int
+    spread: float
+    metrics: Mapping[str, Metric]
+    protocols: Mapping[str, Mapping[str, Any]]
+    class_counts: tuple[int, ...]
 
 
 def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> Section:
-    """Fréchet and kernel distance, score, precision, recall, density and coverage.
-
-    Overall and per class, each beside its floor, in the features of every extractor.
+    """Measure fidelity in the features of every extractor, overall and per class.
 
     Args:
-        data: samples, real parts and judge.
-        extractors: in whose features to measure, the most telling first.
+        data: samples and real splits.
+        extractors: the most important first; only its distances may be faults.
     """
-    results = []
+    names = data.group_names if data.sample_set.conditional else ()
+    results: list[Measured] = []
+    findings: list[Finding] = []
     for done, extractor in enumerate(extractors):
         data.progress("fidelity", done, len(extractors))
-        results.append(measured(data, extractor))
+        result = measured(data, extractor)
+        results.append(result)
+        findings += fidelity_findings(
+            names,
+            result.metrics,
+            extractor=result.extractor,
+            spread=result.spread,
+            decisive=done == 0 and data.fallback_extractor is None,
+        )
     data.progress("fidelity", len(extractors), len(extractors))
-    metrics: list[Metric] = []
-    blocks: list[Table | ImageBlock] = []
-    findings: list[Finding] = []
-    names = data.group_names if data.sample_set.conditional else ()
-    protocols: dict[str, dict[str, Any]] = {}
-    for extractor, result in zip(extractors, results, strict=True):
-        metrics += _metrics(result)
-        blocks += _blocks(names, result)
-        decisive = extractor is extractors[0] and data.fallback_extractor is None
-        findings += fidelity_findings(names, result, decisive=decisive)
-        protocols.update(fidelity_protocols(data, extractor, result))
     order = ("fault", "warning", "good")
     return Section(
         key="fidelity",
-        title="Fidelity: how close do samples come to real images?",
+        title="Fidelity: how close are the samples to real images?",
         explanation=_EXPLANATION,
-        metrics=tuple(metrics),
-        blocks=tuple(blocks),
+        metrics=tuple(metric for each in results for metric in each.metrics.values()),
+        blocks=tuple(block for each in results for block in _blocks(names, each)),
         findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
-        protocols=protocols,
+        protocols={key: value for each in results for key, value in each.protocols.items()},
         notes=tuple(_notes(data, results)),
     )
 
 
-def _metrics(result: Measured) -> list[Metric]:
-    name = result.extractor
-    distance = "FID" if name.startswith("inception") else "Fréchet distance"
-    return [
-        _metric(
-            result.frechet,
-            measure="frechet_distance",
-            title=distance,
-            aim="low",
-            protocol=f"frechet.{name}",
-            extractor=name,
-            least=smallest_count(result.features),
-        ),
-        _metric(
-            result.kernel,
-            measure="kernel_inception_distance",
-            title="Kernel distance, KID",
-            aim="baseline",  # which lies at 0 and on either side of it: no unit to count in
-            protocol=f"kid.{name}",
-            extractor=name,
-            least=SMALLEST_KERNEL_COUNT,
-            interval=result.kernel_interval,
-        ),
-        _metric(
-            result.score,
-            measure="inception_score",
-            title="Inception-style score",
-            aim="high",
-            protocol=f"inception_score.{name}",
-            extractor=name,
-            least=SMALLEST_SCORE_COUNT,
-            note=f"at most {result.known_classes:,}; the floor is the score of real test images",
-        ),
-        *(
-            _metric(
-                getattr(result, measure),
-                measure=measure,
-                title=measure.capitalize(),
-                aim="baseline" if measure == "density" else "high",
-                protocol=f"manifold.{name}",
-                extractor=name,
-                least=SMALLEST_MANIFOLD_COUNT,
-            )
-            for measure in ("precision", "recall", "density", "coverage")
-        ),
+def measured(data: EvaluationData, extractor: Extractor) -> Measured:
+    """Compute every measure.
+
+    The overall Fréchet distance compares all samples with all test images, its baseline all images
+    of the smaller real split with subsets of the larger. All other values that depend on the
+    number of images compare sets of equal size.
+    """
+    predictions = (
+        data.sample_predictions(extractor),
+        data.split_predictions(extractor, "test"),
+        data.split_predictions(extractor, "validation"),
+    )
+    labels = (data.sample_set.target_labels, data.splits.test.labels, data.splits.validation.labels)
+    whole = FeatureSets(*(each.features for each in predictions))
+    groups = [whole]
+    for index in range(_class_count(data)):
+        sides = zip(predictions, labels, strict=True)
+        groups.append(FeatureSets(*(p.features[each == index] for p, each in sides)))
+    equal = [
+        each.equal(SMALLEST_MANIFOLD_COUNT, seed=(data.seed, index))
+        for index, each in enumerate(groups)
     ]
+    results = {
+        "frechet_distance": _frechet(groups, data.seed),
+        "kernel_inception_distance": _kernel(groups, equal, data.seed),
+        "inception_score": _score(data, extractor),
+        **_prdc(equal),
+    }
+    base = {
+        **data.protocol(extractor),
+        "baseline": "validation images against test images",
+        "validation_images": len(data.splits.validation),
+        "validation_hash": data.splits.validation.content_hash,
+        "features": whole.test.shape[1],
+    }
+    protocols: dict[str, dict[str, Any]] = {}
+    for measure, result in results.items():
+        key = f"{_MEASURES[measure].protocol}[{extractor.name}]"
+        protocols[key] = {**base, **result.protocol}
+    return Measured(
+        extractor=extractor.name,
+        features=whole.test.shape[1],
+        spread=float(whole.test.astype(np.float64).var(axis=0).sum()),
+        metrics={
+            measure: _metric(measure, extractor.name, result) for measure, result in results.items()
+        },
+        protocols=protocols,
+        class_counts=tuple(results["frechet_distance"].protocol["images_per_side_per_class"]),
+    )
 
 
-def _metric(beside: Beside, *, least: int, note: str = "", **same: Any) -> Metric:
-    values, frechet_ratio = beside.per_class, beside.per_class_baseline
+@final
+@dataclass(frozen=True)
+class _Result:
+    """One measure: values of all images and then of each class, what they require, how made."""
+
+    pairs: Sequence[Pair]
+    fewest: int
+    protocol: Mapping[str, Any]
+    interval: tuple[float, float] | None = None
+    note: str = ""
+
+
+def _class_count(data: EvaluationData) -> int:
+    return len(data.group_names) if data.sample_set.conditional else 0
+
+
+def _frechet(groups: Sequence[FeatureSets], seed: int) -> _Result:
+    whole, *classes = groups
+    width = whole.test.shape[1]
+    baseline = frechet_baseline(whole.validation, whole.test, seed=seed)
+    enough = whole.enough(smallest_count(width))
+    value = frechet_distance(whole.samples, whole.test) if enough else None
+    of_class = [_equal_frechet(each, (seed, index)) for index, each in enumerate(classes)]
+    return _Result(
+        [(value, defined(baseline.distance)), *(pair for pair, _ in of_class)],
+        smallest_count(width),
+        {
+            "covariance": "unbiased (N − 1), float64",
+            "overall": "all samples against all test images",
+            "baseline_images_per_side": baseline.count,
+            "baseline_subsets": baseline.draws,
+            "per_class": "random subsets of equal size of samples, test and validation images",
+            "images_per_side_per_class": [count for _, count in of_class],
+            "subsets_per_class": baseline_subsets(width),
+        },
+    )
+
+
+def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int]:
+    """Return the means over equal subsets of samples and of validation against test images."""
+    width, (samples, test, validation) = sides.test.shape[1], sides.counts
+    fewest = smallest_count(width)
+    pairs, count = [], 0
+    for draw in range(1 if samples == test == validation else baseline_subsets(width)):
+        equal = sides.equal(fewest, seed=(*seed, draw))
+        if equal is None:
+            return (None, None), 0
+        count = len(equal.test)
+        baseline = (
+            frechet_distance(equal.validation, equal.test) if len(equal.validation) else np.nan
+        )
+        pairs.append((frechet_distance(equal.samples, equal.test), baseline))
+    value, mean_baseline = np.mean(pairs, axis=0)
+    return (float(value), defined(mean_baseline)), count
+
+
+def _kernel(
+    groups: Sequence[FeatureSets], equal: Sequence[FeatureSets | None], seed: int
+) -> _Result:
+    """Compare all images, since the estimate is unbiased; the baseline compares equal subsets."""
+    pairs: list[Pair] = []
+    interval = None
+    for index, (sides, subsets) in enumerate(zip(groups, equal, strict=True)):
+        value = baseline = None
+        if sides.enough(SMALLEST_KERNEL_COUNT):
+            replicates = 0 if index else REPLICATES
+            estimate = kernel_distance(sides.samples, sides.test, replicates=replicates, seed=seed)
+            value, interval = estimate.value, estimate.interval or interval
+        if subsets is not None and len(subsets.validation):
+            baseline = kernel_distance(subsets.validation, subsets.test).value
+        pairs.append((value, baseline))
+    return _Result(
+        pairs,
+        SMALLEST_KERNEL_COUNT,
+        {
+            "kernel": "(x·y / features + 1)³",
+            "estimate": "unbiased, over all pairs of all samples and all test images",
+            "interval": "95 %, bootstrap over images, pairs of duplicates left out",
+            "replicates": REPLICATES,
+            "baseline_images_per_side": 0 if equal[0] is None else len(equal[0].test),
+        },
+        interval,
+    )
+
+
+def _score(data: EvaluationData, extractor: Extractor) -> _Result:
+    """Score samples and test images, equally many."""
+    sides = (
+        (data.sample_predictions(extractor).logits, data.sample_set.target_labels),
+        (data.split_predictions(extractor, "test").logits, data.split_groups("test")),
+    )
+    count, classes = min(len(logits) for logits, _ in sides), _class_count(data)
+    pairs: list[Pair] = [(None, None)] * (classes + 1)
+    if count < SMALLEST_SCORE_COUNT:
+        count = 0
+    else:
+        scores = []
+        for logits, labels in sides:
+            chosen = np.random.default_rng(data.seed).permutation(len(labels))[:count]
+            score = classifier_score(logits[chosen], labels[chosen], max(classes, 1))
+            scores.append([score.overall, *score.per_class[:classes]])
+        pairs = [(defined(value), defined(real)) for value, real in zip(*scores, strict=True)]
+    known_classes = sides[0][0].shape[1]
+    return _Result(
+        pairs,
+        SMALLEST_SCORE_COUNT,
+        {
+            "baseline": "the score of as many real test images",
+            "splits": 1,
+            "images": count,
+            "known_classes": known_classes,
+        },
+        note=f"At most {known_classes:,}; the baseline is the score of real test images",
+    )
+
+
+def _prdc(equal: Sequence[FeatureSets | None]) -> dict[str, _Result]:
+    manifolds = [(None, None) if each is None else _manifolds(each) for each in equal]
+    counts = [0 if each is None else len(each.test) for each in equal]
+    protocol = {
+        "k": NEIGHBORS,
+        "balls": "closed; the point itself is not among its neighbors",
+        "subsets": "random, of equal size of samples, test and validation images",
+        "images_per_side": counts[0],
+        "images_per_side_per_class": counts[1:],
+    }
+    return {
+        measure: _Result(
+            [(getattr(a, measure, None), getattr(b, measure, None)) for a, b in manifolds],
+            SMALLEST_MANIFOLD_COUNT,
+            protocol,
+        )
+        for measure in ("precision", "recall", "density", "coverage")
+    }
+
+
+def _manifolds(equal: FeatureSets) -> tuple[Manifold, Manifold | None]:
+    radii = ball_radii(equal.test)
+    samples = manifold(equal.samples, equal.test, real_radii=radii)
+    if not len(equal.validation):
+        return samples, None
+    return samples, manifold(equal.validation, equal.test, real_radii=radii)
+
+
+def _metric(measure: str, extractor: str, result: _Result) -> Metric:
+    (value, baseline), classes = result.pairs[0], result.pairs[1:]
+    values, baselines = ([pair[side] for pair in classes] for side in (0, 1))
+    images = f"at least {result.fewest:,}"
     missing = []
-    if beside.value is None:
-        missing.append(f"it takes at least {least:,} samples and as many test images")
-    elif beside.baseline is None:
-        missing.append(f"the floor takes at least {least:,} validation images")
-    if beside.value is not None and None in values:
-        missing.append(f"per class it takes at least {least:,} samples and as many test images")
-    elif beside.baseline is not None and None in frechet_ratio:
-        missing.append(f"the floor of a class takes at least {least:,} validation images of it")
+    if value is None:
+        missing.append(f"Requires {images} samples and {images} test images")
+    elif baseline is None:
+        missing.append(f"The baseline requires {images} validation images")
+    if value is not None and None in values:
+        missing.append(f"A class requires {images} samples and {images} test images")
+    elif baseline is not None and None in baselines:
+        missing.append(f"The baseline of a class requires {images} validation images of it")
     known = any(each is not None for each in values)
+    known_baseline = known and any(each is not None for each in baselines)
+    shown = _MEASURES[measure]
+    is_fid = measure == "frechet_distance" and extractor.startswith("inception")
     return Metric(
-        value=beside.value,
-        baseline=beside.baseline,
-        per_class=values if known else (),
-        per_class_baseline=frechet_ratio
-        if known and any(each is not None for each in frechet_ratio)
-        else (),
-        note="; ".join([note] * bool(note and beside.value is not None) + missing),
-        **same,
+        measure=measure,
+        title="FID" if is_fid else shown.title,
+        extractor=extractor,
+        value=value,
+        aim=shown.aim,
+        protocol=f"{shown.protocol}[{extractor}]",
+        baseline=baseline,
+        interval=result.interval,
+        per_class=tuple(values) if known else (),
+        per_class_baseline=tuple(baselines) if known_baseline else (),
+        note="; ".join([result.note] * bool(result.note and value is not None) + missing),
     )
 
 
 def _blocks(classes: Sequence[str], result: Measured) -> list[Table | ImageBlock]:
-    """The Fréchet distance per class: what the figure's table cannot show."""
-    frechet = result.frechet
-    if all(value is None for value in frechet.per_class):
+    """Return a chart and a table of the Fréchet distance per class."""
+    frechet = result.metrics["frechet_distance"]
+    if not frechet.per_class:
         return []
+    baselines = frechet.per_class_baseline or (None,) * len(classes)
     rows = [
-        (name, value, baseline, _frechet_ratio(value, baseline), images)
+        (name, value, baseline, _ratio(value, baseline), images)
         for name, value, baseline, images in zip(
-            classes, frechet.per_class, frechet.per_class_baseline, result.class_counts, strict=True
+            classes, frechet.per_class, baselines, result.class_counts, strict=True
         )
     ]
-    overall = (frechet.value, frechet.baseline, _frechet_ratio(frechet.value, frechet.baseline))
+    overall = (frechet.value, frechet.baseline, _ratio(frechet.value, frechet.baseline))
     shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
     chart = class_bars(
         [classes[index] for index in shown],
         {"samples": [frechet.per_class[index] for index in shown]},
         axis=f"Fréchet distance ({result.extractor})",
-        baseline=[frechet.per_class_baseline[index] for index in shown],
+        baseline=[baselines[index] for index in shown],
     )
-    farthest = f" The {_MOST_BARS} farthest classes." if len(classes) > _MOST_BARS else ""
+    most = f" The {_MOST_BARS} farthest classes are shown." if len(classes) > _MOST_BARS else ""
     title = f"Fréchet distance per class ({result.extractor})"
     return [
         ImageBlock(
             title=title,
             png=chart,
-            caption="One bar a class: the distance between the samples asked for as this class and "
-            "its real test images; the tick is the same between two sets of its real images. A bar "
-            "that reaches just its tick is as good as it gets; one that stands out is a class that "
-            f"the model has not learned, or draws under another name.{farthest}",
+            caption="Each bar is the distance between the samples of a class and its real test "
+            "images; the tick is the real-vs-real baseline of the class. A bar that ends at its "
+            "tick is as good as possible. A much longer bar is a class that the model has not "
+            f"learned or generates under another label.{most}",
         ),
         Table(
-            title=f"{title}, in floors",
-            header=("class", "distance", "baseline", "in floors", "images a side"),
+            title=f"{title}, with Fréchet ratios",
+            header=("class", "distance", "baseline", "Fréchet ratio", "images per side"),
             rows=(("all", *overall, None), *rows),
-            caption="Overall and per class; distances of classes are taken at equal counts, which "
-            "are smaller than overall, so that their floors are higher.",
+            caption="The Fréchet ratio is the distance divided by its baseline. Classes are "
+            "compared at equal numbers of images, which are smaller than overall; their baselines "
+            "are therefore higher.",
         ),
     ]
 
 
-def _frechet_ratio(value: float | None, baseline: float | None) -> float | None:
+def _ratio(value: float | None, baseline: float | None) -> float | None:
     return value / baseline if value is not None and baseline else None
 
 
 def _notes(data: EvaluationData, results: Sequence[Measured]) -> list[str]:
     if not data.sample_set.conditional:
-        return ["No class was asked for, so there are no figures per class."]
-    notes = [
-        f"No Fréchet distance per class ({each.extractor}): a covariance of {each.features:,} "
-        f"features takes {smallest_count(each.features):,} images of the class a side; the kernel "
-        "distance takes few."
-        for each in results
-        if each.frechet.value is not None and all(v is None for v in each.frechet.per_class)
+        return ["The samples have no target labels, so there are no values per class."]
+    notes = []
+    for each in results:
+        frechet, fewest = each.metrics["frechet_distance"], smallest_count(each.features)
+        if frechet.value is not None and not frechet.per_class:
+            notes.append(
+                f"No Fréchet distance per class ({each.extractor}): the covariance of "
+                f"{each.features:,} features requires {fewest:,} images of a class per side; the "
+                "kernel inception distance requires few."
+            )
+    shares = [
+        counts / max(counts.sum(), 1)
+        for counts in (
+            np.bincount(data.sample_set.target_labels, minlength=len(data.group_names)),
+            data.splits.test.class_counts,
+        )
     ]
-    target_labels = np.bincount(data.sample_set.target_labels, minlength=len(data.group_names))
-    real = data.splits.test.class_counts
-    apart = (
-        0.5 * np.abs(target_labels / max(target_labels.sum(), 1) - real / max(real.sum(), 1)).sum()
-    )
-    if apart > _SHARES_DIFFER:
+    difference = 0.5 * np.abs(shares[0] - shares[1]).sum()
+    if difference > _SHARES_DIFFER:
         notes.append(
-            f"The classes' shares differ between samples and test images (by {apart:.0%} of the "
-            "images): overall figures measure that too, figures per class do not."
+            f"The class shares of samples and test images differ (by {difference:.0%} of the "
+            "images). This changes the overall values, but not those per class."
         )
     return notes

@@ -1,147 +1,208 @@
-"""What the figures on fidelity say in words; the thresholds are here, and nowhere else.
+"""Findings of the fidelity chapter: thresholds and sentences.
 
-Distances are judged by what lies above the floor, as a share of the real images' own spread (the
-total variance of their features): it hardly depends on the number of images, as a distance in
-floors does, and is about 1 for samples that are all one average picture.
+A Fréchet distance is rated by its excess over the real-vs-real baseline, as a share of the total
+variance of the real images' features. Unlike the Fréchet ratio, this share depends little on the
+number of images; it is about 1 for samples that are all the same average image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
 
-from acgan.evaluation.fidelity_measured import Measured
-from acgan.report.section import Finding
+from acgan.evaluation.findings import Rule, first_finding, known, listed
+from acgan.report.section import Finding, Metric
 
 NEAR = 0.02
-"""Share of the real spread up to which a Fréchet distance counts as near."""
+"""Excess up to which samples are close to real images."""
 FAR = 0.25
-"""The share from which samples are not usable in place of real images."""
+"""Excess from which samples cannot replace real images."""
 CLASS_FAR = 0.5
-"""The same for one class; its distance holds the noise of fewer images."""
+"""The same for one class, whose distance contains the noise of fewer images."""
 AT_BASELINE = 2.0
-"""Floors up to which samples lie about as near as real images lie to each other."""
+"""Fréchet ratio up to which samples are about as close to real images as real images are."""
 TYPICAL = 0.95
-"""Share of the floor's precision from which samples are as realistic as real images …"""
-NOT_VARIED = 0.8
-"""… and of its recall below which they are less varied."""
-UNLIKE = 0.8
-"""Share of the floor's precision below which too many samples lie where no real image does."""
-_NAMED = 5  # classes that a sentence names
+"""Precision, relative to the baseline, from which samples are as realistic as real images …"""
+NOT_DIVERSE = 0.8
+"""… and recall, relative to the baseline, below which they are less diverse."""
+UNREALISTIC = 0.8
+"""Precision, relative to the baseline, below which too many samples are unlike any real image."""
+_NAMED = 5  # classes in a sentence
+
+
+@final
+@dataclass(frozen=True)
+class _Facts:
+    """Numbers of the rules; NaN if undefined."""
+
+    extractor: str
+    decisive: bool
+    distance: float
+    baseline: float
+    spread: float  # total variance of the real test images' features
+    classes: Sequence[str]
+    class_excess: Sequence[tuple[float, str]]  # of the classes above their baseline, highest first
+    precision: float
+    real_precision: float
+    recall: float
+    real_recall: float
+
+    @property
+    def ratio(self) -> float:
+        defined = self.baseline > 0 and self.spread > 0
+        return self.distance / self.baseline if defined else math.nan
+
+    @property
+    def excess(self) -> float:
+        if math.isnan(self.ratio):
+            return math.nan
+        return max(0.0, self.distance - self.baseline) / self.spread
+
+    @property
+    def farthest(self) -> str:
+        if not self.class_excess:
+            return ""
+        share, name = self.class_excess[0]
+        return f" The farthest class is {name} ({share:.0%})."
+
+    @property
+    def far_classes(self) -> list[str]:
+        return [f"{name} ({share:.0%})" for share, name in self.class_excess if share >= CLASS_FAR]
+
+    @property
+    def far_count(self) -> str:
+        return f"{len(self.far_classes)} of {len(self.classes)} classes"
+
+    @property
+    def far_names(self) -> str:
+        return listed(self.far_classes, _NAMED)
+
+
+_DISTANCE = (
+    "The Fréchet distance to the real test images is {f.distance:.3g} ({f.extractor}), "
+    "{f.ratio:.1f} times the real-vs-real baseline. Its excess over the baseline is {f.excess:.1%} "
+    "of the variance of the real images' features: "
+)
+_OVERALL: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "near-real",
+        "good",
+        lambda f: f.ratio <= AT_BASELINE,
+        _DISTANCE + "the samples are about as close to the test images as other real images are.",
+    ),
+    Rule(
+        "near-real",
+        "good",
+        lambda f: f.excess <= NEAR,
+        _DISTANCE + "the samples are close to real images, though less close than other real "
+        "images.",
+    ),
+    Rule(
+        "far-from-real",
+        "fault",
+        lambda f: f.decisive and f.excess >= FAR,
+        _DISTANCE + "the samples are far from real images; do not use them in place of real "
+        "images.{f.farthest}",
+    ),
+    Rule(
+        "far-from-real",
+        "warning",
+        lambda f: f.excess >= FAR,
+        _DISTANCE + "the samples are far from real images in the features of this network.",
+    ),
+    Rule(
+        "some-way-from-real",
+        "warning",
+        lambda f: f.excess > NEAR,
+        _DISTANCE + "the samples are not close to real images.{f.farthest}",
+    ),
+)
+_CLASSES: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "classes-far-from-real",
+        "fault",
+        lambda f: f.decisive and not f.excess >= FAR and bool(f.far_classes),
+        "The samples of {f.far_count} are far from real images of their own class ({f.extractor}; "
+        "excess over the baseline as a share of the real variance): {f.far_names}. All samples "
+        "together are closer. Either the samples of these classes are bad, or they show another "
+        "class; see the chapter on labels.",
+    ),
+)
+_REALISM: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "samples-unlike-real",
+        "warning",
+        lambda f: f.precision < UNREALISTIC * f.real_precision and f.recall >= 0 <= f.real_recall,
+        "Many samples are unlike any real image: the precision is {f.precision:.0%}, that of real "
+        "images {f.real_precision:.0%} ({f.extractor}).",
+    ),
+    Rule(
+        "typical-not-diverse",
+        "warning",
+        lambda f: (
+            f.precision >= TYPICAL * f.real_precision and f.recall < NOT_DIVERSE * f.real_recall
+        ),
+        "The samples are realistic but not diverse: the precision is {f.precision:.0%} (real "
+        "images: {f.real_precision:.0%}), the recall only {f.recall:.0%} (real images: "
+        "{f.real_recall:.0%}; {f.extractor}).",
+    ),
+)
 
 
 def fidelity_findings(
-    classes: Sequence[str], predicted: Measured, *, decisive: bool = True
+    classes: Sequence[str],
+    metrics: Mapping[str, Metric],
+    *,
+    extractor: str,
+    spread: float,
+    decisive: bool = True,
 ) -> tuple[Finding, ...]:
-    """The findings in the features of one extractor, most serious first.
+    """Return the findings in the features of one extractor, most serious first.
 
     Args:
-        classes: names of the K classes.
-        predicted: the measures.
-        decisive: whether distances may be called faults: the thresholds are for the judge, which
-            knows what matters in this data. A network of photographs sees every blur and edge, and
-            what is far to it is a warning.
+        classes: names of the K classes; none for samples without target labels.
+        metrics: by measure: ``frechet_distance``, ``precision`` and ``recall`` are read.
+        extractor: its name.
+        spread: total variance of the real test images' features.
+        decisive: whether distances may be faults. The thresholds are for the reference classifier,
+            whose features describe what matters in the data. A network that was trained on
+            photographs responds to every blur and edge: a large distance there is a warning.
     """
-    overall = _overall(classes, predicted, decisive=decisive)
-    is_far = any(each.key == "far-from-real" for each in overall)
-    of_classes = _classes(classes, predicted) if decisive and not is_far else ()
-    if any(each.level == "fault" for each in of_classes):
+    frechet, precision, recall = (
+        metrics[each] for each in ("frechet_distance", "precision", "recall")
+    )
+    facts = _Facts(
+        extractor=extractor,
+        decisive=decisive,
+        distance=known(frechet.value),
+        baseline=known(frechet.baseline),
+        spread=spread,
+        classes=classes,
+        class_excess=_class_excess(classes, frechet, spread),
+        precision=known(precision.value),
+        real_precision=known(precision.baseline),
+        recall=known(recall.value),
+        real_recall=known(recall.baseline),
+    )
+    of_classes, overall = first_finding(_CLASSES, facts), first_finding(_OVERALL, facts)
+    if of_classes:
         overall = tuple(each for each in overall if each.level != "good")
-    return (*of_classes, *overall, *_realism(predicted))
+    return (*of_classes, *overall, *first_finding(_REALISM, facts))
 
 
-def _overall(classes: Sequence[str], predicted: Measured, *, decisive: bool) -> tuple[Finding, ...]:
-    distance, baseline = predicted.frechet.value, predicted.frechet.baseline
-    if distance is None or baseline is None or not baseline > 0 or not predicted.spread > 0:
+def _class_excess(
+    classes: Sequence[str], frechet: Metric, spread: float
+) -> Sequence[tuple[float, str]]:
+    if not (spread > 0 and frechet.per_class and frechet.per_class_baseline):
         return ()
-    share, frechet_ratio = max(0.0, distance - baseline) / predicted.spread, distance / baseline
-    measure = (
-        f"The Fréchet distance to real test images is {distance:.3g} ({predicted.extractor}), "
-        f"{frechet_ratio:.1f} times the floor; what lies above the floor is {share:.1%} of the "
-        f"real "
-        "images' own spread"
-    )
-    if frechet_ratio <= AT_BASELINE:
-        words = "about as near as real images lie to each other"
-        return (Finding("near-real", "good", f"{measure}: {words}."),)
-    if share <= NEAR:
-        words = "near, though not as near as real images to each other"
-        return (Finding("near-real", "good", f"{measure}: {words}."),)
-    worst = _worst(classes, predicted)
-    if share >= FAR:
-        words = "the samples are far from real images"
-        if not decisive:
-            return (Finding("far-from-real", "warning", f"{measure}: {words} to this network."),)
-        words += "; do not use them in their place"
-        return (Finding("far-from-real", "fault", f"{measure}: {words}.{worst}"),)
-    words = "the samples are not near real images"
-    return (Finding("some-way-from-real", "warning", f"{measure}: {words}.{worst}"),)
-
-
-def _shares(classes: Sequence[str], predicted: Measured) -> list[tuple[float, str]]:
-    """Share of the real spread and class, farthest first, of the classes not at their floor."""
-    pairs = zip(
-        classes, predicted.frechet.per_class, predicted.frechet.per_class_baseline, strict=True
-    )
+    triples = zip(classes, frechet.per_class, frechet.per_class_baseline, strict=True)
     return sorted(
         (
-            ((value - baseline) / predicted.spread, name)
-            for name, value, baseline in pairs
+            ((value - baseline) / spread, name)
+            for name, value, baseline in triples
             if value is not None and baseline is not None and value > AT_BASELINE * baseline
         ),
         reverse=True,
     )
-
-
-def _worst(classes: Sequence[str], predicted: Measured) -> str:
-    shares = _shares(classes, predicted)
-    return f" The class farthest off is {shares[0][1]} ({shares[0][0]:.0%})." if shares else ""
-
-
-def _classes(classes: Sequence[str], predicted: Measured) -> tuple[Finding, ...]:
-    """Classes far off although the samples together are not: pictures under wrong names."""
-    if not predicted.spread > 0:
-        return ()
-    far = [(share, name) for share, name in _shares(classes, predicted) if share >= CLASS_FAR]
-    if not far:
-        return ()
-    named = ", ".join(f"{name} ({share:.0%} of the spread)" for share, name in far[:_NAMED])
-    more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
-    sentence = (
-        f"Held against real images of their own class, samples of {len(far)} of {len(classes)} "
-        f"classes are far off ({predicted.extractor}): {named}{more}. All samples together are "
-        f"nearer "
-        "than that: these classes are drawn badly, or under another class's name; the chapter on "
-        "labels tells which."
-    )
-    return (Finding("classes-far-from-real", "fault", sentence),)
-
-
-def _realism(predicted: Measured) -> tuple[Finding, ...]:
-    precision, recall = predicted.precision, predicted.recall
-    if None in (precision.value, precision.baseline, recall.value, recall.baseline):
-        return ()
-    assert precision.value is not None  # for the type checker, as the next
-    assert precision.baseline is not None
-    assert recall.value is not None
-    assert recall.baseline is not None
-    if precision.value < UNLIKE * precision.baseline:
-        sentence = (
-            f"Only {precision.value:.0%} of the samples lie among real images, of real ones "
-            f"{precision.baseline:.0%} do (precision, {predicted.extractor}): many samples look "
-            f"like "
-            "nothing in the data."
-        )
-        return (Finding("samples-unlike-real", "warning", sentence),)
-    if (
-        precision.value >= TYPICAL * precision.baseline
-        and recall.value < NOT_VARIED * recall.baseline
-    ):
-        sentence = (
-            f"The samples are typical but not varied: {precision.value:.0%} of them lie among real "
-            f"images (real ones: {precision.baseline:.0%}), but only {recall.value:.0%} of the "
-            f"real "
-            f"images lie among samples (real ones: {recall.baseline:.0%}; precision and recall, "
-            f"{predicted.extractor})."
-        )
-        return (Finding("typical-not-varied", "warning", sentence),)
-    return ()

@@ -1,4 +1,4 @@
-"""The chapter on labels: whether samples show the class that was asked for, and to whom."""
+"""The labels chapter: do the samples show the class of their target label?"""
 
 from __future__ import annotations
 
@@ -21,132 +21,121 @@ from acgan.metrics.accuracy import ClassAgreement
 from acgan.report.section import Finding, Metric, Section, Table
 
 View = tuple[ClassAgreement | None, ClassAgreement | None]
-"""What a reader sees in the samples and in the real test images; None of no image."""
+"""Predictions on the samples and on the real test images; None for no images."""
 
 _WIDEST_MATRIX = 20  # classes up to which the whole confusion matrix is shown
 _PAIRS = 20
 
 _EXPLANATION = (
-    "The judge is a classifier that learned from the real training images alone; it has never seen "
-    "a sample, and is no part of the model. The share of samples that it reads as the class that "
-    "was asked for says whether the label is obeyed. It errs on real images too, so its share of "
-    "real test images stands beside: near it is as good as it gets. Above it is no triumph: such "
-    "samples are more typical than reality. It says nothing of variety: one good picture a class "
-    "is read right every time.",
-    "The confusion matrix counts what was asked for (rows) and what the judge saw (columns). Right "
-    "samples lie on the diagonal. A strong place elsewhere in a row is a class drawn under another "
-    "name; rows that are all alike are a label that is ignored.",
-    "Discriminability (Odena, Olah & Shlens 2017, §4.1) asks a classifier that has not even seen "
-    "this data set: trained on ImageNet's photographs, it chooses among those of our classes that "
-    "ImageNet has, by a published map (that of CINIC-10, Darlow et al. 2018), and takes the mean "
-    "probability over the ImageNet classes that belong to one of ours (Geirhos et al. 2019). Where "
-    "ImageNet has no such classes, a linear probe (Alain & Bengio 2016), which is a logistic "
-    "regression on that network's features, learns them from real training images. Small images "
-    "are not what that network grew up with: read its share only beside that of the real images.",
-    "The resolution experiment (same paper, figures 2 and 3) takes up to 2 000 samples, shrinks "
-    "them to half and to a quarter of their side, brings them back and asks again. Real images are "
-    "read worse then, since their detail tells something. If samples are not, the model draws no "
-    "detail that means anything. The readers learned from sharp images and may be lost with "
-    "blurred ones: where real images are hardly read either, the comparison decides nothing.",
+    "The reference classifier is trained on the real training images alone; it is not part of the "
+    "model and has not been trained on samples. GAN-test accuracy (Shmelkov, Schmid & Alahari "
+    "2018) is the share of samples that it assigns to their target label. The classifier also errs "
+    "on real images, so the baseline is its accuracy on real test images: a value near the "
+    "baseline is as good as possible. A higher value means that the samples are more typical than "
+    "real images. The accuracy does not measure diversity: one good image per class is always "
+    "classified correctly.",
+    "The confusion matrix counts samples by target label (rows) and predicted class (columns). "
+    "Correct samples lie on the diagonal. A large count elsewhere in a row is a class that is "
+    "generated under another label; rows that are all alike mean that the label is ignored.",
+    "Discriminability (Odena, Olah & Shlens 2017, §4.1) uses a classifier that was not trained on "
+    "this data set. It was trained on the photographs of ImageNet and chooses among the classes of "
+    "this data that ImageNet contains, according to a published map (that of CINIC-10, Darlow et "
+    "al. 2018); the score of a class is the mean probability of its ImageNet classes (Geirhos et "
+    "al. 2019). If ImageNet does not contain the classes, a linear probe (Alain & Bengio 2016), a "
+    "logistic regression on that network's features, is fitted to real training images. That "
+    "network was not trained on small images: compare its accuracy only with that on real images.",
+    "The resolution experiment (same paper, figures 2 and 3) reduces up to 2,000 samples to a half "
+    "and to a quarter of their side, enlarges them again and repeats the classification. The "
+    "accuracy on real images falls, since their detail carries information. If the accuracy on "
+    "samples does not fall, the detail of the samples carries none. The classifiers were trained "
+    "on sharp images and may fail on blurred ones: if the accuracy on real images is close to "
+    "chance, the comparison decides nothing.",
 )
 
 
 def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
-    """Accuracy and confusion by the judge; discriminability or a probe; the resolution experiment.
+    """Measure accuracy and confusion, discriminability, and the effect of the resolution.
 
     Args:
-        data: samples, real parts and judge.
-        imagenet: a classifier with ImageNet's 1000 classes; None to leave out what needs one.
+        data: samples, real splits and reference classifier.
+        imagenet: a classifier of ImageNet's 1000 classes; None to omit what requires one.
     """
-    readers = [judge_reader(data)]
+    classifiers = [judge_reader(data)]
     if imagenet is not None:
-        readers.append(outside_reader(data, imagenet))
-    names = data.group_names
-    views = [_view(data, label_classifier) for label_classifier in readers]
-    predicted, real = views[0]
-    results = [resolution(data, label_classifier) for label_classifier in readers]
-    metrics = [
-        _metric(data, label_classifier, *view)
-        for label_classifier, view in zip(readers, views, strict=True)
-    ]
+        classifiers.append(outside_reader(data, imagenet))
+    views = [_view(data, each) for each in classifiers]
+    results = [resolution(data, each) for each in classifiers]
     blocks = [resolution_table(results, data.splits.shape)]
     findings: tuple[Finding, ...] = ()
+    predicted, real = views[0]
     if predicted is not None and real is not None:
-        blocks.insert(0, _confusion_table(names, predicted, real))
+        blocks.insert(0, _confusion_table(data.group_names, predicted, real))
         findings = label_findings(
-            names,
+            data.group_names,
             predicted.confusion,
             real.confusion,
-            at_half={result.label_classifier.extractor.name: result.at_half for result in results},
-            outsiders={
-                label_classifier.extractor.name: share_beside_real(*view)
-                for label_classifier, view in zip(readers[1:], views[1:], strict=True)
+            at_half={each.label_classifier.extractor.name: each.at_half for each in results},
+            others={
+                each.extractor.name: share_beside_real(*view)
+                for each, view in zip(classifiers[1:], views[1:], strict=True)
             },
         )
+    metrics = [
+        _metric(data.group_names, each, *view)
+        for each, view in zip(classifiers, views, strict=True)
+    ]
     return Section(
         key="labels",
-        title="Labels: do samples show the class that was asked for?",
+        title="Labels: do samples show the class of their target label?",
         explanation=_EXPLANATION,
         metrics=(*metrics, *(metric for result in results for metric in result.metrics)),
         blocks=tuple(blocks),
         findings=findings,
         protocols={
             **{
-                _protocol_key(label_classifier): data.protocol(
-                    label_classifier.extractor, **label_classifier.protocol
-                )
-                for label_classifier in readers
+                metric.protocol: data.protocol(each.extractor, **each.protocol)
+                for each, metric in zip(classifiers, metrics, strict=True)
             },
             **{result.protocol_key: result.protocol for result in results},
         },
-        notes=tuple(_notes(data, readers)),
+        notes=tuple(_notes(data, classifiers)),
     )
 
 
-def _view(
-    data: EvaluationData, label_classifier: LabelClassifier
-) -> tuple[ClassAgreement | None, ClassAgreement | None]:
-    """What a reader sees in the samples and in the real test images."""
-    test = data.splits.test
+def _view(data: EvaluationData, classifier: LabelClassifier) -> View:
+    samples = data.sample_predictions(classifier.extractor)
+    real = data.split_predictions(classifier.extractor, "test")
     return (
-        label_classifier.agreement(
-            data.sample_predictions(label_classifier.extractor), data.sample_set.target_labels
-        ),
-        label_classifier.agreement(
-            data.split_predictions(label_classifier.extractor, "test"), test.labels
-        ),
+        classifier.agreement(samples, data.sample_set.target_labels),
+        classifier.agreement(real, data.splits.test.labels),
     )
 
 
 def _metric(
-    data: EvaluationData,
-    label_classifier: LabelClassifier,
+    names: Sequence[str],
+    classifier: LabelClassifier,
     predicted: ClassAgreement | None,
     real: ClassAgreement | None,
 ) -> Metric:
     share = share_beside_real(predicted, real)
-    without = [
-        name
-        for name, known in zip(data.group_names, label_classifier.known, strict=True)
-        if not known
-    ]
+    without = [name for name, known in zip(names, classifier.known, strict=True) if not known]
     notes = []
     if share.value is None:
-        notes.append(f"it takes at least {SMALLEST_COUNT} samples")
+        notes.append(f"Requires at least {SMALLEST_COUNT} samples")
     elif any(
-        one is None and known
-        for one, known in zip(share.per_class, label_classifier.known, strict=True)
+        value is None and known
+        for value, known in zip(share.per_class, classifier.known, strict=True)
     ):
-        notes.append(f"per class it takes at least {SMALLEST_COUNT} samples")
+        notes.append(f"A class requires at least {SMALLEST_COUNT} samples")
     if without:
-        notes.append(f"without {', '.join(without)}, which it does not know")
+        notes.append(f"Without {', '.join(without)}: not among the classifier's classes")
     return Metric(
-        measure=label_classifier.measure,
-        title=label_classifier.title,
-        extractor=label_classifier.extractor.name,
+        measure=classifier.measure,
+        title=classifier.title,
+        extractor=classifier.extractor.name,
         value=share.value,
         aim="baseline",
-        protocol=_protocol_key(label_classifier),
+        protocol=f"{classifier.measure}[{classifier.extractor.name}]",
         baseline=share.baseline,
         interval=share.interval,
         per_class=share.per_class,
@@ -155,29 +144,23 @@ def _metric(
     )
 
 
-def _protocol_key(label_classifier: LabelClassifier) -> str:
-    return f"{label_classifier.measure}.{label_classifier.extractor.name}"
-
-
 def _confusion_table(
     names: Sequence[str], predicted: ClassAgreement, real: ClassAgreement
 ) -> Table:
-    """The whole matrix, or of many classes the pairs that are confused most."""
+    """Return the whole matrix, or the pairs confused most often if there are many classes."""
     if len(names) <= _WIDEST_MATRIX:
         return Table(
-            title="Asked and seen class (judge)",
-            header=("asked", *names),
+            title="Target label and predicted class (reference classifier)",
+            header=("target label", *names),
             rows=tuple(
                 (name, *map(int, row)) for name, row in zip(names, predicted.confusion, strict=True)
             ),
-            caption="Samples by the class asked for (row) and the class that the judge sees "
-            "(column); right ones lie on the diagonal.",
+            caption="Number of samples by target label (row) and predicted class (column); correct "
+            "samples lie on the diagonal.",
             heat=True,
         )
     wrong = predicted.confusion - np.diag(np.diagonal(predicted.confusion))
-    target_labels, other = np.unravel_index(
-        np.argsort(-wrong, axis=None, kind="stable"), wrong.shape
-    )
+    target, other = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable"), wrong.shape)
     rows = [
         (
             names[a],
@@ -186,26 +169,24 @@ def _confusion_table(
             int(predicted.confusion[a].sum()),
             int(real.confusion[a, b]),
         )
-        for a, b in zip(target_labels[:_PAIRS], other[:_PAIRS], strict=True)
+        for a, b in zip(target[:_PAIRS], other[:_PAIRS], strict=True)
         if wrong[a, b]
     ]
     return Table(
-        title="The pairs confused most (judge)",
-        header=("asked", "seen", "samples", "samples asked for", "real test images"),
+        title="Pairs of classes confused most often (reference classifier)",
+        header=("target label", "predicted class", "samples", "samples of the label", "real"),
         rows=tuple(rows),
-        caption="Samples asked for as one class and seen as another, and the real test images of "
-        "the one class that the judge takes for the other.",
+        caption="Samples with one target label that are assigned to another class, all samples "
+        "with that label, and the real test images of the class that are assigned to the other.",
     )
 
 
-def _notes(data: EvaluationData, readers: Sequence[LabelClassifier]) -> list[str]:
+def _notes(data: EvaluationData, classifiers: Sequence[LabelClassifier]) -> list[str]:
     counts = np.bincount(data.sample_set.target_labels, minlength=len(data.group_names))
     missing = [name for name, count in zip(data.group_names, counts, strict=True) if not count]
     notes = []
     if missing:
-        notes.append(f"There are no samples of {', '.join(missing)}; nothing is said of them.")
-    if len(readers) == 1:
-        notes.append(
-            "There is no ImageNet classifier here, so discriminability by one is left out."
-        )
+        notes.append(f"There are no samples of {', '.join(missing)}; they have no values.")
+    if len(classifiers) == 1:
+        notes.append("Discriminability is omitted: no ImageNet classifier was selected.")
     return notes

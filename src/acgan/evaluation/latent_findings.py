@@ -1,80 +1,91 @@
-"""What the figures on latent structure say in words; the thresholds are here, and nowhere else."""
+"""Findings of the latent chapter: thresholds and sentences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
 
+from acgan.evaluation.findings import Rule, first_finding
 from acgan.metrics.style import StyleConsistency
 from acgan.report.section import Finding
 
-KEPT = 0.3
-"""Mean correlation from which a seed has a style of its own in all classes."""
-LOST = 0.1
-"""Mean correlation up to which a seed means nothing across classes."""
+CONSISTENT = 0.3
+"""Mean correlation from which a seed has one style in all classes."""
+INCONSISTENT = 0.1
+"""Mean correlation up to which a seed has no common style across classes."""
 PAST_BEST = 0.05
-"""By how much an earlier checkpoint's accuracy must exceed the model's to be worth a warning."""
+"""Accuracy lost since an earlier checkpoint that is worth a warning."""
+
+
+@final
+@dataclass(frozen=True)
+class _Facts:
+    """Style, and the images seen and accuracies over training time, the model itself last."""
+
+    style: StyleConsistency
+    past: Sequence[tuple[int, float]]
+    samples: int
+
+    @property
+    def best(self) -> tuple[int, float]:
+        return max(self.past, key=lambda each: each[1])
+
+    @property
+    def now(self) -> float:
+        return self.past[-1][1]
+
+    @property
+    def past_its_best(self) -> bool:
+        if len(self.past) < 2:
+            return False
+        best, now = self.best[1], self.now
+        two_errors = 2 * math.sqrt((best * (1 - best) + now * (1 - now)) / self.samples)
+        return best - now > max(PAST_BEST, two_errors)
+
+    @property
+    def properties(self) -> str:
+        pairs = zip(self.style.names, self.style.correlations, strict=True)
+        return ", ".join(f"{name} {value:.2f}" for name, value in pairs if math.isfinite(value))
+
+
+_CORRELATION = "is {f.style.mean:.2f} ({f.properties}; 0 is chance, 1 the same style)"
+_PAST_RULE = Rule[_Facts](
+    "past-its-best",
+    "warning",
+    lambda f: f.past_its_best,
+    "An earlier checkpoint of this model had a higher GAN-test accuracy: {f.best[1]:.1%} of "
+    "{f.samples} samples after {f.best[0]:,} images, now {f.now:.1%}.",
+)
+_STYLE_RULES: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "style-consistent",
+        "good",
+        lambda f: f.style.mean >= CONSISTENT,
+        f"A seed has the same style in all classes: the mean correlation between classes "
+        f"{_CORRELATION}.",
+    ),
+    Rule(
+        "style-inconsistent",
+        "warning",
+        lambda f: f.style.mean <= INCONSISTENT,
+        f"A seed has no common style across classes: the mean correlation between classes "
+        f"{_CORRELATION}. The latent has a different meaning in every class, for example because "
+        "the label is multiplied into it.",
+    ),
+)
 
 
 def latent_findings(
     style: StyleConsistency, past: Sequence[tuple[int, float]], samples: int
 ) -> tuple[Finding, ...]:
-    """The findings, most serious first.
+    """Return the findings, most serious first.
 
     Args:
-        style: how far one seed keeps its style across classes.
-        past: images seen and the judge's accuracy at each kept checkpoint, the model itself last.
-        samples: read by the judge at each of them.
+        style: how consistent the style of a seed is across classes.
+        past: images seen and GAN-test accuracy of each checkpoint, the model itself last.
+        samples: number of samples behind each accuracy.
     """
-    return (*_past(past, samples), *_style(style))
-
-
-def _past(past: Sequence[tuple[int, float]], samples: int) -> list[Finding]:
-    if len(past) < 2:
-        return []
-    images_seen, best = max(past, key=lambda each: each[1])
-    now = past[-1][1]
-    spread = 2 * math.sqrt((best * (1 - best) + now * (1 - now)) / samples)
-    if best - now <= max(PAST_BEST, spread):
-        return []
-    return [
-        Finding(
-            "past-its-best",
-            "warning",
-            f"An earlier state of this model obeyed the label better: after {images_seen:,} images "
-            f"the judge read {best:.1%} of {samples} samples as the class asked for, now "
-            f"{now:.1%}.",
-        )
-    ]
-
-
-def _style(style: StyleConsistency) -> list[Finding]:
-    value = style.mean
-    if math.isnan(value):
-        return []
-    if value >= KEPT:
-        return [
-            Finding(
-                "style-kept",
-                "good",
-                "One seed keeps its style in all classes, by a correlation between classes of "
-                f"{value:.2f} on average ({_listed(style)}; 0 is chance, 1 the same style).",
-            )
-        ]
-    if value <= LOST:
-        return [
-            Finding(
-                "style-lost",
-                "warning",
-                "One seed does not keep its style across classes: the correlation between classes "
-                f"is {value:.2f} on average ({_listed(style)}; 0 is chance, 1 the same style). The "
-                "latent means something else in every class, as where the label is multiplied "
-                "into it.",
-            )
-        ]
-    return []
-
-
-def _listed(style: StyleConsistency) -> str:
-    pairs = zip(style.names, style.correlations, strict=True)
-    return ", ".join(f"{name} {value:.2f}" for name, value in pairs if math.isfinite(value))
+    facts = _Facts(style, past, samples)
+    return (*first_finding([_PAST_RULE], facts), *first_finding(_STYLE_RULES, facts))

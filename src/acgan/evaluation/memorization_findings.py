@@ -1,29 +1,37 @@
-"""What the figures of memorization say, in words."""
+"""Findings of the memorization chapter: thresholds and sentences.
+
+Blurred copies differ from the samples of a merely blurry model in blurred pixels: there blur
+changes little, so the samples of a blurry model are as far from the training images as new images.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
-from typing import Literal, final
+from typing import final
 
+from acgan.evaluation.findings import Rule, first_finding, known
 from acgan.report.section import Finding
 
-MANY = 0.05  # of the samples, above the share of held-out images: the model copies
-SOME = 0.01  # likewise: it copies now and then
-_DEVIATIONS = 3  # by which an excess must stand out from chance
-BLURRED = 0.7  # of the sharpness of the training images copied
-NEARER = 0.8  # of the held-out images' median distance
+MANY, SOME = 0.05, 0.01
+"""Excess of near copies over held-out images: the model copies, it copies now and then."""
+_DEVIATIONS = 3  # standard errors by which an excess must exceed chance
+BLURRED = 0.7
+"""Sharpness relative to the copied training images below which copies are blurred."""
+NEARER = 0.8
+"""Median distance relative to that of held-out images."""
 
-_LOOK = "No number alone tells: look at the pictures."
+_COMPARE = "No number alone proves memorization: compare the images below."
 
 
 @final
 @dataclass(frozen=True)
 class NearCopies:
-    """Near copies in one kind of comparison.
+    """Shares of near copies in one space.
 
     Attributes:
-        where: ``in pixels``, ``with all detail blurred away``, ``in the judge's features``.
+        where: the space: ``in pixels``, ``in the features of the reference classifier``.
         share: of the samples.
         baseline: of the held-out real images.
     """
@@ -34,72 +42,106 @@ class NearCopies:
 
     @property
     def excess(self) -> float:
-        """Share above the floor."""
+        """Share above that of held-out images."""
         return self.share - self.baseline
 
 
+@final
+@dataclass(frozen=True)
+class _Facts:
+    """Numbers of the rules; NaN if undefined."""
+
+    copies: Sequence[NearCopies]
+    samples: int
+    held_out: int
+    sharpness: float
+    nearest_ratio: float
+
+    @property
+    def worst(self) -> NearCopies:
+        return max(self.copies, key=lambda each: each.excess)
+
+    @property
+    def copied(self) -> bool:
+        share, counts = self.worst.baseline, 1 / self.samples + 1 / self.held_out
+        chance = math.sqrt(share * (1 - share) * counts)
+        return self.worst.excess > max(SOME, _DEVIATIONS * chance)
+
+    @property
+    def shares(self) -> str:
+        return ", ".join(f"{each.share:.1%} {each.where}" for each in self.copies)
+
+    @property
+    def baselines(self) -> str:
+        return ", ".join(f"{each.baseline:.1%}" for each in self.copies)
+
+
+_COPIES = (
+    "{f.worst.share:.1%} of the samples are near copies of training images ({f.worst.where}; "
+    "held-out real images: {f.worst.baseline:.1%})"
+)
+_BLURRED = (
+    f"Blurred training images: {_COPIES}, with {{f.sharpness:.2f}} times their sharpness. "
+    f"{_COMPARE}"
+)
+_COPIED = f"Copied training images: {_COPIES}. {_COMPARE}"
+_RULES: tuple[Rule[_Facts], ...] = (
+    Rule(
+        "blurred-training-images",
+        "fault",
+        lambda f: f.copied and f.sharpness < BLURRED and f.worst.excess > MANY,
+        _BLURRED,
+    ),
+    Rule(
+        "blurred-training-images",
+        "warning",
+        lambda f: f.copied and f.sharpness < BLURRED,
+        _BLURRED,
+    ),
+    Rule(
+        "copies-training-images",
+        "fault",
+        lambda f: f.copied and f.worst.excess > MANY,
+        _COPIED,
+    ),
+    Rule("copies-training-images", "warning", lambda f: f.copied, _COPIED),
+    Rule(
+        "nearer-than-held-out",
+        "warning",
+        lambda f: f.nearest_ratio < NEARER,
+        "The samples are closer to the training images than held-out images are (median pixel "
+        "distance {f.nearest_ratio:.2f} times theirs), but almost none is a near copy. Smooth or "
+        f"overly typical samples are closer too. {_COMPARE}",
+    ),
+    Rule(
+        "good",
+        "good",
+        lambda _f: True,
+        "No sign of copied training images. Share of near copies: {f.shares}; of held-out real "
+        f"images: {{f.baselines}}. {_COMPARE}",
+    ),
+)
+
+
 def memorization_findings(
-    copies: tuple[NearCopies, ...],
+    copies: Sequence[NearCopies],
     *,
     samples: int,
     held_out: int,
     copy_sharpness: float | None,
     nearest_ratio: float | None,
 ) -> tuple[Finding, ...]:
-    """One finding: copies, blurred copies, suspiciously near, or no sign of either.
-
-    A merely blurry model is told from blurred copies by the comparison without detail, in which
-    blur changes little: its samples are as far from the training images there as new images are.
+    """Return one finding: copies, blurred copies, suspiciously close samples, or none of these.
 
     Args:
-        copies: by kind of comparison; none where there are too few images to say anything.
-        samples: how many were looked at.
-        held_out: how many real images.
-        copy_sharpness: median detail of the near copies over that of the training images they
-            resemble; None without any.
+        copies: by space; empty if there are too few images.
+        samples: number of samples.
+        held_out: number of held-out images.
+        copy_sharpness: median detail of the near copies, relative to their nearest training
+            images; None without near copies.
         nearest_ratio: median pixel distance to the nearest training image, samples over held-out.
     """
     if not copies:
         return ()
-    worst = max(copies, key=lambda each: each.excess)
-    chance = sqrt(worst.baseline * (1 - worst.baseline) * (1 / samples + 1 / held_out))
-    if worst.excess > max(SOME, _DEVIATIONS * chance):
-        return (_copying(worst, copy_sharpness),)
-    if nearest_ratio is not None and nearest_ratio < NEARER:
-        return (
-            Finding(
-                "nearer-than-held-out",
-                "warning",
-                f"The samples lie nearer to the training images than held-out images do "
-                f"({nearest_ratio:.2f} of their median pixel distance) but hardly any is a near "
-                f"copy. Smooth or overly typical samples do so too. {_LOOK}",
-            ),
-        )
-    shares = ", ".join(f"{each.share:.1%} {each.where}" for each in copies)
-    frechet_ratio = ", ".join(f"{each.baseline:.1%}" for each in copies)
-    return (
-        Finding(
-            "good",
-            "good",
-            f"No sign of copied training images: near copies are {shares}; of held-out real images "
-            f"{frechet_ratio}. {_LOOK}",
-        ),
-    )
-
-
-def _copying(worst: NearCopies, sharpness: float | None) -> Finding:
-    level: Literal["fault", "warning"] = "fault" if worst.excess > MANY else "warning"
-    beside = f"{worst.where}; of held-out real images {worst.baseline:.1%}"
-    if sharpness is not None and sharpness < BLURRED:
-        return Finding(
-            "blurred-training-images",
-            level,
-            f"Blurred training images: {worst.share:.1%} of the samples are near copies of "
-            f"training images ({beside}), with {sharpness:.2f} of their sharpness. {_LOOK}",
-        )
-    return Finding(
-        "copies-training-images",
-        level,
-        f"Copied training images: {worst.share:.1%} of the samples are near copies of training "
-        f"images ({beside}). {_LOOK}",
-    )
+    facts = _Facts(copies, samples, held_out, known(copy_sharpness), known(nearest_ratio))
+    return first_finding(_RULES, facts)

@@ -1,7 +1,4 @@
-"""Whether resolution carries information: images reduced and brought back to their size.
-
-The paper's resolution experiment: are samples read worse without their fine detail?
-"""
+"""The resolution experiment: does the accuracy fall if samples lose their fine detail?"""
 
 from __future__ import annotations
 
@@ -32,18 +29,27 @@ RULE = (
     "bilinear with antialiasing to the reduced side (rounded, at least 1 pixel), rounded to 256 "
     "levels, bilinear back, rounded"
 )
+MOST_IMAGES = 2_000
+"""Samples and real images that are classified at each side."""
 _CHUNK = 500
+_NEAR_CHANCE = 2.0  # times chance: accuracy on real images below which nothing can be concluded
+_STEPS = (
+    ("full", "full side", 1),
+    ("half", "half the side", 2),
+    ("quarter", "a quarter of the side", 4),
+)
 
 
 def reduced(images: Images, factor: int) -> Images:
-    """Images without the detail that a ``factor`` times smaller side cannot hold.
+    """Return images without the detail that a ``factor`` times smaller side cannot represent.
 
-    As Odena, Olah & Shlens 2017 (§4.1): bilinear to the smaller side and bilinear back. Antialiased
-    on the way down, since plain bilinear interpolation would skip pixels and add false patterns.
+    As Odena, Olah & Shlens 2017 (§4.1): bilinear to the smaller side and bilinear back. The
+    reduction is antialiased, since plain bilinear interpolation skips pixels and adds false
+    patterns.
 
     Args:
         images: uint8 (N, C, H, W).
-        factor: at least 1; sides become round(side / factor), at least 1 pixel, in between.
+        factor: at least 1; the smaller sides are round(side / factor), at least 1 pixel.
 
     Returns:
         uint8 (N, C, H, W).
@@ -62,24 +68,15 @@ def reduced(images: Images, factor: int) -> Images:
     return result
 
 
-MOST_IMAGES = 2_000
-_HARDLY = 2.0  # times chance: what real images must exceed for a figure to say anything
-_STEPS = (
-    ("full", "full side", 1),
-    ("half", "half the side", 2),
-    ("quarter", "a quarter of the side", 4),
-)
-
-
 @final
 @dataclass(frozen=True)
 class ResolutionResult:
-    """What one reader reads right at each side.
+    """The accuracy of one classifier at each side.
 
     Attributes:
-        label_classifier: who.
-        shares: in full, at half and at a quarter of the side.
-        protocol: of its figures.
+        label_classifier: the classifier.
+        shares: at the full side, at half and at a quarter of it.
+        protocol: of its metrics.
     """
 
     label_classifier: LabelClassifier
@@ -88,18 +85,17 @@ class ResolutionResult:
 
     @property
     def protocol_key(self) -> str:
-        """Under which the section lists the protocol."""
-        return f"resolution.{self.label_classifier.extractor.name}"
+        """Key of the protocol in the section."""
+        return f"resolution[{self.label_classifier.extractor.name}]"
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """At half and at a quarter; in full is another figure, of all samples."""
-        name = self.label_classifier.extractor.name
+        """The metrics at half and at a quarter of the side."""
         return tuple(
             Metric(
                 measure=f"gan_test_accuracy_{step}_side",
                 title=f"GAN-test accuracy at {words}",
-                extractor=name,
+                extractor=self.label_classifier.extractor.name,
                 value=share.value,
                 aim="baseline",
                 protocol=self.protocol_key,
@@ -112,19 +108,18 @@ class ResolutionResult:
 
     def _note(self, share: Share) -> str:
         if share.value is None:
-            return f"it takes at least {SMALLEST_COUNT} samples"
-        if share.baseline is not None and share.baseline < _HARDLY / int(
-            self.label_classifier.known.sum()
-        ):
+            return f"Requires at least {SMALLEST_COUNT} samples"
+        chance = 1 / int(self.label_classifier.known.sum())
+        if share.baseline is not None and share.baseline < _NEAR_CHANCE * chance:
             return (
-                "real images are hardly read at this side either, by a reader that learned from "
-                "sharp ones: this decides nothing"
+                "The accuracy on real images is close to chance too (the classifier was trained on "
+                "sharp images), so this value decides nothing"
             )
         return ""
 
     @property
     def at_half(self) -> tuple[float, float, float, float] | None:
-        """Samples in full and at half, then real images; None where one is missing."""
+        """Samples at the full and at half the side, then real images; None if one is undefined."""
         full, half, _ = self.shares
         if (
             full.value is None
@@ -137,48 +132,46 @@ class ResolutionResult:
 
 
 def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> ResolutionResult:
-    """At most 2 000 samples and 2 000 real test images, of each class as many, by one reader.
+    """Classify up to 2,000 samples and 2,000 real test images, balanced by class, at each side.
 
     Args:
-        data: samples and real parts.
-        label_classifier: asked about the classes that it knows.
+        data: samples and real splits.
+        label_classifier: only the classes that it knows are used.
     """
-    sample_set, test, extractor = (
-        data.sample_set,
-        data.splits.test,
-        label_classifier.extractor,
-    )
-    ours = _chosen(data, label_classifier, sample_set.target_labels)
-    theirs = _chosen(data, label_classifier, test.labels)
-    real = test.subset(theirs)
+    sample_set, test = data.sample_set, data.splits.test
+    extractor = label_classifier.extractor
+    sample_rows = _balanced_rows(data, label_classifier, sample_set.target_labels)
+    real_rows = _balanced_rows(data, label_classifier, test.labels)
+    real = test.subset(real_rows)
     shares = []
     for _, words, factor in _STEPS:
         if factor == 1:
-            predicted = _of(data.sample_predictions(extractor), ours)
-            real_seen = _of(data.split_predictions(extractor, "test"), theirs)
+            predicted = _subset(data.sample_predictions(extractor), sample_rows)
+            real_predicted = _subset(data.split_predictions(extractor, "test"), real_rows)
         else:
-            told = partial(data.progress, f"{extractor.name}: images at {words}")
-            less = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
-            predicted = extractor.predict(reduced(sample_set.samples[ours], factor), progress=told)
-            real_seen = real_answers(data, extractor, less, told)
+            on_progress = partial(data.progress, f"{extractor.name}: images at {words}")
+            images = reduced(sample_set.samples[sample_rows], factor)
+            predicted = extractor.predict(images, progress=on_progress)
+            reduced_real = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
+            real_predicted = real_answers(data, extractor, reduced_real, on_progress)
         shares.append(
             share_beside_real(
-                label_classifier.agreement(predicted, sample_set.target_labels[ours]),
-                label_classifier.agreement(real_seen, real.labels),
+                label_classifier.agreement(predicted, sample_set.target_labels[sample_rows]),
+                label_classifier.agreement(real_predicted, real.labels),
             )
         )
     protocol = data.protocol(
         extractor,
         **label_classifier.protocol,
         reduction=RULE,
-        samples_used=len(ours),
-        reference_images_used=len(theirs),
+        samples_used=len(sample_rows),
+        reference_images_used=len(real_rows),
     )
     return ResolutionResult(label_classifier, (shares[0], shares[1], shares[2]), protocol)
 
 
 def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> Table:
-    """Every reader's shares at every side, samples beside real images."""
+    """Return the accuracies of every classifier at every side, on samples and real images."""
     header = ["side"]
     for result in results:
         name = result.label_classifier.extractor.name
@@ -191,24 +184,24 @@ def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> 
             cells += [result.shares[index].value, result.shares[index].baseline]
         rows.append(tuple(cells))
     return Table(
-        title="Does resolution carry information?",
+        title="Does the resolution carry information?",
         header=tuple(header),
         rows=tuple(rows),
-        caption="Share read as the class asked for when images are reduced to this side and "
-        "brought back. Where real images fall and samples do not, the samples' fine detail is "
-        "decoration.",
+        caption="Accuracy on images that were reduced to this side and enlarged again. If it falls "
+        "for real images but not for samples, the fine detail of the samples carries no "
+        "information about their class.",
     )
 
 
-def _chosen(
+def _balanced_rows(
     data: EvaluationData, label_classifier: LabelClassifier, labels: Labels
 ) -> npt.NDArray[np.int64]:
-    """Ascending indices of as many images of each known class as there are, up to the limit."""
+    """Return ascending indices of equally many images of each known class, as far as they go."""
     counts = np.bincount(labels, minlength=len(data.group_names))
     each = -(-MOST_IMAGES // int(label_classifier.known.sum()))
     wanted = np.where(label_classifier.known, np.minimum(counts, each), 0).astype(np.int64)
     return sample_per_class(labels, data.splits.classes, wanted, seed=data.seed)
 
 
-def _of(predictions: Predictions, indices: npt.NDArray[np.int64]) -> Predictions:
-    return Predictions(predictions.logits[indices], predictions.features[indices])
+def _subset(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
+    return Predictions(predictions.logits[rows], predictions.features[rows])

@@ -102,7 +102,7 @@ class Finding:
     """What a section's figures say, in words; a fault is named by its name.
 
     Attributes:
-        key: stable, for machines: ``classes-permuted``, ``label-ignored``, ``one-image-a-class``,
+        key: stable, for machines: ``classes-permuted``, ``label-ignored``, ``one-image-per-class``,
             ``copies-training-images`` …
         level: ``fault`` (do not use these samples), ``warning`` (know this), or ``good``.
         sentence: the finding with the numbers it rests on.

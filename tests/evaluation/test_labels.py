@@ -80,8 +80,8 @@ def test_a_generator_that_permutes_classes_is_named(
     )
     first = section.findings[0]
     assert (first.key, first.level) == ("classes-permuted", "fault")
-    assert "three is drawn when five is asked" in first.sentence
-    assert "five is drawn when three is asked" in first.sentence
+    assert "'five' shows three" in first.sentence
+    assert "'three' shows five" in first.sentence
     table = section.blocks[0]
     assert isinstance(table, Table)
     assert table.heat
@@ -181,10 +181,10 @@ def test_imagenet_judges_the_classes_that_it_knows() -> None:
     metric = metrics(section)["discriminability[fake]"]
     assert metric.value == pytest.approx(100 / 150)
     assert metric.per_class == (1.0, None, None, 0.5)
-    assert metric.note.endswith("without deer, which it does not know")
+    assert metric.note.endswith("Without deer: not among the classifier's classes")
     assert section.protocols[metric.protocol]["imagenet_indices"]["frog"] == [30, 31, 32]
     assert "linear_probe_accuracy[fake]" not in metrics(section)
-    assert "outsider-disagrees" in {each.key for each in section.findings}
+    assert "independent-classifier-disagrees" in {each.key for each in section.findings}
 
 
 def test_what_imagenet_does_not_know_a_probe_learns(tmp_path: Path) -> None:

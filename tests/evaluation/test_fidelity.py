@@ -12,8 +12,7 @@ from acgan.classifiers.extractor import Predictions
 from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets, SampleSet
-from acgan.evaluation.fidelity import fidelity_section
-from acgan.evaluation.fidelity_measured import REPLICATES
+from acgan.evaluation.fidelity import REPLICATES, fidelity_section
 from acgan.execution.progress import Progress
 from acgan.metrics.frechet import equal_count_distance, frechet_distance
 from acgan.metrics.inception_score import classifier_score
@@ -104,7 +103,7 @@ def perfect() -> Section:
     return section()
 
 
-def test_a_perfect_model_lies_at_the_floor(perfect: Section) -> None:
+def test_a_perfect_model_is_at_the_baseline(perfect: Section) -> None:
     assert findings(perfect) == {"near-real": "good"}
     found = metrics(perfect)
     assert tuple(found) == MEASURES
@@ -172,19 +171,19 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
 
 def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> None:
     assert {each.protocol for each in perfect.metrics} == set(perfect.protocols)
-    frechet = perfect.protocols["frechet.pixels"]
+    frechet = perfect.protocols["frechet_distance[pixels]"]
     assert frechet["samples_per_class"] == [400, 400, 400]
     assert frechet["reference_images"] == 1_500
     assert (frechet["baseline_images_per_side"], frechet["baseline_subsets"]) == (780, 5)
     assert frechet["images_per_side_per_class"] == [260, 260, 260]
     assert frechet["extractor_weights_hash"] == "pixels 1"
     assert frechet["validation_hash"] == PARTS.validation.content_hash
-    assert perfect.protocols["manifold.pixels"]["images_per_side"] == 780
-    assert perfect.protocols["manifold.pixels"]["k"] == 5
+    assert perfect.protocols["prdc[pixels]"]["images_per_side"] == 780
+    assert perfect.protocols["prdc[pixels]"]["k"] == 5
     assert perfect.protocols["inception_score[pixels]"]["images"] == 1_200
 
 
-def test_classes_are_drawn_and_listed_beside_their_floors(perfect: Section) -> None:
+def test_classes_are_drawn_and_listed_beside_their_baselines(perfect: Section) -> None:
     picture, table = perfect.blocks
     assert isinstance(picture, ImageBlock)
     assert picture.png.startswith(b"\x89PNG")
@@ -201,8 +200,8 @@ def test_noise_is_far_from_real() -> None:
     assert findings(found)["samples-unlike-real"] == "warning"
     assert "near-real" not in findings(found)
     assert found.findings[0].level == "fault"
-    assert "times the floor" in found.findings[0].sentence
-    assert "farthest off is" in found.findings[0].sentence
+    assert "times the real-vs-real baseline" in found.findings[0].sentence
+    assert "farthest class is" in found.findings[0].sentence
 
 
 def test_only_the_first_extractor_calls_a_distance_a_fault() -> None:
@@ -221,9 +220,9 @@ def test_permuted_classes_look_real_together_and_far_off_one_by_one() -> None:
     assert min(each or 0 for each in distance.per_class) > 100 * (distance.baseline or 0)
 
 
-def test_samples_near_the_mean_are_typical_but_not_varied() -> None:
+def test_samples_near_the_mean_are_typical_but_not_diverse() -> None:
     found = section(clouds(400, 3, spread=7.0).images)
-    assert findings(found)["typical-not-varied"] == "warning"
+    assert findings(found)["typical-not-diverse"] == "warning"
     measures = metrics(found)
     assert measures["precision"].value >= measures["precision"].baseline  # type: ignore[operator]
     assert measures["density"].value > measures["density"].baseline  # type: ignore[operator]
@@ -241,7 +240,7 @@ def test_too_few_images_are_said_instead_of_measured() -> None:
         assert metric.value is None
         assert metric.interval is None
         assert metric.per_class == metric.per_class_baseline == ()
-        assert "it takes at least" in metric.note
+        assert "Requires at least" in metric.note
     assert few.findings == ()
     assert few.blocks == ()
     assert "256 samples" in metrics(few)["frechet_distance"].note
@@ -252,19 +251,19 @@ def test_each_class_takes_enough_images_of_its_own() -> None:
     frechet, precision = metrics(some)["frechet_distance"], metrics(some)["precision"]
     assert frechet.value is not None
     assert frechet.per_class == ()
-    assert "per class it takes at least 256 samples" in frechet.note
+    assert "A class requires at least 256 samples" in frechet.note
     assert None not in precision.per_class
     assert any("No Fréchet distance per class (pixels)" in note for note in some.notes)
 
 
-def test_too_little_validation_costs_the_floor_only() -> None:
+def test_too_little_validation_removes_the_baseline_only() -> None:
     small = DatasetSplits("clouds", PARTS.train, clouds(20, 1), PARTS.test)
     found = section(splits=small)
     for name, metric in metrics(found).items():
         assert metric.value is not None
         if name != "inception_score":
             assert metric.baseline is None
-            assert "the floor takes at least" in metric.note
+            assert "The baseline requires at least" in metric.note
     assert found.findings == ()
 
 
@@ -288,8 +287,8 @@ def test_two_extractors_give_two_of_everything() -> None:
 def test_other_shares_of_classes_are_said() -> None:
     kept = np.flatnonzero((SAMPLES.labels != 1) | (np.arange(1_200) % 4 == 0))
     skewed = section(SAMPLES.images[kept], SAMPLES.labels[kept])
-    assert any("shares differ" in note for note in skewed.notes)
-    assert not any("shares differ" in note for note in section().notes)
+    assert any("class shares" in note for note in skewed.notes)
+    assert not any("class shares" in note for note in section().notes)
 
 
 def test_the_same_evidence_gives_the_same_figures(perfect: Section) -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.evaluation.diversity import similarity_chart
-from acgan.evaluation.neighbor_images import distance_chart, neighbor_grid
+from acgan.evaluation.charts import distance_chart, neighbor_grid, similarity_chart
 
 RANDOM = np.random.default_rng(0)
 
@@ -17,7 +16,7 @@ def opened(png: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_image_is_on_the_sheet_with_its_own_pixels(channels: int) -> None:
+def test_every_image_is_in_the_grid_with_its_own_pixels(channels: int) -> None:
     shape = (channels, 28, 28)
     samples = [RANDOM.integers(0, 256, (count, *shape), dtype=np.uint8) for count in (2, 1)]
     found = [each // 2 for each in samples]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from acgan.evaluation.diversity_findings import diversity_findings
+from acgan.metrics.arrays import Float64Array
 from acgan.report.section import Finding
 
 
@@ -26,7 +27,9 @@ class Values:
     conditional: bool = True
 
     def findings(self) -> tuple[Finding, ...]:
-        def pair(samples: tuple[float, ...], real: tuple[float, ...] = ()):  # type: ignore[no-untyped-def]
+        def pair(
+            samples: tuple[float, ...], real: tuple[float, ...] = ()
+        ) -> tuple[Float64Array, Float64Array]:
             return np.array(samples, float), np.array(real, float)
 
         values = {

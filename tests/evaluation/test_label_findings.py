@@ -140,8 +140,12 @@ def test_a_handful_of_samples_gives_no_finding() -> None:
 def test_detail_without_information_is_named() -> None:
     lazy = found(matrix(0.98), at_half={"reference-classifier": (0.98, 0.97, 0.98, 0.7)})
     assert keys(lazy) == ["resolution-unused"]
-    assert keys(found(matrix(0.98), at_half={"reference-classifier": (0.98, 0.75, 0.98, 0.7)})) == ["labels-correct"]
-    assert keys(found(matrix(0.98), at_half={"reference-classifier": (0.98, 0.98, 0.98, 0.97)})) == ["labels-correct"]
+    assert keys(found(matrix(0.98), at_half={"reference-classifier": (0.98, 0.75, 0.98, 0.7)})) == [
+        "labels-correct"
+    ]
+    assert keys(
+        found(matrix(0.98), at_half={"reference-classifier": (0.98, 0.98, 0.98, 0.97)})
+    ) == ["labels-correct"]
 
 
 def test_an_independent_classifier_with_lower_accuracy_is_a_warning() -> None:

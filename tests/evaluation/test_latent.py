@@ -141,7 +141,8 @@ def test_a_damaged_checkpoint_is_left_out_with_a_note(
     assert section.protocols["past"]["checkpoints"] == [whole[0], *whole[2:]]
     shutil.rmtree(folder / "checkpoints")
     assert any(
-        "over training time" in note for note in chapter(folder, tiny_splits, reference_classifier, folder).notes
+        "over training time" in note
+        for note in chapter(folder, tiny_splits, reference_classifier, folder).notes
     )
 
 

@@ -14,7 +14,8 @@ def style(value: float) -> StyleConsistency:
 
 
 @pytest.mark.parametrize(
-    ("value", "key", "level"), [(0.8, "style-consistent", "good"), (0.02, "style-inconsistent", "warning")]
+    ("value", "key", "level"),
+    [(0.8, "style-consistent", "good"), (0.02, "style-inconsistent", "warning")],
 )
 def test_style_is_said_in_words(value: float, key: str, level: str) -> None:
     (only,) = latent_findings(style(value), (), 500)

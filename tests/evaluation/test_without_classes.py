@@ -106,7 +106,7 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
         assert metrics[key].value is not None, key
     for section in ("labels", "diversity", "latent", "fidelity"):
         notes = " ".join(found[section].notes)
-        assert "class was asked for" in notes or "asked for no class" in notes, section
+        assert "no target labels" in notes or "no class labels" in notes, section
     report = report_of(prepared, sections, {})
     assert report.classes == ("dark", "light")
     _, record = write_report(report, tmp_path / "report")

@@ -35,11 +35,13 @@ PATTERNS = {
         re.IGNORECASE,
     ),
 }
-CODE = re.compile(r"```.*?```|`[^`]*`|<[^>]+>|\]\([^)]*\)|https?://\S+", re.DOTALL)
+CODE = re.compile(
+    r"```.*?```|`[^`]*`|<[^>]+>|\]\([^)]*\)|https?://\S+|\{[\w.\[\]]+:[\w.%]+\}", re.DOTALL
+)
 
 
 def prose(document: str) -> str:
-    """Blank out code, links and addresses; line numbers stay."""
+    """Blank out code, links, addresses and format fields; line numbers stay."""
     return CODE.sub(lambda match: "\n" * match[0].count("\n"), document)
 
 

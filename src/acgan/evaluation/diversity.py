@@ -333,9 +333,7 @@ def diversity_section(data: EvaluationData) -> Section:
             )
         ),
         metrics=tuple(metrics.values()),
-        blocks=(
-            similarity_chart(images.scales.name, data.group_names, similarity, real),
-        )
+        blocks=(similarity_chart(images.scales.name, data.group_names, similarity, real),)
         if charted
         else (),
         findings=diversity_findings(

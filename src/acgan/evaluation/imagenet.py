@@ -1,7 +1,7 @@
-"""Discriminability: whether a classifier of ImageNet, which never saw our data, knows the samples.
+"""Scores of a data set's classes from the logits of an ImageNet classifier.
 
-Odena, Olah & Shlens 2017, §4.1, who train on ImageNet and so ask for one of its own 1000 classes.
-Everyday classes are found in it by a published map (``imagenet_map.toml``).
+Discriminability (Odena, Olah & Shlens 2017, §4.1) is defined for models of ImageNet's 1000 classes.
+Other data sets use it through a published map of everyday classes (``imagenet_map.toml``).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _NOWHERE = float(np.finfo(np.float64).min)
 @final
 @dataclass(frozen=True)
 class Counterparts:
-    """The classes of a data set that ImageNet knows.
+    """The classes of a data set that ImageNet contains.
 
     Attributes:
-        classes: K, how many classes the data have.
-        indices: by label, the ImageNet classes that show it.
+        classes: K, the number of classes of the data set.
+        indices: by label, the ImageNet classes that belong to it.
     """
 
     classes: int
@@ -45,13 +45,13 @@ class Counterparts:
 
 
 def imagenet_counterparts(classes: Sequence[ClassName]) -> Counterparts | None:
-    """The counterparts of these classes, found by name or alias, whatever the case of the letters.
+    """Find the counterparts of classes by name or alias, ignoring case.
 
-    Two classes that find the same counterpart ("car" and "automobile") get none: they mean
-    something else than the map does.
+    Two classes with the same counterpart ("car" and "automobile") get none: their meaning differs
+    from that of the map.
 
     Returns:
-        None where fewer than two classes have a counterpart: there is nothing to tell apart.
+        None if fewer than two classes have counterparts, since there is nothing to distinguish.
     """
     found: dict[str, list[int]] = {}
     for label, each in enumerate(classes):
@@ -67,20 +67,20 @@ def imagenet_counterparts(classes: Sequence[ClassName]) -> Counterparts | None:
 
 
 def class_scores(logits: npt.NDArray[Any], counterparts: Counterparts) -> Float64Array:
-    """For each class, the logarithm of the mean probability of its ImageNet counterparts.
+    """Return the logarithm of the mean probability of each class's ImageNet counterparts.
 
-    The mean, as Geirhos et al. 2019 (arXiv 1811.12231) take it, and not the sum: the classifier
-    learned from as many images of each of its 1000 classes, so by the sum a class with 59
-    counterparts (bird) would be 59 times as likely beforehand as one with a single one (horse).
-    The mean is what Bayes' rule gives where our classes are equally likely.
+    The mean follows Geirhos et al. 2019 (arXiv 1811.12231). The classifier was trained on equally
+    many images of each of its 1000 classes, so the sum would make a class with 59 counterparts
+    (bird) 59 times as likely a priori as a class with one (horse). The mean results from Bayes'
+    rule with equally likely classes.
 
     Args:
         logits: (N, 1000).
         counterparts: of the data's classes.
 
     Returns:
-        float64 (N, K); the lowest finite number for a class without counterparts, so that the
-        highest is always one of the others.
+        float64 (N, K); the lowest finite number for a class without counterparts, which is
+        therefore never the highest.
     """
     if logits.ndim != 2 or logits.shape[1] != IMAGENET_CLASSES:
         raise ValueError(f"logits must be (N, {IMAGENET_CLASSES}), not {logits.shape}")

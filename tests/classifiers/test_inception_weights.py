@@ -31,7 +31,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
         timeouts.append(socket.getdefaulttimeout())
         raise URLError("no route")
 
-    monkeypatch.setattr("torch.hub.urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
     return timeouts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -64,6 +65,9 @@ def test_compiled_graphs_take_the_same_steps(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler here"
+)
 def test_the_real_compiler_takes_the_same_steps(
     tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits
 ) -> None:

@@ -1,12 +1,20 @@
 # make demo    installs into .venv, trains on the embedded digits, draws them: minutes, no data needed
 # make test    installs and passes every test        make test-fast    the fast ones alone
-# make lint    ruff, mypy, import-linter              make clean        removes .venv and runs/demo-*
+# make lint    ruff, mypy, import-linter              make test-full    also what only a release needs
+# make lock    renews requirements/, the exact versions that all of these install
+# make clean   removes .venv and runs/demo-*
 
 PYTHON ?= python3
 SEED ?= 0
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-fast lint clean
+# Each process computes with one thread and holds a PyTorch of its own, hence no more by default than
+# every laptop has cores and memory for. A process that is done takes over tests that wait for others.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: demo test test-fast test-full lint lock clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -19,11 +27,17 @@ demo: .venv/installed
 	@echo "              runs/demo-$(SEED)/curves.png           losses and accuracies"
 	@echo "Then try      $(BIN)/acgan sample runs/demo-$(SEED) --class seven --count 16 --out sevens"
 
+# Threads that wait busily on shared cores slow each other down.
+test test-fast test-full: export OMP_WAIT_POLICY = passive
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not full"
 
 test-fast: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow and not full"
+
+test-full: .venv/installed-dev
+	$(PYTEST)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -31,19 +45,35 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Takes the newest versions that pyproject.toml allows, one for all systems and Pythons. base.txt
+# takes from dev.txt, so that what is installed without the tests' packages is what was tested.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --fork-strategy fewest \
+	--python-version 3.11 --group build --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" --upgrade
+
+lock: .venv/created
+	$(PIP) install "uv>=0.9,<1"
+	$(COMPILE) --extra dev --output-file requirements/dev.txt
+	$(COMPILE) --constraints requirements/dev.txt --output-file requirements/base.txt
+
 .venv/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/created pyproject.toml
+# Wheels alone: to build one would fetch build tools that nothing pins.
+LOCKED := $(PIP) install --require-hashes --only-binary :all: --requirement
+
+.venv/installed: .venv/created pyproject.toml requirements/base.txt
 	@echo "Installing into .venv (PyTorch is large; the first time takes some minutes) …"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(LOCKED) requirements/base.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+.venv/installed-dev: .venv/installed requirements/dev.txt
+	@echo "Installing what tests and linters need into .venv …"
+	@$(LOCKED) requirements/dev.txt
 	@touch $@
 
 clean:

@@ -43,7 +43,7 @@ def test_without_a_network_the_sentence_says_what_to_do(
     message = str(refusal.value)
     for part in (FILE, f"into {hub}", "--inception-weights", "ACGAN_INCEPTION"):
         assert part in message
-    assert "'judge' and 'efficientnet-lite0' need no download" in message
+    assert "'reference-classifier' and 'efficientnet-lite0' need no download" in message
     assert "no network" in message
 
 

@@ -15,7 +15,6 @@ from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
 from acgan.networks.resnet_generator import ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
-from acgan.objectives.build import build_objective
 from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 
@@ -94,7 +93,7 @@ def test_recipe_is_complete_and_builds_networks_with_its_heads(name: str) -> Non
     config, shape = config_of(recipe), SHAPES[name]
     torch.manual_seed(0)
     generator = build_generator(config.generator, shape, 4)
-    heads = build_objective(config.objective).heads
+    heads = config.objective.build().heads
     discriminator = build_discriminator(config.discriminator, shape, 4, heads)
     latents = torch.zeros(2, generator.latent_size)
     with torch.no_grad():
@@ -163,7 +162,7 @@ def test_systems_list_their_deviations_and_class_both_real_and_fake(name: str) -
 )
 def test_parameters_counted_by_hand(name: str, generator: int, discriminator: int) -> None:
     config, shape = config_of(load_recipe(name)), SHAPES[name]
-    heads = build_objective(config.objective).heads
+    heads = config.objective.build().heads
     networks = (
         build_generator(config.generator, shape, 10),
         build_discriminator(config.discriminator, shape, 10, heads),
@@ -250,13 +249,13 @@ def test_systems_1_and_2_are_fully_connected_with_soft_targets() -> None:
         assert config.training.generator_batch == "fresh"
     assert (gan.objective.name, gan.generator.conditioning.mode) == ("gan", "none")
     assert (cgan.objective.name, cgan.generator.conditioning.mode) == ("cgan", "one-hot")
-    assert build_objective(cgan.objective).heads.source == "joined"
+    assert cgan.objective.build().heads.source == "joined"
 
 
 def test_system_3_knows_one_class_more_and_its_generator_none() -> None:
     config = config_of(load_recipe("sgan-mnist"))
     assert config.generator.conditioning.mode == "none"
-    assert build_objective(config.objective).heads.classes == "open"
+    assert config.objective.build().heads.classes == "k-plus-one"
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])

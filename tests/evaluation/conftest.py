@@ -15,7 +15,6 @@ from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
 from acgan.networks.build import build_discriminator, build_generator
-from acgan.objectives.build import build_objective
 from acgan.runs.config import RunConfig
 
 Untrained = Callable[..., Model]
@@ -66,7 +65,7 @@ def untrained(tmp_path: Path) -> Untrained:
                 config.discriminator,
                 splits.shape,
                 classes,
-                build_objective(config.objective).heads,
+                config.objective.build().heads,
             ).state_dict(),
         )
         return load(tmp_path / name)

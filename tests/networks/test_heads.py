@@ -30,9 +30,9 @@ EMBEDDED = 4
 ALL_HEADS = [
     Heads(source, classes, EMBEDDED)
     for source, classes in itertools.product(get_args(SourceHead), get_args(ClassHead))
-    if classes != "open" or source == "plain"
+    if classes != "k-plus-one" or source == "plain"
 ]
-WIDTHS = {"plain": CLASSES, "paired": 2 * CLASSES, "twin": CLASSES, "open": CLASSES + 1}
+WIDTHS = {"plain": CLASSES, "paired": 2 * CLASSES, "twin": CLASSES, "k-plus-one": CLASSES + 1}
 
 
 def heads_of(kind: Heads, seed: int = 0) -> LinearHeads:
@@ -85,7 +85,7 @@ def test_every_answer_is_the_naive_line(kind: Heads) -> None:
     module, features = heads_of(kind), some_features()
     answer = module(features, LABELS)
     made = None if module.class_head is None else affine(module.class_head, features)
-    if kind.classes == "open":
+    if kind.classes == "k-plus-one":
         assert made is not None
         source = [math.log(sum(map(math.exp, row[:-1]))) - row[-1] for row in made]
     else:
@@ -102,7 +102,7 @@ def test_every_answer_is_the_naive_line(kind: Heads) -> None:
         case "plain" | "twin":
             assert made is not None
             check(answer.class_logits, made)
-        case "open":
+        case "k-plus-one":
             assert made is not None
             check(answer.class_logits, [row[:-1] for row in made])
         case "paired":
@@ -133,7 +133,7 @@ def tensor(row: list[float]) -> Tensor:
 def test_there_is_what_was_asked_for_and_nothing_else(kind: Heads) -> None:
     module = heads_of(kind)
     answer = module(some_features(), LABELS)
-    assert (module.source_head is None) == (kind.classes == "open")
+    assert (module.source_head is None) == (kind.classes == "k-plus-one")
     assert (module.projection_head is None) == (kind.source != "projection")
     assert (module.class_head is None) == (kind.classes in ("none", "proxies"))
     assert (answer.class_logits is None) == (kind.classes == "none")
@@ -143,10 +143,10 @@ def test_there_is_what_was_asked_for_and_nothing_else(kind: Heads) -> None:
         assert (made is None) == (kind.classes != "proxies")
 
 
-def test_an_open_head_is_given_no_label() -> None:
+def test_a_k_plus_one_head_receives_no_label() -> None:
     for source in ("projection", "joined"):
-        with pytest.raises(ValueError, match="given no label"):
-            Heads(source, "open")
+        with pytest.raises(ValueError, match="receives no label"):
+            Heads(source, "k-plus-one")
     assert [kind.given_labels for kind in (Heads(), Heads("projection"), Heads("joined"))] == [
         False,
         True,
@@ -261,7 +261,7 @@ def test_every_parameter_of_a_discriminator_learns(
     assert still == []
     heads = {id(p) for p in discriminator.head_parameters()}
     assert heads == {id(p) for n, p in discriminator.named_parameters() if n.startswith("heads.")}
-    classed = {"none": 0, "plain": 2, "paired": 2, "twin": 4, "open": 0, "proxies": 3}
+    classed = {"none": 0, "plain": 2, "paired": 2, "twin": 4, "k-plus-one": 0, "proxies": 3}
     assert len(heads) == 2 + (kind.source == "projection") + classed[kind.classes]
 
 
@@ -309,7 +309,7 @@ def test_the_table_of_a_discriminator_lists_its_heads(kind: Heads, spectral: boo
     discriminator = discriminator_of(kind, spectral=spectral)
     table = describe_networks(generator, discriminator, SHAPE, CLASSES, 5).discriminator
     rows = {row.layer: (row.kind, row.parameters) for row in table.rows if "heads" in row.layer}
-    expected = {} if kind.classes == "open" else {"heads.source_head": ("Linear", 65)}
+    expected = {} if kind.classes == "k-plus-one" else {"heads.source_head": ("Linear", 65)}
     if kind.source == "projection":
         expected["heads.projection_head"] = ("Linear", 64 * CLASSES)
     if width := WIDTHS.get(kind.classes):

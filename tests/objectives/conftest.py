@@ -14,7 +14,7 @@ from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.cgan import CGANConfig
 from acgan.objectives.gan import GANConfig
 from acgan.objectives.interface import Objective, Terms
@@ -192,7 +192,7 @@ class Altered(Objective):
         discriminator: Mapping[str, NewTerm] | None = None,
         generator: Mapping[str, NewTerm] | None = None,
     ) -> None:
-        self._inner = build_objective(config)
+        self._inner = config.build()
         self._discriminator, self._generator = discriminator or {}, generator or {}
 
     @property

@@ -70,7 +70,7 @@ def reference(config: ObjectiveConfig, world: Arrays, y: Integers) -> tuple[floa
         weight, bias = world[f"{name}_head.weight"], world[f"{name}_head.bias"]
         return real @ weight.T + bias, fake @ weight.T + bias
 
-    if isinstance(config, SGANConfig) and config.class_head == "open":
+    if isinstance(config, SGANConfig) and config.class_head == "k-plus-one":
         l_real, l_fake = head("class")  # Salimans et al. 2016, §5; the last logit is "fake"
         s_real, s_fake = (
             np.log(np.exp(rows[:, :-1]).sum(axis=1)) - rows[:, -1] for rows in (l_real, l_fake)

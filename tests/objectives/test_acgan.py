@@ -15,7 +15,6 @@ from acgan.errors import UsageError
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
-from acgan.objectives.build import build_objective
 from acgan.objectives.classification import class_loss
 
 REAL, FAKE, CLASSES = 5, 3, 4  # of different number, so that mixing them up cannot go unnoticed
@@ -229,8 +228,8 @@ def test_targets_smooth_real_and_fake_apart() -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"source_loss": "hinge", "real_target": 0.9}, "hinge knows no targets"),
-        ({"source_loss": "hinge", "fake_target": 0.1}, "hinge knows no targets"),
+        ({"source_loss": "hinge", "real_target": 0.9}, "hinge has no targets"),
+        ({"source_loss": "hinge", "fake_target": 0.1}, "hinge has no targets"),
         ({"real_target": 0.3, "fake_target": 0.4}, "below real_target"),
         ({"real_target": 0.5, "fake_target": 0.5}, "below real_target"),
         ({"real_target": 1.1}, "less than or equal to 1"),
@@ -271,6 +270,6 @@ def test_nothing_overflows_in_float32(name: SourceLossName, logit: float) -> Non
 
 
 def test_acgan_asks_for_both_heads() -> None:
-    objective = build_objective(ACGANConfig())
+    objective = ACGANConfig().build()
     assert isinstance(objective, ACGAN)
     assert objective.heads == Heads(source="plain", classes="plain")

@@ -12,7 +12,7 @@ from acgan.errors import UsageError
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.adc import ADC, ADCConfig
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.cgan import CGAN, CGANConfig
 from acgan.objectives.gan import GAN, GANConfig
 from acgan.objectives.projection import Projection, ProjectionConfig
@@ -82,7 +82,7 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
         ),
         (
             "objective={name='sgan', class_head='opened'}",
-            "objective.class_head: input should be 'open' or 'separate'",
+            "objective.class_head: input should be 'k-plus-one' or 'separate'",
         ),
         (
             "objective={name='reacgan', positive_margin=1.5}",
@@ -116,7 +116,7 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
         ("objective.source_head=plane", "objective.source_head: input should be 'plain' or 'proje"),
         (
             "objective={name='projection', source_loss='hinge', real_target=0.9}",
-            "hinge knows no targets; leave real_target 1 and fake_target 0",
+            "hinge has no targets; leave real_target at 1 and fake_target at 0",
         ),
         (
             "objective={name='adc', fake_target=0.5, real_target=0.5}",
@@ -140,7 +140,7 @@ def test_a_mistake_gets_its_sentence(override: str, sentence: str) -> None:
         (ADCConfig(), ADC, Heads("plain", "paired")),
         (GANConfig(), GAN, Heads("plain", "none")),
         (CGANConfig(), CGAN, Heads("joined", "none")),
-        (SGANConfig(), SGAN, Heads("plain", "open")),
+        (SGANConfig(), SGAN, Heads("plain", "k-plus-one")),
         (TACConfig(), TAC, Heads("plain", "twin")),
         (ReACGANConfig(), ReACGAN, Heads("plain", "proxies", 512)),
     ],
@@ -148,7 +148,7 @@ def test_a_mistake_gets_its_sentence(override: str, sentence: str) -> None:
 def test_every_configuration_has_its_objective_and_heads(
     config: ObjectiveConfig, kind: type, heads: Heads
 ) -> None:
-    built = build_objective(config)
+    built = config.build()
     assert isinstance(built, kind)
     assert built.heads == heads
 
@@ -156,7 +156,7 @@ def test_every_configuration_has_its_objective_and_heads(
 def test_projection_has_the_source_terms_alone() -> None:
     answer = DiscriminatorOutput(torch.zeros(2), None, torch.zeros(2, 1))
     labels = torch.tensor([0, 1])
-    built = build_objective(ProjectionConfig())
+    built = ProjectionConfig().build()
     assert list(built.discriminator(answer, answer, labels, labels)) == [
         "source_real",
         "source_fake",
@@ -177,7 +177,7 @@ def test_projection_has_the_source_terms_alone() -> None:
 )
 def test_two_classes_are_needed_where_g_hears_of_them(config: ObjectiveConfig, needs: bool) -> None:
     assert config.needs_classes == needs
-    assert config.title.split()[0] in ("a", "an")
+    assert config.explanations[0].noun.split()[0] in ("a", "an")
 
 
 @pytest.mark.parametrize(

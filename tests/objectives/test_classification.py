@@ -15,7 +15,7 @@ from acgan.objectives.acgan import ACGAN, ACGANConfig
 from acgan.objectives.classification import (
     UNLABELED,
     cross_entropy_of_labeled,
-    double_softmax_floor,
+    double_softmax_minimum,
     double_softmax_of_labeled,
 )
 
@@ -71,10 +71,10 @@ def test_a_sure_and_right_head_costs_the_floor_where_softmax_is_taken_twice() ->
     logits = 100 * torch.eye(10, dtype=torch.float64)
     labels = torch.arange(10)
     assert double_softmax_of_labeled(logits, labels).item() == pytest.approx(1.46115, abs=1e-5)
-    assert double_softmax_floor(10) == pytest.approx(1.46115, abs=1e-5)
-    assert double_softmax_floor(2) == pytest.approx(math.log(1 + 1 / math.e))
+    assert double_softmax_minimum(10) == pytest.approx(1.46115, abs=1e-5)
+    assert double_softmax_minimum(2) == pytest.approx(math.log(1 + 1 / math.e))
     assert cross_entropy_of_labeled(logits, labels).item() == pytest.approx(0)
-    assert double_softmax_of_labeled(-logits, labels).item() > double_softmax_floor(10)
+    assert double_softmax_of_labeled(-logits, labels).item() > double_softmax_minimum(10)
 
 
 def test_softmax_twice_leaves_a_sure_mistake_without_a_gradient() -> None:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regularizer
 from acgan.objectives.consistency import Consistency, ConsistencyConfig
 from acgan.objectives.interface import DiscriminatorStep, Terms
 
@@ -114,7 +113,7 @@ BOTH = ConsistencyConfig(weight_real=3.0, weight_fake=2.0)
 
 @pytest.mark.parametrize("horizontal_flip", [False, True])
 def test_it_is_the_formula(now: DiscriminatorStep, horizontal_flip: bool) -> None:
-    act = build_regularizer(BOTH, flip_keeps_class=horizontal_flip).discriminator
+    act = BOTH.build(flip_keeps_class=horizontal_flip).discriminator
     agrees(now, act, horizontal_flip=horizontal_flip)
 
 
@@ -145,8 +144,8 @@ def test_a_wrong_version_is_found(now: DiscriminatorStep) -> None:
 def test_mirrored_where_it_keeps_the_class_or_is_wished(
     horizontal_flip: str, keeps: bool, mirrors: bool, now: DiscriminatorStep
 ) -> None:
-    config = BOTH.model_copy(update={"mirror": horizontal_flip})
-    act = build_regularizer(config, flip_keeps_class=keeps).discriminator
+    config = BOTH.model_copy(update={"horizontal_flip": horizontal_flip})
+    act = config.build(flip_keeps_class=keeps).discriminator
     agrees(now, act, horizontal_flip=mirrors)
 
 
@@ -159,18 +158,18 @@ def test_a_term_for_each_weight_and_a_pass_for_each_term(now: DiscriminatorStep)
         (BOTH, {"consistency_real", "consistency_fake"}),
     ):
         calls.clear()
-        assert set(build_regularizer(config).discriminator(now)) == names
+        assert set(config.build(flip_keeps_class=False).discriminator(now)) == names
         assert len(calls) == len(names)
 
 
 def test_d_s_buffers_stay(now: DiscriminatorStep) -> None:
     before = dict(now.discriminator.named_buffers())["passes"].clone()
-    build_regularizer(BOTH).discriminator(now)
+    BOTH.build(flip_keeps_class=False).discriminator(now)
     assert torch.equal(dict(now.discriminator.named_buffers())["passes"], before)
     now.discriminator(now.real_images, now.real_labels)
     assert not torch.equal(dict(now.discriminator.named_buffers())["passes"], before)
 
 
 def test_no_weight_is_refused() -> None:
-    with pytest.raises(UsageError, match="weight_real and weight_fake are both 0; give one"):
+    with pytest.raises(UsageError, match="weight_real and weight_fake are both 0; set one above 0"):
         validate(ConsistencyConfig, {"weight_real": 0}, where="here")

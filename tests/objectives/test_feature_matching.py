@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput
-from acgan.objectives.build import build_matching, build_objective, objective_configs
-from acgan.objectives.feature_matching import FeatureMatching, squared_distance_of_means
+from acgan.objectives.build import objective_configs
+from acgan.objectives.feature_matching import feature_matching, squared_distance_of_means
 from acgan.objectives.gan import GANConfig
 from acgan.objectives.sgan import SGANConfig
 
@@ -90,7 +90,7 @@ def answer(rows: Tensor) -> DiscriminatorOutput:
 
 
 def ours(real: Tensor, fake: Tensor) -> Tensor:
-    return FeatureMatching().generator(answer(real), answer(fake))["features"]
+    return feature_matching(answer(real), answer(fake))["features"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -135,14 +135,13 @@ def test_it_takes_the_place_of_g_s_source_term_alone(config: Any) -> None:
     logits = torch.randn(4, 3, dtype=torch.float64)
     output = DiscriminatorOutput(torch.randn(4), logits, torch.randn(4, 2))
     labels = torch.tensor([0, 1, 2, 0])
-    assert build_objective(matching).generator(output, labels) == {}
+    assert matching.build().generator(output, labels) == {}
     ours, plain = (
-        build_objective(each).discriminator(output, output, labels, labels)
-        for each in (matching, config())
+        each.build().discriminator(output, output, labels, labels) for each in (matching, config())
     )
     assert ours == plain
-    assert isinstance(build_matching(matching), FeatureMatching)
-    assert build_matching(config()) is None
+    assert matching.matches_features
+    assert not config().matches_features
 
 
 @pytest.mark.parametrize("name", objective_configs())
@@ -151,5 +150,5 @@ def test_who_asks_for_classes_refuses_it(name: str) -> None:
     if not config.conditional:
         assert config.model_validate({"generator_loss": "feature-matching"}).matches_features
         return
-    with pytest.raises(ValidationError, match=rf"{name} asks G for classes.* take .*sgan or gan"):
+    with pytest.raises(ValidationError, match=rf"{name} has a conditional generator.*sgan or gan"):
         config.model_validate({"generator_loss": "feature-matching"})

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.cgan import CGANConfig
 from acgan.objectives.gan import GANConfig
 
@@ -31,7 +31,7 @@ def values(terms: dict[str, Tensor]) -> dict[str, float]:
 
 @pytest.mark.parametrize("config", [GANConfig(), CGANConfig()])
 def test_terms_worked_out_by_hand(config: ObjectiveConfig) -> None:
-    objective, ln3 = build_objective(config), math.log(3)
+    objective, ln3 = config.build(), math.log(3)
     real, fake = output(ln3, -ln3), output(ln3, 0)  # chances of being real ¾, ¼ and ¾, ½
     terms = objective.discriminator(real, fake, LABELS, LABELS)
     assert values(terms) == pytest.approx(
@@ -46,7 +46,7 @@ def test_terms_worked_out_by_hand(config: ObjectiveConfig) -> None:
 
 def test_soft_targets_are_met_where_d_says_what_they_say() -> None:
     """D's loss is least, and its gradient 0, at P(real) = .98 for reals and .02 for fakes."""
-    objective = build_objective(GANConfig(**SOFT))
+    objective = GANConfig(**SOFT).build()
     sure = math.log(0.98 / 0.02)
     real, fake = output(sure, sure), output(-sure, -sure)
     for each in (real, fake):
@@ -62,7 +62,7 @@ def test_soft_targets_are_met_where_d_says_what_they_say() -> None:
 def test_at_the_equilibrium_d_cannot_do_better_than_a_coin() -> None:
     """Where reals and fakes are alike, the best single answer is s = 0, with soft targets too."""
     for config in (GANConfig(), GANConfig(**SOFT)):
-        objective = build_objective(config)
+        objective = config.build()
 
         def loss(s: float, objective: Any = objective) -> float:
             terms = objective.discriminator(output(s, s), output(s, s), LABELS, LABELS)
@@ -107,7 +107,7 @@ def test_a_discriminator_of_a_cgan_that_ignores_the_label_is_caught(
 ) -> None:
     """Given the same label for every image, or for fakes what the real batch shows."""
     config = CGANConfig()
-    objective = build_objective(config)
+    objective = config.build()
     compare(config, objective)
     for wrong in (
         lambda o, j, x, f, y, t: right(o, j, x, f, y * 0, t * 0),
@@ -118,9 +118,9 @@ def test_a_discriminator_of_a_cgan_that_ignores_the_label_is_caught(
 
 
 def test_what_they_ask_of_d_and_of_the_data() -> None:
-    assert build_objective(GANConfig()).heads == Heads("plain", "none")
-    assert build_objective(CGANConfig()).heads == Heads("joined", "none")
-    projection = build_objective(CGANConfig(source_head="projection"))
+    assert GANConfig().build().heads == Heads("plain", "none")
+    assert CGANConfig().build().heads == Heads("joined", "none")
+    projection = CGANConfig(source_head="projection").build()
     assert projection.heads == Heads("projection", "none")
     gan, cgan = GANConfig(), CGANConfig()
     assert (gan.conditional, gan.needs_classes, gan.takes_unlabeled) == (False, False, True)

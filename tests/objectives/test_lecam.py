@@ -13,7 +13,6 @@ from torch import Tensor
 from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regularizer
 from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
 from acgan.objectives.lecam import LeCam, LeCamConfig
 
@@ -189,7 +188,7 @@ def test_without_any_anchor_there_is_no_penalty_and_no_nan() -> None:
 
 
 def test_what_it_remembers_has_names() -> None:
-    assert set(build_regularizer(LeCamConfig()).state_dict()) == {"real", "fake", "mass"}
+    assert set(LeCamConfig().build(flip_keeps_class=False).state_dict()) == {"real", "fake", "mass"}
 
 
 @pytest.mark.parametrize(

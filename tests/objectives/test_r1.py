@@ -13,7 +13,6 @@ from acgan.config import validate
 from acgan.errors import UsageError
 from acgan.networks.attention import SelfAttention
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
-from acgan.objectives.build import build_regularizer
 from acgan.objectives.interface import DiscriminatorStep
 from acgan.objectives.r1 import R1, R1Config
 
@@ -136,7 +135,7 @@ def test_it_is_the_mean_over_images_and_sees_the_labels() -> None:
 
 def test_it_acts_at_every_nth_step_n_times_as_strong() -> None:
     discriminator, images = Quadratic(), torch.randn(SHAPE, dtype=torch.float64)
-    lazy = build_regularizer(R1Config(gamma=3.0, interval_steps=4))
+    lazy = R1Config(gamma=3.0, interval_steps=4).build(flip_keeps_class=False)
     acted = {
         step: terms["r1"].item()
         for step in range(10)

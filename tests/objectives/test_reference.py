@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.classification import UNLABELED
 
 Losses = Callable[..., tuple[Tensor, Tensor]]
@@ -20,14 +20,14 @@ Losses = Callable[..., tuple[Tensor, Tensor]]
 def test_values_and_gradients_are_the_reference_s(
     config: ObjectiveConfig, compare: Callable[..., None], seed: int
 ) -> None:
-    compare(config, build_objective(config), seed=seed)
+    compare(config, config.build(), seed=seed)
 
 
 @pytest.mark.parametrize("detach", [True, pytest.param(False, id="detach forgotten")])
 def test_a_d_step_reaches_all_of_d_and_only_without_detach_g(
     config: ObjectiveConfig, labels: tuple[Tensor, Tensor], world: Any, detach: bool
 ) -> None:
-    objective = build_objective(config)
+    objective = config.build()
     reference_classifier, arrays = world(objective, 0)
     torch.manual_seed(0)
     generator = nn.Linear(2, arrays["real"].shape[1]).double()
@@ -47,7 +47,7 @@ def test_a_g_step_hears_of_the_class(
     config: ObjectiveConfig, labels: tuple[Tensor, Tensor], world: Any
 ) -> None:
     """Asked for another class, G is pushed elsewhere, unless it is asked for none."""
-    objective = build_objective(config)
+    objective = config.build()
     reference_classifier, arrays = world(objective, 0)
     pushes = []
     for asked in (labels[1], (labels[1] + 1) % 4):
@@ -68,13 +68,13 @@ def test_images_without_a_label_teach_no_class(
     semi_supervised: ObjectiveConfig, compare: Callable[..., None]
 ) -> None:
     """The class terms are means over the labeled reals, and the source terms over all of them."""
-    compare(semi_supervised, build_objective(semi_supervised), real_labels=PART)
+    compare(semi_supervised, semi_supervised.build(), real_labels=PART)
 
 
 def test_without_any_label_the_class_term_is_nothing_and_never_nan(
     semi_supervised: ObjectiveConfig, labels: tuple[Tensor, Tensor], world: Any
 ) -> None:
-    objective = build_objective(semi_supervised)
+    objective = semi_supervised.build()
     reference_classifier, arrays = world(objective, 0)
     features = torch.from_numpy(arrays["real"]).requires_grad_()
     real, fake = (
@@ -110,7 +110,7 @@ def test_a_wrong_use_of_images_without_a_label_is_caught(
     wrong: Callable[[Losses], Losses],
 ) -> None:
     with pytest.raises(AssertionError):
-        compare(semi_supervised, build_objective(semi_supervised), wrong(right), real_labels=PART)
+        compare(semi_supervised, semi_supervised.build(), wrong(right), real_labels=PART)
 
 
 def test_every_registered_objective_is_compared(compared: dict[str, ObjectiveConfig]) -> None:

@@ -60,7 +60,7 @@ def test_class_and_source_of_a_labeled_image_are_together_its_chance_among_k_and
     torch.testing.assert_close(terms["source_fake"], as_fake)
 
 
-@pytest.mark.parametrize("kind", ["open", "separate"])
+@pytest.mark.parametrize("kind", ["k-plus-one", "separate"])
 def test_no_label_of_a_fake_matters(kind: str) -> None:
     objective = SGAN(SGANConfig.model_validate({"class_head": kind}))
     real, fake = output([[0, LN3, 0], [0, 0, 0]]), output([[0, 0, LN3], [0, 1, 0]])
@@ -150,7 +150,7 @@ def test_a_wrong_sgan_is_caught(mistake: str, compare: Callable[..., None], alte
 
 
 def test_what_it_asks_of_d_and_of_the_data() -> None:
-    assert SGAN(SGANConfig()).heads == Heads("plain", "open")
+    assert SGAN(SGANConfig()).heads == Heads("plain", "k-plus-one")
     assert SGAN(SGANConfig(class_head="separate")).heads == Heads("plain", "plain")
     config = SGANConfig()
     assert (config.conditional, config.needs_classes, config.takes_unlabeled) == (

@@ -12,7 +12,7 @@ from acgan.networks.heads import LinearHeads
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.objectives.interface import Objective, Terms
 from acgan.objectives.projection import ProjectionConfig
 from acgan.objectives.source import SourceTerms
@@ -49,10 +49,10 @@ def test_a_wrong_call_is_caught(
 ) -> None:
     wrong = WRONG_CALLS[mistake](right)
     if mistake in NO_MATTER.get(config.name, ()):
-        compare(config, build_objective(config), wrong)
+        compare(config, config.build(), wrong)
         return
     with pytest.raises(AssertionError):
-        compare(config, build_objective(config), wrong)
+        compare(config, config.build(), wrong)
 
 
 @final
@@ -159,4 +159,4 @@ def test_a_wrong_projection_is_caught(
         return right(objective, FaultyHeads(reference_classifier.heads, mistake), *batch)
 
     with pytest.raises(AssertionError):
-        compare(config, build_objective(config), wrong)
+        compare(config, config.build(), wrong)

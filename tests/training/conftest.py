@@ -13,11 +13,10 @@ import torch
 from acgan.data.images import DatasetSplits
 from acgan.model.model import Model
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.build import build_objective
+from acgan.objectives.build import objective_configs
 from acgan.objectives.interface import Objective, Terms
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
-from acgan.training import learner
 from acgan.training.display import Display, Level
 from acgan.training.randomness import Streams
 from acgan.training.run import TrainedRun, draw_summary, run_training
@@ -151,8 +150,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
         @final
         class Poisoned(Objective):
-            def __init__(self, config: Any) -> None:
-                self._inner = build_objective(config)
+            def __init__(self, inner: Objective) -> None:
+                self._inner = inner
 
             @property
             def heads(self) -> Heads:
@@ -177,6 +176,8 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 return terms
 
         monkeypatch.setattr(Stepper, "iterate", watched)
-        monkeypatch.setattr(learner, "build_objective", Poisoned)
+        for kind in objective_configs().values():
+            build = kind.build
+            monkeypatch.setattr(kind, "build", lambda self, build=build: Poisoned(build(self)))
 
     return plant

@@ -13,9 +13,9 @@ from torch import Tensor
 from acgan.data.images import DatasetSplits
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELED
-from acgan.objectives.feature_matching import FeatureMatching
 from acgan.objectives.interface import Terms
 from acgan.runs.config import RunConfig
+from acgan.training import step
 from acgan.training.randomness import Streams
 
 from .helpers import Bench
@@ -108,11 +108,9 @@ def test_a_wrong_way_round_is_seen(
 ) -> None:
     """With real and fake exchanged G would hear nothing."""
 
-    def exchanged(
-        self: FeatureMatching, real: DiscriminatorOutput, fake: DiscriminatorOutput
-    ) -> Terms:
+    def exchanged(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Terms:
         return {"features": (real.features.mean(0) - fake.features.detach().mean(0)).square().sum()}
 
-    monkeypatch.setattr(FeatureMatching, "generator", exchanged)
+    monkeypatch.setattr(step, "feature_matching", exchanged)
     with pytest.raises(RuntimeError, match="does not require grad"):
         Asked(tiny_config(**MATCHING), tiny_splits)

@@ -22,12 +22,11 @@ from acgan.metrics.class_coverage import class_counts
 from acgan.metrics.frechet import frechet_distance
 from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput, Heads
-from acgan.objectives.build import build_objective, objective_configs
+from acgan.objectives.build import objective_configs
 from acgan.objectives.interface import Objective, Terms
 from acgan.recipes import load_recipe
 from acgan.runs.config import RunConfig
 from acgan.studies.objectives import entrants
-from acgan.training import learner
 
 IMAGES = 20_000
 MORE_IMAGES = {"tac": 30_000, "reacgan": 60_000}
@@ -128,12 +127,19 @@ def learned(
     return answer
 
 
+def plant_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace every objective by its `Backwards`."""
+    for kind in objective_configs().values():
+        build = kind.build
+        monkeypatch.setattr(kind, "build", lambda self, build=build: Backwards(build(self)))
+
+
 @final
 class Backwards(Objective):
     """An objective whose G is paid for what it should pay: its class term, or else its source's."""
 
-    def __init__(self, config: Any) -> None:
-        self._inner = build_objective(config)
+    def __init__(self, inner: Objective) -> None:
+        self._inner = inner
 
     @property
     def heads(self) -> Heads:
@@ -217,7 +223,7 @@ def test_a_generator_that_is_paid_for_the_wrong_thing_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train_tiny(tmp_path / "start", of_objective(name, images=128), splits=digits)
-    monkeypatch.setattr(learner, "build_objective", Backwards)
+    plant_backwards(monkeypatch)
     train_tiny(tmp_path / "run", of_objective(name), splits=digits)
     assert not learned(tmp_path / "run", tmp_path / "start")
 
@@ -243,7 +249,7 @@ def test_fully_connected_recipes_first_learn_where_the_ink_is(
 ) -> None:
     train_tiny(tmp_path / "start", config(recipe, 128), splits=digits)
     if backwards:
-        monkeypatch.setattr(learner, "build_objective", Backwards)
+        plant_backwards(monkeypatch)
     train_tiny(tmp_path / "run", config(recipe, 20_000), splits=digits)
     before = distance_of_means(tmp_path / "start", digits)
     after = distance_of_means(tmp_path / "run", digits)

@@ -123,7 +123,7 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
             assert row["class_accuracy"].keys() == {"real_train", "real_held_out"} | asked
     model = load(tmp_path / "run")
     assert model.config.objective == config.objective
-    assert config.objective.title in (model.record.folder / "README.md").read_text()
+    assert config.objective.explanations[0].noun in (model.record.folder / "README.md").read_text()
     kinds = {n for n, _ in model.discriminator.named_parameters() if "_head" in n}
     assert {n.split("_head")[0].split(".")[-1] for n in kinds} == HEADS[name]
     proxies = [n for n, _ in model.discriminator.named_parameters() if "proxies" in n]
@@ -178,5 +178,7 @@ def test_one_label_alone_is_refused_by_the_name_of_what_cannot_be_trained(
     if name == "gan":  # which knows of no class
         check_trainable(config, alone, None)
         return
-    with pytest.raises(UsageError, match=f"^{config.objective.title} needs images of at least two"):
+    with pytest.raises(
+        UsageError, match=f"^the objective {config.objective.name} needs images of at least two"
+    ):
         check_trainable(config, alone, None)

@@ -1,9 +1,9 @@
-"""`acgan explain`: what each objective of the family asks of D and G, and what goes wrong."""
+"""`acgan explain`: inputs, outputs, losses and failure modes of each objective."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,9 @@ import typer
 from acgan.cli.output import JsonFlag, result, table
 
 if TYPE_CHECKING:
-    from acgan.objectives.family import FamilyMember
+    from acgan.objectives.explanation import Explanation
+
+_WIDEST = 100
 
 
 def explain(
@@ -22,67 +24,66 @@ def explain(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Explain an objective: what D sees and answers, both losses, what goes wrong."""
-    from acgan.cli.plain_text import terminal_width
-    from acgan.objectives.family import find_member, members
+    """Explain an objective: discriminator input and output, both losses, failure modes."""
+    from acgan.objectives.build import explanations, find_explanation
 
     if objective is None:
-        found = [
-            {key: getattr(one, key) for key in ("title", "name", "source", "mends", "goes_wrong")}
-            for one in members()
+        values = [
+            {"title": each.title, "name": name, "source": each.source, "purpose": each.purpose}
+            for name, each in explanations()
         ]
-        result(found, _list(members()), as_json=as_json)
+        rows = [(each.title, name, each.purpose) for name, each in explanations()]
+        text = (
+            f"{table(('', 'objective.name', 'purpose'), rows)}\n\n"
+            "`acgan explain NAME` shows the losses and failure modes of one objective."
+        )
+        result(values, text, as_json=as_json)
         return
-    member = find_member(objective)
-    recipes = starting_with(member)
-    values = asdict(member) | {"recipes": recipes}
-    result(values, _text(member, recipes, terminal_width()), as_json=as_json)
+    name, found = find_explanation(objective)
+    recipes = recipes_of(found)
+    details = {"name": name, **asdict(found), "symbols": found.symbols(), "recipes": recipes}
+    result(details, _text(name, found, recipes), as_json=as_json)
 
 
-def starting_with(member: FamilyMember) -> list[str]:
-    """Names of the recipes that start it."""
+def recipes_of(explanation: Explanation) -> list[str]:
+    """Return the names of the recipes that train an objective, or a variant of one."""
     from acgan.recipes import load_recipe, recipe_names
 
-    chosen = [(name, load_recipe(name).values) for name in recipe_names()]
-    return [name for name, values in chosen if _title(values) == member.title.casefold()]
+    return [name for name in recipe_names() if _trained(load_recipe(name).values) == explanation]
 
 
-def _title(values: Any) -> str:
-    """Title of the member that a recipe's objective is, in lower case."""
-    from acgan.objectives.family import find_member
+def _trained(values: Mapping[str, Any]) -> Explanation:
+    """Return the last explanation of a recipe's objective whose settings the recipe has."""
+    from acgan.config import flatten
+    from acgan.objectives.build import objective_configs
 
-    objective = values.get("objective", {})
-    honest = objective.get("class_weight_fake", 0.0) == 0.0
-    modified = objective.get("source_loss") == "hinge" and honest
-    modified &= values["discriminator"].get("spectral_norm", False)
-    name = objective.get("name", "acgan")
-    return "acgan-mod" if name == "acgan" and modified else find_member(name).title.casefold()
-
-
-def _list(members: Sequence[FamilyMember]) -> str:
-    rows = [(one.title, one.name, one.mends) for one in members]
-    listed = table(("", "objective.name", "what it mends, or is"), rows)
-    return f"{listed}\n\n`acgan explain NAME` tells what D sees, both losses, and what goes wrong."
+    config = objective_configs()[values["objective"]["name"]]
+    given = dict(flatten(values))
+    for name, field in config.model_fields.items():
+        given.setdefault(f"objective.{name}", field.default)
+    return [each for each in config.explanations if each.settings.items() <= given.items()][-1]
 
 
-def _text(member: FamilyMember, recipes: Sequence[str], width: int) -> str:
-    from acgan.cli.plain_text import plain, unmarked
-    from acgan.objectives.family import symbols
+def _text(name: str, explanation: Explanation, recipes: Sequence[str]) -> str:
+    from rich.console import Console
+    from rich.markdown import Markdown
 
-    used = {
-        symbol: unmarked(meaning)
-        for symbol, meaning in symbols().items()
-        if any(part in member.text for part in re.split(r", (?![^(]*\))", symbol))
-    }
-    wide = max(map(len, used))
-    legend = [f"    {symbol.ljust(wide)}  {meaning}" for symbol, meaning in used.items()]
-    listed = ", ".join(recipes) or f"none; -o 'objective={{name = \"{member.name}\"}}'"
-    return "\n\n".join(
-        [
-            f"{member.title}\n{plain(member.source, width)}",
-            plain(member.text, width),
-            "\n".join(["Symbols:", *legend]),
-            "\n".join(["Code:", *(f"    {name}" for name in member.code)]),
-            plain(f"Recipes that start it: {listed}", width),
-        ]
-    )
+    symbols = explanation.symbols()
+    widest = max(map(len, symbols))
+    settings = "".join(f", `{key} = {value}`" for key, value in explanation.settings.items())
+    listed = ", ".join(recipes) or f"none; -o 'objective={{name = \"{name}\"}}'"
+    console = Console(color_system=None)
+    console.width = min(console.width, _WIDEST)
+    with console.capture() as captured:
+        console.print(
+            Markdown(f"**{explanation.title}**: `{name}`{settings}, {explanation.source}")
+        )
+        console.print()
+        console.print(Markdown(explanation.markdown()))
+        console.print("\nSymbols:", highlight=False)
+        for symbol, meaning in symbols.items():
+            console.print(f"    {symbol.ljust(widest)}  {meaning}", markup=False, highlight=False)
+        console.print()
+        console.print(f"Recipes: {listed}", markup=False, highlight=False)
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", text)

@@ -43,7 +43,6 @@ def show(
     from acgan.data.class_selection import class_groups
     from acgan.networks.build import build_discriminator, build_generator
     from acgan.networks.describe import describe_networks
-    from acgan.objectives.build import build_objective
     from acgan.recipes import load_recipe, recipe_names
 
     if sample_set in recipe_names() and not Path(sample_set).exists():
@@ -54,7 +53,7 @@ def show(
         config, shape, count = _of_model(sample_set, recipe_names())
     several = config.classes_per_model
     groups = class_groups(count, several) if several else (range(count),)
-    heads, own = build_objective(config.objective).heads, len(groups[0])
+    heads, own = config.objective.build().heads, len(groups[0])
     summary = describe_networks(
         build_generator(config.generator, shape, own),
         build_discriminator(config.discriminator, shape, own, heads),

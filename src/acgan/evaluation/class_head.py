@@ -20,7 +20,6 @@ from acgan.execution.progress import Progress
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
 from acgan.model.model import Model
 from acgan.networks.interface import Discriminator
-from acgan.objectives.build import build_objective
 from acgan.report.section import Metric, Section
 from acgan.sampling.forward import BATCH
 from acgan.sampling.sampler import from_uint8
@@ -137,7 +136,7 @@ def _reason_to_omit(model: Model, data: EvaluationData) -> str:
     if model.record.members:
         return "Each model of this set has its own discriminator, which knows its classes alone"
     objective = model.config.objective
-    if build_objective(objective).heads.classes == "none":
+    if objective.build().heads.classes == "none":
         return (
             f"The discriminator of a model trained with the objective {objective.name} has no "
             "class head"

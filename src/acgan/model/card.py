@@ -8,8 +8,7 @@ from typing import Any, final
 
 from acgan.data.class_selection import class_groups
 from acgan.data.images import ClassName, ImageShape
-from acgan.networks.interface import ClassHead, SourceHead
-from acgan.objectives.build import ObjectiveConfig, build_objective
+from acgan.objectives.build import ObjectiveConfig
 from acgan.runs.config import RunConfig
 from acgan.version import __version__
 
@@ -43,17 +42,17 @@ def model_card(info: ModelInfo) -> str:
     data_name, images_seen = info.data_name, info.images_seen
     objective = config.objective
     words = _of_classes(classes) if objective.conditional else _OF_ALL
-    title = f"{words.title} of {shape} pixels, drawn by {objective.title}"
+    title = f"{words.title} of {shape} pixels, drawn by {objective.explanations[0].noun}"
     return f"""# {title} trained on {data_name}
 
-{words.what} and its discriminator ({objective.reference}), trained by acgan
+{words.what} and its discriminator ({objective.explanations[0].paper}), trained by acgan
 {__version__} with the recipe `{config.recipe}` and the seed {config.seed}.
 {_who_saw(config, len(classes))} saw {images_seen:,} real images ({_epochs(images_seen, split)}).
 
 | | |
 | --- | --- |
 | generator | {config.generator.family}, averaged weights (EMA) |
-| discriminator | {config.discriminator.family}, with {_heads(objective)} |
+| discriminator | {config.discriminator.family}, with {objective.build().heads.description} |
 {_objective_rows(objective)}
 | images | {shape.height} × {shape.width} pixels, {"gray" if shape.channels == 1 else "color"} |
 
@@ -100,21 +99,6 @@ images = model.sample({words.argument}count=16, seed=0)  # uint8 (16, {", ".join
 """
 
 
-_SOURCE_HEADS: dict[SourceHead, str] = {
-    "plain": "a source head",
-    "projection": "a source head that is given the class (projection)",
-    "joined": "a source head that is given the class (beside the image)",
-}
-_CLASS_HEADS: dict[ClassHead, str] = {
-    "none": "",
-    "plain": " and a class head",
-    "paired": " and a class head that also tells real from fake",
-    "twin": " and two class heads, for real images and for fakes",
-    "open": " which is one more class of its class head",
-    "proxies": " and an embedding with a point for every class",
-}
-
-
 @final
 @dataclass(frozen=True)
 class _Words:
@@ -158,11 +142,6 @@ _OF_ALL = _Words(
   varieties of them.""",
     rare="What few training images show is drawn worse",
 )
-
-
-def _heads(objective: ObjectiveConfig) -> str:
-    heads = build_objective(objective).heads
-    return _SOURCE_HEADS[heads.source] + _CLASS_HEADS[heads.classes]
 
 
 def _objective_rows(objective: ObjectiveConfig) -> str:

@@ -22,7 +22,6 @@ from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.model.model import Model
 from acgan.networks.interface import DiscriminatorOutput
-from acgan.objectives.build import build_objective
 from acgan.sampling.forward import BATCH
 from acgan.sampling.sampler import from_uint8
 
@@ -85,7 +84,7 @@ def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | No
 
     One pass for each class then: D has no quicker way to be asked, and pictures are few.
     """
-    if not build_objective(model.config.objective).heads.given_labels:
+    if not model.config.objective.build().heads.given_labels:
         return model.discriminator(images), None
     predictions = [
         model.discriminator(images, torch.full((len(images),), label))

@@ -23,7 +23,6 @@ from acgan.model.folder import ModelRecord, Network, read_model_record
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
-from acgan.objectives.build import build_objective
 from acgan.plots.grid import class_grid, strip, to_pil
 from acgan.runs.checkpoint import Checkpoint, read_checkpoint
 from acgan.runs.config import RunConfig
@@ -61,7 +60,7 @@ def _discriminator(record: ModelRecord) -> Discriminator:
             f"name one of them instead:{listed}"
         )
     info = record.info
-    heads = build_objective(info.config.objective).heads
+    heads = info.config.objective.build().heads
     return _filled(
         lambda: build_discriminator(
             info.config.discriminator, info.shape, len(info.classes), heads

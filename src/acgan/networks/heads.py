@@ -22,7 +22,7 @@ class LinearHeads(nn.Module):
 
     The source logit is ψ(φ(x)), or ψ(φ(x)) + v_y·φ(x) with a projection (Miyato & Koyama 2018,
     eq. 3), ψ being affine and v_y a vector for each class. Class logits are affine in φ(x), and so
-    is a second set of them (twin). An open head has one class more, and no ψ: the source logit is
+    is a second set of them (twin). A K + 1 head has one class more, and no ψ: the source logit is
     log(Σ_{k<K} e^{l_k}) − l_K (Salimans et al. 2016, §5). An embedding is affine in φ(x) and then
     divided by its norm (Kang et al. 2021, §3.2), as the proxies are.
 
@@ -35,13 +35,18 @@ class LinearHeads(nn.Module):
     def __init__(self, heads: Heads, features: int, classes: int) -> None:
         super().__init__()
         kind = self._kind = heads.classes
-        self.source_head = None if kind == "open" else nn.Linear(features, 1)
+        self.source_head = None if kind == "k-plus-one" else nn.Linear(features, 1)
         # A linear layer and not an embedding, so that initialization and spectral norm treat the
         # v_y as the weights that they are; all K products cost what a class head costs.
         self.projection_head = (
             nn.Linear(features, classes, bias=False) if heads.source == "projection" else None
         )
-        width = {"plain": classes, "twin": classes, "paired": 2 * classes, "open": classes + 1}
+        width = {
+            "plain": classes,
+            "twin": classes,
+            "paired": 2 * classes,
+            "k-plus-one": classes + 1,
+        }
         self.class_head = nn.Linear(features, width[kind]) if kind in width else None
         self.twin_head = nn.Linear(features, classes) if kind == "twin" else None
         size = heads.embedding_size
@@ -60,7 +65,7 @@ class LinearHeads(nn.Module):
             products = self._products(features)
             logits = products.get("class")
             match self._kind:
-                case "open":
+                case "k-plus-one":
                     logits, source_logits = source_of_k_plus_one(products["class"])
                 case "paired":
                     paired, source_logits = products["class"], products["source"].squeeze(1)
@@ -106,14 +111,14 @@ def either_of_pair(paired_logits: Tensor) -> Tensor:
     return paired_logits.view(len(paired_logits), -1, 2).logsumexp(dim=2)
 
 
-def source_of_k_plus_one(open_logits: Tensor) -> tuple[Tensor, Tensor]:
+def source_of_k_plus_one(k_plus_one_logits: Tensor) -> tuple[Tensor, Tensor]:
     """Class logits (N, K) and the source logit (N,) of K + 1 logits, the last of them "fake".
 
     σ(s) = 1 − P(fake | x) for s = log(Σ_{k<K} e^{l_k}) − l_K (Salimans et al. 2016, §5), and the
     softmax of the first K is P(y | x, real).
     """
-    logits = open_logits[:, :-1]
-    return logits, logits.logsumexp(dim=1) - open_logits[:, -1]
+    logits = k_plus_one_logits[:, :-1]
+    return logits, logits.logsumexp(dim=1) - k_plus_one_logits[:, -1]
 
 
 def _of_label(products: Tensor, labels: Tensor | None) -> Tensor:

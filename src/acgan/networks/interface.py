@@ -14,7 +14,7 @@ from typing import Literal, final
 from torch import Tensor, nn
 
 SourceHead = Literal["plain", "projection", "joined"]
-ClassHead = Literal["none", "plain", "paired", "twin", "open", "proxies"]
+ClassHead = Literal["none", "plain", "paired", "twin", "k-plus-one", "proxies"]
 
 
 @final
@@ -28,13 +28,13 @@ class Heads:
             trunk beside the image (to the heads, which sit on the trunk, this is ``plain``).
         classes: ``plain``: K class logits per image; ``paired``: 2K, "real and of class y" beside
             "fake and of class y"; ``twin``: K and another K, one head for real images and one for
-            fakes; ``open``: K + 1, the last of them "fake", from which the source logit comes too;
+            fakes; ``k-plus-one``: K + 1, the last for fake images, which give the source logit too;
             ``proxies``: an embedding on the unit sphere, and a point there for every class;
             ``none``.
         embedding_size: E, the length of an embedding; of ``proxies`` only.
 
     Raises:
-        ValueError: an open class head beside a source head that is given labels.
+        ValueError: a K + 1 class head with a source head that receives labels.
     """
 
     source: SourceHead = "plain"
@@ -42,13 +42,35 @@ class Heads:
     embedding_size: int = 512
 
     def __post_init__(self) -> None:
-        if self.classes == "open" and self.source != "plain":
-            raise ValueError("an open class head is the source head too, and is given no label")
+        if self.classes == "k-plus-one" and self.source != "plain":
+            raise ValueError("a K + 1 class head is also the source head and receives no label")
 
     @property
     def given_labels(self) -> bool:
         """Whether a discriminator with these heads must be told the class of what it judges."""
         return self.source != "plain"
+
+    @property
+    def description(self) -> str:
+        """The heads as a noun phrase, for a model card."""
+        if self.classes == "k-plus-one":
+            return "one class head for the classes and fake images"
+        source = {
+            "plain": "a source head",
+            "projection": "a source head that receives the label (projection)",
+            "joined": "a source head that receives the label (beside the image)",
+        }[self.source]
+        match self.classes:
+            case "none":
+                return source
+            case "plain":
+                return f"{source} and a class head"
+            case "paired":
+                return f"{source} and a class head that also separates real from fake"
+            case "twin":
+                return f"{source} and two class heads, for real and for fake images"
+            case "proxies":
+                return f"{source} and an embedding with a proxy for each class"
 
 
 @final

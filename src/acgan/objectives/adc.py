@@ -1,12 +1,4 @@
-"""ADC-GAN: D's class head also tells real from fake (Hou et al. 2022, arXiv 2107.10060).
-
-Its 2K logits l stand for "real and of class y" (2y) and "fake and of class y" (2y + 1). With
-CE_k = −log softmax(l)_k, beside the source loss and weighted:
-    D:  CE_2y(x) + CE_2y′+1(G(z, y′))
-    G:  CE_2y′(G(z, y′)) − CE_2y′+1(G(z, y′))
-ACGAN's G is rewarded for images far from other classes; here D knows G's images of class y from the
-real ones, so that G's reward is gone where the two cannot be told apart.
-"""
+"""ADC-GAN: the class head also separates real from fake (Hou et al. 2022, arXiv 2107.10060)."""
 
 from __future__ import annotations
 
@@ -17,22 +9,50 @@ from pydantic import Field
 from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
+from acgan.objectives.explanation import Explanation
 from acgan.objectives.interface import Objective, Terms
-from acgan.objectives.source import SourceConfig, SourceTerms
+from acgan.objectives.source import BaseObjectiveConfig, SourceTerms
+
+_EXPLANATION = Explanation(
+    title="ADC-GAN",
+    noun="an ADC-GAN",
+    paper="Hou et al. 2022",
+    equations="",
+    purpose="one class head in place of TAC's two",
+    discriminator_input="an image, without its label.",
+    discriminator_output='s(x) and l(x), 2K logits: "real and class y" and "fake and class y", '
+    "with CE_k = −log softmax(l)_k.",
+    discriminator_loss="ℓ_real(s(x)) + ℓ_fake(s(G(z, y′)))  +  w_real · CE_2y(x)\n"
+    "+  w_fake · CE_2y′+1(G(z, y′))",
+    generator_loss="ℓ_gen(s(G(z, y′)))\n+  w_gen · [CE_2y′(G(z, y′)) − CE_2y′+1(G(z, y′))]",
+    failure_modes="the generator's term does not involve other classes, so samples belong to their "
+    "class only as clearly as real images do. Each of the 2K columns learns from few images if "
+    "there are many classes.",
+    notes="""\
+The softmax's sum cancels in the generator's difference, which is computed as −w_gen · E[l_2y′ −
+l_2y′+1], the log-odds of real given the class (`acgan.objectives.adc.log_odds_of_real`). Images
+that the discriminator cannot distinguish from the real ones of their class cost 0, typical or
+not, and the term may be negative. The paper has one weight λ for the three terms; its theory
+assumes w_real = w_fake = 1.
+
+The K class logits, for accuracies and for `acgan inspect`, are c_y = log(e^{l_2y} + e^{l_2y+1}).
+Their softmax is P(y | x) = P(real, y | x) + P(fake, y | x)
+(`acgan.networks.heads.either_of_pair`).""",
+)
 
 
 @final
-class ADCConfig(SourceConfig):
+class ADCConfig(BaseObjectiveConfig):
     """Hyper-parameters of the ADC objective, besides those of every objective.
 
     Attributes:
-        class_weight_real: weight of D's class term on real images (paper: λ, as the other two).
-        class_weight_fake: weight of D's class term on fakes.
-        class_weight_generator: weight of G's class term.
+        class_weight_real: weight of the discriminator's class term on real images (paper: λ for
+            all three).
+        class_weight_fake: weight of its class term on fake images.
+        class_weight_generator: weight of the generator's class term.
     """
 
-    title: ClassVar[str] = "an ADC-GAN"
-    reference: ClassVar[str] = "Hou et al. 2022"
+    explanations: ClassVar[tuple[Explanation, ...]] = (_EXPLANATION,)
     conditional: ClassVar[bool] = True
     name: Literal["adc"] = "adc"
     class_weight_real: float = Field(1.0, ge=0)
@@ -41,18 +61,22 @@ class ADCConfig(SourceConfig):
 
     @property
     def needs_classes(self) -> bool:
-        """True, unless G has no class term."""
+        """True, unless the generator's class term has weight 0."""
         return self.class_weight_generator > 0
 
     @property
     def takes_unlabeled(self) -> bool:
-        """False: its class head tells real from fake class by class."""
+        """False: the class head separates real from fake within each class."""
         return False
+
+    def build(self) -> ADC:
+        """Return the objective."""
+        return ADC(self)
 
 
 @final
 class ADC(Objective):
-    """The two losses of ADC-GAN as named, weighted terms."""
+    """The two losses of ADC-GAN."""
 
     def __init__(self, config: ADCConfig) -> None:
         self._config = config
@@ -70,7 +94,7 @@ class ADC(Objective):
         real_labels: Tensor,
         fake_labels: Tensor,
     ) -> Terms:
-        """The source terms, CE_2y on reals and CE_2y′+1 on fakes."""
+        """Return the source terms, CE_2y for real images and CE_2y′+1 for fake images."""
         terms = self._source.discriminator(real, fake)
         if weight := self._config.class_weight_real:
             terms["class_real"] = weight * F.cross_entropy(_pairs(real), 2 * real_labels)
@@ -79,7 +103,7 @@ class ADC(Objective):
         return terms
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """The source term and CE_2y′ − CE_2y′+1, negative where D takes fakes for real."""
+        """Return the source term and CE_2y′ − CE_2y′+1, which may be negative."""
         terms = self._source.generator(fake)
         if weight := self._config.class_weight_generator:
             terms["class"] = -weight * log_odds_of_real(fake, fake_labels)
@@ -87,14 +111,14 @@ class ADC(Objective):
 
 
 def log_odds_of_real(output: DiscriminatorOutput, labels: Tensor) -> Tensor:
-    """Log P(real, y | x) − log P(fake, y | x) = l_2y − l_2y+1, averaged; the softmax's sum cancels.
+    """Return the mean of log P(real, y | x) − log P(fake, y | x) = l_2y − l_2y+1, a scalar.
 
     Args:
-        output: D's answer to N images, with paired logits (N, 2K).
-        labels: int64 (N,).
+        output: discriminator output for N images, with paired logits (N, 2K).
+        labels: int64 (N,), each in [0, K).
 
     Raises:
-        ValueError: D has no paired class head.
+        ValueError: the discriminator has no paired class head.
     """
     pairs = _pairs(output).view(len(labels), -1, 2)
     of_label = pairs.gather(1, labels[:, None, None].expand(-1, 1, 2)).squeeze(1)

@@ -1,7 +1,6 @@
-"""The source loss: what D and G are told about real and fake, as pure functions of logits.
+"""Source losses (real or fake) as pure functions of the source logit s.
 
-Logits are float32 or float64 (N,), positive means real; every function returns a scalar mean.
-Notation as in docs/objective.md: ``s`` is the source logit.
+Logits are float32 or float64 (N,), positive for real; each function returns a scalar mean.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ SourceLossName = Literal["bce", "hinge", "least-squares"]
 @final
 @dataclass(frozen=True)
 class SourceLoss:
-    """One source loss: D's term on reals, D's term on fakes, G's term on fakes.
+    """A source loss.
 
     Attributes:
-        real: (logits, target) -> scalar, D's term on real images.
-        fake: (logits, target) -> scalar, D's term on fake images.
-        generator: logits of fakes -> scalar, G's term.
-        smoothable: whether targets other than 1 and 0 have a meaning for it.
+        real: (logits, target) -> scalar, the discriminator's term on real images.
+        fake: (logits, target) -> scalar, its term on fake images.
+        generator: logits of fake images -> scalar, the generator's term.
+        smoothable: whether it is defined for targets other than 1 and 0.
     """
 
     real: Callable[[Tensor, float], Tensor]
@@ -36,7 +35,7 @@ class SourceLoss:
 
 
 def bce(logits: Tensor, target: float) -> Tensor:
-    """Binary cross-entropy −[t·log σ(s) + (1−t)·log(1−σ(s))]; from logits, so without overflow.
+    """Return the binary cross-entropy −[t·log σ(s) + (1−t)·log(1−σ(s))], without overflow.
 
     Goodfellow et al. 2014, eq. 1; soft targets as in Salimans et al. 2016, §3.4.
     """
@@ -44,32 +43,32 @@ def bce(logits: Tensor, target: float) -> Tensor:
 
 
 def bce_generator(logits: Tensor) -> Tensor:
-    """The non-saturating loss −log σ(s) (Goodfellow et al. 2014, §3): fakes called real."""
+    """Return the non-saturating loss −log σ(s) (Goodfellow et al. 2014, §3)."""
     return bce(logits, 1.0)
 
 
 def hinge_real(logits: Tensor, _target: float) -> Tensor:
-    """max(0, 1 − s) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+    """Return max(0, 1 − s) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
     return F.relu(1.0 - logits).mean()
 
 
 def hinge_fake(logits: Tensor, _target: float) -> Tensor:
-    """max(0, 1 + s) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+    """Return max(0, 1 + s) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
     return F.relu(1.0 + logits).mean()
 
 
 def hinge_generator(logits: Tensor) -> Tensor:
-    """−s (Miyato et al. 2018, eq. 17)."""
+    """Return −s (Miyato et al. 2018, eq. 17)."""
     return -logits.mean()
 
 
 def least_squares(logits: Tensor, target: float) -> Tensor:
-    """½(s − t)² (Mao et al. 2017, eq. 2, with targets 1 for real and 0 for fake)."""
+    """Return ½(s − t)² (Mao et al. 2017, eq. 2, with targets 1 for real and 0 for fake)."""
     return 0.5 * (logits - target).square().mean()
 
 
 def least_squares_generator(logits: Tensor) -> Tensor:
-    """½(s − 1)² (Mao et al. 2017, eq. 2)."""
+    """Return ½(s − 1)² (Mao et al. 2017, eq. 2)."""
     return least_squares(logits, 1.0)
 
 

@@ -1,33 +1,33 @@
-"""Which objectives and regularizers there are: one line each in the unions and in the builders."""
+"""The objectives and regularizers that a configuration may name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field
 
-from acgan.objectives.acgan import ACGAN, ACGANConfig
-from acgan.objectives.adc import ADC, ADCConfig
-from acgan.objectives.cgan import CGAN, CGANConfig
-from acgan.objectives.consistency import Consistency, ConsistencyConfig
-from acgan.objectives.feature_matching import FeatureMatching
-from acgan.objectives.gan import GAN, GANConfig
-from acgan.objectives.interface import Objective, Regularizer
-from acgan.objectives.lecam import LeCam, LeCamConfig
-from acgan.objectives.projection import Projection, ProjectionConfig
-from acgan.objectives.r1 import R1, R1Config
-from acgan.objectives.reacgan import ReACGAN, ReACGANConfig
-from acgan.objectives.sgan import SGAN, SGANConfig
-from acgan.objectives.source import SourceConfig
-from acgan.objectives.tac import TAC, TACConfig
+from acgan.errors import unknown_name
+from acgan.objectives.acgan import ACGANConfig
+from acgan.objectives.adc import ADCConfig
+from acgan.objectives.cgan import CGANConfig
+from acgan.objectives.consistency import ConsistencyConfig
+from acgan.objectives.explanation import Explanation
+from acgan.objectives.gan import GANConfig
+from acgan.objectives.lecam import LeCamConfig
+from acgan.objectives.projection import ProjectionConfig
+from acgan.objectives.r1 import R1Config
+from acgan.objectives.reacgan import ReACGANConfig
+from acgan.objectives.sgan import SGANConfig
+from acgan.objectives.source import BaseObjectiveConfig
+from acgan.objectives.tac import TACConfig
 
 
 def _acgan_unless_named(values: Any) -> Any:
     return {"name": "acgan", **values} if isinstance(values, Mapping) else values
 
 
-ObjectiveConfig = Annotated[
+_Objectives = (
     GANConfig
     | CGANConfig
     | SGANConfig
@@ -35,53 +35,38 @@ ObjectiveConfig = Annotated[
     | ProjectionConfig
     | TACConfig
     | ADCConfig
-    | ReACGANConfig,
-    Field(discriminator="name"),
-    BeforeValidator(_acgan_unless_named),
+    | ReACGANConfig
+)
+ObjectiveConfig = Annotated[
+    _Objectives, Field(discriminator="name"), BeforeValidator(_acgan_unless_named)
 ]
 RegularizerConfig = Annotated[
     R1Config | LeCamConfig | ConsistencyConfig, Field(discriminator="name")
 ]
 
 
-_OBJECTIVES: Mapping[type[SourceConfig], Callable[[Any], Objective]] = {
-    GANConfig: GAN,
-    CGANConfig: CGAN,
-    SGANConfig: SGAN,
-    ACGANConfig: ACGAN,
-    ProjectionConfig: Projection,
-    TACConfig: TAC,
-    ADCConfig: ADC,
-    ReACGANConfig: ReACGAN,
-}
+def objective_configs() -> dict[str, type[BaseObjectiveConfig]]:
+    """Return the configuration class of each objective by name, in the order of the union."""
+    return {str(each.model_fields["name"].default): each for each in get_args(_Objectives)}
 
 
-def objective_configs() -> dict[str, type[SourceConfig]]:
-    """The configuration of every objective by its name, from GAN on."""
-    return {str(each.model_fields["name"].default): each for each in _OBJECTIVES}
+def explanations() -> list[tuple[str, Explanation]]:
+    """Return all explanations with the name of their objective, variants after it."""
+    return [
+        (name, each) for name, config in objective_configs().items() for each in config.explanations
+    ]
 
 
-def build_objective(config: ObjectiveConfig) -> Objective:
-    """The objective that a configuration describes."""
-    return _OBJECTIVES[type(config)](config)
+def find_explanation(wanted: str) -> tuple[str, Explanation]:
+    """Return an objective's name and explanation by its title or its name, in any case.
 
-
-def build_matching(config: ObjectiveConfig) -> FeatureMatching | None:
-    """What G minimizes besides the objective's terms that takes real images; None for nothing."""
-    return FeatureMatching() if config.matches_features else None
-
-
-def build_regularizer(config: RegularizerConfig, *, flip_keeps_class: bool = False) -> Regularizer:
-    """The regularizer that a configuration describes.
-
-    Args:
-        config: which.
-        flip_keeps_class: of the images that D will see (`acgan.data.batches`).
+    Raises:
+        UsageError: no objective has that name; the message suggests the closest one.
     """
-    match config:
-        case R1Config():
-            return R1(config)
-        case LeCamConfig():
-            return LeCam(config)
-        case ConsistencyConfig():
-            return Consistency(config, flip_keeps_class=flip_keeps_class)
+    by_name = {name.casefold(): (name, each) for name, each in reversed(explanations())}
+    by_title = {each.title.casefold(): (name, each) for name, each in explanations()}
+    found = (by_name | by_title).get(wanted.strip().casefold())
+    if found is None:
+        titles = [each.title for _, each in explanations()]
+        raise unknown_name("objective", wanted, [*titles, *(by_name.keys() - by_title.keys())])
+    return found

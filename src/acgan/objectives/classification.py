@@ -1,4 +1,4 @@
-"""The class loss: what D and G are told about classes, as pure functions of logits and labels.
+"""Class losses as pure functions of logits and labels.
 
 Logits are float32 or float64 (N, K), never a softmax of them. A real image may have no label.
 """
@@ -15,29 +15,29 @@ from torch import Tensor
 from acgan.networks.interface import DiscriminatorOutput
 
 UNLABELED: Final = -1
-"""In the place of the label of a real image whose class nobody has said."""
+"""Label of a real image without a label."""
 
 
 def cross_entropy_of_labeled(logits: Tensor, labels: Tensor) -> Tensor:
-    """CE = −log softmax(c)_y, averaged over the labeled images (Odena et al. 2017, eq. 3).
+    """Return CE = −log softmax(c)_y, averaged over the labeled images (Odena et al. 2017, eq. 3).
 
     Args:
         logits: (N, K).
         labels: int64 (N,), each in [0, K), or `UNLABELED`.
 
     Returns:
-        A scalar; 0, with a gradient of 0, where no image has a label.
+        A scalar; 0, with a gradient of 0, if no image has a label.
     """
     total = F.cross_entropy(logits, labels, ignore_index=UNLABELED, reduction="sum")
     return total / (labels != UNLABELED).sum().clamp(min=1)
 
 
 def double_softmax_of_labeled(logits: Tensor, labels: Tensor) -> Tensor:
-    """Wrong on purpose: the softmax of the logits handed to a loss that takes a softmax itself.
+    """Return −log softmax(softmax(c))_y, averaged over the labeled images; wrong on purpose.
 
-    The bug of the popular tutorials, where D ends in a softmax and ``CrossEntropyLoss`` follows:
-    −log softmax(softmax(c))_y, averaged over the labeled images. A right and sure answer still
-    costs `double_softmax_floor`, and the more sure a wrong one is, the less it is corrected.
+    The fault of popular tutorials: the discriminator ends in a softmax, and ``CrossEntropyLoss``
+    applies another one. A correct and certain prediction costs `double_softmax_minimum`, and the
+    gradient vanishes for certain and wrong predictions.
 
     Args:
         logits: (N, K).
@@ -46,10 +46,10 @@ def double_softmax_of_labeled(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy_of_labeled(F.softmax(logits, dim=1), labels)
 
 
-def double_softmax_floor(classes: int) -> float:
-    """The least that `double_softmax_of_labeled` can be: log(1 + (K − 1)/e); 1.46 of ten classes.
+def double_softmax_minimum(classes: int) -> float:
+    """Return the minimum of `double_softmax_of_labeled`: log(1 + (K − 1)/e), 1.46 for K = 10.
 
-    A softmax is at most 1 for one class and then 0 for the others: −log(e / (e + K − 1)).
+    The inner softmax is at most 1 for one class and then 0 for the others: −log(e / (e + K − 1)).
     """
     return math.log1p((classes - 1) / math.e)
 
@@ -59,21 +59,21 @@ CLASS_LOSSES: Mapping[ClassLossName, Callable[[Tensor, Tensor], Tensor]] = {
     "cross-entropy": cross_entropy_of_labeled,
     "double-softmax": double_softmax_of_labeled,
 }
-"""Of logits (N, K) and labels (N,). All but the first are faults, kept to be looked at."""
+"""Functions of logits (N, K) and labels (N,). ``double-softmax`` is a fault, for teaching."""
 
 
 def class_loss(
     output: DiscriminatorOutput, labels: Tensor, kind: ClassLossName = "cross-entropy"
 ) -> Tensor:
-    """One of `CLASS_LOSSES`, of D's class logits.
+    """Return a class loss of the discriminator's class logits, a scalar.
 
     Args:
-        output: D's answer to N images, with class logits (N, K).
-        labels: int64 (N,), `UNLABELED` where there is none.
-        kind: which.
+        output: discriminator output for N images, with class logits (N, K).
+        labels: int64 (N,), each in [0, K), or `UNLABELED`.
+        kind: key of `CLASS_LOSSES`.
 
     Raises:
-        ValueError: D has no class head.
+        ValueError: the discriminator has no class head.
     """
     if output.class_logits is None:
         raise ValueError("a class loss needs a discriminator with a class head")

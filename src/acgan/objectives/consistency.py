@@ -1,7 +1,7 @@
-"""Consistency: D is to say the same of an image and of a changed copy of it.
+"""Consistency regularization: equal source logits for an image and a transformed copy.
 
-CR-GAN on real images (Zhang et al. 2020, arXiv 1910.12027), balanced with fakes too (Zhao et al.
-2020, "Improved consistency regularization for GANs", arXiv 2002.04724: bCR).
+CR-GAN for real images (Zhang et al. 2020, arXiv 1910.12027), bCR for fake images too (Zhao et al.
+2020, "Improved consistency regularization for GANs", arXiv 2002.04724).
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from torch import Tensor
 
 from acgan.augmentation.augmentation import translated
 from acgan.augmentation.transforms import horizontally_flipped
-from acgan.config import Config
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
+from acgan.objectives.interface import BaseRegularizerConfig, DiscriminatorStep, Regularizer, Terms
 
 
 @final
-class ConsistencyConfig(Config):
+class ConsistencyConfig(BaseRegularizerConfig):
     """Hyper-parameters of consistency regularization.
 
     Attributes:
-        weight_real: λ of CR-GAN, on real images.
-        weight_fake: the same on fakes; 10 beside 10 is bCR.
-        horizontal_flip: whether T mirrors half of the images: ``auto`` where that keeps the class
-            (`acgan.data.batches`). T always moves them by up to an eighth.
+        weight_real: λ of CR-GAN, for real images.
+        weight_fake: the same for fake images; 10 and 10 is bCR.
+        horizontal_flip: whether the transform T flips half of the images; ``auto``: if that keeps
+            the class (`acgan.data.batches`). T always translates by up to 1/8 of the side.
     """
 
     name: Literal["consistency"] = "consistency"
@@ -38,17 +37,23 @@ class ConsistencyConfig(Config):
     @model_validator(mode="after")
     def _has_a_weight(self) -> Self:
         if not self.weight_real and not self.weight_fake:
-            raise ValueError("weight_real and weight_fake are both 0; give one, or leave it out")
+            raise ValueError(
+                "weight_real and weight_fake are both 0; set one above 0, or remove consistency"
+            )
         return self
+
+    def build(self, *, flip_keeps_class: bool) -> Consistency:
+        """Return the regularizer."""
+        return Consistency(self, flip_keeps_class=flip_keeps_class)
 
 
 @final
 class Consistency(Regularizer):
-    """λ · E(s(x) − s(T(x)))², s being the source logit; gradients go through both answers.
+    """λ · E(s(x) − s(T(x)))² with the source logit s; gradients flow through both.
 
     Args:
-        config: the weights.
-        flip_keeps_class: what ``auto`` means for these images.
+        config: weights and flips.
+        flip_keeps_class: whether ``auto`` flips images.
     """
 
     def __init__(self, config: ConsistencyConfig, *, flip_keeps_class: bool) -> None:
@@ -59,7 +64,7 @@ class Consistency(Regularizer):
         )
 
     def discriminator(self, now: DiscriminatorStep) -> Terms:
-        """The terms ``consistency_real`` and ``consistency_fake``, those that have a weight."""
+        """Return ``consistency_real`` and ``consistency_fake``, those with a weight above 0."""
         config, terms = self._config, Terms()
         for name, weight, images, labels, before in (
             ("real", config.weight_real, now.real_images, now.real_labels, now.real),
@@ -74,7 +79,7 @@ class Consistency(Regularizer):
         return terms
 
     def _changed(self, images: Tensor, random: torch.Generator) -> Tensor:
-        """T(x): moved and, where that is right, half of them mirrored."""
+        """Return T(x): images translated and, if flips are on, half of them flipped."""
         numbers = torch.rand(len(images), 3, generator=random).to(images.device)
         everywhere = torch.ones(len(images), dtype=torch.bool, device=images.device)
         moved = translated(images, numbers[:, :2], everywhere)

@@ -1,7 +1,6 @@
-"""The seam between what is optimized and the loop: objectives and regularizers.
+"""Interfaces of objectives and regularizers, the seam between losses and the training loop.
 
-Both return named terms, already weighted. Their plain sum is optimized, and each is logged, so what
-is logged is what is optimized. The loop never asks which objective it runs.
+Both return named, weighted terms. The loop minimizes their sum and logs each of them.
 """
 
 from __future__ import annotations
@@ -13,18 +12,19 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from acgan.config import Config
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 
 Terms = dict[str, Tensor]
 
 
 class Objective(ABC):
-    """Hyper-parameters plus the two losses."""
+    """Hyper-parameters and the two losses."""
 
     @property
     @abstractmethod
     def heads(self) -> Heads:
-        """The heads that the discriminator must have."""
+        """The heads that the discriminator needs."""
 
     @abstractmethod
     def discriminator(
@@ -34,41 +34,45 @@ class Objective(ABC):
         real_labels: Tensor,
         fake_labels: Tensor,
     ) -> Terms:
-        """D's terms: scalars, to be minimized by D. ``fake`` comes from detached images.
+        """Return the discriminator's terms, scalars to be minimized.
 
         Args:
-            real: D's answer to N real images; where some are labeled and others not, its source
-                logits are those of the unlabeled alone.
-            fake: D's answer to M fake images.
+            real: output for N real images. If only some are labeled, the source logits are those
+                of the unlabeled ones.
+            fake: output for M fake images, which are detached from the generator.
             real_labels: int64 (N,), the true classes, or
-                `acgan.objectives.classification.UNLABELED` where the objective takes that.
-            fake_labels: int64 (M,), the classes that G was asked for.
+                `acgan.objectives.classification.UNLABELED` if the objective accepts it.
+            fake_labels: int64 (M,), the target classes.
         """
 
     @abstractmethod
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """G's terms: scalars, to be minimized by G."""
+        """Return the generator's terms, scalars to be minimized.
+
+        Args:
+            fake: output for M fake images, with the generator's graph.
+            fake_labels: int64 (M,), the target classes.
+        """
 
 
 @final
 @dataclass(frozen=True)
 class DiscriminatorStep:
-    """All that there is in one of D's steps, before its update.
+    """Inputs of one discriminator step, before its update.
 
     Attributes:
-        discriminator: D in training mode. A regularizer that asks it again leaves its buffers
+        discriminator: in training mode. A regularizer that calls it again must leave its buffers
             unchanged (`acgan.networks.statistics.frozen_statistics`).
-        real_images: float32 (N, C, H, W), the real images as D was shown them: in [-1, 1], but
-            for what an augmentation adds.
-        real_labels: int64 (N,), the true classes or `UNLABELED`, as an objective gets them.
-        real: D's answer to them, with its graph.
-        fake_images: (M, C, H, W), fakes as D was shown them, cut off from G.
-        fake_labels: int64 (M,), the classes that G was asked for.
-        fake: D's answer to them, with its graph.
-        step: D steps taken before.
-        images_seen: real images that D had seen before.
-        random: on the CPU, seeded by the run's seed and ``images_seen``; whatever is drawn in this
-            step is drawn from here.
+        real_images: float32 (N, C, H, W), real images after augmentation; in [-1, 1] without it.
+        real_labels: int64 (N,), the true classes or `UNLABELED`.
+        real: output for ``real_images``, with its graph.
+        fake_images: (M, C, H, W), fake images after augmentation, detached from the generator.
+        fake_labels: int64 (M,), the target classes.
+        fake: output for ``fake_images``, with its graph.
+        step: number of discriminator steps before this one.
+        images_seen: number of real images used before this step.
+        random: generator on the CPU, seeded by the run's seed and ``images_seen``; the only source
+            of randomness in the step.
     """
 
     discriminator: Discriminator
@@ -84,16 +88,35 @@ class DiscriminatorStep:
 
 
 class Regularizer(nn.Module, ABC):
-    """Additional terms for D that need the images, D itself or what it said before.
+    """Additional discriminator terms that need the images or the discriminator itself.
 
-    It has no parameters. What it remembers are its buffers: they are in every checkpoint by their
-    names, on the run's device, and the guard puts them back where an update is skipped. So they are
-    changed in place, and nothing is read out from the device for it.
+    A regularizer has no parameters. Its state is in its buffers, which checkpoints store as
+    ``extra_state`` and which the guard restores when it skips an update. Therefore buffers are
+    changed in place, and no value is copied from the device to the host.
     """
 
     @abstractmethod
     def discriminator(self, now: DiscriminatorStep) -> Terms:
-        """D's additional terms at this step; empty where it does not act at this step.
+        """Return the terms of this step, empty where the regularizer does not act; update buffers.
 
-        Called once a step, under the run's autocast; memory may move, too.
+        The loop calls it once a step, under the run's autocast.
+        """
+
+
+class BaseRegularizerConfig(Config, ABC):
+    """Base of the configurations of regularizers.
+
+    Attributes:
+        name: of the regularizer.
+    """
+
+    name: str
+
+    @abstractmethod
+    def build(self, *, flip_keeps_class: bool) -> Regularizer:
+        """Return the regularizer.
+
+        Args:
+            flip_keeps_class: whether a horizontal flip keeps the class of the training images
+                (`acgan.data.batches`).
         """

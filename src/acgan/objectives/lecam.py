@@ -1,7 +1,7 @@
-"""LeCam regularization (Tseng et al. 2021, arXiv 2104.03310): D's answers stay near moving anchors.
+"""LeCam regularization (Tseng et al. 2021, arXiv 2104.03310).
 
-With few images D's answers to reals and to fakes drift apart without end. α_R and α_F are moving
-averages of D's logits of reals and of fakes; D pays for reals far from α_F and fakes far from α_R.
+With few images the discriminator's logits of real and fake images diverge. α_R and α_F are moving
+averages of these logits; the penalty is on real images far from α_F and fake images far from α_R.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from acgan.config import Config
-from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
+from acgan.objectives.interface import BaseRegularizerConfig, DiscriminatorStep, Regularizer, Terms
 
 
 @final
-class LeCamConfig(Config):
+class LeCamConfig(BaseRegularizerConfig):
     """Hyper-parameters of LeCam regularization.
 
     Attributes:
         weight: λ of the paper.
-        decay: of the moving averages, for each D step.
-        start_images: the penalty begins after so many real images; the averages at once.
-        clamp: the authors' program differs from their paper: a real below α_F or a fake above α_R
-            pays nothing there. False is the paper.
+        decay: of the moving averages, per discriminator step.
+        start_images: number of real images before the penalty begins; averages begin at once.
+        clamp: as in the authors' program, no penalty on real images below α_F and fake images
+            above α_R; False as in the paper.
     """
 
     name: Literal["lecam"] = "lecam"
@@ -34,14 +33,17 @@ class LeCamConfig(Config):
     start_images: int = Field(10_000, ge=1)
     clamp: bool = False
 
+    def build(self, *, flip_keeps_class: bool) -> LeCam:  # noqa: ARG002
+        """Return the regularizer."""
+        return LeCam(self)
+
 
 @final
 class LeCam(Regularizer):
-    """λ · (E‖D(x) − α_F‖² + E‖D(G(z)) − α_R‖²), the paper's eq. 3; the averages as in its eq. 4.
+    """λ · (E‖D(x) − α_F‖² + E‖D(G(z)) − α_R‖²), paper, eq. 3; averages as in its eq. 4.
 
-    The averages are those of the steps before: the present answers join them afterwards, and no
-    gradient goes into them. They start from nothing and are divided by the weight that is in them
-    (as Adam's moments are), so that they are averages from the second step on.
+    The averages are over previous steps, without gradient; the current logits are added after the
+    term. They start at 0 and are divided by their total weight (the bias correction of Adam).
     """
 
     real: Tensor
@@ -55,11 +57,11 @@ class LeCam(Regularizer):
             self.register_buffer(name, torch.tensor(0.0))
 
     def discriminator(self, now: DiscriminatorStep) -> Terms:
-        """The term ``lecam``, or nothing before its start."""
+        """Return the term ``lecam`` from ``start_images`` on; update the averages."""
         terms: Terms = {}
         real, fake = now.real.source_logits, now.fake.source_logits
         if now.images_seen >= self._config.start_images:
-            # No step may have counted yet, if all were skipped; there is no anchor then.
+            # If every step so far was skipped, there is no average yet.
             mass = self.mass.clamp(min=1e-6)
             above, below = real - self.fake / mass, self.real / mass - fake
             if self._config.clamp:
@@ -67,8 +69,8 @@ class LeCam(Regularizer):
             penalty = above.square().mean() + below.square().mean()
             terms["lecam"] = self._config.weight * penalty * (self.mass > 0)
         with torch.no_grad():
-            kept = self._config.decay
-            self.real.mul_(kept).add_(real.mean(), alpha=1 - kept)
-            self.fake.mul_(kept).add_(fake.mean(), alpha=1 - kept)
-            self.mass.mul_(kept).add_(1 - kept)
+            decay = self._config.decay
+            self.real.mul_(decay).add_(real.mean(), alpha=1 - decay)
+            self.fake.mul_(decay).add_(fake.mean(), alpha=1 - decay)
+            self.mass.mul_(decay).add_(1 - decay)
         return terms

@@ -1,4 +1,4 @@
-"""R1: a penalty on D's gradient at real images (Mescheder, Geiger & Nowozin 2018, eq. 9)."""
+"""R1: a gradient penalty at real images (Mescheder, Geiger & Nowozin 2018, eq. 9)."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ import torch
 from pydantic import Field
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from acgan.config import Config
 from acgan.networks.statistics import frozen_statistics
-from acgan.objectives.interface import DiscriminatorStep, Regularizer, Terms
+from acgan.objectives.interface import BaseRegularizerConfig, DiscriminatorStep, Regularizer, Terms
 
 
 @final
-class R1Config(Config):
+class R1Config(BaseRegularizerConfig):
     """Hyper-parameters of R1.
 
     Attributes:
         gamma: γ in γ/2 · E‖∇ₓ s(x)‖², pixels in [-1, 1].
-        interval_steps: acts at every n-th D step, n times as strong (lazy regularization, Karras
-            et al. 2020, §3.1).
+        interval_steps: n. The term acts at every n-th discriminator step with n times the weight
+            (lazy regularization, Karras et al. 2020, §3.1).
     """
 
     name: Literal["r1"] = "r1"
     gamma: float = Field(1.0, gt=0)
     interval_steps: int = Field(16, ge=1)
 
+    def build(self, *, flip_keeps_class: bool) -> R1:  # noqa: ARG002
+        """Return the regularizer."""
+        return R1(self)
+
 
 @final
 class R1(Regularizer):
-    """γ/2 · E‖∇ₓ s(x)‖² on real images, at every n-th step and n times as strong."""
+    """n · γ/2 · E‖∇ₓ s(x)‖² for real images, at every n-th step."""
 
     def __init__(self, config: R1Config) -> None:
         super().__init__()
         self._config = config
 
     def discriminator(self, now: DiscriminatorStep) -> Terms:
-        """The term ``r1``, or nothing between two intervals."""
+        """Return the term ``r1`` at every n-th step, else no term."""
         if now.step % self._config.interval_steps:
             return {}
         images, discriminator = now.real_images.detach().requires_grad_(), now.discriminator
-        # Full precision: the gradient of a gradient in bf16 is mostly rounding. And attention as
-        # plain products: its fused kernels have no second derivative.
+        # Full precision: in bf16 the gradient of a gradient is mostly rounding error. Attention by
+        # plain products: the fused kernels have no second derivative.
         with (
             torch.autocast(images.device.type, enabled=False),
             sdpa_kernel(SDPBackend.MATH),

@@ -1,4 +1,4 @@
-"""What every objective has, a source loss with its targets; the base of those with no other.
+"""The source loss and its targets, common to all objectives; the base of their configurations.
 
 The losses themselves are pure functions in `acgan.objectives.adversarial`.
 """
@@ -15,29 +15,28 @@ from torch import Tensor
 from acgan.config import Config
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.adversarial import SOURCE_LOSSES, SourceLossName
+from acgan.objectives.explanation import Explanation
 from acgan.objectives.interface import Objective, Terms
 
 
-class SourceConfig(Config, ABC):
+class BaseObjectiveConfig(Config, ABC):
     """Base of the configurations of objectives.
 
     Attributes:
-        title: what a model is that was trained so, with its article.
-        reference: where the objective comes from.
-        conditional: whether G is asked for classes; a generator whose
-            ``conditioning.mode`` is ``none`` is for those where it is not.
-        cross_entropy_term: D's term that is the cross-entropy of K classes on real images, and the
-            field with its weight; None if there is no such term.
+        explanations: texts for `acgan explain`: the objective, then variants of it.
+        conditional: whether the generator receives a target class. Otherwise the run needs
+            ``generator.conditioning.mode = "none"``.
+        cross_entropy_term: the discriminator's term that is the cross-entropy over K classes on
+            real images, and the field with its weight; None without such a term.
         name: of the objective.
-        source_loss: loss of the source head; ``bce`` is non-saturating for G.
-        real_target: D's target for real images; below 1 is one-sided label smoothing.
-        fake_target: D's target for fakes.
-        generator_loss: ``source``, that of the source head; ``feature-matching`` in its place
-            (`acgan.objectives.feature_matching`), for a G that is asked for no class.
+        source_loss: loss of the source head; ``bce`` is non-saturating for the generator.
+        real_target: discriminator target for real images; below 1 is one-sided label smoothing.
+        fake_target: discriminator target for fake images.
+        generator_loss: ``source``, the loss of the source head, or ``feature-matching`` in its
+            place (`acgan.objectives.feature_matching`), for an unconditional generator.
     """
 
-    title: ClassVar[str]
-    reference: ClassVar[str]
+    explanations: ClassVar[tuple[Explanation, ...]]
     conditional: ClassVar[bool]
     cross_entropy_term: ClassVar[tuple[str, str] | None] = None
     name: str
@@ -49,7 +48,7 @@ class SourceConfig(Config, ABC):
     @property
     @abstractmethod
     def needs_classes(self) -> bool:
-        """Whether it has a use for classes, of which there must then be two at least."""
+        """Whether the objective needs data of at least two classes."""
 
     @property
     @abstractmethod
@@ -59,8 +58,12 @@ class SourceConfig(Config, ABC):
         Their labels are then `acgan.objectives.classification.UNLABELED`.
         """
 
+    @abstractmethod
+    def build(self) -> Objective:
+        """Return the objective."""
+
     def mean_cross_entropy(self, discriminator_terms: Mapping[str, float]) -> float | None:
-        """Return the unweighted K-class cross-entropy among D's logged terms, or None."""
+        """Return the unweighted K-class cross-entropy among the logged terms, or None."""
         if self.cross_entropy_term is None:
             return None
         term, field = self.cross_entropy_term
@@ -74,55 +77,56 @@ class SourceConfig(Config, ABC):
         smooth = (self.real_target, self.fake_target) != (1.0, 0.0)
         if smooth and not SOURCE_LOSSES[self.source_loss].smoothable:
             raise ValueError(
-                f"{self.source_loss} knows no targets; leave real_target 1 and fake_target 0"
+                f"{self.source_loss} has no targets; leave real_target at 1 and fake_target at 0"
             )
         return self
 
     @model_validator(mode="after")
-    def _means_fit_the_question(self) -> Self:
+    def _feature_matching_is_unconditional(self) -> Self:
         if self.matches_features and self.conditional:
             raise ValueError(
-                f"{self.name} asks G for classes, of which the means of features over all images "
-                "say nothing; leave generator_loss 'source', or take the objective sgan or gan"
+                f"{self.name} has a conditional generator, and mean features over all images do "
+                "not depend on the class; set generator_loss to 'source', or the objective to "
+                "sgan or gan"
             )
         return self
 
     @property
     def matches_features(self) -> bool:
-        """Whether G hears of mean features instead of the source head."""
+        """Whether feature matching replaces the generator's source loss."""
         return self.generator_loss == "feature-matching"
 
 
 @final
 class SourceTerms:
-    """The terms of a source loss, of weight 1."""
+    """The terms of a source loss, with weight 1."""
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: BaseObjectiveConfig) -> None:
         self._loss = SOURCE_LOSSES[config.source_loss]
         self._real_target, self._fake_target = config.real_target, config.fake_target
-        self._replaced_in_g = config.matches_features
+        self._matches_features = config.matches_features
 
     def discriminator(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Terms:
-        """ℓ_real(s(x)) and ℓ_fake(s(G(z, y′)))."""
+        """Return ℓ_real(s(x)) and ℓ_fake(s(G(z, y′)))."""
         return {
             "source_real": self._loss.real(real.source_logits, self._real_target),
             "source_fake": self._loss.fake(fake.source_logits, self._fake_target),
         }
 
     def generator(self, fake: DiscriminatorOutput) -> Terms:
-        """ℓ_gen(s(G(z, y′))), G always aiming at 1; none where G matches features instead."""
-        if self._replaced_in_g:
+        """Return ℓ_gen(s(G(z, y′))) with target 1; no term if feature matching replaces it."""
+        if self._matches_features:
             return {}
         return {"source": self._loss.generator(fake.source_logits)}
 
 
-class SourceAlone(Objective, ABC):
-    """Base of the objectives whose only terms are the source loss's; their heads tell them apart.
+class SourceOnly(Objective, ABC):
+    """Base of the objectives without class terms; they differ in their heads.
 
-    Where D is given labels, they are in its logits already.
+    If the discriminator receives labels, its source logits already depend on them.
     """
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: BaseObjectiveConfig) -> None:
         self._source = SourceTerms(config)
 
     def discriminator(
@@ -132,9 +136,9 @@ class SourceAlone(Objective, ABC):
         real_labels: Tensor,  # noqa: ARG002
         fake_labels: Tensor,  # noqa: ARG002
     ) -> Terms:
-        """ℓ_real(s) on reals, ℓ_fake(s) on fakes."""
+        """Return ℓ_real(s) for real images and ℓ_fake(s) for fake images."""
         return self._source.discriminator(real, fake)
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:  # noqa: ARG002
-        """ℓ_gen(s) on fakes."""
+        """Return ℓ_gen(s) for fake images."""
         return self._source.generator(fake)

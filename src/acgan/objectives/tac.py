@@ -1,11 +1,4 @@
-"""TAC-GAN: a second class head, for fakes alone, corrects the first (Gong et al. 2019).
-
-arXiv 1907.02690, eq. 6. With c the logits of the class head, c′ those of its twin:
-    D:  source loss + w_real · CE(c(x), y) + w_twin · CE(c′(G(z, y′)), y′)
-    G:  source loss + w_gen · [CE(c(G(z, y′)), y′) − CE(c′(G(z, y′)), y′)]
-ACGAN's CE alone lowers the entropy of the class given a fake: images far from other classes. The
-twin knows how easily the classes of *fakes* are told apart, and G is paid for making that hard.
-"""
+"""TAC-GAN: a twin class head for fake images (Gong et al. 2019, arXiv 1907.02690)."""
 
 from __future__ import annotations
 
@@ -16,25 +9,46 @@ from torch import Tensor
 
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.classification import class_loss, cross_entropy_of_labeled
+from acgan.objectives.explanation import Explanation
 from acgan.objectives.interface import Objective, Terms
-from acgan.objectives.source import SourceConfig, SourceTerms
+from acgan.objectives.source import BaseObjectiveConfig, SourceTerms
+
+_EXPLANATION = Explanation(
+    title="TAC-GAN",
+    noun="a TAC-GAN",
+    paper="Gong et al. 2019",
+    equations="eq. 6",
+    purpose="the same, and the discriminator predicts the class",
+    discriminator_input="an image, without its label.",
+    discriminator_output="s(x), c(x), and c′(x), the logits of a second class head (the twin), "
+    "which learns from fake images only.",
+    discriminator_loss="ℓ_real(s(x)) + ℓ_fake(s(G(z, y′)))  +  w_real · CE(c(x), y)\n"
+    "+  w_twin · CE(c′(G(z, y′)), y′)",
+    generator_loss="ℓ_gen(s(G(z, y′)))\n+  w_gen · [CE(c(G(z, y′)), y′) − CE(c′(G(z, y′)), y′)]",
+    failure_modes="the generator's difference has no lower bound and depends on two heads that are "
+    "both still learning. If the twin is behind or ahead of the class head, its gradient is "
+    "misleading.",
+    notes="""\
+ACGAN's CE alone lowers the entropy of the class given a fake image. The twin
+(`acgan.objectives.tac.twin_loss`) measures how easily the classes of *fake* images are separated,
+and the generator pays if that is easier than for real images; where both heads agree, the
+difference is 0. `class_weight_fake` adds the class head's term on fake images, as in the paper;
+the authors' program has 0.""",
+)
 
 
 @final
-class TACConfig(SourceConfig):
+class TACConfig(BaseObjectiveConfig):
     """Hyper-parameters of the TAC objective, besides those of every objective.
 
     Attributes:
-        class_weight_real: weight of the class head's term on real images (paper: λ, as the other
-            four).
-        class_weight_fake: weight of the class head's term on fakes (paper: as the others, its
-            authors' program: 0).
-        twin_weight: weight of the twin's term, on fakes, where it learns.
-        class_weight_generator: weight of the difference in G.
+        class_weight_real: weight of the class head's term on real images (paper: λ for all four).
+        class_weight_fake: weight of the class head's term on fake images (authors' program: 0).
+        twin_weight: weight of the twin's term on fake images, in the discriminator's loss.
+        class_weight_generator: weight of the difference in the generator's loss.
     """
 
-    title: ClassVar[str] = "a TAC-GAN"
-    reference: ClassVar[str] = "Gong et al. 2019"
+    explanations: ClassVar[tuple[Explanation, ...]] = (_EXPLANATION,)
     conditional: ClassVar[bool] = True
     cross_entropy_term: ClassVar[tuple[str, str] | None] = ("class_real", "class_weight_real")
     name: Literal["tac"] = "tac"
@@ -45,22 +59,22 @@ class TACConfig(SourceConfig):
 
     @property
     def needs_classes(self) -> bool:
-        """True, unless G has no class term."""
+        """True, unless the generator's class term has weight 0."""
         return self.class_weight_generator > 0
 
     @property
     def takes_unlabeled(self) -> bool:
-        """False: class head and twin are to see as many images, or their difference is skewed."""
+        """False: class head and twin need equally many images, or their difference is biased."""
         return False
+
+    def build(self) -> TAC:
+        """Return the objective."""
+        return TAC(self)
 
 
 @final
 class TAC(Objective):
-    """The two losses of TAC-GAN, of a D that sees images and answers with s, c and c′.
-
-    What goes wrong: G's term is a difference of two heads that are both still learning, and has no
-    lower bound; where the twin lags behind, G is driven into ambiguous images.
-    """
+    """The two losses of TAC-GAN."""
 
     def __init__(self, config: TACConfig) -> None:
         self._config = config
@@ -78,7 +92,7 @@ class TAC(Objective):
         real_labels: Tensor,
         fake_labels: Tensor,
     ) -> Terms:
-        """The source terms, CE(c, y) on reals and CE(c′, y′) on fakes."""
+        """Return the source terms, CE(c, y) for real images and CE(c′, y′) for fake images."""
         config = self._config
         terms = self._source.discriminator(real, fake)
         if config.class_weight_real:
@@ -90,7 +104,7 @@ class TAC(Objective):
         return terms
 
     def generator(self, fake: DiscriminatorOutput, fake_labels: Tensor) -> Terms:
-        """The source term, CE(c, y′) and −CE(c′, y′), each a term of its own."""
+        """Return the source term, CE(c, y′) and −CE(c′, y′) as separate terms."""
         terms = self._source.generator(fake)
         if weight := self._config.class_weight_generator:
             terms["class"] = weight * class_loss(fake, fake_labels)
@@ -99,14 +113,14 @@ class TAC(Objective):
 
 
 def twin_loss(output: DiscriminatorOutput, labels: Tensor) -> Tensor:
-    """CE of the second class head, averaged.
+    """Return the mean cross-entropy of the twin head, a scalar.
 
     Args:
-        output: D's answer to N images, with twin logits (N, K).
-        labels: int64 (N,).
+        output: discriminator output for N images, with twin logits (N, K).
+        labels: int64 (N,), each in [0, K).
 
     Raises:
-        ValueError: D has no second class head.
+        ValueError: the discriminator has no twin head.
     """
     if output.twin_logits is None:
         raise ValueError("TAC needs a discriminator with twin class heads")

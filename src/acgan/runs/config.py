@@ -145,14 +145,14 @@ class RunConfig(Config):
         mode = self.generator.conditioning.mode
         if self.objective.conditional and mode == "none":
             raise ValueError(
-                f"the objective {self.objective.name} asks the generator for classes, and "
-                'generator.conditioning.mode is "none": set it to "batchnorm", or the objective to '
+                f"the objective {self.objective.name} needs a conditional generator, and "
+                'generator.conditioning.mode is "none"; set it to "batchnorm", or the objective to '
                 "gan or sgan"
             )
         if not self.objective.conditional and mode != "none":
             raise ValueError(
-                f"the objective {self.objective.name} asks the generator for no class, and "
-                f'generator.conditioning.mode is "{mode}": set it to "none"'
+                f"the objective {self.objective.name} needs an unconditional generator, and "
+                f'generator.conditioning.mode is "{mode}"; set it to "none"'
             )
         return self
 
@@ -160,8 +160,8 @@ class RunConfig(Config):
     def _divides_classes_only_where_there_are_some(self) -> Self:
         if self.classes_per_model is not None and not self.objective.conditional:
             raise ValueError(
-                f"the objective {self.objective.name} asks the generator for no class, so there "
-                "are none to divide among models; leave classes_per_model out"
+                f"the objective {self.objective.name} has an unconditional generator, so there "
+                "are no classes to divide among models; remove classes_per_model"
             )
         return self
 
@@ -172,8 +172,8 @@ class RunConfig(Config):
         rest = "leave data.labeled_per_class out"
         if not self.objective.takes_unlabeled:
             raise ValueError(
-                f"the objective {self.objective.name} as it is set takes no real image without a "
-                f"label: {rest}, or take sgan, or acgan with objective.source_head=plain"
+                f"the objective {self.objective.name} with these settings needs a label for each "
+                f"real image; {rest}, or use sgan, or acgan with objective.source_head=plain"
             )
         if self.training.fake_labels == "batch":
             raise ValueError(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from acgan.data.images import Images, Labels
 from acgan.metrics.arrays import Float64Array
-from acgan.objectives.classification import double_softmax_floor
+from acgan.objectives.classification import double_softmax_minimum
 
 GRACE_IMAGES = 30_000
 """Alarms start here: early samples of every run look collapsed."""
@@ -149,14 +149,14 @@ def double_softmax(evidence: AlarmEvidence) -> Findings:
     """The class loss stays at the minimum of a double softmax although D knows the classes.
 
     The cross-entropy of a correct and confident head tends to 0. If its input is a softmax of the
-    logits, it cannot fall below log(1 + (K − 1)/e) (`double_softmax_floor`), and a correct head
+    logits, it cannot fall below log(1 + (K − 1)/e) (`double_softmax_minimum`), and a correct head
     ends just above that.
     """
     loss, accuracy = evidence.class_loss, evidence.class_accuracy
     classes = len(evidence.class_names or ())
     if loss is None or accuracy is None or accuracy < CONFIDENT_ACCURACY or classes < 2:
         return
-    floor = double_softmax_floor(classes)
+    floor = double_softmax_minimum(classes)
     if floor <= loss <= floor + NEAR_FLOOR:
         yield {"accuracy": accuracy, "loss": loss, "classes": classes, "floor": floor}
 

@@ -14,7 +14,6 @@ from acgan.data.batches import flip_keeps_class
 from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.networks.statistics import reestimate_statistics
-from acgan.objectives.build import build_matching, build_objective, build_regularizer
 from acgan.objectives.interface import Regularizer
 from acgan.runs.config import OptimizerConfig
 from acgan.runs.state import load_module, load_optimizer, module_tensors, optimizer_tensors
@@ -74,7 +73,7 @@ class Learner:
     Attributes:
         generate: the generator, compiled if the execution says so.
         discriminate: the discriminator, likewise.
-        matching: feature matching in G's step, or None.
+        matches_features: whether G's step needs features of real images.
         augmentation: augmentation of D's input, or None.
         extra_state: modules with buffers that D's steps change: regularizers and augmentation.
     """
@@ -83,12 +82,11 @@ class Learner:
         config, splits, execution = context.config, context.splits, context.execution
         self._context = context
         self._snapshot_is_current = False
-        self.objective = build_objective(config.objective)
-        self.matching = build_matching(config.objective)
+        self.objective = config.objective.build()
+        self.matches_features = config.objective.matches_features
         keeps_class = flip_keeps_class(config.data.source, splits.shape)
         regularizers: dict[str, Regularizer] = {
-            each.name: build_regularizer(each, flip_keeps_class=keeps_class)
-            for each in config.regularizers
+            each.name: each.build(flip_keeps_class=keeps_class) for each in config.regularizers
         }
         self.regularizers = list(regularizers.values())
         augmentation = config.augmentation

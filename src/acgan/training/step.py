@@ -19,6 +19,7 @@ from torch import Tensor
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.networks.statistics import frozen_statistics
 from acgan.objectives.classification import UNLABELED
+from acgan.objectives.feature_matching import feature_matching
 from acgan.objectives.interface import DiscriminatorStep, Terms
 from acgan.training.guard import FiniteCheck, Guard
 from acgan.training.learner import Learner
@@ -197,7 +198,7 @@ class Stepper:
             fakes = self._generate(streams, "generator", images_seen, real_labels)
         images = self._augment(fakes.images, "generator", streams, images_seen)
         real = None
-        if self._learner.matching is not None:
+        if self._learner.matches_features:
             real = self._output_to_match(*batches[-1], streams, images_seen)
         updates.append(self._generator_step(FakeBatch(images, fakes.labels), real))
         return read_out(updates, meters)
@@ -285,8 +286,8 @@ class Stepper:
         with self._execution.autocast(), frozen_statistics(learner.discriminator):
             output = learner.discriminate(fakes.images, fakes.labels)
         terms = learner.objective.generator(output, fakes.labels)
-        if learner.matching is not None and real is not None:
-            terms |= learner.matching.generator(real, output)
+        if real is not None:
+            terms |= feature_matching(real, output)
         check = _update(terms, self._generator_guard, learner.generator_optimizer)
         learner.discriminator.requires_grad_(True)
         return Update("generator", tuple(terms), check, {})

@@ -222,9 +222,9 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
     present = int((splits.labeled.class_counts > 0).sum())
     if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
-            f"{config.objective.title} needs images of at least two classes, one sub-folder each; "
-            f"the data has only {splits.classes[0].name!r}. For a model without classes, leave "
-            f"--recipe out{_unconditional_recipes()}"
+            f"the objective {config.objective.name} needs images of at least two classes, "
+            f"one sub-folder each; the data has only {splits.classes[0].name!r}. For a model "
+            f"without classes, leave --recipe out{_unconditional_recipes()}"
         )
     if len(splits.train) < config.training.batch_size:
         raise UsageError(

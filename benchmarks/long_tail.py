@@ -130,7 +130,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
     parser.add_argument("--ratio", type=float, default=50, help="largest class over smallest")
     parser.add_argument(
-        "--policies", nargs="+", execution=POLICIES, default=list(POLICIES[:2]), metavar="POLICY"
+        "--policies", nargs="+", choices=POLICIES, default=list(POLICIES[:2]), metavar="POLICY"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--images", type=int, help="that each run sees; else the recipe's")

@@ -221,7 +221,7 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     """How models are judged: the options of every benchmark that has its runs judged here."""
     parser.add_argument("--data-root", help="folder of local copies of named sets")
     parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", execution=("test", "validation"), default="test")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
     parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
 
 

@@ -279,7 +279,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     add("--rate-seconds", type=float, default=20.0, help="to measure each rate, in three turns")
     add("--per-class", type=int, default=1000, help="samples a class")
     add("--points", type=int, default=24, help="at most so many a curve")
-    add("--part", execution=("test", "validation"), default="test")
+    add("--part", choices=("test", "validation"), default="test")
     arguments = parser.parse_args(words)
     for name in ("tutorial_minutes", "minutes", "checkpoint_every", "rate_seconds", "per_class"):
         if getattr(arguments, name) <= 0:

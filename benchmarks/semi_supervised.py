@@ -193,7 +193,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=60_000, help="that each SGAN sees")
     parser.add_argument("-o", dest="option", action="append", default=[], help="of its runs")
     parser.add_argument("--steps", type=int, default=300, help="of the network without a GAN")
-    parser.add_argument("--part", execution=("test", "validation"), default="test")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(words)
 

@@ -118,7 +118,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, help="shown in each fit")
     parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
-    parser.add_argument("--part", execution=("test", "validation"), default="test")
+    parser.add_argument("--part", choices=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="file of all figures, instead of one in --out")
     return parser.parse_args(words)
 

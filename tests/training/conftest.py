@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -97,6 +98,46 @@ def train_tiny(
         return run_training(config, splits, RunFolder(folder), shown, init_from=init_from)
 
     return train
+
+
+Straight = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def straight(tiny_splits: DatasetSplits, tmp_path_factory: pytest.TempPathFactory) -> Straight:
+    """``straight(config)``: a finished run that nothing disturbed; trained once per session.
+
+    Its folder is shared: read it, or copy it. ``key`` tells runs of equal configs apart that a test
+    has patched.
+    """
+    root = tmp_path_factory.mktemp("straight")
+    done: dict[tuple[str, ...], Path] = {}
+
+    def run(config: RunConfig, splits: DatasetSplits = tiny_splits, *, key: str = "") -> Path:
+        which = (config.model_dump_json(), splits.name, splits.train.content_hash, key)
+        if splits.labeled_rows is not None:
+            which += (str(splits.labeled_rows.tolist()),)
+        if which not in done:
+            folder = root / str(len(done))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("os.fsync", lambda descriptor: None)
+                patch.setattr("acgan.training.run.draw_summary", lambda folder: {})
+                run_training(config, splits, RunFolder(folder), Recording())
+            done[which] = folder
+        return done[which]
+
+    return run
+
+
+@pytest.fixture
+def finished(straight: Straight, tmp_path: Path) -> Straight:
+    """``finished(config)``: a copy of such a run in ``tmp_path / "run"``, to be changed."""
+
+    def copy(config: RunConfig, splits: DatasetSplits | None = None) -> Path:
+        folder = straight(config) if splits is None else straight(config, splits)
+        return Path(shutil.copytree(folder, tmp_path / "run"))
+
+    return copy
 
 
 @final

@@ -13,7 +13,6 @@ from acgan.data.load import load_data
 from acgan.recipes import load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 
-pytestmark = pytest.mark.slow
 BROKEN = [name for name in recipe_names() if load_recipe(name).alarm is not None]
 
 
@@ -28,6 +27,7 @@ def config(name: str, *, mended: bool) -> RunConfig:
     return RunConfig.model_validate(values)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", BROKEN)
 def test_its_fault_is_named(
     name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any
@@ -50,6 +50,7 @@ def test_two_of_them_are_the_same_run_when_mended() -> None:
     assert {**one, "recipe": ""} == {**other, "recipe": ""}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", MENDED)
 def test_mended_it_gives_no_alarm(
     name: str, tmp_path: Path, train_tiny: Callable[..., Any], logged: Any

@@ -40,9 +40,9 @@ def tinted(part: LabeledImages, generator: np.random.Generator, lying: bool) -> 
     [
         ("acgan-mod-color", 3_200, False),
         ("acgan-mod-color", 3_200, True),
-        ("acgan-cifar10", 4_800, False),
-        ("acgan-folder-64", 2_400, False),
-        ("acgan-paper-cifar10", 6_400, False),
+        pytest.param("acgan-cifar10", 4_800, False, marks=pytest.mark.full),
+        pytest.param("acgan-folder-64", 2_400, False, marks=pytest.mark.full),
+        pytest.param("acgan-paper-cifar10", 6_400, False, marks=pytest.mark.full),
     ],
 )
 def test_d_learns_classes_before_g_draws_them(

@@ -64,7 +64,7 @@ def test_compiled_graphs_take_the_same_steps(
     assert len(captured) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++"))), reason="there is no C++ compiler here"
 )

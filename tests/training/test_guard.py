@@ -139,8 +139,9 @@ def spoil_statistic(learner: Learner, network: str) -> str:
     return "the running statistic"
 
 
-@pytest.mark.parametrize("everything", [False, True], ids=["fp32", "everything"])
-@pytest.mark.parametrize("batch", ["fresh", "shared"])
+@pytest.mark.parametrize(
+    ("everything", "batch"), [(False, "fresh"), (True, "shared")], ids=["fp32", "everything"]
+)
 @pytest.mark.parametrize("network", ["discriminator", "generator"])
 @pytest.mark.parametrize("spoil", [spoil_loss, spoil_gradient, spoil_statistic])
 def test_a_spoiled_update_changes_nothing_at_all(
@@ -270,58 +271,58 @@ def kill() -> None:
     raise Killed
 
 
-@pytest.mark.parametrize("images", [48, 96, 112, 128, 160])
+@pytest.mark.parametrize("images", [96, 128, 160])
 def test_a_kill_before_or_after_a_restore_changes_nothing(
     images: int,
     tmp_path: Path,
     three_skips: RunConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
     poison: Callable[..., None],
 ) -> None:
     poison(diverging)
-    train_tiny(tmp_path / "straight", three_skips)
     with pytest.raises(Killed):
         train_tiny(tmp_path / "killed", three_skips, recording().at(images, kill))
     train_tiny(tmp_path / "killed", three_skips)
-    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+    assert content(tmp_path / "killed") == content(straight(three_skips, key="diverging"))
 
 
 def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
     tmp_path: Path,
     three_skips: RunConfig,
     train_tiny: Train,
+    straight: Any,
     content: Content,
     poison: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     poison(diverging)
-    train_tiny(tmp_path / "straight", three_skips)
     with monkeypatch.context() as patch:
         patch.setattr("acgan.training.run_logger.RunLogger.rewind", lambda *_: kill())
         with pytest.raises(Killed):
             train_tiny(tmp_path / "killed", three_skips)
     train_tiny(tmp_path / "killed", three_skips)
-    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+    assert content(tmp_path / "killed") == content(straight(three_skips, key="diverging"))
 
 
 def test_where_a_restore_leads_does_not_depend_on_an_earlier_signal(
     tmp_path: Path,
     three_skips: RunConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
     poison: Callable[..., None],
 ) -> None:
     poison(diverging)
-    train_tiny(tmp_path / "straight", three_skips)
     stop = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", three_skips, stop)
     assert newest(tmp_path / "stopped")[1]["images_seen"] == 80
     train_tiny(tmp_path / "stopped", three_skips)
-    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") == content(straight(three_skips, key="diverging"))
 
 
 def test_after_three_retries_it_ends_with_the_term(

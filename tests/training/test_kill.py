@@ -19,9 +19,13 @@ Content = Callable[[Path], dict[str, bytes]]
 
 
 @pytest.mark.slow
-def test_killed_runs_end_with_the_same_bytes() -> None:
-    """The full test is this script without arguments; docs/experiments.md has its output."""
-    script = [str(ROOT / "benchmarks" / "kill_test.py"), "--random", "2", "--steps", "4"]
+@pytest.mark.parametrize(
+    ("kills", "steps"), [(1, 1), pytest.param(2, 4, marks=pytest.mark.full)], ids=["few", "more"]
+)
+def test_killed_runs_end_with_the_same_bytes(kills: int, steps: int) -> None:
+    """All kills are this script without arguments; docs/experiments.md has its output."""
+    script = [str(ROOT / "benchmarks" / "kill_test.py"), "--random", str(kills)]
+    script += ["--steps", str(steps), "--seed", "1"]
     done = subprocess.run(
         [sys.executable, *script, "--images", "8192"],
         env=ENVIRONMENT,
@@ -30,7 +34,7 @@ def test_killed_runs_end_with_the_same_bytes() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 SIGKILLs" in done.stdout
+    assert f"{kills + steps} SIGKILLs" in done.stdout
     assert done.stdout.endswith("\n0 differing bytes\n")
 
 
@@ -88,7 +92,7 @@ def set_content(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_set_killed_in_its_second_member_ends_with_the_same_bytes(tmp_path: Path) -> None:
     killed = tmp_path / "killed"
     process = start_set(killed)

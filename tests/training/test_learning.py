@@ -6,7 +6,7 @@ lesson takes too long here, the first thing that they learn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, final
 
@@ -164,8 +164,13 @@ def test_every_registered_objective_is_among_those_that_learn() -> None:
     assert set(ENTRANTS) == {*objective_configs(), "small-gray"}
 
 
+def some(names: Iterable[str], default: Collection[str]) -> list[Any]:
+    """All names; on each commit the default ones alone, the others with `make test-full`."""
+    return [n if n in default else pytest.param(n, marks=pytest.mark.full) for n in names]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ENTRANTS)
+@pytest.mark.parametrize("name", some(ENTRANTS, ("acgan", "gan")))
 def test_every_objective_learns(
     digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
@@ -174,7 +179,7 @@ def test_every_objective_learns(
     assert learned(tmp_path / "run", tmp_path / "start")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_semi_supervised_recipe_learns(
     digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train
 ) -> None:
@@ -183,7 +188,7 @@ def test_the_semi_supervised_recipe_learns(
     assert learned(tmp_path / "run", tmp_path / "start")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["gan", "sgan"])
 def test_a_generator_that_matches_features_learns(
     digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
@@ -203,7 +208,7 @@ def test_a_generator_that_matches_features_learns(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MISLED)
+@pytest.mark.parametrize("name", some(MISLED, ("acgan",)))
 def test_with_shuffled_labels_it_does_not(
     digits: DatasetSplits, learned: Learned, tmp_path: Path, train_tiny: Train, name: str
 ) -> None:
@@ -212,7 +217,7 @@ def test_with_shuffled_labels_it_does_not(
     assert not learned(tmp_path / "run", tmp_path / "start")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["gan", "acgan"])
 def test_a_generator_that_is_paid_for_the_wrong_thing_does_not(
     digits: DatasetSplits,
@@ -236,7 +241,7 @@ def distance_of_means(folder: Path, splits: DatasetSplits) -> float:
     return float(np.sqrt(((mean - real) ** 2).mean()))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("recipe", ["gan-mnist", "cgan-mnist"])
 def test_fully_connected_recipes_first_learn_where_the_ink_is(
@@ -256,7 +261,7 @@ def test_fully_connected_recipes_first_learn_where_the_ink_is(
     assert (after < 0.9 * before) is not backwards
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("lying", [False, True])
 @pytest.mark.parametrize("recipe", ["acgan-mnist-32", "acgan-mnist-28"])
 def test_in_the_tutorials_d_learns_classes_before_g_draws_them(

@@ -91,26 +91,30 @@ def test_every_registered_objective_is_trained() -> None:
 
 
 def test_stopping_and_going_on_changes_nothing(
-    config: RunConfig, tmp_path: Path, train_tiny: Train, recording: Any, content: Any
+    config: RunConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    straight: Any,
+    recording: Any,
+    content: Any,
 ) -> None:
-    train_tiny(tmp_path / "straight", config)
     display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, display)
     assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
-    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") == content(straight(config))
 
 
 def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
     name: str,
     config: RunConfig,
-    tmp_path: Path,
     train_tiny: Train,
-    tiny_splits: DatasetSplits,
+    finished: Any,
     logged: Any,
 ) -> None:
-    train_tiny(tmp_path / "run", config, summary=True)  # with the curves and pages of a run's end
-    rows = logged(tmp_path / "run").figures
+    run = finished(config)
+    train_tiny(run, config, summary=True)  # with the curves and pages of a run's end
+    rows = logged(run).figures
     assert rows
     assert 0 < sum("r1" in row["discriminator"] for row in rows) < len(rows), "R1 is lazy"
     for row in rows:
@@ -121,7 +125,7 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
         else:
             asked = set() if name in CLASSLESS else {"fake"}
             assert row["class_accuracy"].keys() == {"real_train", "real_held_out"} | asked
-    model = load(tmp_path / "run")
+    model = load(run)
     assert model.config.objective == config.objective
     assert config.objective.explanations[0].noun in (model.record.folder / "README.md").read_text()
     kinds = {n for n, _ in model.discriminator.named_parameters() if "_head" in n}
@@ -133,10 +137,9 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
 
 
 def test_an_opinion_is_the_highest_answer_over_the_classes(
-    name: str, config: RunConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
+    name: str, config: RunConfig, straight: Any, tiny_splits: DatasetSplits
 ) -> None:
-    train_tiny(tmp_path / "run", config)
-    model, images = load(tmp_path / "run"), tiny_splits.test.images[:9]
+    model, images = load(straight(config)), tiny_splits.test.images[:9]
     found = opinions(model, images)
 
     def ask(label: int) -> DiscriminatorOutput:

@@ -34,7 +34,7 @@ def started(name: str) -> tuple[RunConfig, ImageShape]:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if any(kind in name for kind in QUICK) else pytest.mark.slow)
+        pytest.param(name, marks=() if any(kind in name for kind in QUICK) else pytest.mark.full)
         for name in recipe_names()
     ],
 )

@@ -221,16 +221,16 @@ def test_stopping_and_going_on_changes_nothing(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Any,
 ) -> None:
     config = tiny_config(everything=True, **way)
-    train_tiny(tmp_path / "straight", config)
     display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, display)
     assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
-    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") == content(straight(config))
 
 
 def test_what_is_remembered_is_in_the_checkpoint_by_name(

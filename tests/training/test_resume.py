@@ -60,19 +60,23 @@ MODES = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-@pytest.mark.parametrize("images", [80, 144], ids=["mid interval", "at a checkpoint"])
+@pytest.mark.parametrize(
+    ("mode", "images"),
+    # mid interval and at a checkpoint in turn
+    [(mode, (80, 144)[index % 2]) for index, mode in enumerate(MODES.values())],
+    ids=MODES,
+)
 def test_stopping_and_going_on_changes_nothing(
     images: int,
     mode: dict[str, Any],
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
 ) -> None:
     config = tiny_config(**mode)
-    train_tiny(tmp_path / "straight", config)
     with pytest.raises(InterruptedRunError, match=f"stopped at {images}") as stopped:
         train_tiny(tmp_path / "stopped", config, recording().at(images, send(signal.SIGTERM)))
     assert stopped.value.exit_code == 143
@@ -82,9 +86,9 @@ def test_stopping_and_going_on_changes_nothing(
     run = train_tiny(tmp_path / "stopped", config, display)
     assert run.resumed_at == images
     assert display.starts == [(192, images)]
-    straight = content(tmp_path / "straight")
-    assert content(tmp_path / "stopped") == straight
-    kinds = {name.split("/")[0] for name in straight}
+    expected = content(straight(config))
+    assert content(tmp_path / "stopped") == expected
+    kinds = {name.split("/")[0] for name in expected}
     assert kinds >= {"metrics.jsonl", "samples", "model", "checkpoints", "status.json"}
 
 
@@ -94,16 +98,16 @@ def test_a_kill_changes_nothing(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
 ) -> None:
     config = tiny_config(everything=True)
-    train_tiny(tmp_path / "straight", config)
     with pytest.raises(Killed):
         train_tiny(tmp_path / "killed", config, recording().at(images, kill))
     run = train_tiny(tmp_path / "killed", config)
     assert run.resumed_at == (images - 1) // 48 * 48
-    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+    assert content(tmp_path / "killed") == content(straight(config))
 
 
 WRITERS: list[tuple[Any, str]] = [
@@ -115,40 +119,56 @@ WRITERS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("last", [False, True], ids=["first", "last"])
+@pytest.fixture(scope="module")
+def calls(straight: Any, tiny_config: TinyConfig) -> dict[str, int]:
+    """How often a straight run calls each writer."""
+    counts = dict.fromkeys((name for _, name in WRITERS), 0)
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in WRITERS:
+            real = getattr(owner, name)
+
+            def counted(*args: Any, real: Any = real, name: str = name, **options: Any) -> Any:
+                counts[name] += 1
+                return real(*args, **options)
+
+            patch.setattr(owner, name, counted)
+        straight(tiny_config(training={"total_images": 96}), key="counted")
+    return counts
+
+
+@pytest.mark.parametrize("at", ["before the first", "after the last", "after the first"])
 @pytest.mark.parametrize("writer", WRITERS, ids=[name for _, name in WRITERS])
 def test_a_kill_around_any_write_changes_nothing(
     writer: tuple[Any, str],
-    last: bool,
-    after: bool,
+    at: str,
+    calls: dict[str, int],
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     content: Content,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first and the last of each: config.json, the first checkpoint, the end of the run."""
     config = tiny_config(training={"total_images": 96})
-    real, calls, fatal = getattr(*writer), [0], [-1]
+    real, made = getattr(*writer), [0]
+    fatal = calls[writer[1]] if "last" in at else 1
 
     def counted(*args: Any, **options: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == fatal[0] and not after:
+        made[0] += 1
+        if made[0] == fatal and "before" in at:
             raise Killed
         result = real(*args, **options)
-        if calls[0] == fatal[0]:
+        if made[0] == fatal:
             raise Killed
         return result
 
-    monkeypatch.setattr(*writer, counted)
-    train_tiny(tmp_path / "straight", config)
-    fatal[0], calls[0] = calls[0] if last else 1, 0
-    with pytest.raises(Killed):
-        train_tiny(tmp_path / "killed", config)
-    fatal[0] = -1
+    with monkeypatch.context() as patch:
+        patch.setattr(*writer, counted)
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "killed", config)
     train_tiny(tmp_path / "killed", config)
-    assert content(tmp_path / "killed") == content(tmp_path / "straight")
+    assert content(tmp_path / "killed") == content(straight(config))
 
 
 def test_what_is_seen_and_saved_between_does_not_shape_the_run(
@@ -178,22 +198,26 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_raising_the_budget_of_a_finished_run_gives_the_straight_run(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any, content: Content
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    straight: Any,
+    recording: Any,
+    content: Content,
 ) -> None:
     short = tiny_config(everything=True, training={"total_images": 80})
     config = tiny_config(everything=True)
-    train_tiny(tmp_path / "straight", config)
     assert train_tiny(tmp_path / "extended", short).images_seen == 80
     assert train_tiny(tmp_path / "extended", config).resumed_at == 80
-    straight, extended = content(tmp_path / "straight"), content(tmp_path / "extended")
+    expected, extended = content(straight(config)), content(tmp_path / "extended")
     assert extended.pop("samples/000000000080.png"), "the sheet of the first end stays"
-    assert extended == straight
+    assert extended == expected
 
 
 def test_a_lower_budget_is_a_complete_run(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
-    train_tiny(tmp_path / "run", tiny_config())
+    finished(tiny_config())
     run = train_tiny(tmp_path / "run", tiny_config(training={"total_images": 100}))
     assert (run.resumed_at, run.images_seen) == (192, 192)
 
@@ -215,11 +239,12 @@ def test_starting_a_complete_run_again_changes_nothing(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    finished: Any,
     recording: Any,
     content: Content,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_tiny(tmp_path / "run", tiny_config())
+    finished(tiny_config())
     before, events = content(tmp_path / "run"), list((tmp_path / "run/tensorboard").iterdir())
     monkeypatch.setattr(Loop, "run", lambda self: pytest.fail("it trains again"))
     display = recording()
@@ -231,9 +256,9 @@ def test_starting_a_complete_run_again_changes_nothing(
 
 
 def test_a_removed_model_folder_comes_back(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, content: Content
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any, content: Content
 ) -> None:
-    train_tiny(tmp_path / "run", tiny_config())
+    finished(tiny_config())
     before = content(tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "model")
     train_tiny(tmp_path / "run", tiny_config())
@@ -244,10 +269,10 @@ def test_damaged_checkpoints_are_said_and_an_older_one_leads_to_the_same_end(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
 ) -> None:
-    train_tiny(tmp_path / "straight", tiny_config())
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "run", tiny_config(), recording().at(160, send(signal.SIGINT)))
     for path in (tmp_path / "run" / "checkpoints").iterdir():
@@ -256,9 +281,9 @@ def test_damaged_checkpoints_are_said_and_an_older_one_leads_to_the_same_end(
     run = train_tiny(tmp_path / "run", tiny_config(), display)
     assert run.resumed_at == 0
     assert display.says("a damaged checkpoint is passed over", "tensors.safetensors")
-    left, straight = content(tmp_path / "run"), content(tmp_path / "straight")
+    left, expected = content(tmp_path / "run"), content(straight(tiny_config()))
     stopped_at = "checkpoints/000000000160-r0/"
-    assert {name: one for name, one in left.items() if not name.startswith(stopped_at)} == straight
+    assert {name: one for name, one in left.items() if not name.startswith(stopped_at)} == expected
 
 
 def without_meters(self: Counters, state: Any) -> None:
@@ -296,17 +321,18 @@ def test_a_resume_that_forgets_something_is_found(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Content,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = tiny_config(everything=True)
-    train_tiny(tmp_path / "straight", config)
+    expected = content(straight(config))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, recording().at(80, send(signal.SIGTERM)))
     monkeypatch.setattr(*target, wrong)
     train_tiny(tmp_path / "stopped", config)
-    assert content(tmp_path / "stopped") != content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") != expected
 
 
 def test_the_seed_alone_decides(
@@ -336,9 +362,10 @@ def test_another_configuration_is_refused_with_the_difference(
     tmp_path: Path,
     tiny_config: TinyConfig,
     train_tiny: Train,
+    finished: Any,
     content: Content,
 ) -> None:
-    train_tiny(tmp_path / "run", tiny_config())
+    finished(tiny_config())
     before = content(tmp_path / "run")
     with pytest.raises(UsageError, match=shown) as refused:
         train_tiny(tmp_path / "run", tiny_config(**change))
@@ -360,9 +387,13 @@ def test_another_logging_interval_is_no_other_run(
 
 
 def test_changed_data_are_refused(
-    tmp_path: Path, tiny_config: TinyConfig, tiny_splits: DatasetSplits, train_tiny: Train
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    tiny_splits: DatasetSplits,
+    train_tiny: Train,
+    finished: Any,
 ) -> None:
-    train_tiny(tmp_path / "run", tiny_config())
+    finished(tiny_config())
     images = tiny_splits.train.images.copy()
     images[5, 0, 3, 3] ^= 1
     train = LabeledImages(images, tiny_splits.train.labels, tiny_splits.classes)
@@ -372,7 +403,12 @@ def test_changed_data_are_refused(
 
 
 def test_a_second_signal_stops_at_once(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any, content: Content
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    straight: Any,
+    recording: Any,
+    content: Content,
 ) -> None:
     def twice() -> None:
         signal.raise_signal(signal.SIGINT)
@@ -382,8 +418,7 @@ def test_a_second_signal_stops_at_once(
         train_tiny(tmp_path / "run", tiny_config(), recording().at(80, twice))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train_tiny(tmp_path / "run", tiny_config())
-    train_tiny(tmp_path / "straight", tiny_config())
-    assert content(tmp_path / "run") == content(tmp_path / "straight")
+    assert content(tmp_path / "run") == content(straight(tiny_config()))
 
 
 def test_a_signal_at_the_last_step_lets_the_run_end(
@@ -394,7 +429,12 @@ def test_a_signal_at_the_last_step_lets_the_run_end(
 
 
 def test_it_trains_in_a_thread_and_leaves_signals_alone(
-    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any, content: Content
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    straight: Any,
+    recording: Any,
+    content: Content,
 ) -> None:
     """As in a notebook's background job, where Python allows no signal handlers."""
     handlers: list[Any] = []
@@ -403,5 +443,4 @@ def test_it_trains_in_a_thread_and_leaves_signals_alone(
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
-    train_tiny(tmp_path / "straight", tiny_config())
-    assert content(tmp_path / "thread") == content(tmp_path / "straight")
+    assert content(tmp_path / "thread") == content(straight(tiny_config()))

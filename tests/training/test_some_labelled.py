@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
+from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.classification import UNLABELED
 from acgan.runs.config import RunConfig
@@ -170,37 +171,36 @@ def test_stopping_and_going_on_changes_nothing(
     tiny_config: TinyConfig,
     tmp_path: Path,
     train_tiny: Train,
+    straight: Any,
     tiny_splits: DatasetSplits,
     recording: Any,
     content: Content,
 ) -> None:
     config, splits = tiny_config(**mode), partly(tiny_splits)
-    train_tiny(tmp_path / "straight", config, splits=splits)
     display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, display, splits=splits)
     assert train_tiny(tmp_path / "stopped", config, splits=splits).resumed_at == 80
-    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") == content(straight(config, splits))
 
 
 def test_a_run_tells_how_many_labels_it_had(
     tiny_config: TinyConfig,
-    tmp_path: Path,
-    train_tiny: Train,
+    straight: Any,
     tiny_splits: DatasetSplits,
     logged: Any,
 ) -> None:
-    run = train_tiny(tmp_path / "run", tiny_config(**MODES["sgan"]), splits=partly(tiny_splits))
-    last = logged(tmp_path / "run").figures[-1]
+    run = straight(tiny_config(**MODES["sgan"]), partly(tiny_splits))
+    last = logged(run).figures[-1]
     assert {"real_train", "real_held_out"} <= last["class_accuracy"].keys()
-    split = run.model.split
+    model, split = load(run), load(run).split
     assert split["train"]["images"] == 96
     assert split["train"]["labeled"]["per_class"] == [3, 2, 2]
-    card = (run.model.record.folder / "README.md").read_text()
+    card = (model.record.folder / "README.md").read_text()
     assert "Of the training images 7 had a label (2 to 3 of each class)" in card
-    whole = train_tiny(tmp_path / "whole", tiny_config())
-    assert "labeled" not in whole.model.split["train"]
-    assert "had a label" not in (whole.model.record.folder / "README.md").read_text()
+    whole = load(straight(tiny_config()))
+    assert "labeled" not in whole.split["train"]
+    assert "had a label" not in (whole.record.folder / "README.md").read_text()
 
 
 def test_fakes_are_asked_for_as_often_as_labels_say(

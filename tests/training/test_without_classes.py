@@ -44,33 +44,37 @@ def test_stopping_and_going_on_changes_nothing(
     tiny_config: TinyConfig,
     tmp_path: Path,
     train_tiny: Train,
+    straight: Any,
     recording: Any,
     content: Any,
 ) -> None:
     config = without(tiny_config, name)
-    train_tiny(tmp_path / "straight", config)
     display = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, display)
     assert train_tiny(tmp_path / "stopped", config).resumed_at == 80
-    assert content(tmp_path / "stopped") == content(tmp_path / "straight")
+    assert content(tmp_path / "stopped") == content(straight(config))
 
 
 def test_no_class_reaches_a_gan(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
+    tiny_config: TinyConfig,
+    tmp_path: Path,
+    train_tiny: Train,
+    straight: Any,
+    tiny_splits: DatasetSplits,
 ) -> None:
     """Other labels of the same images, and other classes to ask for: the same model."""
     config = without(tiny_config, "gan", training={"fake_labels": "batch"})
-    run = train_tiny(tmp_path / "run", config)
+    run = load(straight(config))
     train = tiny_splits.train
     turned = LabeledImages(train.images, (train.labels + 1) % 3, train.classes)
     other = DatasetSplits("shapes", turned, tiny_splits.validation, tiny_splits.test)
     again = train_tiny(tmp_path / "turned", config, splits=other)
     for network in ("generator", "discriminator"):
-        first, second = (each.model.record.state(network) for each in (run, again))
+        first, second = (each.record.state(network) for each in (run, again.model))
         assert all(torch.equal(first[key], second[key]) for key in first)
     conditional = tiny_config(training={"fake_labels": "batch"})
-    told = train_tiny(tmp_path / "told", conditional).model.record.state("generator")
+    told = load(straight(conditional)).record.state("generator")
     misled = train_tiny(tmp_path / "misled", conditional, splits=other).model.record
     assert any(not torch.equal(told[key], misled.state("generator")[key]) for key in told)
 
@@ -79,13 +83,14 @@ def test_no_class_reaches_a_gan(
 def test_what_a_run_says_and_draws(
     name: str,
     tiny_config: TinyConfig,
-    tmp_path: Path,
     train_tiny: Train,
+    finished: Any,
     tiny_splits: DatasetSplits,
     logged: Any,
 ) -> None:
-    run = tmp_path / "run"
-    train_tiny(run, without(tiny_config, name), summary=True)
+    config = without(tiny_config, name)
+    run = finished(config)
+    train_tiny(run, config, summary=True)
     for row in logged(run).figures:
         assert row["source_accuracy"].keys() == {"real", "fake"}
         if name == "gan":
@@ -120,10 +125,8 @@ def test_what_a_run_says_and_draws(
         assert opinion.class_probabilities.shape == (3,)
 
 
-def test_ways_and_sheets_need_no_class(
-    tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train
-) -> None:
-    model = train_tiny(tmp_path / "run", without(tiny_config, "gan")).model
+def test_ways_and_sheets_need_no_class(tiny_config: TinyConfig, straight: Any) -> None:
+    model = load(straight(without(tiny_config, "gan")))
     way = model.interpolate(seed=3, to_seed=8, steps=5)
     np.testing.assert_array_equal(way[0], model.sample(seed=3)[0])
     np.testing.assert_array_equal(way[-1], model.sample(seed=8)[0])

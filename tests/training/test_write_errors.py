@@ -295,7 +295,7 @@ def test_a_write_error_at_the_pictures_of_the_end(
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.usefixtures("no_summary")
 def test_write_errors_at_every_kind_of_call(
     config: RunConfig,

@@ -17,8 +17,8 @@ import torch
 class Stream(StrEnum):
     """The random streams of training.
 
-    The values are hashed into every seed. They keep their first spelling, whatever the rest of the
-    code calls these things today: a renamed stream changes every bit of every run.
+    The values are hashed into every seed. They keep their first spelling, although the rest of the
+    code has other names today: a renamed stream changes every bit of every run.
     """
 
     INITIAL_WEIGHTS = "initial-weights"

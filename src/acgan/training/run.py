@@ -83,7 +83,7 @@ def run_training(
     folder.require_ours()
     with run_lock(folder.path):
         folder.open(config, splits)
-        # Only now: before the check, this could be a folder with somebody else's files.
+        # Only now: before the check, this could be a folder with other files.
         remove_leftovers(folder.path)
         recover_folder(folder.model)
         execution = _choose_execution(config, folder, display)

@@ -47,7 +47,7 @@ def test_a_folder_is_trained_resumed_and_drawn(acgan: Acgan, folder: Path) -> No
     assert run.name.startswith("images-small-gray-")
     assert len(run.name.rsplit("-", 1)[1]) == 8
     assert (result["resumed_at"], result["images_seen"]) == (0, 64)
-    for picture in result["pictures"].values():
+    for picture in result["summary"].values():
         with Image.open(picture) as image:
             image.verify()
     assert "images/s, measured just now" in done.err

@@ -176,7 +176,7 @@ def test_what_will_be_trained_is_said_first(
     assert display.says("recipe: small-")
     assert display.says("every setting: config.json")
     assert display.says("16 images will take about", "measured just now")
-    assert not display.says("brightness and contrast alone")
+    assert not display.says("brightness and contrast only")
     assert not display.says("is meant for")
 
 
@@ -185,7 +185,7 @@ def test_a_recipe_for_other_images_is_named_as_such(
 ) -> None:
     display = recording()
     start(images=16, recipe="small-color", display=display, announce=True)
-    assert display.says("small-color is meant for color images, and these are gray")
+    assert display.says("small-color is meant for color images; these are gray")
 
 
 def test_what_color_means_to_gray_images_is_said(
@@ -193,8 +193,8 @@ def test_what_color_means_to_gray_images_is_said(
 ) -> None:
     display = recording()
     start("augmentation={policy=['color']}", images=16, display=display, announce=True)
-    assert display.says("of gray images, color is brightness and contrast alone")
-    assert display.says("the discriminator sees is changed by color")
+    assert display.says("for gray images, color means brightness and contrast only")
+    assert display.says("the discriminator's input is changed by color")
     assert not display.says("textures")
 
 
@@ -205,14 +205,14 @@ def test_what_d_is_shown_is_said_and_how_textures_go_without(
     chosen, asked, without = recording(), recording(), recording()
     start(images=16, display=chosen, announce=True)
     assert chosen.says(
-        "changed by translation (textures", "-o augmentation.policy=[]", "texture-128"
+        "changed by translation (for textures", "-o augmentation.policy=[]", "texture-128"
     )
     both = "augmentation={policy=['translation','color']}"
     start(both, images=16, display=asked, announce=True)
-    assert asked.says("changed by translation and color (textures", "policy=[color]")
+    assert asked.says("changed by translation and color (for textures", "policy=[color]")
     start("augmentation.policy=[]", images=16, display=without, announce=True)
     assert not without.says("augmentation:")
     noisy = recording()
     start("augmentation={policy=[], noise=0.1}", images=16, display=noisy, announce=True)
-    assert noisy.says("the discriminator sees is changed by noise")
+    assert noisy.says("the discriminator's input is changed by noise")
     assert not noisy.says("textures")

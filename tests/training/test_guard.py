@@ -336,7 +336,7 @@ def test_after_three_retries_it_ends_with_the_term(
     poison(lambda images, retry: images >= 80, "generator", "class")
     display = recording()
     for _ in range(2):  # a second start ends the same way
-        sentence = r"generator: the loss term class .* 3 times"
+        sentence = r"generator: the loss term class .* 3 retries"
         with pytest.raises(DivergedError, match=sentence) as caught:
             train_tiny(tmp_path / "run", three_skips, display)
         assert caught.value.exit_code == 4

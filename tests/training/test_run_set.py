@@ -254,7 +254,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(
         broken.setattr("acgan.model.folder.shutil.copytree", full)
         with pytest.raises(DiskError, match=r"set/model: no space left.*run the same command"):
             start(tmp_path / "set", config)
-    with pytest.raises(UsageError, match="when all of its members are trained"):
+    with pytest.raises(UsageError, match="after all of its members are trained"):
         load(tmp_path / "set")
     display = recording()
     run = start(tmp_path / "set", config, display)
@@ -326,7 +326,7 @@ def test_a_member_that_is_damaged_or_another_is_refused(trained: Path) -> None:
 def test_a_set_neither_starts_from_weights_nor_gives_them(trained: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     for several in (2, None):
-        with pytest.raises(UsageError, match=r"--init-from takes one model.*members/"):
+        with pytest.raises(UsageError, match=r"--init-from starts one model.*members/"):
             train("digits", run=new, init_from=trained, images=64, classes_per_model=several)
     with pytest.raises(UsageError, match="classes_per_model"):
         train("digits", run=new, classes_per_model=1)

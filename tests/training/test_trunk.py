@@ -34,6 +34,7 @@ HARD: dict[str, Any] = {
     "optimizer": {"conditioning_multiplier": 5.0, "heads_multiplier": 2.0},
     "execution": {"precision": "bf16", "memory_format": "channels-last"},
 }
+FEW = {"total_images": 64}
 LAYERS = [{"width": 5, "kernel": 1, "norm": False}, {"width": 6, "kernel": 3}]
 
 
@@ -67,7 +68,9 @@ def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
 ) -> None:
     display = recording()
     folder = tmp_path / "run"
-    train_tiny(folder, tiny_config(**HARD, discriminator=on("efficientnet-lite0")), display)
+    train_tiny(
+        folder, tiny_config(**HARD, discriminator=on("efficientnet-lite0"), training=FEW), display
+    )
     package = load_efficientnet_lite0().network.state_dict()
     feature_network = state_of(folder)
     weights = {
@@ -85,7 +88,7 @@ def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
 def test_a_tuned_trunk_starts_there_and_learns(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
-    config = tiny_config(discriminator=on("efficientnet-lite0", frozen=False))
+    config = tiny_config(discriminator=on("efficientnet-lite0", frozen=False), training=FEW)
     start = trained_feature_network(config, tiny_splits, SilentDisplay())
     assert start is not None
     train_tiny(tmp_path / "run", config)
@@ -97,7 +100,9 @@ def test_a_tuned_trunk_starts_there_and_learns(
     assert moved < 0.1  # from where it was, not from noise
 
 
-@pytest.mark.parametrize("network", ["efficientnet-lite0", "judge"])
+@pytest.mark.parametrize(
+    "network", ["efficientnet-lite0", pytest.param("judge", marks=pytest.mark.full)]
+)
 def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     network: str,
     tmp_path: Path,
@@ -107,9 +112,9 @@ def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     content: Content,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = tiny_config(**HARD, discriminator=on(network))
+    config = tiny_config(**HARD, discriminator=on(network), training={"total_images": 96})
     train_tiny(tmp_path / "straight", config)
-    stop = recording().at(80, lambda: signal.raise_signal(signal.SIGTERM))
+    stop = recording().at(64, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(InterruptedRunError):
         train_tiny(tmp_path / "stopped", config, stop)
 
@@ -156,8 +161,8 @@ def test_a_judge_learns_from_the_training_part_alone(
     assert other.record["weights_hash"] != trained.record["weights_hash"]
     assert trained.record["fit"]["fit"]["images"] == 96
     assert trained.record["train_hash"] == tiny_splits.train.content_hash
-    assert display.says("fitting a judge", "training part")
-    assert display.says("hold such a model to other features too")
+    assert display.says("fitting a reference classifier", "training split")
+    assert display.says("evaluate such a model with other features too")
 
 
 def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
@@ -170,7 +175,7 @@ def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
     assert trained_feature_network(tiny_config(), tiny_splits, SilentDisplay()) is None
     train_tiny(tmp_path / "plain", tiny_config())
     assert not (tmp_path / "plain" / "feature_network.json").exists()
-    config = tiny_config(discriminator=on("efficientnet-lite0"))
+    config = tiny_config(discriminator=on("efficientnet-lite0"), training={"total_images": 32})
     train_tiny(tmp_path / "first", config)
 
     def gone() -> None:
@@ -193,6 +198,6 @@ def test_missing_weights_are_said_before_anything_is_trained(
         "get_model_file_path",
         staticmethod(lambda: str(tmp_path / "nowhere.pth")),
     )
-    with pytest.raises(DataError, match=r"there is no weights file .*nowhere\.pth"):
+    with pytest.raises(DataError, match=r"no weights file .*nowhere\.pth"):
         train_tiny(tmp_path / "run", tiny_config(discriminator=on("efficientnet-lite0")))
     assert not (tmp_path / "run" / "model").exists()

@@ -280,7 +280,7 @@ def test_damaged_checkpoints_are_said_and_an_older_one_leads_to_the_same_end(
     display = recording()
     run = train_tiny(tmp_path / "run", tiny_config(), display)
     assert run.resumed_at == 0
-    assert display.says("a damaged checkpoint is passed over", "tensors.safetensors")
+    assert display.says("a damaged checkpoint is skipped", "tensors.safetensors")
     left, expected = content(tmp_path / "run"), content(straight(tiny_config()))
     stopped_at = "checkpoints/000000000160-r0/"
     assert {name: one for name, one in left.items() if not name.startswith(stopped_at)} == expected
@@ -398,7 +398,7 @@ def test_changed_data_are_refused(
     images[5, 0, 3, 3] ^= 1
     train = LabeledImages(images, tiny_splits.train.labels, tiny_splits.classes)
     other = DatasetSplits("shapes", train, tiny_splits.validation, tiny_splits.test)
-    with pytest.raises(DataError, match="the data are not those"):
+    with pytest.raises(DataError, match="was started with other data"):
         train_tiny(tmp_path / "run", tiny_config(), splits=other)
 
 

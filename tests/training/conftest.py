@@ -114,9 +114,9 @@ def straight(tiny_splits: DatasetSplits, tmp_path_factory: pytest.TempPathFactor
     done: dict[tuple[str, ...], Path] = {}
 
     def run(config: RunConfig, splits: DatasetSplits = tiny_splits, *, key: str = "") -> Path:
-        which = (config.model_dump_json(), splits.name, splits.train.content_hash, key)
-        if splits.labeled_rows is not None:
-            which += (str(splits.labeled_rows.tolist()),)
+        rows = splits.labeled_rows
+        labeled = "" if rows is None else str(rows.tolist())
+        which = (config.model_dump_json(), splits.name, splits.train.content_hash, labeled, key)
         if which not in done:
             folder = root / str(len(done))
             with pytest.MonkeyPatch.context() as patch:

@@ -35,7 +35,7 @@ class Values:
         values = {
             "ms_ssim": pair(self.similarity, self.real_similarity),
             "variance_ratio": pair(self.variance),
-            "near_identical_samples": pair(self.duplicates),
+            "near_identical_share": pair(self.duplicates),
             "sharpness_ratio": pair(self.sharpness),
             "color_variance_ratio": pair(self.color),
         }

@@ -11,24 +11,12 @@ import numpy as np
 import pytest
 
 from acgan.classifiers.extractor import Predictions
-from acgan.classifiers.reference_classifier import ReferenceClassifier, fit_reference_classifier
-from acgan.data.config import DataConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
-from acgan.data.load import load_data
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.labels import labels_section
 from acgan.execution.progress import Progress
 from acgan.report.section import Metric, Section, Table
-
-
-@pytest.fixture(scope="module")
-def digits() -> DatasetSplits:
-    return load_data(DataConfig(source="digits"))
-
-
-@pytest.fixture(scope="module")
-def reference_classifier(digits: DatasetSplits) -> ReferenceClassifier:
-    return fit_reference_classifier(digits.train, images=12_000)
 
 
 def of(
@@ -50,19 +38,19 @@ def metrics(section: Section) -> dict[str, Metric]:
 
 
 def test_real_images_as_samples_are_called_good(
-    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
-    section = labels_section(of(digits, reference_classifier, val.images, val.labels), None)
+    section = labels_section(of(digits, digits_classifier, val.images, val.labels), None)
     (finding,) = section.findings
     assert finding.level == "good"
     found = metrics(section)
     accuracy = found["gan_test_accuracy[reference-classifier]"]
-    assert accuracy.value == pytest.approx(reference_classifier.accuracy(val))
+    assert accuracy.value == pytest.approx(digits_classifier.accuracy(val))
     assert accuracy.interval is not None
     assert accuracy.value is not None
     assert accuracy.interval[0] < accuracy.value < accuracy.interval[1]
-    assert accuracy.baseline == pytest.approx(reference_classifier.accuracy(digits.test), abs=0.01)
+    assert accuracy.baseline == pytest.approx(digits_classifier.accuracy(digits.test), abs=0.01)
     assert len(accuracy.per_class) == len(accuracy.per_class_baseline) == 10
     half = found["gan_test_accuracy_half_side[reference-classifier]"]
     assert half.value == pytest.approx(half.baseline, abs=0.06)
@@ -71,13 +59,11 @@ def test_real_images_as_samples_are_called_good(
 
 
 def test_a_generator_that_permutes_classes_is_named(
-    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
     exchanged = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])  # asked for five, it draws three
-    section = labels_section(
-        of(digits, reference_classifier, val.images, exchanged[val.labels]), None
-    )
+    section = labels_section(of(digits, digits_classifier, val.images, exchanged[val.labels]), None)
     first = section.findings[0]
     assert (first.key, first.level) == ("classes-permuted", "fault")
     assert "'five' shows three" in first.sentence
@@ -90,22 +76,22 @@ def test_a_generator_that_permutes_classes_is_named(
 
 
 def test_a_generator_that_ignores_the_label_is_named(
-    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
     target_labels = np.random.default_rng(0).permutation(val.labels)
     (finding,) = labels_section(
-        of(digits, reference_classifier, val.images, target_labels), None
+        of(digits, digits_classifier, val.images, target_labels), None
     ).findings
     assert (finding.key, finding.level) == ("label-ignored", "fault")
     assert "ignores the label" in finding.sentence
 
 
 def test_of_few_samples_it_says_what_it_takes(
-    digits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
-    section = labels_section(of(digits, reference_classifier, val.images[:6], val.labels[:6]), None)
+    section = labels_section(of(digits, digits_classifier, val.images[:6], val.labels[:6]), None)
     assert all(each.value is None and "at least 10" in each.note for each in section.metrics)
     assert section.findings == ()
     predicted = {digits.classes[k].name for k in val.labels[:6]}

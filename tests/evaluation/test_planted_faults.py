@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,8 @@ import numpy.typing as npt
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from acgan.classifiers.reference_classifier import ReferenceClassifier, fit_reference_classifier
-from acgan.data.config import DataConfig
-from acgan.data.images import DatasetSplits, Images, Labels
-from acgan.data.load import load_data
+from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.memorization import memorization_section
@@ -21,16 +20,6 @@ from acgan.report.section import ImageBlock, Section
 
 RANDOM = np.random.default_rng(0)
 KEPT: list[Path] = []
-
-
-@pytest.fixture(scope="module")
-def splits() -> DatasetSplits:
-    return load_data(DataConfig(source="digits"))
-
-
-@pytest.fixture(scope="module")
-def reference_classifier(splits: DatasetSplits) -> ReferenceClassifier:
-    return fit_reference_classifier(splits.train, images=12_000)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,17 +30,17 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evidence_of(
-    splits: DatasetSplits,
-    reference_classifier: ReferenceClassifier,
+    digits: DatasetSplits,
+    digits_classifier: ReferenceClassifier,
     samples: Images,
     target_labels: Labels,
 ) -> EvaluationData:
-    sample_set = SampleSet("planted", samples, target_labels, splits.classes)
-    return EvaluationData(sample_set, splits, reference_classifier, held_out=True, folder=KEPT[-1])
+    sample_set = SampleSet("planted", samples, target_labels, digits.classes)
+    return EvaluationData(sample_set, digits, digits_classifier, held_out=True, folder=KEPT[-1])
 
 
-def some_training(splits: DatasetSplits) -> npt.NDArray[np.int64]:
-    return RANDOM.permutation(len(splits.train))[:500]
+def some_training(digits: DatasetSplits) -> npt.NDArray[np.int64]:
+    return RANDOM.permutation(len(digits.train))[:500]
 
 
 def blur(images: Images, sigma: float) -> Images:
@@ -70,10 +59,10 @@ def value(section: Section, key: str) -> float:
 
 
 def test_held_out_images_are_accused_of_nothing(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
-        splits, reference_classifier, splits.validation.images, splits.validation.labels
+        digits, digits_classifier, digits.validation.images, digits.validation.labels
     )
     diversity, memory = diversity_section(data), memorization_section(data)
     assert keys(diversity) == ["good"]
@@ -92,59 +81,57 @@ def test_held_out_images_are_accused_of_nothing(
             assert block.png.startswith(b"\x89PNG")
 
 
-def test_one_image_a_class(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
-) -> None:
+def test_one_image_a_class(digits: DatasetSplits, digits_classifier: ReferenceClassifier) -> None:
     target_labels = np.repeat(np.arange(10), 30)
-    first = [int(np.flatnonzero(splits.validation.labels == index)[0]) for index in range(10)]
-    samples = splits.validation.images[np.repeat(first, 30)].astype(np.int64)
+    first = [int(np.flatnonzero(digits.validation.labels == index)[0]) for index in range(10)]
+    samples = digits.validation.images[np.repeat(first, 30)].astype(np.int64)
     samples = np.clip(samples + RANDOM.integers(-2, 3, samples.shape), 0, 255).astype(np.uint8)
-    section = diversity_section(evidence_of(splits, reference_classifier, samples, target_labels))
+    section = diversity_section(evidence_of(digits, digits_classifier, samples, target_labels))
     assert section.findings[0].key == "one-image-per-class"
     assert section.findings[0].level == "fault"
     assert "every class" in section.findings[0].sentence
     assert value(section, "ms_ssim[pixels]") > 0.9
-    assert value(section, "near_identical_samples[pixels]") == 1
+    assert value(section, "near_identical_share[pixels]") == 1
     assert value(section, "ms_ssim_below_real_maximum[pixels]") == 0
 
 
 def test_one_collapsed_class_is_named(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    images, target_labels = splits.validation.images.copy(), splits.validation.labels
+    images, target_labels = digits.validation.images.copy(), digits.validation.labels
     threes = np.flatnonzero(target_labels == 3)
     images[threes] = images[threes[0]]
     finding = diversity_section(
-        evidence_of(splits, reference_classifier, images, target_labels)
+        evidence_of(digits, digits_classifier, images, target_labels)
     ).findings[0]
     assert (finding.key, finding.level) == ("one-image-per-class", "fault")
     assert "samples of three are nearly identical" in finding.sentence
 
 
 def test_a_few_images_again_and_again(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     chosen = np.concatenate(
         [
-            RANDOM.choice(np.flatnonzero(splits.validation.labels == index)[:8], 40)
+            RANDOM.choice(np.flatnonzero(digits.validation.labels == index)[:8], 40)
             for index in range(10)
         ]
     )
     data = evidence_of(
-        splits,
-        reference_classifier,
-        splits.validation.images[chosen],
-        splits.validation.labels[chosen],
+        digits,
+        digits_classifier,
+        digits.validation.images[chosen],
+        digits.validation.labels[chosen],
     )
     assert "duplicate-samples" in keys(diversity_section(data))
 
 
 def test_training_images_returned(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    chosen = some_training(splits)
+    chosen = some_training(digits)
     data = evidence_of(
-        splits, reference_classifier, splits.train.images[chosen], splits.train.labels[chosen]
+        digits, digits_classifier, digits.train.images[chosen], digits.train.labels[chosen]
     )
     section = memorization_section(data)
     assert keys(section) == ["copies-training-images"]
@@ -159,22 +146,22 @@ def test_training_images_returned(
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
 def test_blurred_training_images_returned(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier, sigma: float
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier, sigma: float
 ) -> None:
-    chosen = some_training(splits)
-    images = blur(splits.train.images[chosen], sigma)
+    chosen = some_training(digits)
+    images = blur(digits.train.images[chosen], sigma)
     section = memorization_section(
-        evidence_of(splits, reference_classifier, images, splits.train.labels[chosen])
+        evidence_of(digits, digits_classifier, images, digits.train.labels[chosen])
     )
     assert keys(section) == ["blurred-training-images"]
     assert section.findings[0].level == "fault"
 
 
 def test_a_blurry_model_that_copies_nothing_is_called_blurry(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
-        splits, reference_classifier, blur(splits.validation.images, 1.0), splits.validation.labels
+        digits, digits_classifier, blur(digits.validation.images, 1.0), digits.validation.labels
     )
     assert not {"copies-training-images", "blurred-training-images"} & set(
         keys(memorization_section(data))
@@ -183,52 +170,52 @@ def test_a_blurry_model_that_copies_nothing_is_called_blurry(
 
 
 def test_copies_under_noise_or_shifted_by_a_pixel(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    chosen = some_training(splits)
-    images, labels = splits.train.images[chosen], splits.train.labels[chosen]
+    chosen = some_training(digits)
+    images, labels = digits.train.images[chosen], digits.train.labels[chosen]
     noisy = np.clip(images + RANDOM.normal(0, 20, images.shape), 0, 255).astype(np.uint8)
     for changed in (noisy, np.roll(images, 1, axis=3)):
-        section = memorization_section(evidence_of(splits, reference_classifier, changed, labels))
+        section = memorization_section(evidence_of(digits, digits_classifier, changed, labels))
         assert keys(section) == ["copies-training-images"]
 
 
 def test_a_tenth_of_copies_among_new_images(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    images, labels = splits.validation.images.copy(), splits.validation.labels.copy()
-    images[::10], labels[::10] = splits.train.images[:50], splits.train.labels[:50]
+    images, labels = digits.validation.images.copy(), digits.validation.labels.copy()
+    images[::10], labels[::10] = digits.train.images[:50], digits.train.labels[:50]
     (finding,) = memorization_section(
-        evidence_of(splits, reference_classifier, images, labels)
+        evidence_of(digits, digits_classifier, images, labels)
     ).findings
     assert (finding.key, finding.level) == ("copies-training-images", "fault")
 
 
-def test_noise(splits: DatasetSplits, reference_classifier: ReferenceClassifier) -> None:
-    images, labels = splits.validation.images, splits.validation.labels
+def test_noise(digits: DatasetSplits, digits_classifier: ReferenceClassifier) -> None:
+    images, labels = digits.validation.images, digits.validation.labels
     noisy = np.clip(images + RANDOM.normal(0, 90, images.shape), 0, 255).astype(np.uint8)
-    section = diversity_section(evidence_of(splits, reference_classifier, noisy, labels))
+    section = diversity_section(evidence_of(digits, digits_classifier, noisy, labels))
     assert section.findings[0].key == "noise"
     assert section.findings[0].level == "fault"
 
 
 def test_an_ignored_label_is_no_noise(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    target_labels = RANDOM.permutation(splits.validation.labels)
+    target_labels = RANDOM.permutation(digits.validation.labels)
     found = keys(
         diversity_section(
-            evidence_of(splits, reference_classifier, splits.validation.images, target_labels)
+            evidence_of(digits, digits_classifier, digits.validation.images, target_labels)
         )
     )
     assert found == ["mixed-classes"]
 
 
 def test_the_same_evidence_gives_the_same_sections(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
-        splits, reference_classifier, splits.validation.images, splits.validation.labels
+        digits, digits_classifier, digits.validation.images, digits.validation.labels
     )
     again = replace(data, _of_samples={}, _of_parts={})
     for make in (diversity_section, memorization_section):
@@ -238,11 +225,11 @@ def test_the_same_evidence_gives_the_same_sections(
 
 
 def test_too_few_images_give_no_figure_and_say_how_many_it_takes(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     few = np.arange(9)
     data = evidence_of(
-        splits, reference_classifier, splits.validation.images[few], splits.validation.labels[few]
+        digits, digits_classifier, digits.validation.images[few], digits.validation.labels[few]
     )
     for section, words in (
         (diversity_section(data), "10 samples"),
@@ -255,11 +242,11 @@ def test_too_few_images_give_no_figure_and_say_how_many_it_takes(
 
 
 def test_a_class_with_too_few_samples_has_no_figure_and_the_others_do(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
-    images, labels = splits.validation.images, splits.validation.labels
+    images, labels = digits.validation.images, digits.validation.labels
     keep = (labels != 4) | (np.cumsum(labels == 4) <= 5)
-    data = evidence_of(splits, reference_classifier, images[keep], labels[keep])
+    data = evidence_of(digits, digits_classifier, images[keep], labels[keep])
     diversity, memory = diversity_section(data), memorization_section(data)
     assert any("four" in note for note in diversity.notes)
     for metric in (*diversity.metrics, *memory.metrics):
@@ -268,31 +255,31 @@ def test_a_class_with_too_few_samples_has_no_figure_and_the_others_do(
 
 
 def test_says_when_nobody_knows_what_the_model_learned_from(
-    splits: DatasetSplits, reference_classifier: ReferenceClassifier
+    digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
-        splits, reference_classifier, splits.validation.images, splits.validation.labels
+        digits, digits_classifier, digits.validation.images, digits.validation.labels
     )
     assert not memorization_section(data).notes
     (note,) = memorization_section(replace(data, held_out=None)).notes
     assert note.startswith("It is unknown")
 
 
-def test_one_color_scheme_a_class_is_named_where_images_have_colors(splits: DatasetSplits) -> None:
+def test_one_color_scheme_a_class_is_named_where_images_have_colors(
+    digits: DatasetSplits, gaussian_classifier: Callable[[LabeledImages], ReferenceClassifier]
+) -> None:
     tinted = replace(
-        splits,
-        train=replace(splits.train, images=tint(splits.train.images, None)),
-        validation=replace(splits.validation, images=tint(splits.validation.images, None)),
-        test=replace(splits.test, images=tint(splits.test.images, None)),
+        digits,
+        train=replace(digits.train, images=tint(digits.train.images, None)),
+        validation=replace(digits.validation, images=tint(digits.validation.images, None)),
+        test=replace(digits.test, images=tint(digits.test.images, None)),
     )
-    reference_classifier = fit_reference_classifier(tinted.train, images=4_000)
-    labels = splits.validation.labels
-    of_all = evidence_of(tinted, reference_classifier, tinted.validation.images, labels)
+    digits_classifier = gaussian_classifier(tinted.train)
+    labels = digits.validation.labels
+    of_all = evidence_of(tinted, digits_classifier, tinted.validation.images, labels)
     varied = diversity_section(of_all)
     assert value(varied, "color_variance_ratio[pixels]") == pytest.approx(1, abs=0.2)
-    of_one = evidence_of(
-        tinted, reference_classifier, tint(splits.validation.images, labels), labels
-    )
+    of_one = evidence_of(tinted, digits_classifier, tint(digits.validation.images, labels), labels)
     section = diversity_section(of_one)
     assert value(section, "color_variance_ratio[pixels]") < 0.1
     assert "few-colors" in keys(section)

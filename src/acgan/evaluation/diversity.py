@@ -52,7 +52,7 @@ class Values:
 
     samples: Float64Array
     baseline: Float64Array
-    note: str = "The mean over the classes."
+    note: str = "Mean over the classes"
 
 
 @final
@@ -112,7 +112,7 @@ def _below_real_maximum(images: ClassImages) -> Values:
         np.where(valid & both.any(), values < highest, np.nan)
         for values, valid in ((samples, both), (validation, np.isfinite(validation)))
     )
-    return Values(below, baseline, f"The highest mean of a real class is {highest:.3f}.")
+    return Values(below, baseline, f"Highest mean of a real class: {highest:.3f}")
 
 
 def _variance_ratio(images: ClassImages) -> Values:
@@ -243,7 +243,7 @@ _METRICS = (
         pixels=False,
     ),
     DiversityMetric(
-        "near_identical_samples",
+        "near_identical_share",
         "Share of near-identical samples",
         "baseline",
         _near_identical,
@@ -359,9 +359,8 @@ def _metric(each: DiversityMetric, values: Values, extractor: str, images: Class
     conditional = images.data.sample_set.conditional
     measure = each.key if conditional else f"{each.key}_all_samples"
     value = _mean(values.samples)
-    too_few = f"Requires at least {FEWEST} samples and {FEWEST} test images" + (
-        " of a class." if conditional else "."
-    )
+    of_a_class = " of a class" if conditional else ""
+    too_few = f"Requires at least {FEWEST} samples and {FEWEST} test images{of_a_class}"
     listed_by_class = conditional and each.per_class
     return Metric(
         measure=measure,

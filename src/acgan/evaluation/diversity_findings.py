@@ -264,7 +264,7 @@ def diversity_findings(
         variance_by_predicted_class=known(variance_by_predicted_class),
         similarity=_mean(similarity),
         real_similarity=_mean(real_similarity),
-        duplicates=_mean(of("near_identical_samples")[0]),
+        duplicates=_mean(of("near_identical_share")[0]),
         sharpness=_mean(of("sharpness_ratio")[0]),
         colors=of("color_variance_ratio")[0],
     )

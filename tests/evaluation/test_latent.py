@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +40,25 @@ def reference_classifier(tiny_splits: DatasetSplits) -> ReferenceClassifier:
     return fit_reference_classifier(tiny_splits.train, config=config)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     tiny_splits: DatasetSplits,
     tiny_config: Callable[..., RunConfig],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[str], Path]:
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
+) -> Iterator[Callable[[str], Path]]:
+    """Return a run of a conditioning mode; each mode is trained once."""
+    root = tmp_path_factory.mktemp("runs")
 
     def make(mode: str) -> Path:
-        config = tiny_config(generator={"conditioning": {"mode": mode}})
-        run_training(config, tiny_splits, RunFolder(tmp_path / "run"), SilentDisplay())
-        return tmp_path / "run"
+        if not (root / mode).exists():
+            config = tiny_config(generator={"conditioning": {"mode": mode}})
+            run_training(config, tiny_splits, RunFolder(root / mode), SilentDisplay())
+        return root / mode
 
-    return make
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        patch.setattr("acgan.training.run.draw_summary", lambda folder: {})
+        yield make
 
 
 def chapter(
@@ -125,12 +128,14 @@ def test_a_model_folder_alone_has_no_past(
     assert section.protocols["past"]["checkpoints"] == []
 
 
-def test_a_damaged_checkpoint_is_left_out_with_a_note(
+def test_a_damaged_checkpoint_is_skipped_with_a_note(
     run: Callable[[str], Path],
     tiny_splits: DatasetSplits,
     reference_classifier: ReferenceClassifier,
+    tmp_path: Path,
 ) -> None:
-    folder = run("batchnorm")
+    folder = tmp_path / "run"
+    shutil.copytree(run("batchnorm"), folder)
     whole = chapter(folder, tiny_splits, reference_classifier, folder).protocols["past"][
         "checkpoints"
     ]

@@ -30,7 +30,6 @@ from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.evaluation.class_head import class_head_agreement
 from acgan.model.model import load
-from acgan.networks.build import build_discriminator
 from acgan.networks.interface import Discriminator, Heads
 from acgan.recipes import load_recipe
 from acgan.runs.config import RunConfig
@@ -137,9 +136,7 @@ def _alone(arguments: argparse.Namespace, each: int, seed: int) -> float:
     splits = _splits(arguments, each, seed)
     config = _config(arguments)
     torch.manual_seed(seed)
-    network = build_discriminator(
-        config.discriminator, splits.shape, len(splits.classes), Heads(classes="plain")
-    )
+    network = config.discriminator.build(splits.shape, len(splits.classes), Heads(classes="plain"))
     size = min(config.training.batch_size, len(splits.labeled))
     fit = FitConfig(
         flip=False,

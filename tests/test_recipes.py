@@ -7,12 +7,10 @@ import torch
 from acgan.config import with_overrides
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
-from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
-from acgan.networks.resnet_generator import ResnetGeneratorConfig
+from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
@@ -92,9 +90,9 @@ def test_recipe_is_complete_and_builds_networks_with_its_heads(name: str) -> Non
     assert len(recipe.header.splitlines()) >= 3
     config, shape = config_of(recipe), SHAPES[name]
     torch.manual_seed(0)
-    generator = build_generator(config.generator, shape, 4)
+    generator = config.generator.build(shape, 4)
     heads = config.objective.build().heads
-    discriminator = build_discriminator(config.discriminator, shape, 4, heads)
+    discriminator = config.discriminator.build(shape, 4, heads)
     latents = torch.zeros(2, generator.latent_size)
     with torch.no_grad():
         images = generator.eval()(latents, torch.tensor([0, 3]))
@@ -164,8 +162,8 @@ def test_parameters_counted_by_hand(name: str, generator: int, discriminator: in
     config, shape = config_of(load_recipe(name)), SHAPES[name]
     heads = config.objective.build().heads
     networks = (
-        build_generator(config.generator, shape, 10),
-        build_discriminator(config.discriminator, shape, 10, heads),
+        config.generator.build(shape, 10),
+        config.discriminator.build(shape, 10, heads),
     )
     counts = [sum(p.numel() for p in network.parameters()) for network in networks]
     assert counts == [generator, discriminator]

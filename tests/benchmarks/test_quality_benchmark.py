@@ -20,7 +20,6 @@ from acgan.data.images import ClassName, ImageShape, LabeledImages, make_classes
 from acgan.data.load import load_data
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 
@@ -72,10 +71,8 @@ def untrained(
             data_name="digits",
             images_seen=1,
         ),
-        generator_state=build_generator(config.generator, shape, count).state_dict(),
-        discriminator_state=build_discriminator(
-            config.discriminator, shape, count, Heads()
-        ).state_dict(),
+        generator_state=config.generator.build(shape, count).state_dict(),
+        discriminator_state=config.discriminator.build(shape, count, Heads()).state_dict(),
     )
     return str(folder)
 

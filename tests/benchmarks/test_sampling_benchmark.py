@@ -13,7 +13,6 @@ from acgan.data.images import ImageShape, make_classes
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import load
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 from acgan.sampling.sampler import latents, sample_images
@@ -37,8 +36,8 @@ def tiny_model(tmp_path: Path) -> Path:
     )
     shape = ImageShape(1, 8, 12)
     torch.manual_seed(0)
-    generator = build_generator(config.generator, shape, 3)
-    discriminator = build_discriminator(config.discriminator, shape, 3, Heads())
+    generator = config.generator.build(shape, 3)
+    discriminator = config.discriminator.build(shape, 3, Heads())
     part = {"content_hash": "a" * 64, "images": 30, "per_class": [10, 10, 10]}
     info = ModelInfo(
         config=config,

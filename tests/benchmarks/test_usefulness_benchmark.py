@@ -13,7 +13,6 @@ from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 
@@ -40,10 +39,8 @@ def run(tmp_path: Path) -> Path:
     save_model(
         tmp_path / "run" / "model",
         ModelInfo(config, splits.shape, splits.classes, splits.split_record(), splits.name, 0),
-        generator_state=build_generator(config.generator, splits.shape, 10).state_dict(),
-        discriminator_state=build_discriminator(
-            config.discriminator, splits.shape, 10, Heads()
-        ).state_dict(),
+        generator_state=config.generator.build(splits.shape, 10).state_dict(),
+        discriminator_state=config.discriminator.build(splits.shape, 10, Heads()).state_dict(),
     )
     return tmp_path / "run"
 

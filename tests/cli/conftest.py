@@ -15,7 +15,6 @@ from acgan.cli.main import execute
 from acgan.data.images import ImageShape, make_classes
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 
@@ -48,8 +47,8 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shape = ImageShape(1, 8, 12)
     torch.manual_seed(0)
-    generator = build_generator(config.generator, shape, 3)
-    discriminator = build_discriminator(config.discriminator, shape, 3, Heads())
+    generator = config.generator.build(shape, 3)
+    discriminator = config.discriminator.build(shape, 3, Heads())
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(5)

@@ -21,7 +21,6 @@ from acgan.execution.progress import Progress
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.runs.config import RunConfig
 
 Untrained = Callable[..., Model]
@@ -126,12 +125,9 @@ def untrained(tmp_path: Path) -> Untrained:
         save_model(
             tmp_path / name / "model",
             info,
-            generator_state=build_generator(config.generator, splits.shape, classes).state_dict(),
-            discriminator_state=build_discriminator(
-                config.discriminator,
-                splits.shape,
-                classes,
-                config.objective.build().heads,
+            generator_state=config.generator.build(splits.shape, classes).state_dict(),
+            discriminator_state=config.discriminator.build(
+                splits.shape, classes, config.objective.build().heads
             ).state_dict(),
         )
         return load(tmp_path / name)

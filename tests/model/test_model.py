@@ -20,7 +20,6 @@ from acgan.errors import DataError, UsageError
 from acgan.model.card import ModelInfo
 from acgan.model.folder import FORMAT, save_model
 from acgan.model.model import Model, load
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 from acgan.storage.folders import replace_folder
@@ -45,8 +44,8 @@ CONFIG = RunConfig.model_validate(
 
 def states() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     torch.manual_seed(0)
-    generator = build_generator(CONFIG.generator, SHAPE, 3)
-    discriminator = build_discriminator(CONFIG.discriminator, SHAPE, 3, Heads())
+    generator = CONFIG.generator.build(SHAPE, 3)
+    discriminator = CONFIG.discriminator.build(SHAPE, 3, Heads())
     return generator.state_dict(), discriminator.state_dict()
 
 

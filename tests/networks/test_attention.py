@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.attention import SelfAttention
-from acgan.networks.build import build_discriminator, build_generator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator, Heads
 from acgan.networks.layers import add_spectral_norm, initialize
-from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
-from acgan.networks.resnet_generator import ResnetGeneratorConfig
+from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
 
 torch.set_num_threads(1)
 
@@ -110,28 +108,16 @@ def networks_with(wanted: tuple[int, ...], *, spectral: bool) -> list[nn.Module]
     layers = tuple(ConvLayerConfig(width=8, kernel=4, stride=2) for _ in range(2))
     torch.manual_seed(0)
     return [
-        build_generator(
-            DeconvConfig(widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral), SHAPE, 2
+        DeconvConfig(widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral).build(SHAPE, 2),
+        ResnetGeneratorConfig(widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral).build(
+            SHAPE, 2
         ),
-        build_generator(
-            ResnetGeneratorConfig(widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral),
-            SHAPE,
-            2,
+        ConvStackConfig(layers=layers, attention_at=wanted, spectral_norm=spectral).build(
+            SHAPE, 2, heads
         ),
-        build_discriminator(
-            ConvStackConfig(layers=layers, attention_at=wanted, spectral_norm=spectral),
-            SHAPE,
-            2,
-            heads,
-        ),
-        build_discriminator(
-            ResnetDiscriminatorConfig(
-                widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral
-            ),
-            SHAPE,
-            2,
-            heads,
-        ),
+        ResnetDiscriminatorConfig(
+            widths=(8, 8, 8), attention_at=wanted, spectral_norm=spectral
+        ).build(SHAPE, 2, heads),
     ]
 
 
@@ -184,8 +170,8 @@ def test_at_no_height_nothing_is_added() -> None:
 def test_a_height_that_no_layer_has_is_refused_with_those_there_are(
     config: DeconvConfig, heights: str
 ) -> None:
-    with pytest.raises(UsageError, match=rf"there are {heights}: choose .*\.attention_at"):
-        buildable(config, SHAPE)
+    with pytest.raises(UsageError, match=rf"choose .*\.attention_at among {heights}$"):
+        config.check_shape(SHAPE)
 
 
 def test_spectral_norm_reaches_its_layers_and_not_its_gain() -> None:

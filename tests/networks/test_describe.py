@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks, render_summary
@@ -24,7 +23,7 @@ def pair(*, spectral_norm: bool = False) -> tuple[Generator, Discriminator]:
         activation_noise=0.1,
         spectral_norm=spectral_norm,
     )
-    return build_generator(g, SHAPE, 3), build_discriminator(d, SHAPE, 3, Heads())
+    return g.build(SHAPE, 3), d.build(SHAPE, 3, Heads())
 
 
 @pytest.mark.parametrize("spectral_norm", [False, True])

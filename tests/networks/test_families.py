@@ -11,22 +11,20 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    build_discriminator,
-    build_generator,
-    buildable,
-)
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
-from acgan.networks.interface import Discriminator, Generator, Heads, SourceHead
+from acgan.networks.families import DiscriminatorFamily, GeneratorFamily
+from acgan.networks.interface import (
+    Discriminator,
+    Generator,
+    Heads,
+    SourceHead,
+)
 from acgan.networks.layers import Gain
 from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from acgan.networks.pretrained import PretrainedConfig
-from acgan.networks.resnet_discriminator import ResnetDiscriminatorConfig
-from acgan.networks.resnet_generator import ResnetGeneratorConfig
+from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 
 torch.set_num_threads(1)
@@ -38,7 +36,7 @@ BOTH = Heads()
 SHAPES = [ImageShape(c, h, w) for c in (1, 3) for h, w in ((16, 16), (8, 24), (24, 16))]
 
 
-def generator_configs(mode: Mode, height: int = 16) -> list[GeneratorConfig]:
+def generator_configs(mode: Mode, height: int = 16) -> list[GeneratorFamily]:
     """One small configuration of every variant of every family, for images of that height."""
     how = ConditioningConfig(mode=mode, embedding_size=5)
     return [
@@ -105,9 +103,9 @@ def generator_configs(mode: Mode, height: int = 16) -> list[GeneratorConfig]:
     ]
 
 
-def discriminator_configs(height: int = 16) -> list[DiscriminatorConfig]:
+def discriminator_configs(height: int = 16) -> list[DiscriminatorFamily]:
     """One small configuration of every variant of every family, for images of that height."""
-    stacks: list[DiscriminatorConfig] = [
+    stacks: list[DiscriminatorFamily] = [
         ConvStackConfig(
             layers=(
                 ConvLayerConfig(width=6, kernel=4, stride=2, norm=False),
@@ -157,18 +155,18 @@ discriminators_and_shapes = st.builds(
 )
 
 
-def make(config: Any, shape: ImageShape, classes: int, *, seed: int = 0) -> Generator:
+def make(config: GeneratorFamily, shape: ImageShape, classes: int, *, seed: int = 0) -> Generator:
     torch.manual_seed(seed)
-    generator = build_generator(config, shape, classes)
+    generator = config.build(shape, classes)
     attentive(generator)
     return generator
 
 
 def make_discriminator(
-    config: DiscriminatorConfig, shape: ImageShape, classes: int, heads: Heads, *, seed: int = 0
+    config: DiscriminatorFamily, shape: ImageShape, classes: int, heads: Heads, *, seed: int = 0
 ) -> Discriminator:
     torch.manual_seed(seed)
-    discriminator = build_discriminator(config, shape, classes, heads)
+    discriminator = config.build(shape, classes, heads)
     attentive(discriminator)
     return discriminator
 
@@ -195,9 +193,9 @@ def draw(generator: Generator, labels: Tensor, *, seed: int = 1) -> Tensor:
 
 
 def test_every_registered_family_is_covered_here() -> None:
-    registered = set(get_args(get_args(GeneratorConfig)[0]))
+    registered = set(get_args(get_args(GeneratorFamily)[0]))
     assert registered == {type(config) for config in generator_configs("one-hot")}
-    registered = set(get_args(get_args(DiscriminatorConfig)[0]))
+    registered = set(get_args(get_args(DiscriminatorFamily)[0]))
     elsewhere = {PretrainedConfig}  # whose trunk was trained before: test_pretrained.py
     assert registered - elsewhere == {type(config) for config in discriminator_configs()}
 
@@ -205,7 +203,7 @@ def test_every_registered_family_is_covered_here() -> None:
 @settings(max_examples=60, deadline=None)
 @given(generators_and_shapes, st.sampled_from([1, 2, 10]), st.booleans())
 def test_a_generator_draws_images_and_every_parameter_learns(
-    case: tuple[GeneratorConfig, ImageShape], classes: int, channels_last: bool
+    case: tuple[GeneratorFamily, ImageShape], classes: int, channels_last: bool
 ) -> None:
     config, shape = case
     generator = make(config, shape, classes)
@@ -256,7 +254,7 @@ def test_a_conditional_generator_asks_for_labels(mode: Mode) -> None:
     for config in generator_configs(mode):
         generator = make(config, ImageShape(1, 16, 16), 3)
         assert generator.conditional
-        with pytest.raises(ValueError, match="give it labels"):
+        with pytest.raises(ValueError, match="pass labels"):
             generator(torch.randn(6, 6))
 
 
@@ -311,7 +309,7 @@ def test_what_the_label_leaves_alone_is_the_style(mode: Mode) -> None:
     st.booleans(),
 )
 def test_a_discriminator_judges_and_every_parameter_learns(
-    case: tuple[DiscriminatorConfig, ImageShape],
+    case: tuple[DiscriminatorFamily, ImageShape],
     classes: int,
     source: SourceHead,
     class_head: bool,
@@ -414,6 +412,6 @@ def test_double_precision_stays_double() -> None:
 def test_what_can_be_built_is_buildable() -> None:
     for mode in MODES:
         for config in generator_configs(mode):
-            buildable(config, ImageShape(1, 16, 16))
+            config.check_shape(ImageShape(1, 16, 16))
     for config_d in discriminator_configs():
-        buildable(config_d, ImageShape(1, 16, 16))
+        config_d.check_shape(ImageShape(1, 16, 16))

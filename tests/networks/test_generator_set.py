@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.generator_set import GeneratorSet
@@ -23,7 +22,7 @@ def member(classes: int, seed: int, latent_size: int = 5, mode: str = "batchnorm
     config = DeconvConfig(
         family="deconv", latent_size=latent_size, widths=(6, 4), conditioning=conditioning
     )
-    return build_generator(config, SHAPE, classes).eval()
+    return config.build(SHAPE, classes).eval()
 
 
 @pytest.fixture
@@ -90,5 +89,5 @@ def test_members_that_do_not_go_together_are_refused(bad: list[Generator], words
 
 
 def test_labels_are_needed(members: list[Generator]) -> None:
-    with pytest.raises(ValueError, match="needs labels"):
+    with pytest.raises(ValueError, match="pass labels"):
         GeneratorSet(members)(torch.zeros(1, 5))

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks
-from acgan.networks.heads import LinearHeads, either_of_pair, source_of_k_plus_one
+from acgan.networks.heads import LinearHeads, class_logits_of_pairs, source_of_k_plus_one
 from acgan.networks.interface import ClassHead, Discriminator, Heads, SourceHead
 
 torch.set_num_threads(1)
@@ -56,7 +55,7 @@ def discriminator_of(
     torch.manual_seed(0)
     layer = ConvLayerConfig(width=4, kernel=4, stride=2)
     config = ConvStackConfig(layers=(layer,), spectral_norm=spectral)
-    return build_discriminator(config, SHAPE, classes, kind)
+    return config.build(SHAPE, classes, kind)
 
 
 def dot(a: Tensor, b: Tensor) -> float:
@@ -147,7 +146,7 @@ def test_a_k_plus_one_head_receives_no_label() -> None:
     for source in ("projection", "joined"):
         with pytest.raises(ValueError, match="receives no label"):
             Heads(source, "k-plus-one")
-    assert [kind.given_labels for kind in (Heads(), Heads("projection"), Heads("joined"))] == [
+    assert [kind.uses_labels for kind in (Heads(), Heads("projection"), Heads("joined"))] == [
         False,
         True,
         True,
@@ -200,7 +199,7 @@ def test_only_a_projection_looks_at_labels_and_it_needs_them() -> None:
     for kind in ALL_HEADS:
         module = heads_of(kind)
         if kind.source == "projection":
-            with pytest.raises(ValueError, match="given classes"):
+            with pytest.raises(ValueError, match="pass labels"):
                 module(features, None)
             first, second = module(features, LABELS), module(features, LABELS.roll(1))
         else:
@@ -230,15 +229,15 @@ def test_class_logits_of_pairs_are_the_chance_of_the_class_whichever_the_source(
     paired = 3 * some_features()[:, :4].contiguous()  # two classes
     chances = paired.softmax(dim=1)
     expected = torch.stack([chances[:, 0] + chances[:, 1], chances[:, 2] + chances[:, 3]], dim=1)
-    torch.testing.assert_close(either_of_pair(paired).softmax(dim=1), expected)
+    torch.testing.assert_close(class_logits_of_pairs(paired).softmax(dim=1), expected)
     # Not what pairing the columns otherwise gives.
     wrong = torch.stack([chances[:, 0] + chances[:, 2], chances[:, 1] + chances[:, 3]], dim=1)
-    assert not torch.isclose(either_of_pair(paired).softmax(dim=1), wrong).any()
+    assert not torch.isclose(class_logits_of_pairs(paired).softmax(dim=1), wrong).any()
 
 
 def test_pairs_do_not_overflow() -> None:
     logits = torch.tensor([[200.0, -200.0, 0.0, 199.0]])
-    torch.testing.assert_close(either_of_pair(logits), torch.tensor([[200.0, 199.0]]))
+    torch.testing.assert_close(class_logits_of_pairs(logits), torch.tensor([[200.0, 199.0]]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -269,7 +268,7 @@ def test_every_parameter_of_a_discriminator_learns(
 def test_heads_start_as_the_scheme_says(kind: Heads) -> None:
     torch.manual_seed(0)
     config = ConvStackConfig(layers=(ConvLayerConfig(width=32, kernel=4, stride=2),))
-    network = build_discriminator(config, ImageShape(1, 16, 16), 50, kind)
+    network = config.build(ImageShape(1, 16, 16), 50, kind)
     for name, parameter in network.named_parameters():
         if name.startswith("heads.") and name.endswith("bias"):
             assert not parameter.any()
@@ -305,7 +304,7 @@ def test_logits_come_in_float32_also_under_autocast(kind: Heads) -> None:
 @pytest.mark.parametrize("kind", ALL_HEADS, ids=str)
 @pytest.mark.parametrize("spectral", [False, True])
 def test_the_table_of_a_discriminator_lists_its_heads(kind: Heads, spectral: bool) -> None:
-    generator = build_generator(DeconvConfig(latent_size=4, widths=(4, 4)), SHAPE, CLASSES)
+    generator = DeconvConfig(latent_size=4, widths=(4, 4)).build(SHAPE, CLASSES)
     discriminator = discriminator_of(kind, spectral=spectral)
     table = describe_networks(generator, discriminator, SHAPE, CLASSES, 5).discriminator
     rows = {row.layer: (row.kind, row.parameters) for row in table.rows if "heads" in row.layer}

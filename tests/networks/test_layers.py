@@ -12,10 +12,10 @@ from acgan.networks.conditioning import ConditionalBatchNorm
 from acgan.networks.layers import (
     BatchNormConfig,
     add_spectral_norm,
-    flat_maps,
+    flatten,
     full_precision,
     initialize,
-    start_maps,
+    unflatten,
 )
 
 torch.set_num_threads(1)
@@ -63,8 +63,8 @@ def _naive_entry(
     total = 0.0
     if norm.embedding is not None and labels is not None:
         total += norm.embedding.weight[int(labels[image]), row].item()
-    if norm.of_latent is not None:
-        weights = norm.of_latent.weight[row].tolist()
+    if norm.latent_layer is not None:
+        weights = norm.latent_layer.weight[row].tolist()
         total += sum(w * z for w, z in zip(weights, latents[image].tolist(), strict=True))
     return total
 
@@ -86,8 +86,8 @@ def test_conditional_batch_norm_in_evaluation_is_the_naive_formula(
     latents = torch.randn(4, 7, dtype=torch.float64)
     assert norm.embedding is not None
     of_class = norm.embedding.weight[labels]
-    of_latent = latents @ norm.of_latent.weight.T if norm.of_latent else 0
-    gain, bias = (of_class + of_latent)[:, :, None, None].chunk(2, dim=1)
+    latent_layer = latents @ norm.latent_layer.weight.T if norm.latent_layer else 0
+    gain, bias = (of_class + latent_layer)[:, :, None, None].chunk(2, dim=1)
     normal = (x - mean[:, None, None]) / (variance[:, None, None] + eps).sqrt()
     expected = normal * (1 + gain) + bias
     torch.testing.assert_close(norm.eval()(x, labels, latents), expected)
@@ -155,10 +155,10 @@ def test_start_maps_take_the_layout_of_the_next_layer(
     first = first.to(memory_format=layout)
     before = {name: buffer.clone() for name, buffer in first.named_buffers()}
     rows = torch.randn(2, 4 * 3 * 2)
-    maps = start_maps(rows, (4, 3, 2), first)
+    maps = unflatten(rows, (4, 3, 2), first)
     assert maps.is_contiguous(memory_format=layout)
     assert torch.equal(maps, rows.view(2, 3, 2, 4).permute(0, 3, 1, 2))
-    assert torch.equal(flat_maps(maps), rows)
+    assert torch.equal(flatten(maps), rows)
     assert all(torch.equal(buffer, before[n]) for n, buffer in first.named_buffers())
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from acgan.backbones.layers import Whitening
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import build_discriminator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig
 from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, map_sides
 from acgan.networks.interface import Heads, SourceHead
@@ -25,7 +24,7 @@ LAYERS = (ConvLayerConfig(width=5, kernel=1, norm=False), ConvLayerConfig(width=
 NETWORKS = [
     FeatureNetworkConfig(network="efficientnet-lite0", taps=(1, 3)),
     FeatureNetworkConfig(network="efficientnet-lite0", taps=(2,), enlarge=2),
-    FeatureNetworkConfig(network="judge", taps=(1, 2)),
+    FeatureNetworkConfig(network="reference-classifier", taps=(1, 2)),
 ]
 
 
@@ -37,8 +36,8 @@ def make(
 ) -> PretrainedDiscriminator:
     torch.manual_seed(0)
     config = PretrainedConfig(feature_network=feature_network, layers=LAYERS, **options)
-    buildable(config, shape)
-    network = build_discriminator(config, shape, 3, heads or Heads())
+    config.check_shape(shape)
+    network = config.build(shape, 3, heads or Heads())
     assert isinstance(network, PretrainedDiscriminator)
     like_a_trained_one(network.feature_network)
     return network
@@ -89,7 +88,7 @@ def test_everything_that_may_learn_does_and_gradients_reach_the_images(
     names = {n.split(".")[0] for n, p in network.named_parameters() if id(p) in heads}
     assert names == {"branches", "heads"}
     rest = {n.split(".")[0] for n, p in network.named_parameters() if id(p) not in heads}
-    assert rest == (set() if frozen else {"trunk"})
+    assert rest == (set() if frozen else {"feature_network"})
 
 
 @pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
@@ -207,25 +206,29 @@ def test_a_joined_label_needs_a_label() -> None:
 @pytest.mark.parametrize(
     ("feature_network", "shape", "words"),
     [
-        (FeatureNetworkConfig(taps=(1, 2, 3)), ImageShape(1, 28, 28), "multiple of 8.*enlarge=2"),
-        (FeatureNetworkConfig(taps=(5,)), ImageShape(3, 30, 31), "multiple of 32, fewer taps$"),
-        (FeatureNetworkConfig(taps=(1,)), ImageShape(2, 8, 8), "network=judge"),
-        (FeatureNetworkConfig(network="judge", enlarge=2), GRAY, "enlarge at 1"),
-        (FeatureNetworkConfig(network="judge", taps=(4,)), GRAY, "3 stages"),
+        (FeatureNetworkConfig(taps=(1, 2, 3)), ImageShape(1, 28, 28), "enlarge=2.*multiple of 8$"),
+        (
+            FeatureNetworkConfig(taps=(5,)),
+            ImageShape(3, 30, 31),
+            "fewer taps, or with .* of 32$",
+        ),
+        (FeatureNetworkConfig(taps=(1,)), ImageShape(2, 8, 8), "network=reference-classifier"),
+        (FeatureNetworkConfig(network="reference-classifier", enlarge=2), GRAY, "enlarge at 1"),
+        (FeatureNetworkConfig(network="reference-classifier", taps=(4,)), GRAY, "3 stages"),
     ],
 )
 def test_a_trunk_that_cannot_see_the_images_is_refused(
     feature_network: FeatureNetworkConfig, shape: ImageShape, words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
-        buildable(PretrainedConfig(feature_network=feature_network), shape)
+        PretrainedConfig(feature_network=feature_network).check_shape(shape)
 
 
 def test_maps_too_small_for_the_convolutions_are_refused() -> None:
     config = PretrainedConfig(layers=(ConvLayerConfig(width=4, kernel=4, stride=2),) * 2)
-    buildable(config, ImageShape(3, 32, 32))
-    with pytest.raises(UsageError, match="map at tap 3 is 2×2, too small"):
-        buildable(config, COLOR)
+    config.check_shape(ImageShape(3, 32, 32))
+    with pytest.raises(UsageError, match="2×2 at tap 3, too small"):
+        config.check_shape(COLOR)
 
 
 @pytest.mark.parametrize("taps", [(2, 1), (1, 1), (), (0, 1), (6,)])

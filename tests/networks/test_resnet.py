@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from acgan.config import validate
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import buildable
 from acgan.networks.interface import Heads
-from acgan.networks.resnet_discriminator import (
+from acgan.networks.resnet import (
     DiscriminatorBlock,
+    GeneratorBlock,
     ResnetDiscriminator,
     ResnetDiscriminatorConfig,
+    ResnetGenerator,
+    ResnetGeneratorConfig,
 )
-from acgan.networks.resnet_generator import GeneratorBlock, ResnetGenerator, ResnetGeneratorConfig
 
 torch.set_num_threads(1)
 
@@ -181,9 +182,11 @@ def test_odd_sides_lose_their_last_row_to_means_and_are_no_obstacle() -> None:
 
 def test_impossible_sizes_and_settings_are_refused_with_what_works() -> None:
     with pytest.raises(UsageError, match=r"30×32 cannot be built by 3 doublings; 24×32 and 32×32"):
-        buildable(ResnetGeneratorConfig(), ImageShape(3, 30, 32))
+        ResnetGeneratorConfig().check_shape(ImageShape(3, 30, 32))
     with pytest.raises(UsageError, match="images of 16×16 or larger work"):
-        buildable(ResnetDiscriminatorConfig(widths=(4, 4, 4, 4), halvings=4), ImageShape(3, 32, 15))
+        ResnetDiscriminatorConfig(widths=(4, 4, 4, 4), halvings=4).check_shape(
+            ImageShape(3, 32, 15)
+        )
     with pytest.raises(UsageError, match="give more widths or fewer halvings"):
         validate(ResnetDiscriminatorConfig, {"widths": [8, 8], "halvings": 3}, where="test")
 

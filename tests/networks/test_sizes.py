@@ -10,7 +10,6 @@ from torch import nn
 
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import build_discriminator, build_generator, buildable
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Heads
@@ -65,7 +64,7 @@ def test_the_refusal_names_the_sizes_that_work(
 ) -> None:
     shape = ImageShape(1, *side)
     with pytest.raises(UsageError, match=re.escape(sentence)):
-        buildable(config, shape)
+        config.check_shape(shape)
     with pytest.raises(UsageError, match=re.escape(sentence)):
         _build(config, shape)
 
@@ -74,27 +73,27 @@ def test_the_refusal_names_the_sizes_that_work(
 def test_sizes_named_in_a_refusal_can_be_built(height: int, width: int, stages: int) -> None:
     config = DeconvConfig(widths=(2,) * stages, to_image="deconv")
     try:
-        buildable(config, ImageShape(1, height, width))
+        config.check_shape(ImageShape(1, height, width))
     except UsageError as error:
         named = re.findall(r"(\d+)×(\d+)", str(error).partition(";")[2])
         assert named
         for a, b in named:
-            buildable(config, ImageShape(1, int(a), int(b)))
+            config.check_shape(ImageShape(1, int(a), int(b)))
 
 
 def test_the_smallest_size_named_for_a_discriminator_works_and_one_less_does_not() -> None:
     torch.manual_seed(0)
-    build_discriminator(DEEP, ImageShape(1, 16, 16), 2, Heads()).eval()(torch.zeros(1, 1, 16, 16))
+    DEEP.build(ImageShape(1, 16, 16), 2, Heads()).eval()(torch.zeros(1, 1, 16, 16))
     with pytest.raises(UsageError):
-        buildable(DEEP, ImageShape(1, 16, 15))
+        DEEP.check_shape(ImageShape(1, 16, 15))
 
 
 def test_no_class_is_refused_and_one_class_is_not() -> None:
     shape = ImageShape(1, 8, 8)
     for classes, refused in ((0, True), (1, False)):
         for build in (
-            lambda k: build_generator(DeconvConfig(widths=(4, 4)), shape, k),
-            lambda k: build_discriminator(ConvStackConfig(), shape, k, Heads()),
+            lambda k: DeconvConfig(widths=(4, 4)).build(shape, k),
+            lambda k: ConvStackConfig().build(shape, k, Heads()),
         ):
             if refused:
                 with pytest.raises(UsageError, match="at least one"):
@@ -105,5 +104,5 @@ def test_no_class_is_refused_and_one_class_is_not() -> None:
 
 def _build(config: Config, shape: ImageShape) -> nn.Module:
     if isinstance(config, ConvStackConfig):
-        return build_discriminator(config, shape, 2, Heads())
-    return build_generator(config, shape, 2)
+        return config.build(shape, 2, Heads())
+    return config.build(shape, 2)

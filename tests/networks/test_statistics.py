@@ -5,7 +5,6 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator, Heads
@@ -19,14 +18,14 @@ SHAPE = ImageShape(1, 8, 8)
 def small_generator(*, spectral_norm: bool = False) -> Generator:
     torch.manual_seed(0)
     config = DeconvConfig(latent_size=5, widths=(8, 6, 4), spectral_norm=spectral_norm)
-    return build_generator(config, SHAPE, 3)
+    return config.build(SHAPE, 3)
 
 
 def small_discriminator() -> nn.Module:
     torch.manual_seed(0)
     layers = (ConvLayerConfig(width=6, stride=2), ConvLayerConfig(width=8))
     config = ConvStackConfig(layers=layers, spectral_norm=True)
-    return build_discriminator(config, SHAPE, 3, Heads())
+    return config.build(SHAPE, 3, Heads())
 
 
 def latents_and_labels(count: int, *, seed: int) -> tuple[Tensor, Tensor]:

@@ -10,15 +10,10 @@ import torch
 from torch import nn
 
 from acgan.data.images import ImageShape
-from acgan.networks.build import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    build_discriminator,
-    build_generator,
-)
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
 from acgan.networks.deconv import DeconvConfig
+from acgan.networks.families import DiscriminatorFamily, GeneratorFamily
 from acgan.networks.interface import Heads
 from acgan.networks.layers import BatchNormConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
@@ -58,7 +53,7 @@ PAPER_D = ConvStackConfig(
     dropout=0.5,
     activation_noise=0.1,
 )
-SYSTEMS: dict[int, tuple[GeneratorConfig, DiscriminatorConfig, ImageShape, int]] = {
+SYSTEMS: dict[int, tuple[GeneratorFamily, DiscriminatorFamily, ImageShape, int]] = {
     4: (SCRIPT_G, SCRIPT_D, ImageShape(1, 32, 32), 10),
     5: (SCRIPT_G, SCRIPT_D, ImageShape(1, 28, 28), 10),
     6: (COLOR_G, COLOR_D, ImageShape(3, 64, 64), 2),
@@ -99,8 +94,8 @@ def size(network: nn.Module) -> int:
 )
 def test_parameters_counted_by_hand(system: int, generator: int, discriminator: int) -> None:
     g, d, shape, classes = SYSTEMS[system]
-    assert size(build_generator(g, shape, classes)) == generator
-    assert size(build_discriminator(d, shape, classes, BOTH)) == discriminator
+    assert size(g.build(shape, classes)) == generator
+    assert size(d.build(shape, classes, BOTH)) == discriminator
 
 
 def layers(network: nn.Module) -> list[str]:
@@ -108,12 +103,12 @@ def layers(network: nn.Module) -> list[str]:
 
 
 def test_the_script_normalises_after_dropout_and_the_rest_before_the_activation() -> None:
-    script = build_discriminator(SCRIPT_D, ImageShape(1, 32, 32), 10, BOTH)
+    script = SCRIPT_D.build(ImageShape(1, 32, 32), 10, BOTH)
     block = ["Conv2d", "LeakyReLU", "Dropout2d"]
     normed = [*block, "BatchNorm2d"]
     assert layers(script) == [*block, *normed, *normed, *normed, "Linear", "Linear"]
 
-    paper = build_discriminator(PAPER_D, ImageShape(3, 32, 32), 10, BOTH)
+    paper = PAPER_D.build(ImageShape(3, 32, 32), 10, BOTH)
     after = ["LeakyReLU", "ActivationNoise", "Dropout"]
     assert layers(paper) == [
         "Conv2d",
@@ -129,7 +124,7 @@ def test_generators_compute_in_the_stated_order() -> None:
     called: list[str] = []
 
     def order_of(config: DeconvConfig | UpsampleConvConfig, shape: ImageShape) -> list[str]:
-        generator = build_generator(config, shape, 2)
+        generator = config.build(shape, 2)
         for module in generator.modules():
             if not list(module.children()):
                 module.register_forward_hook(lambda m, *_: called.append(type(m).__name__))
@@ -151,8 +146,8 @@ def test_eps_and_momentum_are_not_mixed_up(system: int) -> None:
     g, d, shape, classes = SYSTEMS[system]
     small_g = g.model_copy(update={"widths": tuple(4 for _ in g.widths)})
     for network in (
-        build_generator(small_g, shape, classes),
-        build_discriminator(d, shape, classes, BOTH),
+        small_g.build(shape, classes),
+        d.build(shape, classes, BOTH),
     ):
         norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         assert norms
@@ -162,9 +157,7 @@ def test_eps_and_momentum_are_not_mixed_up(system: int) -> None:
 def test_eps_is_a_field_for_those_who_run_the_script_as_it_is() -> None:
     config = SCRIPT_G.model_copy(update={"batch_norm": BatchNormConfig(eps=0.8)})
     norms = [
-        m
-        for m in build_generator(config, ImageShape(1, 8, 8), 2).modules()
-        if isinstance(m, nn.BatchNorm2d)
+        m for m in config.build(ImageShape(1, 8, 8), 2).modules() if isinstance(m, nn.BatchNorm2d)
     ]
     assert {(m.eps, m.momentum) for m in norms} == {(0.8, 0.1)}
 
@@ -177,8 +170,8 @@ def test_every_layer_starts_as_the_scheme_says(system: int) -> None:
         g = COLOR_G.model_copy(update={"widths": (128, 64, 32, 32)})
     torch.manual_seed(0)
     networks = (
-        build_generator(g.model_copy(update={"batch_norm": noisy}), shape, classes),
-        build_discriminator(d.model_copy(update={"batch_norm": noisy}), shape, classes, BOTH),
+        g.model_copy(update={"batch_norm": noisy}).build(shape, classes),
+        d.model_copy(update={"batch_norm": noisy}).build(shape, classes, BOTH),
     )
     seen = set()
     for network in networks:
@@ -201,9 +194,9 @@ def test_every_layer_starts_as_the_scheme_says(system: int) -> None:
 
 def test_conditional_gains_start_apart_and_plain_gains_at_one() -> None:
     torch.manual_seed(0)
-    generator = build_generator(DeconvConfig(), ImageShape(1, 28, 28), 10)
+    generator = DeconvConfig().build(ImageShape(1, 28, 28), 10)
     for parameter in generator.conditioning_parameters():
         assert parameter.std().item() == pytest.approx(0.3, rel=0.15)
-    plain = build_generator(SCRIPT_G, ImageShape(1, 8, 8), 10)
+    plain = SCRIPT_G.build(ImageShape(1, 8, 8), 10)
     gains = [m.weight for m in plain.modules() if isinstance(m, nn.BatchNorm2d)]
     assert all(torch.equal(gain, torch.ones_like(gain)) for gain in gains)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from acgan.networks.heads import either_of_pair
+from acgan.networks.heads import class_logits_of_pairs
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.adc import ADC, ADCConfig, log_odds_of_real
 
@@ -20,7 +20,7 @@ def output(pairs: list[list[float]], source: float = 0.0) -> DiscriminatorOutput
     logits = torch.tensor(pairs, dtype=torch.float64)
     return DiscriminatorOutput(
         torch.full((len(logits),), source, dtype=torch.float64),
-        either_of_pair(logits),
+        class_logits_of_pairs(logits),
         torch.zeros(len(logits), 1),
         logits,
     )

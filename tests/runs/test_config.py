@@ -252,7 +252,10 @@ def test_labels_may_be_few_where_the_objective_takes_unlabeled_images(
         (["training.fake_labels=batch"], 'set it to "frequency"'),
         (["classes_per_model=2"], "divides training images by their class"),
         (
-            ["discriminator.family=pretrained", "discriminator.feature_network.network=judge"],
+            [
+                "discriminator.family=pretrained",
+                "discriminator.feature_network.network=reference-classifier",
+            ],
             "has learned the labels of all training images",
         ),
     ],

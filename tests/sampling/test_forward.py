@@ -10,9 +10,9 @@ from torch import nn
 
 from acgan.data.images import ImageShape
 from acgan.errors import DataError
-from acgan.networks.build import GeneratorConfig, build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
+from acgan.networks.interface import GeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.forward import Precision, _prepared, drawn, to_uint8
 
@@ -44,7 +44,7 @@ def test_the_copy_draws_the_same_and_leaves_the_original_alone(
     config: GeneratorConfig, joined: int
 ) -> None:
     torch.manual_seed(0)
-    generator = build_generator(config, ImageShape(3, 16, 16), 4)
+    generator = config.build(ImageShape(3, 16, 16), 4)
     for _ in range(5):  # statistics, gains and biases that are not 0 and 1
         generator(torch.randn(32, generator.latent_size), torch.randint(4, (32,)))
     for module in generator.modules():
@@ -64,7 +64,7 @@ def test_the_copy_draws_the_same_and_leaves_the_original_alone(
 
 def test_what_overflows_inside_is_refused() -> None:
     config = DeconvConfig(widths=(8, 8), refinements=2, to_image="shuffle", conditioning=FIRST)
-    generator = build_generator(config, ImageShape(1, 16, 16), 4).eval().requires_grad_(False)
+    generator = config.build(ImageShape(1, 16, 16), 4).eval().requires_grad_(False)
     for parameter in (*generator.stages.parameters(), *generator.start.parameters()):  # type: ignore[union-attr]
         parameter.mul_(1e14)
     batch = torch.randn(4, generator.latent_size), torch.arange(4)
@@ -73,7 +73,7 @@ def test_what_overflows_inside_is_refused() -> None:
 
 
 def test_latents_that_are_no_numbers_give_no_image() -> None:
-    generator = build_generator(DeconvConfig(widths=(8, 6)), ImageShape(1, 8, 8), 4)
+    generator = DeconvConfig(widths=(8, 6)).build(ImageShape(1, 8, 8), 4)
     latents = torch.zeros(2, generator.latent_size)
     latents[1, 1] = math.nan
     with pytest.raises(DataError, match="non-finite"):
@@ -84,7 +84,7 @@ def test_latents_that_are_no_numbers_give_no_image() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_weights_that_are_no_numbers_are_refused(value: float, precision: Precision) -> None:
     config = DeconvConfig(widths=(8, 6), refinements=1, conditioning=FIRST)
-    generator = build_generator(config, ImageShape(1, 8, 8), 4).requires_grad_(False)
+    generator = config.build(ImageShape(1, 8, 8), 4).requires_grad_(False)
     next(generator.stages.parameters()).view(-1)[0] = value  # type: ignore[union-attr]
     batch = torch.randn(1, generator.latent_size), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(DataError, match="non-finite"):

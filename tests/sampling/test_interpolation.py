@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.build import build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator
@@ -31,7 +30,7 @@ def build(mode: Mode, family: str = "deconv") -> Generator:
         if family == "deconv"
         else UpsampleConvConfig(latent_size=12, widths=(16, 8), conditioning=conditioning)
     )
-    generator = build_generator(config, ImageShape(1, 8, 8), 3).eval()
+    generator = config.build(ImageShape(1, 8, 8), 3).eval()
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(5)

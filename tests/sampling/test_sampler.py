@@ -16,12 +16,11 @@ from torch import Tensor
 
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
-from acgan.networks.build import GeneratorConfig, build_generator
 from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
-from acgan.networks.interface import Generator
+from acgan.networks.interface import Generator, GeneratorConfig
 from acgan.networks.mlp import MLPGeneratorConfig
-from acgan.networks.resnet_generator import ResnetGeneratorConfig
+from acgan.networks.resnet import ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.forward import BATCH, Precision, _prepared, precision_on, to_uint8
 from acgan.sampling.sampler import (
@@ -41,7 +40,7 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 def lively(config: GeneratorConfig) -> Generator:
     """A generator whose images use the whole range, so that small errors would show."""
     torch.manual_seed(1)
-    generator = build_generator(config, SHAPE, CLASSES)
+    generator = config.build(SHAPE, CLASSES)
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(4)

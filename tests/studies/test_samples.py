@@ -15,7 +15,6 @@ from acgan.errors import DataError
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
 from acgan.studies.arms import given_samples, model_samples
@@ -28,8 +27,8 @@ ConfigMaker = Callable[..., RunConfig]
 def model(tmp_path: Path, tiny_config: ConfigMaker, scarce: DatasetSplits) -> Model:
     config = tiny_config()
     torch.manual_seed(0)
-    generator = build_generator(config.generator, scarce.shape, 3)
-    discriminator = build_discriminator(config.discriminator, scarce.shape, 3, Heads())
+    generator = config.generator.build(scarce.shape, 3)
+    discriminator = config.discriminator.build(scarce.shape, 3, Heads())
     save_model(
         tmp_path / "model",
         ModelInfo(config, scarce.shape, scarce.classes, scarce.split_record(), "shapes", 192),

@@ -13,7 +13,6 @@ from acgan.errors import DataError, UsageError
 from acgan.model.card import ModelInfo
 from acgan.model.folder import ModelRecord
 from acgan.model.model import Model
-from acgan.networks.build import build_generator
 from acgan.runs.config import RunConfig
 from acgan.studies.usefulness import check_maker
 
@@ -35,7 +34,7 @@ def maker(tiny_config: Callable[..., RunConfig], tiny_splits: DatasetSplits) -> 
         content_hash="0" * 64,
         weights={},
     )
-    return Model(record, build_generator(config.generator, tiny_splits.shape, 3))
+    return Model(record, config.generator.build(tiny_splits.shape, 3))
 
 
 def test_its_own_data_are_accepted_and_pictures_from_elsewhere(

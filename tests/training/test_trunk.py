@@ -148,7 +148,7 @@ def test_a_judge_learns_from_the_training_part_alone(
 
     monkeypatch.setattr(trunk_module, "cached_reference_classifier", watched)
     display = recording()
-    config = tiny_config(discriminator=on("judge"))
+    config = tiny_config(discriminator=on("reference-classifier"))
     trained = trained_feature_network(config, tiny_splits, display)
     again = trained_feature_network(config, tiny_splits, display)
     other = trained_feature_network(config.model_copy(update={"seed": 9}), tiny_splits, display)

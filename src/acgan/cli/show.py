@@ -41,7 +41,6 @@ def show(
 ) -> None:
     """Show the networks, what they cost, and every setting."""
     from acgan.data.class_selection import class_groups
-    from acgan.networks.build import build_discriminator, build_generator
     from acgan.networks.describe import describe_networks
     from acgan.recipes import load_recipe, recipe_names
 
@@ -55,8 +54,8 @@ def show(
     groups = class_groups(count, several) if several else (range(count),)
     heads, own = config.objective.build().heads, len(groups[0])
     summary = describe_networks(
-        build_generator(config.generator, shape, own),
-        build_discriminator(config.discriminator, shape, own, heads),
+        config.generator.build(shape, own),
+        config.discriminator.build(shape, own, heads),
         shape,
         own,
         config.training.batch_size,

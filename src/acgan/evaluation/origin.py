@@ -13,11 +13,13 @@ from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 
 _LIKE: dict[FeatureNetworkName, str] = {
-    "judge": "a judge that was fitted, as this evaluation's is, to the model's training part",
+    "reference-classifier": (
+        "a judge that was fitted, as this evaluation's is, to the model's training part"
+    ),
     "efficientnet-lite0": "efficientnet-lite0, which is one of the extractors here",
 }
 _OTHER: dict[FeatureNetworkName, str] = {
-    "judge": "efficientnet-lite0",
+    "reference-classifier": "efficientnet-lite0",
     "efficientnet-lite0": "the judge",
 }
 

@@ -84,7 +84,7 @@ def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | No
 
     One pass for each class then: D has no quicker way to be asked, and pictures are few.
     """
-    if not model.config.objective.build().heads.given_labels:
+    if not model.config.objective.build().heads.uses_labels:
         return model.discriminator(images), None
     predictions = [
         model.discriminator(images, torch.full((len(images),), label))

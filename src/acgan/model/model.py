@@ -20,7 +20,6 @@ from acgan.data.class_selection import ClassSelection, Label, class_index, class
 from acgan.data.images import ClassName, ImageShape
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model.folder import ModelRecord, Network, read_model_record
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
 from acgan.plots.grid import class_grid, strip, to_pil
@@ -43,7 +42,7 @@ def _generator(record: ModelRecord) -> Generator:
             raise DataError(f"the model at {record.folder} is damaged: {error}") from None
     info = record.info
     return _filled(
-        lambda: build_generator(info.config.generator, info.shape, len(info.classes)),
+        lambda: info.config.generator.build(info.shape, len(info.classes)),
         record,
         "generator",
     )
@@ -62,9 +61,7 @@ def _discriminator(record: ModelRecord) -> Discriminator:
     info = record.info
     heads = info.config.objective.build().heads
     return _filled(
-        lambda: build_discriminator(
-            info.config.discriminator, info.shape, len(info.classes), heads
-        ),
+        lambda: info.config.discriminator.build(info.shape, len(info.classes), heads),
         record,
         "discriminator",
     )

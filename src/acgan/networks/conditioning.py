@@ -1,25 +1,16 @@
-"""How the label enters a generator: joined to or multiplied into the noise, by batch norms, or not.
+"""How labels enter a network.
 
-By the norms the latent may enter too, beside or without the label.
-
-An architecture asks for two things: what goes into its first linear layer
-(`acgan.networks.conditioning`) and its normalization (`acgan.networks.conditioning`). It never asks
-which of the five ways it is.
-
-What goes into a generator's first linear layer: the latent, and maybe the label.
-
-A generator's normalizations, by which label and latent may enter.
-
-The label given to a discriminator's trunk together with the image (Mirza & Osindero 2014, §3.2).
-
-A label becomes K numbers, one of them 1: K numbers beside a row of pixels, or K maps, each of one
-number everywhere, beside the channels. Which heads ask for it: `Heads.source == "joined"`.
+A generator takes its label in its first linear layer (`InputConditioning`), in its norms
+(`ConditionalNorm`, which can take the latent too), or not at all; an architecture uses both layers
+without a look at the mode. A discriminator with a joined source head takes the label with the
+image (Mirza & Osindero 2014, §3.2): as K numbers, one of them 1, appended to a row of pixels, or
+as K constant feature maps beside the channels.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal, final
 
 import torch
@@ -34,31 +25,30 @@ from acgan.networks.layers import BatchNormConfig, batch_norm, wants_channels_la
 
 @final
 class ConditioningConfig(Config):
-    """How the label enters.
+    """How the label enters the generator.
 
     Attributes:
-        mode: ``batchnorm``: a gain and a bias per class in every batch norm (de Vries et al. 2017),
-            the noise alone enters below, so fixed noise keeps the style while the class changes.
-            ``concatenate``: a learned embedding is joined to the noise. ``one-hot``: the one-hot
-            label is joined to the noise (Odena et al. 2017). ``multiply``: a learned embedding is
-            multiplied into the noise, as the popular script does; the class then is only a scale of
-            each noise dimension and fixed noise does not keep the style. ``none``: it does not
-            enter; the generator draws from all of the data and cannot be asked for a class.
+        mode: ``batchnorm``: a gain and a bias per class in every batch norm (de Vries et al. 2017);
+            the noise alone enters below, so that fixed noise keeps its style while the class
+            changes. ``concatenate``: a learned embedding is joined to the noise. ``one-hot``: the
+            one-hot label is joined to the noise (Odena et al. 2017). ``multiply``: a learned
+            embedding is multiplied into the noise, as in the popular script; the class then only
+            scales each noise dimension, and fixed noise does not keep its style. ``none``: the
+            generator is unconditional.
         layers: with ``batchnorm``: ``all`` batch norms, or the ``first`` alone; the others then
-            have one gain and one bias per channel for all classes, which costs less time.
-        latents_in_norms: the latent too adds to the gains and biases of every batch norm, by one
+            have one gain and one bias per channel for all classes, which takes less time.
+        latents_in_norms: the latent also adds to the gains and biases of every batch norm, by one
             linear layer each (Chen et al. 2019, arXiv 1810.01365; with labels Brock et al. 2019,
-            arXiv 1809.11096, appendix B). What a whole image has in common, such as its colors,
-            then depends on the latent by a short way; without it G tends to settle it by class.
+            arXiv 1809.11096, appendix B). Properties of a whole image, such as its colors, then
+            have a short path from the latent; without it G tends to fix them per class.
         embedding_size: size of the joined embedding (``concatenate`` alone).
-        embedding_std: embeddings start as N(0, embedding_std²); by default .3 with ``batchnorm``
-            (gains that start all alike teach G to ignore the label) and 1 elsewhere.
+        embedding_std: embeddings start as N(0, embedding_std²); by default 0.3 with ``batchnorm``
+            (with equal gains at the start, G learns to ignore the label) and 1 otherwise.
     """
 
     mode: Annotated[
         Literal["batchnorm", "concatenate", "one-hot", "multiply", "none"],
-        # an override `…mode=none` is read as no value at all, which is what it says
-        BeforeValidator(lambda given: "none" if given is None else given),
+        BeforeValidator(lambda given: "none" if given is None else given),  # `…mode=none` is None
     ] = "batchnorm"
     layers: Literal["all", "first"] = "all"
     latents_in_norms: bool = False
@@ -67,33 +57,19 @@ class ConditioningConfig(Config):
 
     @property
     def conditional(self) -> bool:
-        """Whether labels reach the generator at all."""
+        """Whether the generator uses labels."""
         return self.mode != "none"
 
     @property
     def initial_std(self) -> float:
-        """The standard deviation that embeddings start with."""
+        """The standard deviation of initial embeddings."""
         if self.embedding_std is not None:
             return self.embedding_std
         return 0.3 if self.mode == "batchnorm" else 1.0
 
 
-def required_labels(labels: Tensor | None) -> Tensor:
-    """The labels; ValueError where there are none."""
-    if labels is None:
-        raise ValueError("this generator draws images of given classes; give it labels")
-    return labels
-
-
-def label_parameters(generator: nn.Module) -> Iterator[nn.Parameter]:
-    """The parameters through which the label enters: every embedding, in module order."""
-    for module in generator.modules():
-        if isinstance(module, nn.Embedding):
-            yield from module.parameters()
-
-
 class InputConditioning(nn.Module, ABC):
-    """What a generator's first linear layer is given.
+    """The input of a generator's first linear layer, from latents and maybe labels.
 
     Attributes:
         output_size: length of one row of the result.
@@ -106,20 +82,20 @@ class InputConditioning(nn.Module, ABC):
         """(N, output_size) from latents (N, Z) and labels int64 (N,).
 
         Raises:
-            ValueError: it uses labels and there are none.
+            ValueError: it uses labels and ``labels`` is None.
         """
 
 
 @final
 class Unconditional(InputConditioning):
-    """The label enters elsewhere, or nowhere."""
+    """The latents alone."""
 
     def __init__(self, latent_size: int) -> None:
         super().__init__()
         self.output_size = latent_size
 
     def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:  # noqa: ARG002
-        """The latents as they are."""
+        """(N, Z), the latents."""
         return latents
 
 
@@ -163,14 +139,13 @@ class JoinedOneHot(InputConditioning):
 
     def forward(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """(N, Z + K)."""
-        one_hot = F.one_hot(required_labels(labels), self._classes)
-        return torch.cat([latents, one_hot.to(latents.dtype)], dim=1)
+        return append_one_hot(latents, labels, self._classes)
 
 
 def input_conditioning(
     config: ConditioningConfig, latent_size: int, classes: int
 ) -> InputConditioning:
-    """What goes into the first linear layer."""
+    """Return the input of the first linear layer for a mode."""
     match config.mode:
         case "batchnorm" | "none":
             return Unconditional(latent_size)
@@ -183,7 +158,7 @@ def input_conditioning(
 
 
 class ConditionalNorm(nn.Module, ABC):
-    """A normalization that is told labels and latents, whether it uses them or not."""
+    """A normalization that takes labels and latents and may ignore either."""
 
     @abstractmethod
     def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
@@ -191,17 +166,17 @@ class ConditionalNorm(nn.Module, ABC):
 
         Args:
             activations: (N, C, H, W).
-            labels: int64 (N,), or None where there are none.
+            labels: int64 (N,), or None.
             latents: (N, Z).
 
         Raises:
-            ValueError: it uses labels and there are none.
+            ValueError: it uses labels and ``labels`` is None.
         """
 
 
 @final
 class PlainBatchNorm(ConditionalNorm):
-    """Batch norm with one gain and one bias per channel; label and latent do not matter."""
+    """Batch norm with one gain and one bias per channel; ignores label and latent."""
 
     def __init__(self, channels: int, config: BatchNormConfig) -> None:
         super().__init__()
@@ -222,14 +197,14 @@ class PlainBatchNorm(ConditionalNorm):
 class ConditionalBatchNorm(ConditionalNorm):
     """Batch norm with a gain 1 + g and a bias b for each image and channel.
 
-    (g, b) = E[y] + M z: an embedding of 2·C numbers a class (de Vries et al. 2017), a linear layer
-    without bias of the latent (Chen et al. 2019), or the sum of both (Brock et al. 2019).
+    (g, b) = E[y] + M z: an embedding of 2·C numbers per class (de Vries et al. 2017), a linear
+    layer without bias of the latent (Chen et al. 2019), or the sum of both (Brock et al. 2019).
 
     Args:
         channels: C.
         config: settings of the batch norm.
-        classes: K of the embedding; 0 for none, and labels do not matter.
-        latent_size: Z of the linear layer; 0 for none, and latents do not matter.
+        classes: K of the embedding; 0 for no embedding, and labels are ignored.
+        latent_size: Z of the linear layer; 0 for no such layer, and latents are ignored.
     """
 
     def __init__(
@@ -238,7 +213,9 @@ class ConditionalBatchNorm(ConditionalNorm):
         super().__init__()
         self.batch_norm = batch_norm(channels, config, affine=False)
         self.embedding = nn.Embedding(classes, 2 * channels) if classes else None
-        self.of_latent = nn.Linear(latent_size, 2 * channels, bias=False) if latent_size else None
+        self.latent_layer = (
+            nn.Linear(latent_size, 2 * channels, bias=False) if latent_size else None
+        )
 
     def forward(self, activations: Tensor, labels: Tensor | None, latents: Tensor) -> Tensor:
         """The normalized activations."""
@@ -248,22 +225,21 @@ class ConditionalBatchNorm(ConditionalNorm):
         if norm.training:
             normal = norm(activations)
         else:
-            # Fixed statistics go into gain and bias: the activations are then read and written
-            # once, and round-off in a low precision happens once.
+            # Fixed statistics go into gain and bias: one pass over the activations, one rounding.
             gain = gain * torch.rsqrt(norm.get_buffer("running_var") + norm.eps)
             bias = torch.addcmul(bias, norm.get_buffer("running_mean"), gain, value=-1)
-        # These are float32 also under autocast; without the casts so would be the result.
+        # These are float32 also under autocast, and would make the result float32.
         gain, bias = (each.to(normal.dtype)[:, :, None, None] for each in (gain, bias))
         return torch.addcmul(bias, normal, gain)
 
     def _gain_and_bias(self, labels: Tensor | None, latents: Tensor) -> Tensor:
         """(N, 2·C), g then b, in the latents' dtype."""
-        splits = []
+        terms = []
         if self.embedding is not None:
-            splits.append(self.embedding(required_labels(labels)))
-        if self.of_latent is not None:
-            splits.append(self.of_latent(latents).to(latents.dtype))
-        total: Tensor = sum(splits[1:], start=splits[0])
+            terms.append(self.embedding(required_labels(labels)))
+        if self.latent_layer is not None:
+            terms.append(self.latent_layer(latents).to(latents.dtype))
+        total: Tensor = sum(terms[1:], start=terms[0])
         return total
 
 
@@ -274,7 +250,7 @@ def conditional_norms(
     latent_size: int,
     norm: BatchNormConfig,
 ) -> nn.ModuleList:
-    """The normalizations of all layers, from the latent on; each is a `ConditionalNorm`."""
+    """Return one `ConditionalNorm` for each layer of a generator, first layer first."""
     labeled = {"all": len(widths), "first": 1}[config.layers]
     if config.mode != "batchnorm":
         labeled = 0
@@ -290,30 +266,33 @@ def conditional_norms(
 
 
 def joined_inputs(heads: Heads, classes: int) -> int:
-    """How many inputs the label adds to a trunk: K, or none where it is not given to the trunk."""
+    """Return the number of input channels that the label adds to a discriminator: K or 0."""
     return classes if heads.source == "joined" else 0
 
 
-def beside_rows(rows: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """Rows (N, P) with labels int64 (N,) as (N, P + K), in the rows' dtype.
+def append_one_hot(rows: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    """(N, P + K) from rows (N, P) and labels int64 (N,), in the rows' dtype.
 
     Raises:
-        ValueError: there are no labels.
+        ValueError: ``labels`` is None.
     """
-    return torch.cat([rows, _one_hot(labels, classes, rows)], dim=1)
+    one_hot = F.one_hot(required_labels(labels), classes)
+    return torch.cat([rows, one_hot.to(rows.dtype)], dim=1)
 
 
-def beside_channels(maps: Tensor, labels: Tensor | None, classes: int, first: nn.Module) -> Tensor:
-    """Maps (N, C, H, W) with labels int64 (N,) as (N, C + K, H, W), in the maps' dtype.
+def append_label_maps(
+    maps: Tensor, labels: Tensor | None, classes: int, first: nn.Module
+) -> Tensor:
+    """(N, C + K, H, W) from feature maps (N, C, H, W) and labels int64 (N,), in the maps' dtype.
 
-    The result has the memory format of the convolution ``first``, which would else convert it. A
-    trunk that cuts images into squares joins the label after that: K maps are added, where before
-    it would be K copies for every pixel of a square, all of them alike.
+    The result has the memory format of the convolution ``first``, which would convert it otherwise.
+    Where space-to-depth comes first, the label is appended after it: K more channels instead of K
+    for each pixel of a square.
 
     Raises:
-        ValueError: there are no labels.
+        ValueError: ``labels`` is None.
     """
-    one_hot = _one_hot(labels, classes, maps)
+    one_hot = F.one_hot(required_labels(labels), classes).to(maps.dtype)
     height, width = maps.shape[2:]
     if not wants_channels_last(first):
         return torch.cat([maps, one_hot[:, :, None, None].expand(-1, -1, height, width)], dim=1)
@@ -321,7 +300,8 @@ def beside_channels(maps: Tensor, labels: Tensor | None, classes: int, first: nn
     return torch.cat([maps.permute(0, 2, 3, 1), pixels], dim=3).permute(0, 3, 1, 2)
 
 
-def _one_hot(labels: Tensor | None, classes: int, like: Tensor) -> Tensor:
+def required_labels(labels: Tensor | None) -> Tensor:
+    """Return the labels; raise ValueError where they are None."""
     if labels is None:
-        raise ValueError("a discriminator that sees an image and its label needs labels")
-    return F.one_hot(labels, classes).to(like.dtype)
+        raise ValueError("this network is conditional; pass labels")
+    return labels

@@ -1,9 +1,8 @@
-"""The discriminator of stacked convolutions, with linear heads for source and class on one trunk.
+"""The discriminator of stacked convolutions, with linear heads on its features.
 
-Each layer is conv → norm → LeakyReLU → noise → dropout, or, as the popular script has it,
-conv → LeakyReLU → noise → dropout → norm. Self-attention may follow. A convolution that a norm
-follows at once has no bias: the norm would subtract it again. A label that is joined to the image
-comes in after the squares were cut. The heads are computed in float32 also under autocast.
+Each layer is conv → norm → LeakyReLU → noise → dropout, or, as in the popular script,
+conv → LeakyReLU → noise → dropout → norm. Self-attention may follow. A convolution directly before
+a norm has no bias: the norm would subtract it. A joined label enters after space-to-depth.
 """
 
 from __future__ import annotations
@@ -18,24 +17,28 @@ from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.networks.attention import SelfAttention, check_attention
-from acgan.networks.conditioning import beside_channels, joined_inputs
+from acgan.networks.conditioning import append_label_maps, joined_inputs
 from acgan.networks.heads import LinearHeads
-from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
+from acgan.networks.interface import (
+    Discriminator,
+    DiscriminatorConfig,
+    DiscriminatorOutput,
+    Heads,
+)
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialization,
-    add_spectral_norm,
+    Pool,
     batch_norm,
-    flat_maps,
     initialize,
-    widened,
+    pool,
 )
 from acgan.networks.sizes import require_discriminable, require_squares
 
 
 @final
 class ConvLayerConfig(Config):
-    """One convolution and what follows it.
+    """One convolution and its norm.
 
     Attributes:
         width: output channels.
@@ -49,21 +52,33 @@ class ConvLayerConfig(Config):
     stride: int = Field(1, ge=1)
     norm: bool = True
 
-    def output_side(self, side: int) -> int:
-        """Height or width after this layer; below 1 where the kernel does not fit."""
-        return (side + 2 * ((self.kernel - 1) // 2) - self.kernel) // self.stride + 1
+    def convolution(self, channels: int, *, bias: bool) -> nn.Conv2d:
+        """Return the convolution from ``channels`` input channels."""
+        padding = (self.kernel - 1) // 2
+        return nn.Conv2d(channels, self.width, self.kernel, self.stride, padding, bias=bias)
+
+
+def output_sides(layers: tuple[ConvLayerConfig, ...], side: int) -> list[int]:
+    """Return the height or width after each layer, up to the first below 1, which does not fit."""
+    sides: list[int] = []
+    for layer in layers:
+        side = (side + 2 * ((layer.kernel - 1) // 2) - layer.kernel) // layer.stride + 1
+        sides.append(side)
+        if side < 1:
+            break
+    return sides
 
 
 @final
-class ConvStackConfig(Config):
+class ConvStackConfig(DiscriminatorConfig):
     """A discriminator of stacked convolutions.
 
     Attributes:
         unshuffle: side of the squares of pixels that become channels before the first layer
-            (space to depth); 1 leaves the image as it is. Matrix units starve on convolutions of
-            one or three channels at full size.
+            (space-to-depth); 1 leaves the image as it is. Convolutions of one or three channels
+            at full size leave most of a matrix unit idle.
         layers: the convolutions, from the image on.
-        attention_at: heights of maps; behind the first layer that makes them is self-attention
+        attention_at: heights of feature maps; self-attention follows the first layer with each
             (`acgan.networks.attention`).
         order: ``norm-first``: conv, norm, LeakyReLU, noise, dropout. ``norm-last``: conv,
             LeakyReLU, noise, dropout, norm.
@@ -71,8 +86,8 @@ class ConvStackConfig(Config):
         dropout: probability in every layer.
         dropout_unit: ``channels`` drops whole feature maps, ``elements`` single activations.
         activation_noise: standard deviation of the noise after every LeakyReLU (training only).
-        pool: how the last maps become features: ``flatten``, or their ``sum`` or ``mean`` over
-            height and width.
+        pool: how the last feature maps become features: ``flatten``, or their ``sum`` or ``mean``
+            over height and width.
         batch_norm: settings of every batch norm.
         spectral_norm: on every convolution and the heads.
         initialization: see `acgan.networks.layers.initialize`.
@@ -94,10 +109,23 @@ class ConvStackConfig(Config):
     dropout: float = Field(0.0, ge=0, lt=1)
     dropout_unit: Literal["channels", "elements"] = "elements"
     activation_noise: float = Field(0.0, ge=0)
-    pool: Literal["flatten", "sum", "mean"] = "flatten"
+    pool: Pool = "flatten"
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
     initialization: Initialization = "dcgan"
+
+    def sides(self, side: int) -> list[int]:
+        """Return the height or width after each layer for an image of this height or width."""
+        return output_sides(self.layers, side // self.unshuffle)
+
+    def check_shape(self, shape: ImageShape) -> None:
+        """Check space-to-depth, every convolution and the heights with attention."""
+        require_squares(shape, self.unshuffle)
+        require_discriminable(shape, lambda side: self.sides(side)[-1])
+        check_attention(self.sides(shape.height), self.attention_at, "discriminator")
+
+    def _network(self, shape: ImageShape, classes: int, heads: Heads) -> Discriminator:
+        return ConvStackDiscriminator(self, shape, classes, heads)
 
 
 @final
@@ -108,81 +136,49 @@ class ConvStackDiscriminator(Discriminator):
         self, config: ConvStackConfig, shape: ImageShape, classes: int, heads: Heads
     ) -> None:
         super().__init__()
-        check_shape(config, shape)
         self._pool = config.pool
         side = config.unshuffle
         blocks: list[nn.Module] = [nn.PixelUnshuffle(side)] if side > 1 else []
         self._before_label = len(blocks)
         self._label_inputs = joined_inputs(heads, classes)
-        heights, widths = _sides(config, shape.height), _sides(config, shape.width)
+        heights, widths = config.sides(shape.height), config.sides(shape.width)
         attentive = {heights.index(height) for height in config.attention_at}
         channels = shape.channels * side**2 + self._label_inputs
         for index, layer in enumerate(config.layers):
             blocks.append(_block(channels, layer, config, attentive=index in attentive))
             channels = layer.width
-        self.feature_network = nn.Sequential(*blocks)
+        self.feature_layers = nn.Sequential(*blocks)
         features = channels * heights[-1] * widths[-1] if config.pool == "flatten" else channels
         self.heads = LinearHeads(heads, features, classes)
-        initialize(self, config.initialization, gain_std=config.batch_norm.gain_std)
-        if config.spectral_norm:
-            add_spectral_norm(self)
+        initialize(
+            self,
+            config.initialization,
+            gain_std=config.batch_norm.gain_std,
+            spectral_norm=config.spectral_norm,
+        )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
-        """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
-        feature_network, maps = self.feature_network, images
+        """Return the outputs for images (N, C, H, W) in [-1, 1]."""
+        layers, maps = self.feature_layers, images
         if self._label_inputs:
-            feature_network = self.feature_network[self._before_label :]
-            maps = self.feature_network[: self._before_label](images)
-            maps = beside_channels(maps, labels, self._label_inputs, feature_network)
-        maps = feature_network(maps)
-        match self._pool:
-            case "flatten":
-                features = flat_maps(maps)
-            case "sum":  # accumulated in float32 also where the maps are bfloat16
-                features = maps.sum(dim=(2, 3))
-            case "mean":
-                features = maps.mean(dim=(2, 3))
-        output: DiscriminatorOutput = self.heads(widened(features), labels)
+            maps = layers[: self._before_label](maps)
+            layers = layers[self._before_label :]
+            maps = append_label_maps(maps, labels, self._label_inputs, layers)
+        output: DiscriminatorOutput = self.heads(pool(layers(maps), self._pool), labels)
         return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights and biases of the heads."""
+        """Yield the weights and biases of the heads."""
         yield from self.heads.parameters()
-
-
-def check_shape(config: ConvStackConfig, shape: ImageShape) -> None:
-    """Raise UsageError where images of ``shape`` do not fit ``config``."""
-    require_squares(shape, config.unshuffle)
-    require_discriminable(shape, lambda side: _sides(config, side)[-1])
-    check_attention(_sides(config, shape.height), config.attention_at, "discriminator")
-
-
-def _sides(config: ConvStackConfig, side: int) -> list[int]:
-    """Height or width of the maps that each layer makes, up to the first below 1."""
-    side //= config.unshuffle
-    sides: list[int] = []
-    for layer in config.layers:
-        side = layer.output_side(side)
-        sides.append(side)
-        if side < 1:
-            break
-    return sides
 
 
 def _block(
     channels: int, layer: ConvLayerConfig, config: ConvStackConfig, *, attentive: bool
 ) -> nn.Sequential:
     norm_first = config.order == "norm-first"
-    convolution = nn.Conv2d(
-        channels,
-        layer.width,
-        layer.kernel,
-        stride=layer.stride,
-        padding=(layer.kernel - 1) // 2,
-        bias=not (layer.norm and norm_first),
-    )
+    convolution = layer.convolution(channels, bias=not (layer.norm and norm_first))
     norm: list[nn.Module] = [batch_norm(layer.width, config.batch_norm)] if layer.norm else []
-    # Not in place: of maps beyond the cache, in bfloat16, a CPU takes up to twice as long for that.
+    # Not in place, which takes a CPU up to twice as long in bfloat16 beyond the cache.
     after: list[nn.Module] = [nn.LeakyReLU(config.leak)]
     if config.activation_noise:
         after.append(ActivationNoise(config.activation_noise))

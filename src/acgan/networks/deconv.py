@@ -1,44 +1,36 @@
 """The generator of transposed convolutions: DCGAN's, the ACGAN paper's, and the default here.
 
-    label entry → Linear to widths[0]×h×w → [norm] → ReLU
+    input conditioning → Linear to widths[0]×h×w → [norm] → ReLU
     → (transposed conv, stride 2 → norm → ReLU)… → (conv 3×3 → norm → ReLU)… → image layer → tanh
 
-A convolution that a batch norm follows has no bias: the norm would subtract it again.
+A convolution directly before a batch norm has no bias: the norm would subtract it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, cast, final
+from typing import Literal, cast, final
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from acgan.config import Config
 from acgan.data.images import ImageShape
-from acgan.networks.attention import attended, attention_layers, check_attention
+from acgan.networks.attention import attend, attention_layers, check_attention
 from acgan.networks.conditioning import (
     ConditionalNorm,
     ConditioningConfig,
     conditional_norms,
     input_conditioning,
-    label_parameters,
 )
-from acgan.networks.interface import Generator
-from acgan.networks.layers import (
-    BatchNormConfig,
-    Initialization,
-    add_spectral_norm,
-    initialize,
-    start_maps,
-)
+from acgan.networks.interface import Generator, GeneratorConfig
+from acgan.networks.layers import BatchNormConfig, Initialization, Widths, initialize, unflatten
 from acgan.networks.sizes import start_size
 
 
 @final
-class DeconvConfig(Config):
+class DeconvConfig(GeneratorConfig):
     """A generator of transposed convolutions.
 
     Attributes:
@@ -51,7 +43,7 @@ class DeconvConfig(Config):
             doubling by a 3×3 convolution to four times the channels, which become squares of 2×2
             pixels (Shi et al. 2016): no layer then works at full size, where memory traffic costs
             most.
-        attention_at: heights of maps; behind the first stage that makes them is self-attention
+        attention_at: heights of feature maps; self-attention follows the first stage with each
             (`acgan.networks.attention`).
         start_norm: a batch norm before the start's ReLU (the ACGAN paper has none there).
         conditioning: how the label enters.
@@ -62,7 +54,7 @@ class DeconvConfig(Config):
 
     family: Literal["deconv"] = "deconv"
     latent_size: int = Field(100, ge=1)
-    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 64, 32), min_length=1)
+    widths: Widths = Field((128, 64, 32), min_length=1)
     refinements: int = Field(0, ge=0)
     kernel: Literal[4, 5] = 4
     to_image: Literal["conv", "deconv", "shuffle"] = "conv"
@@ -78,6 +70,24 @@ class DeconvConfig(Config):
         """How often height and width double from the start to the image."""
         return len(self.widths) - (self.to_image == "conv")
 
+    @property
+    def stage_widths(self) -> list[int]:
+        """Channels of the feature maps after each stage."""
+        return [*self.widths[1:], *[self.widths[-1]] * self.refinements]
+
+    def heights(self, shape: ImageShape) -> list[int]:
+        """Return the heights of the feature maps after each stage."""
+        height, _ = start_size(shape, self.doublings)
+        doubled = [height * 2**stage for stage in range(1, len(self.widths))]
+        return doubled + [(doubled or [height])[-1]] * self.refinements
+
+    def check_shape(self, shape: ImageShape) -> None:
+        """Check that the stages lead to ``shape``, by way of each height with attention."""
+        check_attention(self.heights(shape), self.attention_at, "generator")
+
+    def _network(self, shape: ImageShape, classes: int) -> Generator:
+        return DeconvGenerator(self, shape, classes)
+
 
 @final
 class DeconvGenerator(Generator):
@@ -85,7 +95,6 @@ class DeconvGenerator(Generator):
 
     def __init__(self, config: DeconvConfig, shape: ImageShape, classes: int) -> None:
         super().__init__()
-        check_shape(config, shape)
         self.latent_size = config.latent_size
         self.classes = classes
         self.conditional = config.conditioning.conditional
@@ -98,7 +107,7 @@ class DeconvGenerator(Generator):
             self.input_conditioning.output_size, config.widths[0] * height * width
         )
         last = config.widths[-1]
-        normed = (config.widths[0], *_stage_widths(config))[not config.start_norm :]
+        normed = (config.widths[0], *config.stage_widths)[not config.start_norm :]
         self.norms = conditional_norms(
             config.conditioning, normed, classes, config.latent_size, config.batch_norm
         )
@@ -110,7 +119,7 @@ class DeconvGenerator(Generator):
             + [nn.Conv2d(last, last, 3, padding=1, bias=False) for _ in range(config.refinements)]
         )
         self.attention = attention_layers(
-            _heights(config, shape), _stage_widths(config), config.attention_at
+            config.heights(shape), config.stage_widths, config.attention_at
         )
         self.to_image = _image_layer(config, last, shape.channels)
         self._start_norm = config.start_norm
@@ -119,47 +128,25 @@ class DeconvGenerator(Generator):
             config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
+            spectral_norm=config.spectral_norm,
         )
-        if config.spectral_norm:
-            add_spectral_norm(self)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
         x = self.start(self.input_conditioning(latents, labels))
-        x = start_maps(x, self._start_shape, (*self.stages, self.to_image)[0])
+        x = unflatten(x, self._start_shape, (*self.stages, self.to_image)[0])
         if self._start_norm:
             x = next(norms)(x, labels, latents)
         x = F.relu(x)
         for index, (stage, norm) in enumerate(zip(self.stages, norms, strict=True)):
             x = F.relu(norm(stage(x), labels, latents))
-            x = attended(x, self.attention, index)
+            x = attend(x, self.attention, index)
         return torch.tanh(self.to_image(x))
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
-        """The stages with their norms."""
+        """Yield the stages with their norms."""
         return zip(self.stages, self.norms[int(self._start_norm) :], strict=True)
-
-    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
-        """The label embeddings."""
-        return label_parameters(self)
-
-
-def check_shape(config: DeconvConfig, shape: ImageShape) -> None:
-    """Raise UsageError where ``config`` cannot build images of ``shape``."""
-    check_attention(_heights(config, shape), config.attention_at, "generator")
-
-
-def _heights(config: DeconvConfig, shape: ImageShape) -> list[int]:
-    """Of the maps that each stage makes."""
-    height, _ = start_size(shape, config.doublings)
-    doubled = [height * 2**stage for stage in range(1, len(config.widths))]
-    return doubled + [(doubled or [height])[-1]] * config.refinements
-
-
-def _stage_widths(config: DeconvConfig) -> list[int]:
-    """Channels of the maps that each stage makes."""
-    return [*config.widths[1:], *[config.widths[-1]] * config.refinements]
 
 
 def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
@@ -174,7 +161,7 @@ def _image_layer(config: DeconvConfig, before: int, channels: int) -> nn.Module:
 
 
 def _doubling(before: int, after: int, kernel: int, *, bias: bool) -> nn.ConvTranspose2d:
-    """A transposed convolution whose output is exactly twice as high and wide."""
+    """Return a transposed convolution whose output is exactly twice as high and wide."""
     padding, output_padding = (1, 0) if kernel == 4 else (2, 1)
     return nn.ConvTranspose2d(
         before, after, kernel, stride=2, padding=padding, output_padding=output_padding, bias=bias

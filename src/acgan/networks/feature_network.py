@@ -1,8 +1,7 @@
-"""Trunks that were trained before: what a classifier's early layers see of an image.
+"""Pretrained feature networks: the early layers of a trained classifier, for a discriminator.
 
-Where their weights come from is for whoever starts a run (`acgan.training.feature_network`);
-until then they
-are noise.
+`acgan.training.feature_network` loads their weights at the start of a run; until then they have
+the random initial weights of torch.
 """
 
 from __future__ import annotations
@@ -24,25 +23,25 @@ from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 
-FeatureNetworkName = Literal["efficientnet-lite0", "judge"]
-_SMALLEST_VARIANCE = 1e-4  # a channel that is the same everywhere is not blown up
+FeatureNetworkName = Literal["efficientnet-lite0", "reference-classifier"]
+_SMALLEST_VARIANCE = 1e-4  # so that the scale of a constant channel stays finite
 
 
 @final
 class FeatureNetworkConfig(Config):
-    """Which trained network, and what of it.
+    """The choice of a pretrained network and of its feature maps.
 
     Attributes:
-        network: ``efficientnet-lite0``: it knows ImageNet's photographs, and its weights come with
-            a package; ``judge``: a classifier like the judge of the evaluation, fitted to the run's
-            own training part at the first start.
-        frozen: whether its weights stay as they are; tuned, they learn at
-            ``optimizer.discriminator_lr``. Either way its batch norms keep the statistics of the
+        network: ``efficientnet-lite0``: trained on ImageNet's photographs, with weights from a
+            package; ``reference-classifier``: the evaluation's classifier, fitted to the run's
+            own training split at the first start.
+        frozen: whether its weights are fixed; otherwise they are trained at
+            ``optimizer.discriminator_lr``. Its batch norms always keep the statistics of the
             images that it was trained on.
-        taps: which of its maps are taken, ascending: i is the last of about 1/2^i of the side.
-            What comes after the last one is not computed.
-        enlarge: how many times as high and wide images are shown to it (bilinear).
-        fit_images: how many images the ``judge`` is fitted with, the same ones again and again.
+        taps: which feature maps to use, ascending: i is the last one with about 1/2^i of the
+            image's side. Layers after the last tap are not computed.
+        enlarge: factor by which the images are enlarged for it (bilinear).
+        fit_images: how many images the reference classifier is fitted with, repetitions included.
     """
 
     network: FeatureNetworkName = "efficientnet-lite0"
@@ -61,18 +60,19 @@ class FeatureNetworkConfig(Config):
 
 @final
 class FeatureNetwork(nn.Module):
-    """Images in [-1, 1] to maps at several scales, each channel about N(0, 1) over real images.
+    """Images in [-1, 1] to feature maps at several scales, each channel about N(0, 1) on real ones.
 
-    Frozen, it has no parameter: its weights are buffers, which are saved and restored with the
-    rest, and which no optimizer and no `requires_grad_` reaches. Gradients pass to the images.
+    If frozen, it has no parameters: its weights are buffers, which are saved and restored with the
+    network, and which no optimizer and no `requires_grad_` reaches. Gradients flow to the images.
 
     Args:
-        config: which.
-        shape: of one image; a gray one is shown in three equal channels where color is wanted.
+        config: which network and feature maps.
+        shape: of one image; gray images are repeated in three channels where the network needs
+            color.
 
     Attributes:
-        backbone: the network that was trained.
-        widths: channels of each map.
+        backbone: the pretrained layers.
+        widths: channels of the feature maps at each tap.
 
     Raises:
         UsageError: the images do not fit.
@@ -82,17 +82,23 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         check_feature_network(config, shape)
         self._enlarge = config.enlarge
-        self._color = shape.channels == 1 and config.network != "judge"
-        self.backbone = _backbone(config, shape)
+        self._to_color = shape.channels == 1 and config.network == "efficientnet-lite0"
+        self.backbone: EarlyReferenceNetwork | EarlyEfficientNetLite0
+        match config.network:
+            case "reference-classifier":
+                network = reference_network_config(shape)
+                self.backbone = EarlyReferenceNetwork(network, shape, config.taps)
+            case "efficientnet-lite0":
+                self.backbone = EarlyEfficientNetLite0(config.taps)
         self.widths = self.backbone.widths
         for index, width in enumerate(self.widths):
             self.register_buffer(f"gain{index}", torch.ones(width))
             self.register_buffer(f"offset{index}", torch.zeros(width))
         if config.frozen:
-            _hold_still(self.backbone)
+            _parameters_to_buffers(self.backbone)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, width, *side), one for each tap, of images (N, C, H, W) in [-1, 1]."""
+        """Feature maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
         return [
             torch.addcmul(self._row("offset", index, maps), maps, self._row("gain", index, maps))
             for index, maps in enumerate(self._maps(images))
@@ -100,10 +106,10 @@ class FeatureNetwork(nn.Module):
 
     @torch.no_grad()
     def learn_scales(self, images: Tensor) -> None:
-        """Set what each channel is multiplied with and shifted by, from real images.
+        """Set each channel's gain and offset from real images.
 
         Args:
-            images: (N, C, H, W) in [-1, 1], a few hundred or more; looked at 100 at a time.
+            images: (N, C, H, W) in [-1, 1], a few hundred or more; processed 100 at a time.
         """
         totals = [torch.zeros(2, width, dtype=torch.float64) for width in self.widths]
         for chunk in torch.split(images, 100):
@@ -117,7 +123,7 @@ class FeatureNetwork(nn.Module):
             self.get_buffer(f"offset{index}").copy_(-mean * gain)
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        if self._color:
+        if self._to_color:
             images = images.expand(-1, 3, -1, -1)
         if self._enlarge > 1:
             images = F.interpolate(
@@ -131,7 +137,7 @@ class FeatureNetwork(nn.Module):
 
 
 def map_sides(config: FeatureNetworkConfig, shape: ImageShape) -> tuple[tuple[int, int], ...]:
-    """Height and width of the map at each tap, by a pass without numbers.
+    """Return height and width of the feature maps at each tap.
 
     Raises:
         UsageError: the images do not fit.
@@ -141,42 +147,44 @@ def map_sides(config: FeatureNetworkConfig, shape: ImageShape) -> tuple[tuple[in
     return tuple((each.shape[2], each.shape[3]) for each in maps)
 
 
-def judge_network(shape: ImageShape) -> ReferenceNetworkConfig | PooledNetworkConfig:
-    """The network of a judge that is to be a trunk for images of ``shape``."""
+def reference_network_config(shape: ImageShape) -> ReferenceNetworkConfig | PooledNetworkConfig:
+    """Return the reference classifier's network for images of ``shape``."""
     return ReferenceNetworkConfig() if shape.channels == 1 else PooledNetworkConfig()
 
 
 def check_feature_network(config: FeatureNetworkConfig, shape: ImageShape) -> None:
-    """Raise UsageError where images of ``shape`` do not fit ``config``."""
+    """Check that images of ``shape`` fit the feature network.
+
+    Raises:
+        UsageError: they do not; the message names settings that work.
+    """
     last = config.taps[-1]
-    if config.network == "judge":
+    if config.network == "reference-classifier":
         if config.enlarge > 1:
             raise UsageError(
-                "a judge is fitted to images of their own size; leave "
+                "a reference classifier is fitted to images of their own size; leave "
                 "discriminator.feature_network.enlarge at 1"
             )
-        stages = len(judge_network(shape).stages)
+        stages = len(reference_network_config(shape).stages)
         if last > stages:
             raise UsageError(
-                f"a judge has {stages} stages, so discriminator.feature_network.taps ends at "
-                f"{stages} at "
-                f"most, not at {last}"
+                f"the reference classifier has {stages} stages, so the largest of "
+                f"discriminator.feature_network.taps is {stages}, not {last}"
             )
         return
     if shape.channels not in (1, 3):
         raise UsageError(
-            f"efficientnet-lite0 sees gray or color images, not {shape.channels} channels; "
-            "choose discriminator.feature_network.network=judge"
+            f"efficientnet-lite0 needs gray or color images, not {shape.channels} channels; "
+            "choose discriminator.feature_network.network=reference-classifier"
         )
     sides = [side * config.enlarge for side in (shape.height, shape.width)]
     if any(side % 2**last for side in sides):
         fitting = [n for n in range(config.enlarge + 1, 9) if _divisible(shape, n, 2**last)]
         enlarged = f", or discriminator.feature_network.enlarge={fitting[0]}" if fitting else ""
         raise UsageError(
-            f"{sides[0]}×{sides[1]} cannot be halved {last} times, as "
-            f"discriminator.feature_network.taps={list(config.taps)} asks; choose with "
-            f"--image-size a "
-            f"multiple of {2**last}, fewer taps{enlarged}"
+            f"discriminator.feature_network.taps={list(config.taps)} halve the image {last} times, "
+            f"which {sides[0]}×{sides[1]} does not allow; choose fewer taps{enlarged}, or with "
+            f"--image-size a multiple of {2**last}"
         )
 
 
@@ -184,16 +192,7 @@ def _divisible(shape: ImageShape, times: int, divisor: int) -> bool:
     return shape.height * times % divisor == 0 and shape.width * times % divisor == 0
 
 
-def _backbone(
-    config: FeatureNetworkConfig, shape: ImageShape
-) -> EarlyReferenceNetwork | EarlyEfficientNetLite0:
-    if config.network == "judge":
-        return EarlyReferenceNetwork(judge_network(shape), shape, config.taps)
-    return EarlyEfficientNetLite0(config.taps)
-
-
-def _hold_still(network: nn.Module) -> None:
-    """Make every parameter a buffer of the same name and value."""
+def _parameters_to_buffers(network: nn.Module) -> None:
     for layer in network.modules():
         for name, parameter in list(layer.named_parameters(recurse=False)):
             delattr(layer, name)

@@ -1,4 +1,4 @@
-"""Several generators as one: each draws a few of the classes (Odena et al. 2017, §4: 100 × 10)."""
+"""Several generators as one, each for a few of the classes (Odena et al. 2017, §4: 100 × 10)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import cast, final
 import torch
 from torch import Tensor, nn
 
+from acgan.networks.conditioning import required_labels
 from acgan.networks.interface import Generator
 
 
 @final
 class GeneratorSet(Generator):
-    """Sends every label to the generator that knows it.
+    """A generator that forwards every label to the member with that class.
 
-    A member always computes the whole batch, rows of others with its class 0, and only its own rows
-    are kept. So it sees batches of one size, and its images are bit for bit those that it draws
-    alone in batches of that size. A batch that mixes the classes of m members costs m passes; class
-    after class, as samples are drawn, it is one or two.
+    A member always computes the whole batch, with its class 0 in the rows of other members, and
+    only its own rows are used: its images are bit for bit those that it generates alone in batches
+    of that size. A batch with classes of m members costs m passes; samples are generated class
+    after class, which costs one or two.
 
     Args:
         members: conditional, with equal latent sizes; the classes of the first come first, then
@@ -35,7 +36,7 @@ class GeneratorSet(Generator):
         if len({member.latent_size for member in members}) != 1:
             raise ValueError("a set needs members, all with latents of one size")
         if not all(member.conditional for member in members):
-            raise ValueError("a member that is not conditional cannot be asked for its classes")
+            raise ValueError("a member is not conditional; a set needs conditional generators")
         self.members = nn.ModuleList(members)
         self.latent_size = members[0].latent_size
         self.conditional = True
@@ -43,43 +44,38 @@ class GeneratorSet(Generator):
         self._first_classes = torch.tensor([0, *(m.classes for m in members)]).cumsum(0)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images of the asked classes, (N, C, H, W) in [-1, 1].
+        """Images (N, C, H, W) in [-1, 1].
 
         Args:
             latents: (N, latent_size).
             labels: int64 (N,), each in [0, K) with K the classes of all members together.
 
         Raises:
-            ValueError: there are no labels.
+            ValueError: ``labels`` is None, or the batch is empty.
         """
-        if labels is None:
-            raise ValueError("a set of generators needs labels")
+        labels = required_labels(labels)
         wanted = labels.cpu()
         owners = torch.searchsorted(self._first_classes, wanted, right=True) - 1
         images: Tensor | None = None
         for index in sorted(set(owners.tolist())):
             mine = owners == index
             local = torch.where(mine, wanted - self._first_classes[index], 0)
-            drawn = self.all_members()[index](latents, local.to(labels.device))
-            rows = mine.to(drawn.device)[:, None, None, None]
-            images = drawn if images is None else torch.where(rows, drawn, images)
+            generated = self.all_members()[index](latents, local.to(labels.device))
+            rows = mine.to(generated.device)[:, None, None, None]
+            images = generated if images is None else torch.where(rows, generated, images)
         if images is None:
             raise ValueError("an empty batch has no image")
         return images
 
     def member_of(self, label: int) -> tuple[Generator, int]:
-        """The generator that knows a class, and the label by which it does."""
+        """Return the generator of a class, and the label of the class within it."""
         index = bisect_right(self._first_classes.tolist(), label) - 1
         return self.all_members()[index], label - int(self._first_classes[index])
 
-    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
-        """Those of all members."""
-        return chain.from_iterable(each.conditioning_parameters() for each in self.all_members())
-
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
-        """Those of all members."""
+        """Yield those of all members."""
         return chain.from_iterable(each.normalized() for each in self.all_members())
 
     def all_members(self) -> list[Generator]:
-        """The generators, in the order of their classes."""
+        """Return the generators, in the order of their classes."""
         return cast(list[Generator], list(self.members))

@@ -1,7 +1,7 @@
-"""The heads of a discriminator: what it says of an image, linear in the features of its trunk.
+"""The heads of a discriminator, linear in its features.
 
-Which of them there are is the objective's wish (`acgan.networks.interface.Heads`). They are
-computed in float32 (or float64) also under autocast.
+An objective chooses them (`acgan.networks.interface.Heads`). They are computed in float32 (or
+float64) also under autocast.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from acgan.networks.conditioning import required_labels
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.networks.layers import full_precision
 
 
 @final
 class LinearHeads(nn.Module):
-    """A source head and, if asked for, a class head of one of several kinds, on the same φ(x).
+    """A source head and a class head of one of several kinds, on the same features φ(x).
 
     The source logit is ψ(φ(x)), or ψ(φ(x)) + v_y·φ(x) with a projection (Miyato & Koyama 2018,
-    eq. 3), ψ being affine and v_y a vector for each class. Class logits are affine in φ(x), and so
-    is a second set of them (twin). A K + 1 head has one class more, and no ψ: the source logit is
+    eq. 3), with ψ affine and one vector v_y per class. Class logits are affine in φ(x), and so
+    is a second set of them (twin). A K + 1 head has no ψ: the source logit is
     log(Σ_{k<K} e^{l_k}) − l_K (Salimans et al. 2016, §5). An embedding is affine in φ(x) and then
     divided by its norm (Kang et al. 2021, §3.2), as the proxies are.
 
     Args:
-        heads: which.
+        heads: which heads.
         features: F, the length of φ(x).
         classes: K.
     """
@@ -36,8 +37,8 @@ class LinearHeads(nn.Module):
         super().__init__()
         kind = self._kind = heads.classes
         self.source_head = None if kind == "k-plus-one" else nn.Linear(features, 1)
-        # A linear layer and not an embedding, so that initialization and spectral norm treat the
-        # v_y as the weights that they are; all K products cost what a class head costs.
+        # A linear layer and not an embedding: initialization and spectral norm then treat the v_y
+        # as weights. All K products cost as much as a class head.
         self.projection_head = (
             nn.Linear(features, classes, bias=False) if heads.source == "projection" else None
         )
@@ -51,14 +52,14 @@ class LinearHeads(nn.Module):
         self.twin_head = nn.Linear(features, classes) if kind == "twin" else None
         size = heads.embedding_size
         self.embedding_head = nn.Linear(features, size) if kind == "proxies" else None
-        # Directions: what a point's length is does not matter, and spectral norm would only set it.
+        # An embedding: only directions matter, so that spectral norm must not apply.
         self.proxies = nn.Embedding(classes, size) if kind == "proxies" else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
-        """Answer for features (N, F) of images with labels int64 (N,).
+        """Return the outputs for features (N, F) of images with labels int64 (N,).
 
         Raises:
-            ValueError: the source head is a projection and there are no labels.
+            ValueError: the source head is a projection and ``labels`` is None.
         """
         paired = embeddings = proxies = None
         with full_precision(features.device):
@@ -69,11 +70,13 @@ class LinearHeads(nn.Module):
                     logits, source_logits = source_of_k_plus_one(products["class"])
                 case "paired":
                     paired, source_logits = products["class"], products["source"].squeeze(1)
-                    logits = either_of_pair(paired)
+                    logits = class_logits_of_pairs(paired)
                 case _:
                     source_logits = products["source"].squeeze(1)
             if self.projection_head is not None:
-                source_logits = source_logits + _of_label(products["projection"], labels)
+                column = required_labels(labels)[:, None]
+                projection = products["projection"].gather(1, column)
+                source_logits = source_logits + projection.squeeze(1)
             if self.proxies is not None:
                 embeddings = F.normalize(products["embedding"], dim=1)
                 proxies = F.normalize(self.proxies.weight, dim=1)
@@ -83,7 +86,7 @@ class LinearHeads(nn.Module):
         )
 
     def _products(self, features: Tensor) -> dict[str, Tensor]:
-        """What each linear head that there is makes of the features: (N, its outputs)."""
+        """The outputs (N, width) of each linear head that exists."""
         layers = {
             "source": self.source_head,
             "projection": self.projection_head,
@@ -92,21 +95,19 @@ class LinearHeads(nn.Module):
             "embedding": self.embedding_head,
         }
         present = {name: layer for name, layer in layers.items() if layer is not None}
-        # One product for all heads: the features are the largest thing here, and are read once.
-        predictions = F.linear(features, torch.cat([layer.weight for layer in present.values()]))
-        columns = torch.split(
-            predictions, [layer.out_features for layer in present.values()], dim=1
-        )
+        # One product for all heads reads the features, the largest tensor here, once.
+        product = F.linear(features, torch.cat([layer.weight for layer in present.values()]))
+        columns = torch.split(product, [layer.out_features for layer in present.values()], dim=1)
         return {
             name: column if layer.bias is None else column + layer.bias
             for (name, layer), column in zip(present.items(), columns, strict=True)
         }
 
 
-def either_of_pair(paired_logits: Tensor) -> Tensor:
+def class_logits_of_pairs(paired_logits: Tensor) -> Tensor:
     """Class logits (N, K) of paired ones (N, 2K): log(e^{l_2y} + e^{l_2y+1}).
 
-    Their softmax is P(y | x) = P(real, y | x) + P(fake, y | x), the class whichever the source.
+    Their softmax is P(y | x) = P(real, y | x) + P(fake, y | x).
     """
     return paired_logits.view(len(paired_logits), -1, 2).logsumexp(dim=2)
 
@@ -119,10 +120,3 @@ def source_of_k_plus_one(k_plus_one_logits: Tensor) -> tuple[Tensor, Tensor]:
     """
     logits = k_plus_one_logits[:, :-1]
     return logits, logits.logsumexp(dim=1) - k_plus_one_logits[:, -1]
-
-
-def _of_label(products: Tensor, labels: Tensor | None) -> Tensor:
-    """From v_k·φ for every class k, (N, K), the one of each image's label, (N,)."""
-    if labels is None:
-        raise ValueError("a discriminator with a projection judges images of given classes: labels")
-    return products.gather(1, labels[:, None]).squeeze(1)

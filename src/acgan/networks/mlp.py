@@ -1,51 +1,47 @@
 """Fully connected networks: the generator and the discriminator of the first GANs.
 
-    label entry → (Linear → [norm] → activation)… → Linear to the pixels → tanh
-    pixels [beside the label] → (Linear → LeakyReLU → noise → dropout)… → heads
+    input conditioning → (Linear → [norm] → activation)… → Linear to the pixels → tanh
+    pixels [and one-hot label] → (Linear → LeakyReLU → noise → dropout)… → heads
 
-They know nothing of places: pixels could be shuffled. Any image size can be built and judged, at a
-price of width × pixels weights. The rows of pixels hold all channels of the first pixel, then those
-of the second.
+They work for every image size, with width × pixels weights, and the order of pixels does not
+matter. The rows of pixels hold all channels of the first pixel, then those of the second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self, cast, final
+from typing import Literal, Self, cast, final
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from acgan.config import Config
+from acgan.backbones.layers import at_least_float32
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.networks.conditioning import (
     ConditionalNorm,
     ConditioningConfig,
-    beside_rows,
+    append_one_hot,
     conditional_norms,
     input_conditioning,
     joined_inputs,
-    label_parameters,
 )
 from acgan.networks.heads import LinearHeads
-from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator, Heads
-from acgan.networks.layers import (
-    BatchNormConfig,
-    Initialization,
-    add_spectral_norm,
-    flat_maps,
-    initialize,
-    widened,
+from acgan.networks.interface import (
+    Discriminator,
+    DiscriminatorConfig,
+    DiscriminatorOutput,
+    Generator,
+    GeneratorConfig,
+    Heads,
 )
-
-Widths = tuple[Annotated[int, Field(ge=1)], ...]
+from acgan.networks.layers import BatchNormConfig, Initialization, Widths, flatten, initialize
 
 
 @final
-class MLPGeneratorConfig(Config):
+class MLPGeneratorConfig(GeneratorConfig):
     """A fully connected generator.
 
     Attributes:
@@ -57,8 +53,8 @@ class MLPGeneratorConfig(Config):
         conditioning: how the label enters; ``batchnorm`` needs ``norm``.
         batch_norm: settings of every batch norm.
         spectral_norm: on every layer.
-        initialization: see `acgan.networks.layers.initialize`; without norms, weights as small as
-            ``dcgan``'s leave next to nothing of the latent after a few layers.
+        initialization: see `acgan.networks.layers.initialize`; without norms, the small weights of
+            ``dcgan`` make the latent vanish after a few layers.
     """
 
     family: Literal["mlp"] = "mlp"
@@ -73,7 +69,7 @@ class MLPGeneratorConfig(Config):
     initialization: Initialization = "torch"
 
     @model_validator(mode="after")
-    def _batch_norms_carry_what_enters_by_them(self) -> Self:
+    def _conditioning_has_its_norms(self) -> Self:
         if self.conditioning.mode == "batchnorm" and not self.norm:
             raise ValueError(
                 "generator.conditioning.mode=batchnorm needs batch norms: set generator.norm=true, "
@@ -85,9 +81,15 @@ class MLPGeneratorConfig(Config):
             )
         return self
 
+    def check_shape(self, shape: ImageShape) -> None:
+        """Accept every shape."""
+
+    def _network(self, shape: ImageShape, classes: int) -> Generator:
+        return MLPGenerator(self, shape, classes)
+
 
 @final
-class MLPDiscriminatorConfig(Config):
+class MLPDiscriminatorConfig(DiscriminatorConfig):
     """A fully connected discriminator.
 
     Attributes:
@@ -107,6 +109,12 @@ class MLPDiscriminatorConfig(Config):
     spectral_norm: bool = False
     initialization: Initialization = "torch"
 
+    def check_shape(self, shape: ImageShape) -> None:
+        """Accept every shape."""
+
+    def _network(self, shape: ImageShape, classes: int, heads: Heads) -> Discriminator:
+        return MLPDiscriminator(self, shape, classes, heads)
+
 
 @final
 class MLPGenerator(Generator):
@@ -124,7 +132,7 @@ class MLPGenerator(Generator):
         )
         sizes = (self.input_conditioning.output_size, *config.widths)
         self.hidden = nn.ModuleList(
-            nn.Linear(before, after, bias=not config.norm)  # a norm would subtract it again
+            nn.Linear(before, after, bias=not config.norm)  # a norm would subtract the bias
             for before, after in zip(sizes, config.widths, strict=False)
         )
         normed = config.widths if config.norm else ()
@@ -137,9 +145,8 @@ class MLPGenerator(Generator):
             config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
+            spectral_norm=config.spectral_norm,
         )
-        if config.spectral_norm:
-            add_spectral_norm(self)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
@@ -148,7 +155,7 @@ class MLPGenerator(Generator):
         for layer in self.hidden:
             rows = layer(rows)
             norm = next(norms, None)
-            if norm is not None:  # which are for maps: each number is one of a single pixel
+            if norm is not None:  # norms work on feature maps, here of a single pixel
                 rows = norm(rows[:, :, None, None], labels, latents)[:, :, 0, 0]
             rows = F.leaky_relu(rows, self._leak)
         pixels = torch.tanh(self.to_image(rows))
@@ -156,12 +163,8 @@ class MLPGenerator(Generator):
         return pixels.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
-        """None: there are no convolutions."""
+        """Yield nothing: there are no convolutions."""
         return iter(())
-
-    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
-        """The label embeddings."""
-        return label_parameters(self)
 
 
 @final
@@ -174,27 +177,26 @@ class MLPDiscriminator(Discriminator):
         super().__init__()
         self._label_inputs = joined_inputs(heads, classes)
         sizes = (_pixels(shape) + self._label_inputs, *config.widths)
-        self.feature_network = nn.Sequential(
+        self.feature_layers = nn.Sequential(
             *(
                 _hidden(before, after, config)
                 for before, after in zip(sizes, config.widths, strict=False)
             )
         )
         self.heads = LinearHeads(heads, sizes[-1], classes)
-        initialize(self, config.initialization)
-        if config.spectral_norm:
-            add_spectral_norm(self)
+        initialize(self, config.initialization, spectral_norm=config.spectral_norm)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
-        """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
-        rows = flat_maps(images)
+        """Return the outputs for images (N, C, H, W) in [-1, 1]."""
+        rows = flatten(images)
         if self._label_inputs:
-            rows = beside_rows(rows, labels, self._label_inputs)
-        output: DiscriminatorOutput = self.heads(widened(self.feature_network(rows)), labels)
+            rows = append_one_hot(rows, labels, self._label_inputs)
+        features = at_least_float32(self.feature_layers(rows))
+        output: DiscriminatorOutput = self.heads(features, labels)
         return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Weights and biases of the heads."""
+        """Yield the weights and biases of the heads."""
         yield from self.heads.parameters()
 
 

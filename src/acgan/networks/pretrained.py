@@ -1,11 +1,10 @@
-"""The discriminator on a trained trunk (Odena et al. 2017, §5; Sauer et al. 2021).
+"""The discriminator on a pretrained feature network (Odena et al. 2017, §5; Sauer et al. 2021).
 
-    trunk → maps at several scales → at each: (conv → norm → LeakyReLU → dropout)… → pool
-    → all features side by side → linear heads
+    feature network → feature maps at several scales
+    → at each: (conv → norm → LeakyReLU → dropout)… → pool → all features joined → linear heads
 
-The convolutions after the trunk and the heads are drawn by the initialization and learn; the trunk
-is trained already and may stay as it is. A label that is given together with the image (CGAN) is
-joined to the trunk's maps: the trunk knows nothing of it.
+The convolutions after the feature network and the heads start from the initialization and are
+trained; the feature network may stay fixed. A joined label (CGAN) enters beside the feature maps.
 """
 
 from __future__ import annotations
@@ -17,38 +16,43 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
-from acgan.networks.conditioning import beside_channels, joined_inputs
-from acgan.networks.conv_stack import ConvLayerConfig
+from acgan.networks.conditioning import append_label_maps, joined_inputs
+from acgan.networks.conv_stack import ConvLayerConfig, output_sides
 from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, map_sides
 from acgan.networks.heads import LinearHeads
-from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
+from acgan.networks.interface import (
+    Discriminator,
+    DiscriminatorConfig,
+    DiscriminatorOutput,
+    Heads,
+)
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialization,
-    add_spectral_norm,
+    Pool,
     batch_norm,
-    flat_maps,
     initialize,
+    pool,
 )
 
 
 @final
-class PretrainedConfig(Config):
-    """A discriminator on a trained trunk.
+class PretrainedConfig(DiscriminatorConfig):
+    """A discriminator on a pretrained feature network.
 
     Attributes:
-        feature_network: which, and what of it.
-        layers: the convolutions on each of the trunk's maps, the same ones at every scale.
+        feature_network: which network, and which of its feature maps.
+        layers: the convolutions on the feature maps of each scale, the same at every scale.
         leak: slope of LeakyReLU below 0.
         dropout: probability that a feature map is dropped after a convolution.
-        pool: how the last maps of each scale become features: ``flatten``, or their ``sum`` or
-            ``mean`` over height and width.
+        pool: how the last feature maps of each scale become features: ``flatten``, or their
+            ``sum`` or ``mean`` over height and width.
         batch_norm: settings of every batch norm.
-        spectral_norm: on every convolution after the trunk and on the heads.
-        initialization: of what is not trained yet; see `acgan.networks.layers.initialize`.
+        spectral_norm: on every convolution after the feature network and on the heads.
+        initialization: of the layers that are not pretrained; see
+            `acgan.networks.layers.initialize`.
     """
 
     family: Literal["pretrained"] = "pretrained"
@@ -62,10 +66,34 @@ class PretrainedConfig(Config):
     )
     leak: float = Field(0.2, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    pool: Literal["flatten", "sum", "mean"] = "flatten"
+    pool: Pool = "flatten"
     batch_norm: BatchNormConfig = BatchNormConfig()
     spectral_norm: bool = False
     initialization: Initialization = "dcgan"
+
+    def last_sides(self, shape: ImageShape) -> list[tuple[int, int]]:
+        """Return height and width of the last feature maps of each scale; below 1: do not fit."""
+        return [
+            (output_sides(self.layers, height)[-1], output_sides(self.layers, width)[-1])
+            for height, width in map_sides(self.feature_network, shape)
+        ]
+
+    def check_shape(self, shape: ImageShape) -> None:
+        """Check the feature network and the convolutions at every scale."""
+        sides = map_sides(self.feature_network, shape)
+        for tap, before, last in zip(
+            self.feature_network.taps, sides, self.last_sides(shape), strict=True
+        ):
+            if min(last) < 1:
+                raise UsageError(
+                    f"images of {shape} have feature maps of {before[0]}×{before[1]} at tap {tap}, "
+                    "too small for discriminator.layers; choose larger images, fewer taps in "
+                    "discriminator.feature_network.taps, a larger "
+                    "discriminator.feature_network.enlarge, or fewer layers"
+                )
+
+    def _network(self, shape: ImageShape, classes: int, heads: Heads) -> Discriminator:
+        return PretrainedDiscriminator(self, shape, classes, heads)
 
 
 @final
@@ -73,94 +101,50 @@ class PretrainedDiscriminator(Discriminator):
     """See the module's docstring.
 
     Attributes:
-        feature_network: what is trained already, once its state is loaded.
+        feature_network: the pretrained layers, once their state is loaded.
     """
 
     def __init__(
         self, config: PretrainedConfig, shape: ImageShape, classes: int, heads: Heads
     ) -> None:
         super().__init__()
-        check_shape(config, shape)
         self._pool = config.pool
-        self._joined = joined_inputs(heads, classes)
+        self._label_inputs = joined_inputs(heads, classes)
         self.feature_network = FeatureNetwork(config.feature_network, shape)
         self.branches = nn.ModuleList(
-            _branch(width + self._joined, config) for width in self.feature_network.widths
+            _branch(width + self._label_inputs, config) for width in self.feature_network.widths
         )
-        ends = [_end(config, sides) for sides in map_sides(config.feature_network, shape)]
-        places = sum(h * w for h, w in ends) if config.pool == "flatten" else len(ends)
-        self.heads = LinearHeads(heads, config.layers[-1].width * places, classes)
-        for ours in (self.branches, self.heads):
-            initialize(ours, config.initialization, gain_std=config.batch_norm.gain_std)
-            if config.spectral_norm:
-                add_spectral_norm(ours)
+        last = config.last_sides(shape)
+        positions = sum(h * w for h, w in last) if config.pool == "flatten" else len(last)
+        self.heads = LinearHeads(heads, config.layers[-1].width * positions, classes)
+        for layers in (self.branches, self.heads):
+            initialize(
+                layers,
+                config.initialization,
+                gain_std=config.batch_norm.gain_std,
+                spectral_norm=config.spectral_norm,
+            )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
-        """Judge (N, C, H, W) in [-1, 1]; logits and features come in float32 (or float64)."""
+        """Return the outputs for images (N, C, H, W) in [-1, 1]."""
         features = []
         for maps, branch in zip(self.feature_network(images), self.branches, strict=True):
-            if self._joined:
-                maps = beside_channels(maps, labels, self._joined, branch)  # noqa: PLW2901
-            features.append(self._pooled(branch(maps)))
+            if self._label_inputs:
+                maps = append_label_maps(maps, labels, self._label_inputs, branch)  # noqa: PLW2901
+            features.append(pool(branch(maps), self._pool))
         output: DiscriminatorOutput = self.heads(torch.cat(features, dim=1), labels)
         return output
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Everything that was not trained before: convolutions after the trunk, and heads."""
+        """Yield the parameters of all layers that are not pretrained."""
         yield from self.branches.parameters()
         yield from self.heads.parameters()
-
-    def _pooled(self, maps: Tensor) -> Tensor:
-        match self._pool:
-            case "flatten":
-                features = flat_maps(maps)
-            case "sum":  # accumulated in float32 also where the maps are bfloat16
-                features = maps.sum(dim=(2, 3))
-            case "mean":
-                features = maps.mean(dim=(2, 3))
-        return features.float() if features.dtype in (torch.bfloat16, torch.float16) else features
-
-
-def check_shape(config: PretrainedConfig, shape: ImageShape) -> None:
-    """Raise UsageError where images of ``shape`` do not fit ``config``."""
-    # A trunk that cannot see such images says so itself.
-    for tap, sides in zip(
-        config.feature_network.taps, map_sides(config.feature_network, shape), strict=True
-    ):
-        if min(_end(config, sides)) < 1:
-            raise UsageError(
-                f"of images of {shape} the trunk's map at tap {tap} is {sides[0]}×{sides[1]}, too "
-                "small for discriminator.layers; choose larger images, fewer taps in "
-                "discriminator.feature_network.taps, a larger "
-                "discriminator.feature_network.enlarge, or fewer layers"
-            )
-
-
-def _end(config: PretrainedConfig, sides: tuple[int, int]) -> tuple[int, int]:
-    return _side_after(config, sides[0]), _side_after(config, sides[1])
-
-
-def _side_after(config: PretrainedConfig, side: int) -> int:
-    for layer in config.layers:
-        side = layer.output_side(side)
-        if side < 1:
-            break
-    return side
 
 
 def _branch(channels: int, config: PretrainedConfig) -> nn.Sequential:
     layers: list[nn.Module] = []
     for layer in config.layers:
-        layers.append(
-            nn.Conv2d(
-                channels,
-                layer.width,
-                layer.kernel,
-                stride=layer.stride,
-                padding=(layer.kernel - 1) // 2,
-                bias=not layer.norm,
-            )
-        )
+        layers.append(layer.convolution(channels, bias=not layer.norm))
         if layer.norm:
             layers.append(batch_norm(layer.width, config.batch_norm))
         layers.append(nn.LeakyReLU(config.leak, inplace=True))

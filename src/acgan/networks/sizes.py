@@ -1,4 +1,4 @@
-"""Which image sizes an architecture can build or judge, said before any weights are made."""
+"""The image sizes that an architecture can work with, checked before any weights are made."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LARGEST_SIDE = 4096
 
 
 def start_size(shape: ImageShape, doublings: int) -> tuple[int, int]:
-    """Height and width from which ``doublings`` doublings lead to ``shape``.
+    """Return the height and width that ``doublings`` doublings turn into ``shape``.
 
     Raises:
-        UsageError: there is none; the message names the nearest sizes that work.
+        UsageError: there are none; the message names the nearest sizes that work.
     """
     factor = 2**doublings
     if not _divisible(shape, factor):
@@ -27,10 +27,10 @@ def start_size(shape: ImageShape, doublings: int) -> tuple[int, int]:
 
 
 def require_squares(shape: ImageShape, side: int) -> None:
-    """Refuse images that squares of ``side`` pixels do not tile.
+    """Check that squares of ``side`` pixels tile the images.
 
     Raises:
-        UsageError: the message names the nearest sizes that work.
+        UsageError: they do not; the message names the nearest sizes that work.
     """
     if not _divisible(shape, side):
         raise UsageError(
@@ -41,15 +41,15 @@ def require_squares(shape: ImageShape, side: int) -> None:
 
 
 def require_discriminable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
-    """Refuse images that are too small for a stack of convolutions.
+    """Check that the images are large enough for a stack of convolutions.
 
     Args:
         shape: of the images.
-        smallest_result: the side that is left of a given side, at the narrowest point; below 1
+        smallest_result: from a side of the image to the side at the narrowest layer; below 1
             where a kernel does not fit.
 
     Raises:
-        UsageError: with the smallest size that works.
+        UsageError: they are not; the message names the smallest size that works.
     """
     if min(smallest_result(shape.height), smallest_result(shape.width)) >= 1:
         return
@@ -70,7 +70,7 @@ def _divisible(shape: ImageShape, factor: int) -> bool:
 
 
 def _nearest(shape: ImageShape, factor: int) -> str:
-    """The multiples of ``factor`` around ``shape``."""
+    """Name the multiples of ``factor`` around ``shape``."""
     smaller = [side // factor * factor for side in (shape.height, shape.width)]
     larger = [-(-side // factor) * factor for side in (shape.height, shape.width)]
     return " and ".join(f"{h}×{w}" for h, w in (smaller, larger) if h and w)

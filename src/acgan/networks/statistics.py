@@ -1,4 +1,4 @@
-"""Running statistics: kept still while a forward pass must leave no trace, or estimated anew.
+"""Running statistics: freeze them for some forward passes, or estimate them again.
 
 Statistics are the buffers that a forward pass in training mode changes: batch norm's running mean
 and variance, spectral norm's vectors.
@@ -17,10 +17,11 @@ from acgan.networks.interface import Generator
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Inside, forward passes leave every buffer of ``module`` bitwise unchanged; gradients flow.
+    """Leave every buffer of ``module`` bitwise unchanged by the forward passes inside the context.
 
-    Forward passes work on copies, and the very same tensors come back at the end. (Writing the old
-    values back instead would bump their versions, and a backward pass that saved them would fail.)
+    Forward passes work on copies, and the original tensors return at the end; gradients flow.
+    (Writing the old values back would increase the tensors' versions, and a backward pass that
+    saved them would fail.)
     """
     originals = [
         (owner, name, buffer)
@@ -40,9 +41,9 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 def reestimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Set every batch norm's running mean and variance to the exact averages over ``batches``.
 
-    The result is the average of the batches' means and of their unbiased variances, summed in
-    float64: it depends neither on the statistics before nor on the momentum. An average of weights
-    has no statistics of its own, hence this. Batch norms run as in training, everything else as in
+    They are the averages of the batches' means and of their unbiased variances, summed in
+    float64; they depend neither on earlier statistics nor on the momentum. An average of weights
+    needs this, since it has no statistics. Batch norms run as in training, all other layers as in
     evaluation; modes, parameters and all other buffers stay as they were.
 
     Args:
@@ -50,7 +51,7 @@ def reestimate_statistics(generator: Generator, batches: Iterable[tuple[Tensor, 
         batches: pairs of latents (N, Z) and labels int64 (N,), of equal N ≥ 2.
 
     Raises:
-        ValueError: there is no batch; the statistics are then as before.
+        ValueError: there is no batch; the statistics stay as they were.
     """
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
     modes = {module: module.training for module in generator.modules()}

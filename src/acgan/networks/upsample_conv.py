@@ -1,45 +1,43 @@
 """The generator of the popular ACGAN script: nearest-neighbor doubling, then a convolution.
 
-    label entry → Linear to widths[0]×h×w → norm → (×2 nearest → conv 3×3 → norm → LeakyReLU)…
-    → conv 3×3 → tanh
+    input conditioning → Linear to widths[0]×h×w → norm
+    → (×2 nearest → conv 3×3 → norm → LeakyReLU)… → conv 3×3 → tanh
 
-A convolution that a batch norm follows has no bias: the norm would subtract it again.
+A convolution directly before a batch norm has no bias: the norm would subtract it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, cast, final
+from typing import Literal, cast, final
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from acgan.config import Config
 from acgan.data.images import ImageShape
 from acgan.networks.conditioning import (
     ConditionalNorm,
     ConditioningConfig,
     conditional_norms,
     input_conditioning,
-    label_parameters,
 )
-from acgan.networks.interface import Generator
+from acgan.networks.interface import Generator, GeneratorConfig
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialization,
     UpsampledConv2d,
-    add_spectral_norm,
+    Widths,
     initialize,
-    start_maps,
+    unflatten,
 )
 from acgan.networks.sizes import start_size
 
 
 @final
-class UpsampleConvConfig(Config):
-    """A generator that doubles by nearest neighbor and convolves.
+class UpsampleConvConfig(GeneratorConfig):
+    """A generator of nearest-neighbor doublings and convolutions.
 
     Attributes:
         latent_size: length of a latent.
@@ -53,7 +51,7 @@ class UpsampleConvConfig(Config):
 
     family: Literal["upsample-conv"] = "upsample-conv"
     latent_size: int = Field(100, ge=1)
-    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128, 128, 64), min_length=2)
+    widths: Widths = Field((128, 128, 64), min_length=2)
     leak: float = Field(0.2, ge=0, lt=1)
     conditioning: ConditioningConfig = ConditioningConfig()
     batch_norm: BatchNormConfig = BatchNormConfig()
@@ -64,6 +62,13 @@ class UpsampleConvConfig(Config):
     def doublings(self) -> int:
         """How often height and width double from the start to the image."""
         return len(self.widths) - 1
+
+    def check_shape(self, shape: ImageShape) -> None:
+        """Check that the doublings lead to ``shape``."""
+        start_size(shape, self.doublings)
+
+    def _network(self, shape: ImageShape, classes: int) -> Generator:
+        return UpsampleConvGenerator(self, shape, classes)
 
 
 @final
@@ -97,30 +102,19 @@ class UpsampleConvGenerator(Generator):
             config.initialization,
             gain_std=config.batch_norm.gain_std,
             embedding_std=config.conditioning.initial_std,
+            spectral_norm=config.spectral_norm,
         )
-        if config.spectral_norm:
-            add_spectral_norm(self)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
         norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
         x = self.start(self.input_conditioning(latents, labels))
-        x = next(norms)(start_maps(x, self._start_shape, self.stages[0]), labels, latents)
+        x = next(norms)(unflatten(x, self._start_shape, self.stages[0]), labels, latents)
         for stage, norm in zip(self.stages, norms, strict=True):
-            x = stage(x)
-            # Not in place: in bfloat16 a CPU takes up to twice as long for that.
-            x = F.leaky_relu(norm(x, labels, latents), self._leak)
+            # Not in place, which takes a CPU up to twice as long in bfloat16.
+            x = F.leaky_relu(norm(stage(x), labels, latents), self._leak)
         return torch.tanh(self.to_image(x))
 
     def normalized(self) -> Iterator[tuple[nn.Module, nn.Module]]:
-        """The stages with their norms."""
+        """Yield the stages with their norms."""
         return zip(self.stages, self.norms[1:], strict=True)
-
-    def conditioning_parameters(self) -> Iterator[nn.Parameter]:
-        """The label embeddings."""
-        return label_parameters(self)
-
-
-def check_shape(config: UpsampleConvConfig, shape: ImageShape) -> None:
-    """Raise UsageError where ``config`` cannot build images of ``shape``."""
-    start_size(shape, config.doublings)

@@ -37,7 +37,7 @@ assumes w_real = w_fake = 1.
 
 The K class logits, for accuracies and for `acgan inspect`, are c_y = log(e^{l_2y} + e^{l_2y+1}).
 Their softmax is P(y | x) = P(real, y | x) + P(fake, y | x)
-(`acgan.networks.heads.either_of_pair`).""",
+(`acgan.networks.heads.class_logits_of_pairs`).""",
 )
 
 

@@ -175,12 +175,11 @@ _FEW_IMAGES = 2_000
 
 
 def _problem(recipe: Recipe, shape: ImageShape) -> str | None:
-    from acgan.networks.build import buildable
 
     config = RunConfig.model_validate({"recipe": recipe.name, **recipe.values})
     try:
-        buildable(config.generator, shape)
-        buildable(config.discriminator, shape)
+        config.generator.check_shape(shape)
+        config.discriminator.check_shape(shape)
     except UsageError as error:
         return str(error)
     return None

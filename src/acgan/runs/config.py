@@ -11,7 +11,7 @@ from acgan.config import Config, short_hash
 from acgan.data.class_selection import MIN_GROUP_SIZE
 from acgan.data.config import DataConfig
 from acgan.execution.execution import ExecutionConfig
-from acgan.networks.build import DiscriminatorConfig, GeneratorConfig
+from acgan.networks.families import DiscriminatorFamily, GeneratorFamily
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.build import ObjectiveConfig, RegularizerConfig
@@ -120,8 +120,8 @@ class RunConfig(Config):
     recipe: str
     seed: int = Field(0, ge=0, lt=2**63)
     data: DataConfig = DataConfig()
-    generator: GeneratorConfig
-    discriminator: DiscriminatorConfig
+    generator: GeneratorFamily
+    discriminator: DiscriminatorFamily
     objective: ObjectiveConfig = ACGANConfig()
     regularizers: tuple[RegularizerConfig, ...] = ()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -186,10 +186,10 @@ class RunConfig(Config):
                 f"label do not tell; leave it out, or {rest}"
             )
         d = self.discriminator
-        if isinstance(d, PretrainedConfig) and d.feature_network.network == "judge":
+        if isinstance(d, PretrainedConfig) and d.feature_network.network == "reference-classifier":
             raise ValueError(
-                "a judge as discriminator.feature_network has learned the labels of all training "
-                "images: "
+                "a reference classifier as discriminator.feature_network has learned the labels of "
+                "all training images: "
                 f"set discriminator.feature_network.network to another, or {rest}"
             )
         return self

@@ -19,7 +19,11 @@ from acgan.classifiers.extractor import hash_weights
 from acgan.classifiers.reference_classifier import ReferenceClassifier, reference_classifier_config
 from acgan.data.batches import flip_keeps_class
 from acgan.data.images import DatasetSplits
-from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, judge_network
+from acgan.networks.feature_network import (
+    FeatureNetwork,
+    FeatureNetworkConfig,
+    reference_network_config,
+)
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 from acgan.training.display import Display
@@ -93,7 +97,7 @@ def _fit(
     )
     return cached_reference_classifier(
         splits,
-        config=usual.model_copy(update={"network": judge_network(splits.shape)}),
+        config=usual.model_copy(update={"network": reference_network_config(splits.shape)}),
         seed=Streams(config.seed).derive(Stream.FEATURE_NETWORK),
     )
 
@@ -117,7 +121,7 @@ def _some_images(splits: DatasetSplits) -> Tensor:
 
 def _describe(record: dict[str, Any]) -> str:
     weights = f"weights {record['weights_hash'][:12]}"
-    if record["network"] != "judge":
+    if record["network"] != "reference-classifier":
         return f"D's feature network: {record['network']}, trained on ImageNet ({weights})"
     accuracy = record["validation_accuracy"]
     shown = "" if accuracy is None else f", accuracy {accuracy:.1%} on the validation split"

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
 from acgan.data.batches import flip_keeps_class
-from acgan.networks.build import build_discriminator, build_generator
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.networks.statistics import reestimate_statistics
 from acgan.objectives.interface import Regularizer
@@ -97,11 +96,9 @@ class Learner:
         self.extra_state.to(execution.device)
         Streams(config.seed).seed_global(Stream.INITIAL_WEIGHTS)
         # Built on the CPU, so that every device starts from the same weights.
-        self.generator: Generator = build_generator(
-            config.generator, splits.shape, len(splits.classes)
-        )
-        self.discriminator: Discriminator = build_discriminator(
-            config.discriminator, splits.shape, len(splits.classes), self.objective.heads
+        self.generator: Generator = config.generator.build(splits.shape, len(splits.classes))
+        self.discriminator: Discriminator = config.discriminator.build(
+            splits.shape, len(splits.classes), self.objective.heads
         )
         for network in (self.generator, self.discriminator):
             network.to(execution.device)

@@ -13,7 +13,6 @@ from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError
 from acgan.model.model import Model, load
-from acgan.networks.build import buildable
 from acgan.recipes import Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
@@ -232,8 +231,8 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
             f"{config.training.batch_size}; add images or set -o training.batch_size="
             f"{max(2, len(splits.train) // 2)}"
         )
-    buildable(config.generator, splits.shape)
-    buildable(config.discriminator, splits.shape)
+    config.generator.check_shape(splits.shape)
+    config.discriminator.check_shape(splits.shape)
     if model is not None:
         _check_initial_model(config, splits, model)
 

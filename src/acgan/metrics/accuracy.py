@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from acgan.errors import DataError
 from acgan.metrics.arrays import Float64Array, Int64Array
 
 
@@ -48,7 +47,7 @@ def class_agreement(
         target_labels: (N,), each in [0, K).
 
     Raises:
-        DataError: there is no sample, or a logit is not finite (which argmax would hide).
+        ValueError: there is no sample, or a logit is not finite (which argmax would hide).
     """
     if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
         raise ValueError(
@@ -56,9 +55,9 @@ def class_agreement(
         )
     count, classes = logits.shape
     if not count:
-        raise DataError("there are no samples to judge; draw at least one")
+        raise ValueError("there are no samples to judge; draw at least one")
     if not np.isfinite(logits).all():
-        raise DataError("the classifier's logits are not all finite; its weights are damaged")
+        raise ValueError("the classifier's logits are not all finite; its weights are damaged")
     if target_labels.min() < 0 or target_labels.max() >= classes:
         raise ValueError(f"the asked classes must lie in 0 to {classes - 1}")
     confusion = np.zeros((classes, classes), np.int64)

@@ -13,7 +13,6 @@ from typing import cast, final
 import numpy as np
 from scipy.linalg import lapack
 
-from acgan.errors import DataError
 from acgan.metrics.arrays import Array, Float64Array
 
 SMALLEST_COUNT = 256
@@ -88,7 +87,7 @@ def frechet_distance(a: Array, b: Array) -> float:
         The distance, in squared units of the features, at least 0.
 
     Raises:
-        DataError: fewer than two rows, or values that are not finite.
+        ValueError: fewer than two rows, or values that are not finite.
 
     Example:
         >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))
@@ -136,10 +135,10 @@ def _between(a: tuple[Float64Array, Float64Array], b: tuple[Float64Array, Float6
 def _gaussian(features: Array) -> tuple[Float64Array, Float64Array]:
     """Mean (F,) and a triangular R, (min(N, F), F), with Rᵀ R the unbiased covariance."""
     if len(features) < 2:
-        raise DataError(f"a Fréchet distance needs at least 2 images a side, not {len(features)}")
+        raise ValueError(f"a Fréchet distance needs at least 2 images a side, not {len(features)}")
     values = features.astype(np.float64)
     if not np.isfinite(values).all():
-        raise DataError("a Fréchet distance needs finite features; some are infinite or NaN")
+        raise ValueError("a Fréchet distance needs finite features; some are infinite or NaN")
     mean = values.mean(axis=0)
     values -= mean
     values /= np.sqrt(len(values) - 1)

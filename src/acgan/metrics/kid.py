@@ -11,7 +11,6 @@ from typing import final
 
 import numpy as np
 
-from acgan.errors import DataError
 from acgan.metrics.arrays import Array, Float64Array
 
 SMALLEST_KERNEL_COUNT = 100
@@ -63,7 +62,7 @@ def kernel_distance(a: Array, b: Array, *, replicates: int = 0, seed: int = 0) -
         seed: of the bootstrap.
 
     Raises:
-        DataError: fewer than two rows, or values that are not finite.
+        ValueError: fewer than two rows, or values that are not finite.
 
     Example:
         >>> kernel_distance(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]])).value
@@ -72,12 +71,12 @@ def kernel_distance(a: Array, b: Array, *, replicates: int = 0, seed: int = 0) -
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"features must be (N, F) and (M, F), not {a.shape} and {b.shape}")
     if min(len(a), len(b)) < 2:
-        raise DataError(
+        raise ValueError(
             f"a kernel distance needs at least 2 images a side, not {min(len(a), len(b))}"
         )
     a, b = a.astype(np.float64), b.astype(np.float64)
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise DataError("a kernel distance needs finite features; some are infinite or NaN")
+        raise ValueError("a kernel distance needs finite features; some are infinite or NaN")
     random = np.random.default_rng(seed)
     of_a, of_b = (_weights(len(each), replicates, random) for each in (a, b))
     across = _sums(a, b, of_a, of_b) / (len(a) * len(b))

@@ -13,10 +13,9 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
-from torch import Tensor
 
 from acgan.metrics.arrays import Array, BoolArray, Float64Array, Int64Array, UInt8Array
 from acgan.metrics.neighbors import NearestSearch
@@ -198,7 +197,7 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
         int64 (n,); the first of several equally near ones.
     """
     flat, base = queries.reshape(len(queries), -1), training.reshape(len(training), -1)
-    bounds = torch.cdist(_run_sums(flat), _run_sums(base), p=1).numpy()
+    bounds = cdist(_run_sums(flat), _run_sums(base), "cityblock")
     index = np.empty(len(flat), np.int64)
     for place, query in enumerate(flat):
         order = np.argsort(bounds[place])
@@ -215,10 +214,11 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
     return index
 
 
-def _run_sums(flat: npt.NDArray[np.uint8]) -> Tensor:
-    """float32 (N, ⌈F / 16⌉): sums over runs of 16 numbers, exact."""
-    sums = np.add.reduceat(flat, np.arange(0, flat.shape[1], _RUN), axis=1, dtype=np.float32)
-    return torch.from_numpy(sums)
+def _run_sums(flat: UInt8Array) -> Float64Array:
+    """Return the sums over runs of 16 numbers, float64 (N, ⌈F / 16⌉)."""
+    starts = np.arange(0, flat.shape[1], _RUN)
+    sums: Float64Array = np.add.reduceat(flat, starts, axis=1, dtype=np.float64)
+    return sums
 
 
 def _blur(side: int, sigma: int) -> npt.NDArray[np.float32]:

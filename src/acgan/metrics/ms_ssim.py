@@ -6,14 +6,14 @@ Its mean over pairs of images of one class tells how varied they are: the more a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from acgan.metrics.arrays import Float64Array, Int64Array, UInt8Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first (2003, §3.2)
 _WINDOW = 11
@@ -123,6 +123,9 @@ def random_pairs(count: int, pairs: int, *, seed: int) -> tuple[Int64Array, Int6
 
 
 def _of_chunk(a: Tensor, b: Tensor, scales: SsimScales) -> Tensor:
+    import torch
+    from torch.nn import functional as F
+
     window = _gaussian(scales.window)
     product = torch.ones(a.shape[:2], dtype=a.dtype)
     for index, weight in enumerate(scales.weights):
@@ -137,6 +140,8 @@ def _of_chunk(a: Tensor, b: Tensor, scales: SsimScales) -> Tensor:
 
 def _terms(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
     """Mean contrast-and-structure term, and its mean product with luminance; (N, C) each."""
+    import torch
+
     maps = torch.stack((a, b, a * a, b * b, a * b))
     rows, columns = _sliding(window, a.shape[2]), _sliding(window, a.shape[3])
     mean_a, mean_b, square_a, square_b, product = rows @ maps @ columns.T
@@ -147,10 +152,14 @@ def _terms(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _planes(images: UInt8Array) -> Tensor:
+    import torch
+
     return torch.from_numpy(images.astype(np.float64))
 
 
 def _gaussian(size: int) -> Tensor:
+    import torch
+
     offsets = torch.arange(size, dtype=torch.float64) - size // 2
     weights = torch.exp(-(offsets**2) / (2 * _SIGMA**2))
     return weights / weights.sum()

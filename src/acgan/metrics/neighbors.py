@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from acgan.metrics.arrays import Array, Float64Array, Int64Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _AXES = 192  # principal axes of the bound; what lies outside them counts by its length
 _FITTED_TO = 256, 1024  # rows that axes are fitted to; any orthonormal axes give a true bound
@@ -52,6 +53,9 @@ class NearestSearch:
         Args:
             base: (M, …), M ≥ 1, uint8 or floating, flattened to M rows; kept by reference.
         """
+        from torch import inf
+        from torch.nn.functional import pad
+
         self._base = _flat(base)
         if not len(self._base):
             raise ValueError("there is nothing to search: the base has no rows")
@@ -65,9 +69,9 @@ class NearestSearch:
         self._longest = float(lengths.max())
         size = min(_BASE, len(reduced) + -len(reduced) % _GROUP)
         padding = -len(reduced) % size  # whole blocks; what is added is never near
-        rows = torch.nn.functional.pad(reduced, (0, 0, 0, padding))
+        rows = pad(reduced, (0, 0, 0, padding))
         self._rows = rows.view(-1, size, rows.shape[1])  # (blocks, rows of a block, axes + 1)
-        far = torch.nn.functional.pad(lengths, (0, padding), value=torch.inf)
+        far = pad(lengths, (0, padding), value=inf)
         self._lengths = far.view(-1, size)
 
     def nearest(self, queries: Array, *, skip: Int64Array | None = None) -> Nearest:
@@ -81,6 +85,8 @@ class NearestSearch:
         Returns:
             Places and distances; exact but for float64's rounding.
         """
+        import torch
+
         flat = _flat(queries)
         if flat.shape[1] != self._base.shape[1]:
             raise ValueError(f"queries of {flat.shape[1]} numbers, rows of {self._base.shape[1]}")
@@ -109,6 +115,8 @@ class NearestSearch:
             skip: (n,).
             bounds: room for (blocks, n, rows of a block) bounds, taken once for all queries.
         """
+        import torch
+
         reduced = self._reduced(queries)
         lengths = reduced.square().sum(dim=1)
         bounds = bounds[:, : len(queries)]
@@ -172,6 +180,8 @@ class NearestSearch:
 
     def _reduced(self, rows: Array) -> Tensor:
         """float32 (N, axes + 1): coordinates along the axes, and the length of what is left."""
+        import torch
+
         if self._axes is None:
             return self._centered(rows)
         axes = torch.from_numpy(self._axes)
@@ -185,6 +195,8 @@ class NearestSearch:
         return result
 
     def _centered(self, rows: Array) -> Tensor:
+        import torch
+
         precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded once it is small
         centered = rows.astype(precision) - self._mean.astype(precision)
         return torch.from_numpy(centered.astype(np.float32, copy=False))
@@ -208,6 +220,8 @@ def _smallest(
 
     They lie in as many groups: those with the smallest minima.
     """
+    import torch
+
     size = bounds.shape[2]
     chosen = torch.from_numpy(rows)
     best = groups[chosen].topk(min(count, groups.shape[1]), largest=False).indices

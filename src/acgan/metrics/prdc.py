@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 
-from acgan.errors import DataError
 from acgan.metrics.arrays import Array, Float64Array
 
 NEIGHBORS = 5
@@ -70,7 +68,7 @@ def manifold(
         real_radii: likewise of ``real``.
 
     Raises:
-        DataError: too few images for k, or values that are not finite.
+        ValueError: too few images for k, or values that are not finite.
     """
     if fake.ndim != 2 or real.ndim != 2 or fake.shape[1] != real.shape[1]:
         raise ValueError(f"features must be (N, F) and (M, F), not {fake.shape} and {real.shape}")
@@ -114,12 +112,12 @@ def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
         float64 (N,).
 
     Raises:
-        DataError: too few images for k, or values that are not finite.
+        ValueError: too few images for k, or values that are not finite.
     """
     points = _checked(features, k)
     points -= points.mean(axis=0)
     left, right = _left(points), _right(points)
-    nearest = torch.full((len(points), k), torch.inf, dtype=torch.float64)
+    nearest = np.full((len(points), k), np.inf)
     for i in range(0, len(points), _BLOCK):
         rows = slice(i, i + _BLOCK)
         for j in range(i, len(points), _BLOCK):  # a pair of blocks serves both
@@ -127,19 +125,18 @@ def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
             distances = left[rows] @ right[columns].T
             if i == j:
                 np.fill_diagonal(distances, np.inf)  # the point itself is no neighbor
-            block = torch.from_numpy(distances)
-            nearest[rows] = _smallest(nearest[rows], block)
+            nearest[rows] = _smallest(nearest[rows], distances)
             if i != j:
-                nearest[columns] = _smallest(nearest[columns], block.T.contiguous())
-    radii: Float64Array = nearest.amax(dim=1).clamp_min(0).sqrt().numpy()  # < 0 only by rounding
+                nearest[columns] = _smallest(nearest[columns], distances.T)
+    radii: Float64Array = np.sqrt(np.maximum(nearest.max(axis=1), 0))  # < 0 only by rounding
     return radii
 
 
-def _smallest(known: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
-    """The k smallest of each row of both, ``known`` (N, k)."""
+def _smallest(known: Float64Array, more: Float64Array) -> Float64Array:
+    """Return the k smallest values of each row of ``known`` (N, k) and ``more`` (N, M)."""
     k = known.shape[1]
-    best = more.topk(min(k, more.shape[1]), largest=False, sorted=False).values
-    return torch.cat([known, best], dim=1).topk(k, largest=False, sorted=False).values
+    smallest: Float64Array = np.partition(np.hstack([known, more]), k - 1, axis=1)[:, :k]
+    return smallest
 
 
 def _left(x: Float64Array) -> Float64Array:
@@ -157,10 +154,10 @@ def _checked(features: Array, k: int) -> Float64Array:
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     if len(features) <= k:
-        raise DataError(
+        raise ValueError(
             f"the {k}-th nearest neighbor needs more than {k} images a side, not {len(features)}"
         )
     values = features.astype(np.float64)
     if not np.isfinite(values).all():
-        raise DataError("neighbors need finite features; some are infinite or NaN")
+        raise ValueError("neighbors need finite features; some are infinite or NaN")
     return values

@@ -33,8 +33,8 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.load import load_data
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.evaluation.evaluation_data import reference
-from acgan.evaluation.reference_quality import judge_samples
+from acgan.evaluation.evaluation_data import real_data
+from acgan.evaluation.reference_quality import measure_quality
 from acgan.metrics.color import color_variance_ratio
 from acgan.model.model import Model, load
 
@@ -101,9 +101,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     reference_classifier = cached_reference_classifier(splits, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
     part: Literal["test", "validation"] = "test" if arguments.part == "test" else "validation"
-    against = reference(
-        reference_classifier, splits, part=part, folder=reference_classifiers_folder()
-    )
+    data = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     real = splits.test if part == "test" else splits.validation
     rows: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
@@ -114,7 +112,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
             np.arange(len(model.classes), dtype=np.int64), arguments.per_class
         )
         rows[name] = {
-            **judge_samples(samples, target_labels, against).to_json(),
+            **measure_quality(data.with_samples(samples, target_labels), part).to_json(),
             "color_variance_ratio": _color(samples, target_labels, real),
             "sampling_seconds": seconds,
         }

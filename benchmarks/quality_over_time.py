@@ -39,7 +39,7 @@ from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.errors import AcganError
-from acgan.evaluation.evaluation_data import Reference, reference
+from acgan.evaluation.evaluation_data import EvaluationData, real_data
 from acgan.storage.files import write_atomic
 
 Curves = dict[str, list[list[Point]]]
@@ -91,10 +91,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     _say(f"rates: the tutorial {rates.tutorial:.0f}, ours {rates.ours:.0f} images/s")
     theirs = arguments.tutorial or [train_tutorial(arguments, rates)]
     ours = arguments.ours or train_ours(arguments, rates)
-    against = _real_side(arguments)
+    real, split = _real_side(arguments), arguments.part
+    baseline = real.frechet_baseline(real.required_reference_classifier).distance
     curves: Curves = {TUTORIAL: [], OURS: []}
     for folder in theirs:
-        points = tutorial_points(folder, rates.tutorial, against, arguments.points)
+        points = tutorial_points(folder, rates.tutorial, real, split, arguments.points)
         curves[TUTORIAL].append([_told(folder, point) for point in points])
     last = [_last_within(points, arguments.tutorial_minutes) for points in curves[TUTORIAL]]
     target = Target(
@@ -103,13 +104,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         frechet=statistics.median(point.quality.frechet for point in last),
     )
     for run in ours:
-        judged = JudgedRun(run, rates.ours, against, arguments.per_class)
+        judged = JudgedRun(run, rates.ours, real, split, arguments.per_class)
         curves[OURS].append(_curve(run, judged, target, arguments.points))
     report = {
         "data": arguments.data,
         "rates": rates.to_json(),
         **_compared(curves[OURS], target),
-        "baseline": against.baseline,
+        "baseline": baseline,
         "protocol": curves[OURS][0][-1].quality.protocol,
         "curves": {
             name: {
@@ -125,7 +126,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         chart(
             curves,
             title=title,
-            baseline=against.baseline,
+            baseline=baseline,
             target=(target.accuracy, target.frechet),
         ),
     )
@@ -182,14 +183,12 @@ def _compared(ours: Sequence[Sequence[Point]], target: Target) -> dict[str, Any]
     }
 
 
-def _real_side(arguments: argparse.Namespace) -> Reference:
+def _real_side(arguments: argparse.Namespace) -> EvaluationData:
     splits = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
     reference_classifier = cached_reference_classifier(
         splits, flip=flip_keeps_class(arguments.data, splits.shape)
     )
-    return reference(
-        reference_classifier, splits, part=arguments.part, folder=reference_classifiers_folder()
-    )
+    return real_data(reference_classifier, splits, folder=reference_classifiers_folder())
 
 
 def _told(place: Path, point: Point) -> Point:

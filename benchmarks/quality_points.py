@@ -11,8 +11,8 @@ import numpy as np
 
 from acgan.data.images import Images, Labels
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.evaluation_data import Reference
-from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
+from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit
+from acgan.evaluation.reference_quality import SampleQuality, measure_quality
 from acgan.model.model import generator_at, load
 from acgan.runs.checkpoint import saved_checkpoints
 from acgan.sampling.sampler import sample_images
@@ -31,7 +31,7 @@ class Point:
 
     images: int
     seconds: float
-    quality: JudgedQuality
+    quality: SampleQuality
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what belongs to the judge is not said again for each point."""
@@ -41,7 +41,9 @@ class Point:
         return {"images": self.images, "seconds": self.seconds, **values}
 
 
-def tutorial_points(folder: Path, rate: float, against: Reference, most: int) -> Iterator[Point]:
+def tutorial_points(
+    folder: Path, rate: float, real: EvaluationData, split: HeldOutSplit, most: int
+) -> Iterator[Point]:
     """Judge the snapshots that `benchmarks/tutorial.py` left.
 
     Raises:
@@ -55,7 +57,9 @@ def tutorial_points(folder: Path, rate: float, against: Reference, most: int) ->
         )
     for images in spread(sorted(found), most):
         samples, labels = _snapshot(found[images])
-        yield Point(images, images / rate, judge_samples(samples, labels, against))
+        yield Point(
+            images, images / rate, measure_quality(real.with_samples(samples, labels), split)
+        )
 
 
 @final
@@ -65,7 +69,8 @@ class JudgedRun:
     Args:
         run: its folder.
         rate: images a second.
-        against: the real side.
+        real: reference classifier and real splits.
+        split: the split that samples are compared with.
         per_class: samples a class; seeds from 0 on.
 
     Raises:
@@ -73,16 +78,18 @@ class JudgedRun:
         DataError: the model draws other classes than the data have.
     """
 
-    def __init__(self, run: Path, rate: float, against: Reference, per_class: int) -> None:
+    def __init__(
+        self, run: Path, rate: float, real: EvaluationData, split: HeldOutSplit, per_class: int
+    ) -> None:
         self._model = model = load(run)
         drawn = [each.name for each in model.classes]
-        real = [each.name for each in against.real.classes]
-        if drawn != real:
+        names = [each.name for each in real.splits.classes]
+        if drawn != names:
             raise DataError(
-                f"{run} draws the classes {', '.join(drawn)}; the data have {', '.join(real)}: "
+                f"{run} draws the classes {', '.join(drawn)}; the data have {', '.join(names)}: "
                 "measure it with the data it was trained for"
             )
-        self._rate, self._against = rate, against
+        self._rate, self._real, self._split = rate, real, split
         self._labels = np.repeat(np.arange(len(drawn), dtype=np.int64), per_class)
         self._seeds = np.tile(np.arange(per_class), len(drawn))
         self._last = model.images_seen
@@ -102,9 +109,8 @@ class JudgedRun:
             model.generator if images == self._last else generator_at(model, self._kept[images])
         )
         samples = sample_images(generator, self._labels, self._seeds)
-        return Point(
-            images, images / self._rate, judge_samples(samples, self._labels, self._against)
-        )
+        data = self._real.with_samples(samples, self._labels)
+        return Point(images, images / self._rate, measure_quality(data, self._split))
 
 
 def spread(counts: Sequence[int], most: int) -> list[int]:

@@ -16,7 +16,7 @@ from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
-from acgan.evaluation.reference_quality import JudgedQuality
+from acgan.evaluation.reference_quality import SampleQuality
 from acgan.training.train import train
 
 TINY = ReferenceClassifierConfig(
@@ -42,8 +42,8 @@ def script(words: list[str]) -> int:
     return code
 
 
-def quality(accuracy: float, frechet: float) -> JudgedQuality:
-    return JudgedQuality(
+def quality(accuracy: float, frechet: float) -> SampleQuality:
+    return SampleQuality(
         classes=("a", "b"),
         accuracy=accuracy,
         class_accuracy=(accuracy, accuracy),

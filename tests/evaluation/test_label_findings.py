@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from acgan.evaluation.label_classifiers import Share
+from acgan.evaluation.label_classifiers import Accuracy
 from acgan.evaluation.label_findings import label_findings
 from acgan.report.section import Finding
 
@@ -149,13 +149,13 @@ def test_detail_without_information_is_named() -> None:
 
 
 def test_an_independent_classifier_with_lower_accuracy_is_a_warning() -> None:
-    far = Share(0.24, (0.2, 0.29), 0.575, (), ())
+    far = Accuracy(0.24, (0.2, 0.29), 0.575, (), ())
     (only,) = found(matrix(0.98), others={"imagenet": far})
     assert (only.key, only.level) == ("independent-classifier-disagrees", "warning")
     assert "imagenet assigns 24.0%" in only.sentence
     assert "57.5%" in only.sentence
-    near = Share(0.5, (0.45, 0.55), 0.575, (), ())
-    unknown = Share(None, None, None, (), ())
+    near = Accuracy(0.5, (0.45, 0.55), 0.575, (), ())
+    unknown = Accuracy(None, None, None, (), ())
     agrees = matrix(0.4)  # the reference classifier is as unsure: no disagreement
     assert "independent-classifier-disagrees" not in keys(found(agrees, others={"imagenet": far}))
     assert keys(found(matrix(0.98), others={"a": near, "b": unknown})) == ["labels-correct"]

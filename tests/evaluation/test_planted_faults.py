@@ -217,7 +217,7 @@ def test_the_same_evidence_gives_the_same_sections(
     data = evidence_of(
         digits, digits_classifier, digits.validation.images, digits.validation.labels
     )
-    again = replace(data, _of_samples={}, _of_parts={})
+    again = replace(data, _of_samples={}, _of_splits={})
     for make in (diversity_section, memorization_section):
         first, second = make(data), make(again)
         assert first.metrics == second.metrics

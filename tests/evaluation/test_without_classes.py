@@ -126,7 +126,7 @@ def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) 
         target_labels = np.zeros(len(samples), np.int64)
         sample_set = replace(evidence.sample_set, samples=samples, target_labels=target_labels)
         return diversity_section(
-            replace(evidence, sample_set=sample_set, _of_samples={}, _of_parts={}, folder=None)
+            replace(evidence, sample_set=sample_set, _of_samples={}, _of_splits={}, folder=None)
         )
 
     real = looked_at(splits.validation.images)

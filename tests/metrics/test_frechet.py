@@ -178,9 +178,9 @@ def test_equal_counts_are_the_smaller_sides_and_the_draws_are_seeded() -> None:
 def test_the_floor_says_how_it_was_measured() -> None:
     a, b = features(300, 3, 0), features(600, 3, 0)
     baseline = frechet_baseline(a, b, seed=3)
-    assert (baseline.count, baseline.draws, baseline.seed) == (300, 5, 3)
+    assert (baseline.count, baseline.subsets, baseline.seed) == (300, 5, 3)
     assert baseline.distance == equal_count_distance(a, b, draws=5, seed=3)
-    assert frechet_baseline(a, b[:300], seed=3).draws == 1
+    assert frechet_baseline(a, b[:300], seed=3).subsets == 1
 
 
 def test_it_takes_256_images_and_twice_the_features() -> None:

@@ -13,8 +13,8 @@ from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.reference_classifier import reference_classifier_config
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.evaluation_data import reference
-from acgan.evaluation.reference_quality import judge_samples
+from acgan.evaluation.evaluation_data import real_data
+from acgan.evaluation.reference_quality import measure_quality
 from acgan.model.model import load
 from acgan.studies import objectives as module
 from acgan.studies.objectives import Question, compare_objectives, picture_of
@@ -86,9 +86,8 @@ def test_the_figures_are_those_of_the_models_samples(
     )
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
     target_labels = np.repeat(np.arange(10), 30)
-    quality = judge_samples(
-        samples, target_labels, reference(reference_classifier, splits)
-    ).to_json()
+    data = real_data(reference_classifier, splits).with_samples(samples, target_labels)
+    quality = measure_quality(data, QUESTION.part).to_json()
     row = found.rows["acgan"][1]
     assert row.metrics["accuracy"] == quality["accuracy"]
     assert row.metrics["frechet_ratio"] == pytest.approx(quality["frechet_ratio"])
@@ -105,7 +104,7 @@ def test_the_same_question_again_trains_and_judges_nothing(
     def never(*_: Any, **__: Any) -> Any:
         raise AssertionError
 
-    monkeypatch.setattr(module, "judge_samples", never)
+    monkeypatch.setattr(module, "measure_quality", never)
     before = (folder / "acgan-s0" / "metrics.jsonl").read_bytes()
     assert compare_objectives(QUESTION, folder).to_json() == found.to_json()
     assert (folder / "acgan-s0" / "metrics.jsonl").read_bytes() == before

@@ -15,7 +15,7 @@ from acgan.classifiers.extractor import predict_in_batches
 from acgan.data.images import LabeledImages
 from acgan.errors import UsageError
 from acgan.evaluation.evaluation_data import EvaluationData
-from acgan.evaluation.label_classifiers import SMALLEST_COUNT, share_beside_real
+from acgan.evaluation.label_classifiers import SMALLEST_COUNT, accuracy_with_baseline
 from acgan.execution.progress import Progress
 from acgan.metrics.accuracy import ClassAgreement, class_agreement
 from acgan.model.model import Model
@@ -149,7 +149,7 @@ def _reason_to_omit(model: Model, data: EvaluationData) -> str:
 
 
 def _metric(extractor: str, agreement: ClassAgreement, note: str) -> Metric:
-    share = share_beside_real(agreement, None)
+    share = accuracy_with_baseline(agreement, None)
     notes = [note] if note else []
     if share.value is None:
         notes.append(f"Requires at least {SMALLEST_COUNT} test images")

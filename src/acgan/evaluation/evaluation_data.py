@@ -1,14 +1,9 @@
-"""Features of samples and of two real parts, and subsets of equal size of all three.
-
-What an evaluation has before it: samples, real parts, and what extractors say of both.
-
-The real side of every comparison: one judge's view of the parts that it has not learned from.
-"""
+"""Samples, real splits, and the features and predictions that extractors give for both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -21,20 +16,25 @@ from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages, L
 from acgan.errors import DataError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.accuracy import class_agreement
-from acgan.metrics.arrays import Array, Float32Array
-from acgan.metrics.frechet import frechet_baseline
+from acgan.metrics.arrays import Array
+from acgan.metrics.frechet import Baseline, frechet_baseline
 from acgan.model.model import Model
+
+HeldOutSplit = Literal["validation", "test"]
+SplitName = Literal["train", "validation", "test"]
+ALL_SAMPLES = "all samples"
+"""Name of the single group of samples that were generated without labels."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class FeatureSets:
-    """What is compared: samples with test images, and as the floor validation with test images.
+    """Features of samples and test images, and of validation images for the baseline.
 
     Attributes:
         samples: features of the samples, (N, F).
-        test: of the real images that samples are held against, (M, F).
-        validation: of real images that are neither among these nor learned from, (V, F).
+        test: features of the real images that the samples are compared with, (M, F).
+        validation: features of other real images that no network was trained on, (V, F).
     """
 
     samples: Array
@@ -43,25 +43,27 @@ class FeatureSets:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Images of samples, test and validation."""
+        """Number of samples, test and validation images."""
         return len(self.samples), len(self.test), len(self.validation)
 
     def enough(self, least: int) -> bool:
-        """Whether samples and test images are that many."""
+        """Return whether there are at least ``least`` samples and ``least`` test images."""
         return min(len(self.samples), len(self.test)) >= least
 
     def equal(self, least: int, *, seed: tuple[int, ...]) -> FeatureSets | None:
-        """Random subsets of one size, as large as the smallest side allows.
+        """Return random subsets of equal size, as large as the smallest set allows.
 
-        A measure that depends on the number of images may then be held against its floor.
+        A measure that depends on the number of images is comparable with its baseline only at
+        equal counts.
 
         Args:
-            least: images a side that the measure takes.
-            seed: of the subsets, which are drawn without replacement.
+            least: minimum number of images per side.
+            seed: of the subsets, sampled without replacement.
 
         Returns:
-            The subsets; without validation images where there are fewer than ``least`` (the floor
-            falls away, the measure does not); None where samples or test images are too few.
+            The subsets; ``validation`` is empty if it has fewer than ``least`` images (the
+            baseline is then undefined, the measure is not). None if there are too few samples or
+            test images.
         """
         if not self.enough(least):
             return None
@@ -69,37 +71,33 @@ class FeatureSets:
         count = min(self.counts if has_baseline else self.counts[:2])
         random = np.random.default_rng(seed)
         return FeatureSets(
-            _some(self.samples, count, random),
-            _some(self.test, count, random),
-            _some(self.validation, count if has_baseline else 0, random),
+            _subset(self.samples, count, random),
+            _subset(self.test, count, random),
+            _subset(self.validation, count if has_baseline else 0, random),
         )
 
 
-def _some(features: Array, count: int, random: np.random.Generator) -> Array:
+def _subset(features: Array, count: int, random: np.random.Generator) -> Array:
     if len(features) == count:
         return features
     chosen: Array = features[random.permutation(len(features))[:count]]
     return chosen
 
 
-Split = Literal["train", "validation", "test"]
-EVERYTHING = "all samples"
-
-
 @final
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """The samples under examination, wherever they come from.
+    """The samples to evaluate, from a model or from a folder of images.
 
     Attributes:
-        name: of the run or folder, for headings.
-        samples: uint8 (N, C, H, W), class after class.
-        target_labels: int64 (N,), the class asked for, in the data's label order; 0 where none was.
-        classes: the K classes, those of the data.
-        model: what drew them; None for a folder of pictures from elsewhere.
-        run: the run's folder, where kept checkpoints lie; None without one.
-        origin: what it takes to have the same samples again: model hash, seed, count, folder.
-        conditional: whether classes were asked for.
+        name: name of the run or folder, for headings.
+        samples: uint8 (N, C, H, W), sorted by class.
+        target_labels: int64 (N,), in the data's label order; 0 for samples without labels.
+        classes: the K classes of the data.
+        model: the model that generated the samples; None for a folder of images.
+        run: run folder with the saved checkpoints, if there is one.
+        origin: everything needed to reproduce the samples: model hash, seed, count, folder.
+        conditional: whether the samples were generated for labels.
     """
 
     name: str
@@ -112,7 +110,7 @@ class SampleSet:
     conditional: bool = True
 
     def of_class(self, index: int) -> Images:
-        """The samples asked for as one class."""
+        """Return the samples with one target label."""
         chosen: Images = self.samples[self.target_labels == index]
         return chosen
 
@@ -120,18 +118,18 @@ class SampleSet:
 @final
 @dataclass(frozen=True, eq=False)
 class EvaluationData:
-    """Samples and real parts; each extractor looks at each of them once at most.
+    """Samples and real splits; each extractor processes each of them once at most.
 
     Attributes:
         sample_set: the samples.
-        splits: the real images, of the samples' own shape and classes.
-        reference_classifier: fitted to ``parts.train`` alone; None of data without classes.
-        held_out: whether the model is known never to have seen validation and test: its record
-            names the same parts. None where nobody knows (a folder of pictures from elsewhere).
+        splits: the real images, of the same shape and classes as the samples.
+        reference_classifier: fitted to ``splits.train`` alone; None for data without classes.
+        held_out: True if the model is known not to be trained on validation and test images
+            (its record names the same splits); None if this is unknown.
         seed: of every random choice in the measures.
-        folder: where answers to real images are kept; None to compute them each time.
-        progress: told of long stages.
-        fallback_extractor: looks at the images in the judge's place where there is none.
+        folder: cache folder of predictions for real images; None to compute them each time.
+        progress: callback for the progress of long stages.
+        fallback_extractor: used if there is no reference classifier.
     """
 
     sample_set: SampleSet
@@ -143,40 +141,61 @@ class EvaluationData:
     progress: StageProgress = lambda _stage, _done, _total: None
     fallback_extractor: Extractor | None = None
     _of_samples: dict[str, Predictions] = field(default_factory=dict, repr=False)
-    _of_parts: dict[tuple[str, Split], Predictions] = field(default_factory=dict, repr=False)
+    _of_splits: dict[tuple[str, SplitName], Predictions] = field(default_factory=dict, repr=False)
+    _baselines: dict[str, Baseline] = field(default_factory=dict, repr=False)
 
     @property
     def group_names(self) -> tuple[str, ...]:
-        """The groups in which samples are held against real images: the classes, in label order.
+        """Groups in which samples and real images are compared: the classes, in label order.
 
-        Where no class was asked for, all samples are one group.
+        Samples without labels form one group.
         """
         if not self.sample_set.conditional:
-            return (EVERYTHING,)
+            return (ALL_SAMPLES,)
         return tuple(each.name for each in self.splits.classes)
 
     @property
     def extractor(self) -> Extractor:
-        """In whose features variety and copies are looked for: the judge's, if there is one."""
+        """Extractor of diversity and memorization: the reference classifier, or the fallback."""
         extractor = self.reference_classifier or self.fallback_extractor
         if extractor is None:
-            raise ValueError("an evaluation takes a judge, or an extractor instead")
+            raise ValueError("an evaluation needs a reference classifier or a fallback extractor")
         return extractor
 
     @property
     def required_reference_classifier(self) -> ReferenceClassifier:
-        """The judge, for what is not done without one."""
+        """The reference classifier; ValueError if there is none."""
         if self.reference_classifier is None:
-            raise ValueError("there is no judge: the data have no classes")
+            raise ValueError("there is no reference classifier: the data has no classes")
         return self.reference_classifier
 
-    def split_groups(self, part: Split) -> Labels:
-        """The group of each image of a real part, int64 (N,)."""
-        labels: Labels = getattr(self.splits, part).labels
+    def with_samples(self, samples: Images, target_labels: Labels) -> EvaluationData:
+        """Return this data with other samples; predictions for real images are shared.
+
+        Args:
+            samples: uint8 (N, C, H, W), N ≥ 1.
+            target_labels: int64 (N,), each in [0, K), in the data's label order.
+
+        Raises:
+            DataError: there are no samples.
+        """
+        if target_labels.shape != samples.shape[:1]:
+            raise ValueError(
+                f"{len(samples)} samples but labels of shape {target_labels.shape}; give one label "
+                "per sample"
+            )
+        if not len(samples):
+            raise DataError("there are no samples to evaluate; generate at least one")
+        changed = replace(self.sample_set, samples=samples, target_labels=target_labels)
+        return replace(self, sample_set=changed, _of_samples={})
+
+    def split_groups(self, split: SplitName) -> Labels:
+        """Return the group of each image of a real split, int64 (N,)."""
+        labels: Labels = getattr(self.splits, split).labels
         return labels if self.sample_set.conditional else np.zeros_like(labels)
 
     def sample_predictions(self, extractor: Extractor) -> Predictions:
-        """What an extractor says of the samples."""
+        """Return features and logits of the samples."""
         if extractor.name not in self._of_samples:
             stage = f"{extractor.name}: samples"
             self._of_samples[extractor.name] = extractor.predict(
@@ -185,24 +204,44 @@ class EvaluationData:
             )
         return self._of_samples[extractor.name]
 
-    def split_predictions(self, extractor: Extractor, part: Split) -> Predictions:
-        """What an extractor says of a real part."""
-        key = (extractor.name, part)
-        if key not in self._of_parts:
-            data = getattr(self.splits, part)
+    def split_predictions(self, extractor: Extractor, split: SplitName) -> Predictions:
+        """Return features and logits of the images of a real split."""
+        key = (extractor.name, split)
+        if key not in self._of_splits:
+            stage = f"{extractor.name}: {split} images"
+            real: LabeledImages = getattr(self.splits, split)
+            self._of_splits[key] = self.real_predictions(extractor, real, stage)
+        return self._of_splits[key]
 
-            def told(done: int, total: int) -> None:
-                self.progress(f"{extractor.name}: {part} images", done, total)
+    def real_predictions(
+        self, extractor: Extractor, real: LabeledImages, stage: str
+    ) -> Predictions:
+        """Return features and logits of any real images, from the cache folder if there is one."""
 
-            self._of_parts[key] = (
-                cached_predictions(extractor, data, self.folder, progress=told)
-                if self.folder
-                else extractor.predict(data.images, progress=told)
+        def on_progress(done: int, total: int) -> None:
+            self.progress(stage, done, total)
+
+        if self.folder is None:
+            return extractor.predict(real.images, progress=on_progress)
+        return cached_predictions(extractor, real, self.folder, progress=on_progress)
+
+    def frechet_baseline(self, extractor: Extractor) -> Baseline:
+        """Return the Fréchet distance between validation and test images at equal counts."""
+        if extractor.name not in self._baselines:
+            validation, test = (
+                self.split_predictions(extractor, split).features
+                for split in ("validation", "test")
             )
-        return self._of_parts[key]
+            self._baselines[extractor.name] = frechet_baseline(validation, test, seed=self.seed)
+        return self._baselines[extractor.name]
+
+    def reference_accuracy(self, split: HeldOutSplit) -> float:
+        """Return the accuracy of the reference classifier on a real split."""
+        predictions = self.split_predictions(self.required_reference_classifier, split)
+        return class_agreement(predictions.logits, getattr(self.splits, split).labels).overall
 
     def protocol(self, extractor: Extractor, **more: Any) -> dict[str, Any]:
-        """What every figure made with an extractor states, and ``more``."""
+        """Return the protocol shared by all metrics of an extractor, and ``more``."""
         test = self.splits.test
         return {
             "extractor": extractor.name,
@@ -222,88 +261,32 @@ class EvaluationData:
         }
 
 
-SplitName = Literal["validation", "test"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """The real side of a comparison, computed once for any number of models; `reference` makes it.
-
-    Attributes:
-        reference_classifier: who looked.
-        part: name of the real part that samples are held against.
-        real: that part.
-        features: float32 (N, 128), the judge's features of it.
-        baseline: Fréchet distance between the two real parts that the judge has not seen, at equal
-            counts; NaN where they are too small.
-        baseline_count: images on either side of the floor.
-        baseline_subsets: subsets of the larger part over which it is averaged.
-        baseline_seed: of these subsets.
-        accuracy: the judge's on validation and test.
-    """
-
-    reference_classifier: ReferenceClassifier
-    part: SplitName
-    real: LabeledImages
-    features: Float32Array
-    baseline: float
-    baseline_count: int
-    baseline_subsets: int
-    baseline_seed: int
-    accuracy: dict[SplitName, float]
-
-
-def reference(
+def real_data(
     reference_classifier: ReferenceClassifier,
     splits: DatasetSplits,
     *,
-    part: SplitName = "test",
     seed: int = 0,
     folder: Path | None = None,
-) -> Reference:
-    """Look at the real parts: the reference, and the floor between validation and test.
+) -> EvaluationData:
+    """Return evaluation data without samples; `EvaluationData.with_samples` adds those of a model.
+
+    Real images are processed once for any number of models.
 
     Args:
-        reference_classifier: fitted to ``parts.train``.
+        reference_classifier: fitted to ``splits.train``.
         splits: of one data set.
-        part: what samples are held against: ``test``, or ``validation`` while choosing a recipe.
-        seed: of the floor's subsets.
-        folder: where the judge's answers to the real parts are kept for the next time; None to
-            compute them.
+        seed: of the subsets of the real-vs-real baseline.
+        folder: cache folder of predictions for real images; None to compute them.
 
     Raises:
-        DataError: the judge learned from other images, or a part is empty.
-        DiskError: the answers cannot be written.
+        DataError: the reference classifier was fitted to other images, or a split is empty.
     """
     if reference_classifier.record.train_hash != splits.train.content_hash:
         raise DataError(
-            f"the judge was fitted to other images than the training part of {splits.name}; what "
-            "it says of held-out images would not be unseen: fit a judge to this data"
+            "the reference classifier was fitted to other images than the training split of "
+            f"{splits.name}, so test images may be among them; fit one to this data"
         )
     if not len(splits.validation) or not len(splits.test):
-        raise DataError(f"{splits.name} lacks a validation or test part; raise its share")
-    real: dict[SplitName, LabeledImages] = {"validation": splits.validation, "test": splits.test}
-    predicted = {
-        name: cached_predictions(reference_classifier, data, folder)
-        if folder
-        else reference_classifier.predict(data.images)
-        for name, data in real.items()
-    }
-    baseline = frechet_baseline(
-        predicted["validation"].features, predicted["test"].features, seed=seed
-    )
-    return Reference(
-        reference_classifier=reference_classifier,
-        part=part,
-        real=real[part],
-        features=predicted[part].features,
-        baseline=baseline.distance,
-        baseline_count=baseline.count,
-        baseline_subsets=baseline.draws,
-        baseline_seed=baseline.seed,
-        accuracy={
-            name: class_agreement(predicted[name].logits, data.labels).overall
-            for name, data in real.items()
-        },
-    )
+        raise DataError(f"{splits.name} has no validation or no test images; raise their shares")
+    none = SampleSet("", splits.test.images[:0], np.zeros(0, np.int64), splits.classes)
+    return EvaluationData(none, splits, reference_classifier, None, seed, folder)

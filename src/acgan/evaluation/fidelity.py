@@ -12,8 +12,8 @@ from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
 from acgan.evaluation.fidelity_findings import fidelity_findings
 from acgan.metrics.frechet import (
+    Baseline,
     baseline_subsets,
-    frechet_baseline,
     frechet_distance,
     smallest_count,
 )
@@ -182,7 +182,7 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
         for index, each in enumerate(groups)
     ]
     results = {
-        "frechet_distance": _frechet(groups, data.seed),
+        "frechet_distance": _frechet(groups, data.frechet_baseline(extractor), data.seed),
         "kernel_inception_distance": _kernel(groups, equal, data.seed),
         "inception_score": _score(data, extractor),
         **_prdc(equal),
@@ -226,10 +226,10 @@ def _class_count(data: EvaluationData) -> int:
     return len(data.group_names) if data.sample_set.conditional else 0
 
 
-def _frechet(groups: Sequence[FeatureSets], seed: int) -> _Result:
+def _frechet(groups: Sequence[FeatureSets], baseline: Baseline, seed: int) -> _Result:
     whole, *classes = groups
     width = whole.test.shape[1]
-    baseline = frechet_baseline(whole.validation, whole.test, seed=seed)
+
     enough = whole.enough(smallest_count(width))
     value = frechet_distance(whole.samples, whole.test) if enough else None
     of_class = [_equal_frechet(each, (seed, index)) for index, each in enumerate(classes)]
@@ -240,7 +240,7 @@ def _frechet(groups: Sequence[FeatureSets], seed: int) -> _Result:
             "covariance": "unbiased (N − 1), float64",
             "overall": "all samples against all test images",
             "baseline_images_per_side": baseline.count,
-            "baseline_subsets": baseline.draws,
+            "baseline_subsets": baseline.subsets,
             "per_class": "random subsets of equal size of samples, test and validation images",
             "images_per_side_per_class": [count for _, count in of_class],
             "subsets_per_class": baseline_subsets(width),

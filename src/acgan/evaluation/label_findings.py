@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 
 from acgan.evaluation.findings import Rule, first_finding, listed
-from acgan.evaluation.label_classifiers import SMALLEST_COUNT, Share
+from acgan.evaluation.label_classifiers import SMALLEST_COUNT, Accuracy
 from acgan.metrics.accuracy import association, permuted_cycles, row_shares
 from acgan.metrics.arrays import Float64Array, Int64Array
 from acgan.report.section import Finding
@@ -227,7 +227,7 @@ class _OtherClassifier:
     """Accuracies of a classifier that was not trained on this data."""
 
     name: str
-    share: Share
+    share: Accuracy
     expected: float  # accuracy ratio of samples and real images by the reference classifier
 
     @property
@@ -282,7 +282,7 @@ def label_findings(
     real: Int64Array,
     *,
     at_half: Mapping[str, tuple[float, float, float, float] | None] = MappingProxyType({}),
-    others: Mapping[str, Share] = MappingProxyType({}),
+    others: Mapping[str, Accuracy] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
     """Return the findings, most serious first.
 

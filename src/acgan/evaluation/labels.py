@@ -11,9 +11,9 @@ from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
     LabelClassifier,
-    judge_reader,
-    outside_reader,
-    share_beside_real,
+    accuracy_with_baseline,
+    imagenet_label_classifier,
+    reference_label_classifier,
 )
 from acgan.evaluation.label_findings import label_findings
 from acgan.evaluation.resolution import resolution, resolution_table
@@ -60,9 +60,9 @@ def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
         data: samples, real splits and reference classifier.
         imagenet: a classifier of ImageNet's 1000 classes; None to omit what requires one.
     """
-    classifiers = [judge_reader(data)]
+    classifiers = [reference_label_classifier(data)]
     if imagenet is not None:
-        classifiers.append(outside_reader(data, imagenet))
+        classifiers.append(imagenet_label_classifier(data, imagenet))
     views = [_view(data, each) for each in classifiers]
     results = [resolution(data, each) for each in classifiers]
     blocks = [resolution_table(results, data.splits.shape)]
@@ -76,7 +76,7 @@ def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
             real.confusion,
             at_half={each.label_classifier.extractor.name: each.at_half for each in results},
             others={
-                each.extractor.name: share_beside_real(*view)
+                each.extractor.name: accuracy_with_baseline(*view)
                 for each, view in zip(classifiers[1:], views[1:], strict=True)
             },
         )
@@ -117,7 +117,7 @@ def _metric(
     predicted: ClassAgreement | None,
     real: ClassAgreement | None,
 ) -> Metric:
-    share = share_beside_real(predicted, real)
+    share = accuracy_with_baseline(predicted, real)
     without = [name for name, known in zip(names, classifier.known, strict=True) if not known]
     notes = []
     if share.value is None:

@@ -18,10 +18,9 @@ from acgan.data.split import sample_per_class
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
+    Accuracy,
     LabelClassifier,
-    Share,
-    real_answers,
-    share_beside_real,
+    accuracy_with_baseline,
 )
 from acgan.report.section import Metric, Table
 
@@ -80,7 +79,7 @@ class ResolutionResult:
     """
 
     label_classifier: LabelClassifier
-    shares: tuple[Share, Share, Share]
+    shares: tuple[Accuracy, Accuracy, Accuracy]
     protocol: dict[str, Any]
 
     @property
@@ -106,7 +105,7 @@ class ResolutionResult:
             for (step, words, _), share in zip(_STEPS[1:], self.shares[1:], strict=True)
         )
 
-    def _note(self, share: Share) -> str:
+    def _note(self, share: Accuracy) -> str:
         if share.value is None:
             return f"Requires at least {SMALLEST_COUNT} samples"
         chance = 1 / int(self.label_classifier.known.sum())
@@ -153,9 +152,11 @@ def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> Resol
             images = reduced(sample_set.samples[sample_rows], factor)
             predicted = extractor.predict(images, progress=on_progress)
             reduced_real = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
-            real_predicted = real_answers(data, extractor, reduced_real, on_progress)
+            real_predicted = data.real_predictions(
+                extractor, reduced_real, f"{extractor.name}: images at {words}"
+            )
         shares.append(
-            share_beside_real(
+            accuracy_with_baseline(
                 label_classifier.agreement(predicted, sample_set.target_labels[sample_rows]),
                 label_classifier.agreement(real_predicted, real.labels),
             )

@@ -46,13 +46,13 @@ class Baseline:
         distance: Fréchet distance at equal counts; NaN where the smaller part is below
             `smallest_count`.
         count: images a side.
-        draws: subsets of the larger part over which it is averaged.
+        subsets: number of subsets of the larger split that it is averaged over.
         seed: of these subsets.
     """
 
     distance: float
     count: int
-    draws: int
+    subsets: int
     seed: int
 
 

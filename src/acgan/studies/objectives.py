@@ -26,8 +26,8 @@ from acgan.config import difference, validate, with_overrides
 from acgan.data.batches import flip_keeps_class
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError, unknown_name
-from acgan.evaluation.evaluation_data import Reference, SplitName, reference
-from acgan.evaluation.reference_quality import judge_samples
+from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_data
+from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.execution import choose_execution
 from acgan.metrics.frechet import frechet_distance
 from acgan.model.model import Model, load
@@ -174,7 +174,7 @@ class Question:
     minutes: float | None = None
     seeds: Sequence[int] = (0, 1, 2)
     per_class: int = 1000
-    part: SplitName = "test"
+    part: HeldOutSplit = "test"
     data_options: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
 
@@ -308,9 +308,7 @@ def compare_objectives(
     reference_classifier = cached_reference_classifier(
         splits, flip=flip_keeps_class(question.data, splits.shape)
     )
-    against = reference(
-        reference_classifier, splits, part=question.part, folder=reference_classifiers_folder()
-    )
+    real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     known = {(row.name, row.seed): row for row in _kept(folder)}
     log = LineLog(folder / FIGURES)
     with log:
@@ -328,15 +326,13 @@ def compare_objectives(
                 )
                 row = known.get((entrant.name, seed))
                 if row is None or row.model != trained.model.record.content_hash:
-                    row = _judged(
-                        entrant, seed, trained.images_seen, trained.model, question, against
-                    )
+                    row = _judged(entrant, seed, trained.images_seen, trained.model, question, real)
                     log.append(row.to_json())
                     log.sync()
                 known[entrant.name, seed] = row
                 if told:
-                    told(_comparison(splits, all_entrants, known, against, question))
-    return _comparison(splits, all_entrants, known, against, question)
+                    told(_comparison(splits, all_entrants, known, real, question))
+    return _comparison(splits, all_entrants, known, real, question)
 
 
 def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
@@ -359,20 +355,24 @@ def _kept(folder: Path) -> list[ObjectiveRow]:
 
 
 def _judged(
-    entrant: Entrant, seed: int, images: int, model: Model, question: Question, against: Reference
+    entrant: Entrant, seed: int, images: int, model: Model, question: Question, real: EvaluationData
 ) -> ObjectiveRow:
-    classes = len(against.real.classes)
+    classes = len(real.splits.classes)
     quality: dict[str, Any]
     if model.conditional:
         samples = model.sample(label="all", count=question.per_class)
         target_labels = np.repeat(np.arange(classes, dtype=np.int64), question.per_class)
-        quality = judge_samples(samples, target_labels, against).to_json()
+        quality = measure_quality(
+            real.with_samples(samples, target_labels), question.part
+        ).to_json()
     else:
         samples = model.sample(count=question.per_class * classes)
+        classifier = real.required_reference_classifier
         distance = frechet_distance(
-            against.reference_classifier.predict(samples).features, against.features
+            classifier.predict(samples).features,
+            real.split_predictions(classifier, question.part).features,
         )
-        quality = {"frechet_ratio": distance / against.baseline}
+        quality = {"frechet_ratio": distance / real.frechet_baseline(classifier).distance}
     return ObjectiveRow(
         name=entrant.name,
         seed=seed,
@@ -388,7 +388,7 @@ def _comparison(
     splits: DatasetSplits,
     all_entrants: Sequence[Entrant],
     known: Mapping[tuple[str, int], ObjectiveRow],
-    against: Reference,
+    real: EvaluationData,
     question: Question,
 ) -> ObjectiveComparison:
     rows = {
@@ -401,8 +401,8 @@ def _comparison(
         data=splits.name,
         classes=tuple(each.name for each in splits.classes),
         rows={name: some for name, some in rows.items() if some},
-        baseline=against.baseline,
-        judge_accuracy=against.accuracy[question.part],
+        baseline=real.frechet_baseline(real.required_reference_classifier).distance,
+        judge_accuracy=real.reference_accuracy(question.part),
         part=question.part,
         per_class=question.per_class,
     )

@@ -18,8 +18,8 @@ from acgan.classifiers.reference_classifier import (
 )
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
 from acgan.errors import DataError
-from acgan.evaluation.evaluation_data import Reference, reference
-from acgan.evaluation.reference_quality import JudgedQuality, judge_samples
+from acgan.evaluation.evaluation_data import EvaluationData, real_data
+from acgan.evaluation.reference_quality import SampleQuality, measure_quality
 from acgan.metrics.frechet import equal_count_distance, frechet_distance
 
 CLASSES = make_classes(["left", "right", "both"])
@@ -67,17 +67,17 @@ def reference_classifier() -> ReferenceClassifier:
 
 
 @pytest.fixture(scope="module")
-def against(reference_classifier: ReferenceClassifier) -> Reference:
-    return reference(reference_classifier, PARTS)
+def against(reference_classifier: ReferenceClassifier) -> EvaluationData:
+    return real_data(reference_classifier, PARTS)
 
 
 def quality(
-    against: Reference, images: Images, target_labels: Labels = SAMPLES.labels
-) -> JudgedQuality:
-    return judge_samples(images, target_labels, against)
+    against: EvaluationData, images: Images, target_labels: Labels = SAMPLES.labels
+) -> SampleQuality:
+    return measure_quality(against.with_samples(images, target_labels))
 
 
-def test_a_perfect_model_is_called_good(against: Reference) -> None:
+def test_a_perfect_model_is_called_good(against: EvaluationData) -> None:
     good = quality(against, SAMPLES.images)
     assert good.accuracy > 0.97
     assert good.worst_class_accuracy > 0.95
@@ -88,7 +88,7 @@ def test_a_perfect_model_is_called_good(against: Reference) -> None:
 
 
 def test_every_figure_is_the_formulas_on_the_judges_features(
-    reference_classifier: ReferenceClassifier, against: Reference
+    reference_classifier: ReferenceClassifier, against: EvaluationData
 ) -> None:
     got = quality(against, SAMPLES.images)
     fake, real = (
@@ -111,27 +111,27 @@ def test_every_figure_is_the_formulas_on_the_judges_features(
     assert np.sum(got.confusion, axis=1).tolist() == [300, 300, 300]
 
 
-def test_permuted_classes_are_never_right_but_look_real(against: Reference) -> None:
+def test_permuted_classes_are_never_right_but_look_real(against: EvaluationData) -> None:
     permuted = quality(against, SAMPLES.images, (SAMPLES.labels + 1) % 3)
     assert permuted.accuracy < 0.03
     assert permuted.frechet_ratio < 2
 
 
-def test_an_ignored_label_is_right_by_chance_and_too_varied(against: Reference) -> None:
+def test_an_ignored_label_is_right_by_chance_and_too_varied(against: EvaluationData) -> None:
     target_labels = np.random.default_rng(0).permutation(SAMPLES.labels)
     ignored = quality(against, SAMPLES.images, target_labels)
     assert ignored.accuracy == pytest.approx(1 / 3, abs=0.06)
     assert ignored.lowest_variance_ratio > 1.5
 
 
-def test_one_image_a_class_is_right_and_not_varied(against: Reference) -> None:
+def test_one_image_a_class_is_right_and_not_varied(against: EvaluationData) -> None:
     collapsed = quality(against, SAMPLES.images[SAMPLES.labels])
     assert collapsed.accuracy == 1
     assert collapsed.highest_variance_ratio == pytest.approx(0, abs=1e-9)
     assert collapsed.frechet_ratio > 4
 
 
-def test_noise_is_far_away(against: Reference) -> None:
+def test_noise_is_far_away(against: EvaluationData) -> None:
     noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
     assert quality(against, noise).frechet_ratio > 10
 
@@ -139,8 +139,8 @@ def test_noise_is_far_away(against: Reference) -> None:
 def test_while_choosing_a_recipe_the_reference_is_the_validation_part(
     reference_classifier: ReferenceClassifier,
 ) -> None:
-    against = reference(reference_classifier, PARTS, part="validation")
-    got = quality(against, SAMPLES.images)
+    data = real_data(reference_classifier, PARTS).with_samples(SAMPLES.images, SAMPLES.labels)
+    got = measure_quality(data, "validation")
     real = reference_classifier.predict(PARTS.validation.images)
     assert got.frechet == frechet_distance(
         reference_classifier.predict(SAMPLES.images).features, real.features
@@ -150,7 +150,7 @@ def test_while_choosing_a_recipe_the_reference_is_the_validation_part(
 
 
 def test_the_protocol_says_what_stands_behind_the_figures(
-    reference_classifier: ReferenceClassifier, against: Reference
+    reference_classifier: ReferenceClassifier, against: EvaluationData
 ) -> None:
     protocol = quality(against, SAMPLES.images).protocol
     assert protocol["samples_per_class"] == [300, 300, 300]
@@ -165,7 +165,7 @@ def test_the_protocol_says_what_stands_behind_the_figures(
 
 
 def test_too_few_images_are_said_instead_of_measured(
-    reference_classifier: ReferenceClassifier, against: Reference
+    reference_classifier: ReferenceClassifier, against: EvaluationData
 ) -> None:
     few = quality(against, SAMPLES.images[:4], SAMPLES.labels[:4])
     plain = json.loads(json.dumps(few.to_json(), allow_nan=False))
@@ -179,7 +179,7 @@ def test_too_few_images_are_said_instead_of_measured(
     assert "no Fréchet distance: 4 images" in few.notes[0]
     assert "fewer than two images of right, both" in few.notes[1]
     small = DatasetSplits("halves", PARTS.train, halves(30, 1), halves(40, 2))
-    without = judge_samples(SAMPLES.images, SAMPLES.labels, reference(reference_classifier, small))
+    without = quality(real_data(reference_classifier, small), SAMPLES.images)
     assert without.to_json()["baseline"] is None
     assert any("no floor: 30 images" in note for note in without.notes)
 
@@ -188,29 +188,32 @@ def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) ->
     equal = DatasetSplits(
         "halves", PARTS.train, PARTS.validation, PARTS.test.subset(np.arange(300))
     )
-    assert reference(reference_classifier, equal).baseline_subsets == 1
+    data = real_data(reference_classifier, equal)
+    assert data.frechet_baseline(reference_classifier).subsets == 1
 
 
 def test_kept_answers_change_no_figure(
-    reference_classifier: ReferenceClassifier, against: Reference, tmp_path: Path
+    reference_classifier: ReferenceClassifier, against: EvaluationData, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        kept = reference(reference_classifier, PARTS, folder=tmp_path)
-        assert kept.baseline == against.baseline
-        assert np.array_equal(kept.features, against.features)
+        kept, fresh = (
+            each.frechet_baseline(reference_classifier)
+            for each in (real_data(reference_classifier, PARTS, folder=tmp_path), against)
+        )
+        assert kept == fresh
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_judge_of_other_images_is_refused(reference_classifier: ReferenceClassifier) -> None:
     other = dataclasses.replace(PARTS, train=halves(300, 9))
     with pytest.raises(DataError, match="fitted to other images"):
-        reference(reference_classifier, other)
+        real_data(reference_classifier, other)
 
 
-def test_samples_of_another_size_or_none_are_refused(against: Reference) -> None:
+def test_samples_of_another_size_or_none_are_refused(against: EvaluationData) -> None:
     with pytest.raises(DataError, match="reads images of 9×8×1"):
-        judge_samples(np.zeros((6, 3, 9, 8), np.uint8), np.zeros(6, np.int64), against)
+        quality(against, np.zeros((6, 3, 9, 8), np.uint8), np.zeros(6, np.int64))
     with pytest.raises(DataError, match="no samples"):
         quality(against, SAMPLES.images[:0], SAMPLES.labels[:0])
-    with pytest.raises(ValueError, match="as many"):
+    with pytest.raises(ValueError, match="one label per sample"):
         quality(against, SAMPLES.images, SAMPLES.labels[:4])

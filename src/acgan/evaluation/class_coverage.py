@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from types import SimpleNamespace
 
 import numpy as np
 
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.findings import Rule, first_finding, listed
-from acgan.metrics.arrays import BoolArray, Float64Array, Int64Array
+from acgan.metrics.arrays import BoolArray, Int64Array
 from acgan.metrics.class_coverage import class_counts, total_variation_at
 from acgan.report.section import Metric, Section, Table
 
@@ -41,54 +40,13 @@ _NO_CLASSES = "The data have no classes, so class shares are omitted too."
 _TITLE = "Classes: does the model generate every class?"
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Class names, numbers of samples and real images by predicted class (K,), and the excess."""
-
-    names: Sequence[str]
-    samples: Int64Array
-    real: Int64Array
-    excess: float  # total variation above the baseline
-
-    @property
-    def missing(self) -> list[str]:
-        chosen = zip(self.names, _missing(self.samples, self.real), strict=True)
-        return [name for name, missing in chosen if missing]
-
-    @property
-    def missing_count(self) -> str:
-        return f"{len(self.missing)} of {len(self.names)} classes"
-
-    @property
-    def missing_names(self) -> str:
-        return listed(self.missing, _NAMED)
-
-    @property
-    def ratios(self) -> Float64Array:
-        real = np.maximum(self.real / self.real.sum(), 1e-12)
-        return np.asarray((self.samples / self.samples.sum()) / real)
-
-    @property
-    def rarest(self) -> str:
-        return f"{self.names[int(self.ratios.argmin())]} ({self.ratios.min():.2f})"
-
-    @property
-    def most_common(self) -> str:
-        return f"{self.names[int(self.ratios.argmax())]} ({self.ratios.max():.2f})"
-
-    @property
-    def positive_excess(self) -> float:
-        return max(self.excess, 0)
-
-
-_RULES: tuple[Rule[_Facts], ...] = (
+_RULES = (
     Rule(
         "classes-missing",
         "fault",
-        lambda f: bool(f.missing),
-        "Mode collapse: the model never or almost never generates {f.missing_count} "
-        "({f.missing_names}).",
+        lambda f: f.missing > 0,
+        "Mode collapse: the model never or almost never generates {f.missing} of {f.classes} "
+        "classes ({f.names}).",
     ),
     Rule(
         "classes-uneven",
@@ -103,7 +61,7 @@ _RULES: tuple[Rule[_Facts], ...] = (
         "good",
         lambda _f: True,
         "The model generates every class about as often as it occurs: the class shares differ by "
-        "{f.positive_excess:.1%} of the samples more than the baseline.",
+        "{f.excess:.1%} of the samples more than the baseline.",
     ),
 )
 
@@ -173,7 +131,7 @@ def coverage_section(data: EvaluationData) -> Section:
                 "the class is generated as often as it occurs.",
             ),
         ),
-        findings=first_finding(_RULES, _Facts(names, samples, test, distance - baseline))
+        findings=first_finding(_RULES, _facts(names, samples, test, distance - baseline))
         if enough
         else (),
         protocols={
@@ -192,3 +150,19 @@ def coverage_section(data: EvaluationData) -> Section:
 def _missing(generated: Int64Array, real: Int64Array) -> BoolArray:
     missing: BoolArray = generated / generated.sum() < RARE * (real / real.sum())
     return missing
+
+
+def _facts(
+    names: Sequence[str], samples: Int64Array, real: Int64Array, excess: float
+) -> SimpleNamespace:
+    missing = [name for name, few in zip(names, _missing(samples, real), strict=True) if few]
+    ratios = (samples / samples.sum()) / np.maximum(real / real.sum(), 1e-12)
+    by_ratio = [f"{names[k]} ({ratios[k]:.2f})" for k in np.argsort(ratios, kind="stable")]
+    return SimpleNamespace(
+        classes=len(names),
+        missing=len(missing),
+        names=listed(missing, _NAMED),
+        excess=max(excess, 0),  # total variation above the baseline
+        rarest=by_ratio[0],
+        most_common=by_ratio[-1],
+    )

@@ -7,8 +7,7 @@ and what planted faults show; the warning begins where a quarter of the real var
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import final
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -34,107 +33,23 @@ FEW_COLORS, ONE_COLOR = 0.5, 0.1
 """Color variance ratios: the mean, one class."""
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Numbers of the rules: means over the classes and arrays (K,); NaN if undefined."""
-
-    conditional: bool  # if not, K is 1 and means all samples
-    classes: tuple[str, ...]
-    variance: Float64Array
-    variance_by_predicted_class: float
-    similarity: float
-    real_similarity: float
-    duplicates: float
-    sharpness: float
-    colors: Float64Array
-
-    @property
-    def flat(self) -> Float64Array:  # ratios of the collapsed classes
-        return self.variance[self.variance < COLLAPSED]
-
-    @property
-    def flat_range(self) -> str:
-        low, high = f"{self.flat.min():.3f}", f"{self.flat.max():.3f}"
-        return low if low == high else f"{low} to {high}"
-
-    @property
-    def flat_classes(self) -> str:
-        return self._names(self.variance < COLLAPSED)
-
-    @property
-    def mean_variance(self) -> float:
-        return _mean(self.variance)
-
-    @property
-    def remaining(self) -> Float64Array:  # NaN for the collapsed classes
-        return np.where(self.variance >= COLLAPSED, self.variance, np.nan)
-
-    @property
-    def remaining_variance(self) -> float:
-        return _mean(self.remaining)
-
-    @property
-    def alike(self) -> float:
-        gap = 1 - self.real_similarity
-        return (self.similarity - self.real_similarity) / gap if gap > 0 else np.nan
-
-    @property
-    def pairs(self) -> str:
-        if not (self.similarity > 0 and self.real_similarity > 0):
-            return ""
-        return f"; MS-SSIM {self.similarity:.2f}, real images {self.real_similarity:.2f}"
-
-    @property
-    def low_classes(self) -> str:
-        ratios = zip(self.classes, self.remaining, strict=True)
-        return listed([f"{name} ({r:.2f})" for name, r in ratios if r < LOW_IN_A_CLASS], 5)
-
-    @property
-    def of_a_class(self) -> str:
-        return " of a class" if self.conditional else ""
-
-    @property
-    def mean_color(self) -> float:
-        return _mean(self.colors)
-
-    @property
-    def one_color(self) -> str:
-        few = self.colors < ONE_COLOR
-        named = self.conditional and few.any()
-        return f"; almost not at all in {self._names(few)}" if named else ""
-
-    @property
-    def amount(self) -> str:
-        more = self.mean_variance >= ABOUT_ONE
-        return "about as much as real images" if more else "somewhat less than real images"
-
-    @property
-    def lowest(self) -> str:
-        return f", {np.nanmin(self.variance):.2f} in the lowest class" if self.conditional else ""
-
-    def _names(self, which: BoolArray) -> str:
-        names = [name for name, chosen in zip(self.classes, which, strict=True) if chosen]
-        return "every class" if len(names) == len(self.classes) else listed(names, 5)
-
-
-_COLLAPSE: tuple[Rule[_Facts], ...] = (
+_COLLAPSE = (
     Rule(
         "one-image-per-class",
         "fault",
-        lambda f: f.conditional and len(f.flat) > 0,
+        lambda f: f.conditional and f.flat,
         "One image per class: the samples of {f.flat_classes} are nearly identical (variance ratio "
         "{f.flat_range}). The model has collapsed.",
     ),
     Rule(
         "one-image",
         "fault",
-        lambda f: len(f.flat) > 0,
+        lambda f: f.flat,
         "One image: all samples are nearly identical (variance ratio {f.flat_range}). The model "
         "has collapsed.",
     ),
 )
-_NOISE: tuple[Rule[_Facts], ...] = (
+_NOISE = (
     Rule(
         "noise",
         "fault",
@@ -171,7 +86,7 @@ _LOW_DIVERSITY_SENTENCE = (
     "Low diversity: the samples{f.of_a_class} are more similar to each other than real images are "
     "(variance ratio {f.remaining_variance:.2f}{f.pairs})."
 )
-_LOW_DIVERSITY: tuple[Rule[_Facts], ...] = (
+_LOW_DIVERSITY = (
     Rule(
         "low-diversity",
         "fault",
@@ -187,28 +102,28 @@ _LOW_DIVERSITY: tuple[Rule[_Facts], ...] = (
     Rule(
         "low-diversity",
         "warning",
-        lambda f: bool((f.remaining < LOW_IN_A_CLASS).any()),
+        lambda f: bool(f.low_classes),
         "Low diversity in some classes, by variance ratio: {f.low_classes}.",
     ),
 )
 _DUPLICATES_SENTENCE = (
     "Repeated samples: {f.duplicates:.0%} are near-identical to another sample{f.of_a_class}."
 )
-_DUPLICATES: tuple[Rule[_Facts], ...] = (
+_DUPLICATES = (
     Rule(
         "duplicate-samples",
         "fault",
-        lambda f: len(f.flat) == 0 and f.duplicates > REPEATED,
+        lambda f: not f.flat and f.duplicates > REPEATED,
         _DUPLICATES_SENTENCE,
     ),
     Rule(
         "duplicate-samples",
         "warning",
-        lambda f: len(f.flat) == 0 and f.duplicates >= DUPLICATES,
+        lambda f: not f.flat and f.duplicates >= DUPLICATES,
         _DUPLICATES_SENTENCE,
     ),
 )
-_BLUR: tuple[Rule[_Facts], ...] = (
+_BLUR = (
     Rule(
         "blurry",
         "warning",
@@ -216,7 +131,7 @@ _BLUR: tuple[Rule[_Facts], ...] = (
         "Blurry: the samples have {f.sharpness:.2f} times the fine detail of real images.",
     ),
 )
-_COLORS: tuple[Rule[_Facts], ...] = (
+_COLORS = (
     Rule(
         "few-colors",
         "warning",
@@ -225,13 +140,13 @@ _COLORS: tuple[Rule[_Facts], ...] = (
         "that of real images{f.one_color}.",
     ),
 )
-_GOOD: tuple[Rule[_Facts], ...] = (
+_GOOD = (
     Rule(
         "good",
         "good",
         lambda f: f.mean_variance >= 0,
-        "The samples{f.of_a_class} vary {f.amount}: the variance ratio is {f.mean_variance:.2f}"
-        "{f.lowest}.",
+        "The samples{f.of_a_class} vary {f.amount} real images: the variance ratio is "
+        "{f.mean_variance:.2f}{f.lowest}.",
     ),
 )
 
@@ -252,21 +167,47 @@ def diversity_findings(
         variance_by_predicted_class: mean variance ratio of samples sorted by predicted class.
     """
     nothing = np.full(len(classes), np.nan)
+    by_measure = {key: samples for key, (samples, _) in values.items()}
+    variance, colors, similarities, duplicates, sharpness = (
+        by_measure.get(key, nothing)
+        for key in (
+            "variance_ratio",
+            "color_variance_ratio",
+            "ms_ssim",
+            "near_identical_share",
+            "sharpness_ratio",
+        )
+    )
+    similarity, real = _mean(similarities), _mean(values.get("ms_ssim", (nothing, nothing))[1])
 
-    def of(measure: str) -> tuple[Float64Array, Float64Array]:
-        return values.get(measure, (nothing, nothing))
+    def named(which: BoolArray) -> str:
+        names = [name for name, chosen in zip(classes, which, strict=True) if chosen]
+        return "every class" if len(names) == len(classes) else listed(names, 5)
 
-    similarity, real_similarity = of("ms_ssim")
-    facts = _Facts(
+    flat = variance < COLLAPSED
+    ratios = [f"{ratio:.3f}" for ratio in np.sort(variance[flat])]
+    remaining = np.where(variance >= COLLAPSED, variance, np.nan)
+    low = [f"{k} ({r:.2f})" for k, r in zip(classes, remaining, strict=True) if r < LOW_IN_A_CLASS]
+    lowest = min(variance[np.isfinite(variance)], default=np.nan)
+    mean, few = _mean(variance), colors < ONE_COLOR
+    facts = SimpleNamespace(
         conditional=conditional,
-        classes=classes,
-        variance=of("variance_ratio")[0],
+        of_a_class=" of a class" if conditional else "",
+        flat=bool(flat.any()),
+        flat_classes=named(flat),
+        flat_range=" to ".join(dict.fromkeys([*ratios[:1], *ratios[-1:]])),
+        mean_variance=mean,
         variance_by_predicted_class=known(variance_by_predicted_class),
-        similarity=_mean(similarity),
-        real_similarity=_mean(real_similarity),
-        duplicates=_mean(of("near_identical_share")[0]),
-        sharpness=_mean(of("sharpness_ratio")[0]),
-        colors=of("color_variance_ratio")[0],
+        remaining_variance=_mean(remaining),
+        low_classes=listed(low, 5),
+        alike=(similarity - real) / (1 - real) if real < 1 else np.nan,
+        pairs=f"; MS-SSIM {similarity:.2f}, real images {real:.2f}" if similarity > 0 else "",
+        duplicates=_mean(duplicates),
+        sharpness=_mean(sharpness),
+        mean_color=_mean(colors),
+        one_color=f"; almost not at all in {named(few)}" if conditional and few.any() else "",
+        amount="about as much as" if mean >= ABOUT_ONE else "somewhat less than",
+        lowest=f", {lowest:.2f} in the lowest class" if conditional else "",
     )
     groups = (_COLLAPSE, _NOISE, _LOW_DIVERSITY, _DUPLICATES, _BLUR, _COLORS)
     found = [finding for rules in groups for finding in first_finding(rules, facts)]

@@ -72,34 +72,19 @@ Pair = tuple[float | None, float | None]
 """A metric of the samples, and of real images in their place; None if undefined."""
 
 
-@final
-@dataclass(frozen=True)
-class _Measure:
-    """What a report states about a measure.
-
-    Attributes:
-        title: its name.
-        aim: which way is better.
-        protocol: the protocol that it shares with other measures.
-    """
-
-    title: str
-    aim: Aim
-    protocol: str
-
-
-_MEASURES = {
-    "frechet_distance": _Measure("Fréchet distance", "low", "frechet_distance"),
+_MEASURES: dict[str, tuple[str, Aim]] = {
+    "frechet_distance": ("Fréchet distance", "low"),
     # An unbiased estimate: its baseline lies on either side of 0.
-    "kernel_inception_distance": _Measure(
-        "Kernel inception distance, KID", "baseline", "kernel_inception_distance"
-    ),
-    "inception_score": _Measure("Inception score", "high", "inception_score"),
-    "precision": _Measure("Precision", "high", "prdc"),
-    "recall": _Measure("Recall", "high", "prdc"),
-    "density": _Measure("Density", "baseline", "prdc"),
-    "coverage": _Measure("Coverage", "high", "prdc"),
+    "kernel_inception_distance": ("Kernel inception distance, KID", "baseline"),
+    "inception_score": ("Inception score", "high"),
+    "precision": ("Precision", "high"),
+    "recall": ("Recall", "high"),
+    "density": ("Density", "baseline"),
+    "coverage": ("Coverage", "high"),
 }
+"""Title and aim by measure."""
+_PRDC = ("precision", "recall", "density", "coverage")
+"""The measures that share a protocol."""
 
 
 @final
@@ -194,10 +179,6 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
         "validation_hash": data.splits.validation.content_hash,
         "features": whole.test.shape[1],
     }
-    protocols: dict[str, dict[str, Any]] = {}
-    for measure, result in results.items():
-        key = f"{_MEASURES[measure].protocol}[{extractor.name}]"
-        protocols[key] = {**base, **result.protocol}
     return Measured(
         extractor=extractor.name,
         features=whole.test.shape[1],
@@ -205,7 +186,10 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
         metrics={
             measure: _metric(measure, extractor.name, result) for measure, result in results.items()
         },
-        protocols=protocols,
+        protocols={
+            _protocol_key(measure, extractor.name): {**base, **result.protocol}
+            for measure, result in results.items()
+        },
         class_counts=tuple(results["frechet_distance"].protocol["images_per_side_per_class"]),
     )
 
@@ -342,7 +326,7 @@ def _prdc(equal: Sequence[FeatureSets | None]) -> dict[str, _Result]:
             SMALLEST_MANIFOLD_COUNT,
             protocol,
         )
-        for measure in ("precision", "recall", "density", "coverage")
+        for measure in _PRDC
     }
 
 
@@ -352,6 +336,10 @@ def _manifolds(equal: FeatureSets) -> tuple[Manifold, Manifold | None]:
     if not len(equal.validation):
         return samples, None
     return samples, manifold(equal.validation, equal.test, real_radii=radii)
+
+
+def _protocol_key(measure: str, extractor: str) -> str:
+    return f"{'prdc' if measure in _PRDC else measure}[{extractor}]"
 
 
 def _metric(measure: str, extractor: str, result: _Result) -> Metric:
@@ -369,15 +357,15 @@ def _metric(measure: str, extractor: str, result: _Result) -> Metric:
         missing.append(f"The baseline of a class requires {images} validation images of it")
     known = any(each is not None for each in values)
     known_baseline = known and any(each is not None for each in baselines)
-    shown = _MEASURES[measure]
+    title, aim = _MEASURES[measure]
     is_fid = measure == "frechet_distance" and extractor.startswith("inception")
     return Metric(
         measure=measure,
-        title="FID" if is_fid else shown.title,
+        title="FID" if is_fid else title,
         extractor=extractor,
         value=value,
-        aim=shown.aim,
-        protocol=f"{shown.protocol}[{extractor}]",
+        aim=aim,
+        protocol=_protocol_key(measure, extractor),
         baseline=baseline,
         interval=result.interval,
         per_class=tuple(values) if known else (),

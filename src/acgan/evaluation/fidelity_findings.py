@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import final
+from types import SimpleNamespace
 
 from acgan.evaluation.findings import Rule, first_finding, known, listed
 from acgan.report.section import Finding, Metric
@@ -32,60 +31,12 @@ UNREALISTIC = 0.8
 _NAMED = 5  # classes in a sentence
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Numbers of the rules; NaN if undefined."""
-
-    extractor: str
-    decisive: bool
-    distance: float
-    baseline: float
-    spread: float  # total variance of the real test images' features
-    classes: Sequence[str]
-    class_excess: Sequence[tuple[float, str]]  # of the classes above their baseline, highest first
-    precision: float
-    real_precision: float
-    recall: float
-    real_recall: float
-
-    @property
-    def ratio(self) -> float:
-        defined = self.baseline > 0 and self.spread > 0
-        return self.distance / self.baseline if defined else math.nan
-
-    @property
-    def excess(self) -> float:
-        if math.isnan(self.ratio):
-            return math.nan
-        return max(0.0, self.distance - self.baseline) / self.spread
-
-    @property
-    def farthest(self) -> str:
-        if not self.class_excess:
-            return ""
-        share, name = self.class_excess[0]
-        return f" The farthest class is {name} ({share:.0%})."
-
-    @property
-    def far_classes(self) -> list[str]:
-        return [f"{name} ({share:.0%})" for share, name in self.class_excess if share >= CLASS_FAR]
-
-    @property
-    def far_count(self) -> str:
-        return f"{len(self.far_classes)} of {len(self.classes)} classes"
-
-    @property
-    def far_names(self) -> str:
-        return listed(self.far_classes, _NAMED)
-
-
 _DISTANCE = (
     "The Fréchet distance to the real test images is {f.distance:.3g} ({f.extractor}), "
     "{f.ratio:.1f} times the real-vs-real baseline. Its excess over the baseline is {f.excess:.1%} "
     "of the variance of the real images' features: "
 )
-_OVERALL: tuple[Rule[_Facts], ...] = (
+_OVERALL = (
     Rule(
         "near-real",
         "good",
@@ -119,18 +70,18 @@ _OVERALL: tuple[Rule[_Facts], ...] = (
         _DISTANCE + "the samples are not close to real images.{f.farthest}",
     ),
 )
-_CLASSES: tuple[Rule[_Facts], ...] = (
+_CLASSES = (
     Rule(
         "classes-far-from-real",
         "fault",
-        lambda f: f.decisive and not f.excess >= FAR and bool(f.far_classes),
-        "The samples of {f.far_count} are far from real images of their own class ({f.extractor}; "
-        "excess over the baseline as a share of the real variance): {f.far_names}. All samples "
-        "together are closer. Either the samples of these classes are bad, or they show another "
-        "class; see the chapter on labels.",
+        lambda f: f.decisive and not f.excess >= FAR and f.far > 0,
+        "The samples of {f.far} of {f.classes} classes are far from real images of their own class "
+        "({f.extractor}; excess over the baseline as a share of the real variance): {f.far_names}. "
+        "All samples together are closer. Either the samples of these classes are bad, or they "
+        "show another class; see the chapter on labels.",
     ),
 )
-_REALISM: tuple[Rule[_Facts], ...] = (
+_REALISM = (
     Rule(
         "samples-unlike-real",
         "warning",
@@ -173,14 +124,20 @@ def fidelity_findings(
     frechet, precision, recall = (
         metrics[each] for each in ("frechet_distance", "precision", "recall")
     )
-    facts = _Facts(
+    distance, baseline = known(frechet.value), known(frechet.baseline)
+    ratio = distance / baseline if baseline > 0 and spread > 0 else math.nan
+    by_class = _class_excess(classes, frechet, spread)
+    far = [f"{name} ({share:.0%})" for share, name in by_class if share >= CLASS_FAR]
+    facts = SimpleNamespace(
         extractor=extractor,
         decisive=decisive,
-        distance=known(frechet.value),
-        baseline=known(frechet.baseline),
-        spread=spread,
-        classes=classes,
-        class_excess=_class_excess(classes, frechet, spread),
+        distance=distance,
+        ratio=ratio,
+        excess=math.nan if math.isnan(ratio) else max(0.0, distance - baseline) / spread,
+        farthest=" The farthest class is {1} ({0:.0%}).".format(*by_class[0]) if by_class else "",
+        far=len(far),
+        classes=len(classes),
+        far_names=listed(far, _NAMED),
         precision=known(precision.value),
         real_precision=known(precision.baseline),
         recall=known(recall.value),

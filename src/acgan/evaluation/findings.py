@@ -1,7 +1,7 @@
 """Rules that turn the metrics of a chapter into findings: condition, level and sentence in a row.
 
-The facts that conditions and sentences read are plain numbers. An undefined number is NaN: every
-comparison with NaN is false, so a rule never applies to what was not measured.
+The facts that conditions and sentences read are numbers and phrases by name. An undefined number is
+NaN: every comparison with NaN is false, so a rule never applies to what was not measured.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, final
+from types import SimpleNamespace
+from typing import Literal, final
 
 from acgan.report.section import Finding
-
-Facts = TypeVar("Facts")
 
 
 @final
 @dataclass(frozen=True)
-class Rule(Generic[Facts]):
+class Rule:
     """A finding and the condition under which a report states it.
 
     Attributes:
@@ -30,15 +29,15 @@ class Rule(Generic[Facts]):
 
     key: str
     level: Literal["fault", "warning", "good"]
-    applies: Callable[[Facts], bool]
+    applies: Callable[[SimpleNamespace], bool]
     sentence: str
 
-    def finding(self, facts: Facts) -> Finding:
+    def finding(self, facts: SimpleNamespace) -> Finding:
         """Return the finding with the numbers filled in."""
         return Finding(self.key, self.level, self.sentence.format(f=facts))
 
 
-def first_finding(rules: Iterable[Rule[Facts]], facts: Facts) -> tuple[Finding, ...]:
+def first_finding(rules: Iterable[Rule], facts: SimpleNamespace) -> tuple[Finding, ...]:
     """Return the finding of the first rule that applies, as a tuple of one or none."""
     return next(((rule.finding(facts),) for rule in rules if rule.applies(facts)), ())
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import final
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 
-from acgan.evaluation.findings import Rule, first_finding, listed
+from acgan.evaluation.findings import Rule, first_finding, known, listed
 from acgan.evaluation.label_classifiers import SMALLEST_COUNT, Accuracy
 from acgan.metrics.accuracy import association, permuted_cycles, row_shares
-from acgan.metrics.arrays import Float64Array, Int64Array
+from acgan.metrics.arrays import Int64Array
 from acgan.report.section import Finding
 
 UNRELIABLE = 0.5
@@ -33,135 +31,7 @@ RESOLUTION_MATTERS = 0.05
 _NAMED = 5  # classes or pairs in a sentence
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Confusion matrices (K, K): rows are target or true classes, columns predicted classes."""
-
-    names: Sequence[str]
-    samples: Int64Array
-    real: Int64Array
-
-    @property
-    def accuracy(self) -> float:
-        return _accuracy(self.samples)
-
-    @property
-    def real_accuracy(self) -> float:
-        return _accuracy(self.real)
-
-    @property
-    def association(self) -> float:
-        return float(association(self.samples))
-
-    @property
-    def real_association(self) -> float:
-        return float(association(self.real))
-
-    @property
-    def shares(self) -> Float64Array:
-        return row_shares(self.samples)
-
-    @property
-    def real_shares(self) -> Float64Array:
-        return row_shares(self.real)
-
-    @property
-    def most_frequent(self) -> str:
-        columns = self.samples.sum(axis=0)
-        most = int(columns.argmax())
-        return f"{self.names[most]}, {columns[most] / columns.sum():.1%}"
-
-    @property
-    def chance(self) -> float:  # accuracy if target and predicted class were independent
-        rows, columns = (self.samples.sum(axis=axis) / self.samples.sum() for axis in (1, 0))
-        return float(rows @ columns)
-
-    @property
-    def cycles(self) -> Sequence[Sequence[int]]:
-        return permuted_cycles(self.samples, gain=PERMUTED, smallest=SMALLEST_COUNT)
-
-    @property
-    def moves(self) -> list[tuple[int, int]]:  # target label and the class shown instead
-        return [move for c in self.cycles for move in zip(c, [*c[1:], c[0]], strict=True)]
-
-    @property
-    def moves_listed(self) -> str:
-        names, shares = self.names, self.shares
-        moves = [f"'{names[k]}' shows {names[to]} ({shares[k, to]:.1%})" for k, to in self.moves]
-        return listed(moves, 10)
-
-    @property
-    def moved_accuracy(self) -> float:
-        return float(np.mean([self.shares[k, k] for k, _ in self.moves]))
-
-    @property
-    def exchanged_accuracy(self) -> float:
-        return float(np.mean([self.shares[k, to] for k, to in self.moves]))
-
-    @property
-    def below_real(self) -> list[int]:  # classes, lowest accuracy first
-        permuted = {k for cycle in self.cycles for k in cycle}
-        below = []
-        for k in range(len(self.names)):
-            count, real_count = int(self.samples[k].sum()), int(self.real[k].sum())
-            if k in permuted or min(count, real_count) < SMALLEST_COUNT:
-                continue
-            chance = _chance_gap(self.samples[k, k], count, self.real[k, k], real_count)
-            if self.real_shares[k, k] - self.shares[k, k] > max(BELOW_REAL, chance):
-                below.append(k)
-        return sorted(below, key=lambda k: float(self.shares[k, k]))
-
-    @property
-    def confused(self) -> str:
-        return self._pairs([k for k in self.below_real if self.shares[k, k] < CONFUSED])
-
-    @property
-    def weak(self) -> str:
-        return self._pairs([k for k in self.below_real if self.shares[k, k] >= CONFUSED])
-
-    def _pairs(self, classes: Sequence[int]) -> str:
-        pairs = []
-        for k in classes:
-            others = self.shares[k].copy()
-            others[k] = -1
-            other = int(others.argmax())
-            pairs.append(
-                f"{self.names[k]} ({self.shares[k, k]:.1%}, real images "
-                f"{self.real_shares[k, k]:.1%}; {self.shares[k, other]:.1%} are classified as "
-                f"{self.names[other]})"
-            )
-        return listed(pairs, _NAMED)
-
-    @property
-    def balanced(self) -> tuple[float, float, int, int]:
-        """Accuracies of samples and real images, classes weighted as in the samples; counts."""
-        both = (self.samples.sum(axis=1) > 0) & (self.real.sum(axis=1) > 0)
-        if not both.any():
-            return math.nan, math.nan, 0, 0
-        weights = self.samples.sum(axis=1)[both]
-        share, real = (
-            float(np.average(np.diagonal(each)[both], weights=weights))
-            for each in (self.shares, self.real_shares)
-        )
-        return share, real, int(weights.sum()), int(self.real[both].sum())
-
-    @property
-    def too_typical(self) -> bool:
-        share, real, count, real_count = self.balanced
-        gap = _chance_gap(share * count, count, real * real_count, real_count)
-        return share - real > max(TOO_TYPICAL, gap)
-
-    @property
-    def worst(self) -> str:
-        enough = np.flatnonzero(self.samples.sum(axis=1) >= SMALLEST_COUNT)
-        if not len(enough):
-            return ""
-        k = int(enough[np.diagonal(self.shares)[enough].argmin()])
-        return f"; the lowest accuracy of a class is {self.shares[k, k]:.1%} ({self.names[k]})"
-
-
-_DECIDING: tuple[Rule[_Facts], ...] = (
+_DECIDING = (
     Rule(
         "classifier-unreliable",
         "warning",
@@ -180,12 +50,12 @@ _DECIDING: tuple[Rule[_Facts], ...] = (
         "one).",
     ),
 )
-_RULES: tuple[Rule[_Facts], ...] = (
+_RULES = (
     Rule(
         "classes-permuted",
         "fault",
         lambda f: bool(f.moves),
-        "Classes are permuted: the label {f.moves_listed}. {f.moved_accuracy:.1%} of these "
+        "Classes are permuted: the label {f.moves}. {f.moved_accuracy:.1%} of these "
         "classes' samples are assigned to their target label; {f.exchanged_accuracy:.1%} would be "
         "if the labels were exchanged.",
     ),
@@ -205,13 +75,13 @@ _RULES: tuple[Rule[_Facts], ...] = (
     Rule(
         "too-typical",
         "warning",
-        lambda f: f.too_typical,
-        "The samples are classified better than real images ({f.balanced[0]:.1%}, real images "
-        "{f.balanced[1]:.1%}): they are too typical and lack the unusual and ambiguous cases of "
+        lambda f: f.balanced - f.real_balanced > max(TOO_TYPICAL, f.balanced_chance),
+        "The samples are classified better than real images ({f.balanced:.1%}, real images "
+        "{f.real_balanced:.1%}): they are too typical and lack the unusual and ambiguous cases of "
         "real classes; see the chapter on diversity.",
     ),
 )
-_GOOD = Rule[_Facts](
+_GOOD = Rule(
     "labels-correct",
     "good",
     lambda _f: True,
@@ -221,55 +91,24 @@ _GOOD = Rule[_Facts](
 )
 
 
-@final
-@dataclass(frozen=True)
-class _OtherClassifier:
-    """Accuracies of a classifier that was not trained on this data."""
-
-    name: str
-    share: Accuracy
-    expected: float  # accuracy ratio of samples and real images by the reference classifier
-
-    @property
-    def disagrees(self) -> bool:
-        value, real, interval = self.share.value, self.share.baseline, self.share.interval
-        if value is None or real is None or interval is None:
-            return False
-        return interval[1] < real - BELOW_REAL and value < self.expected * real
-
-
-_DISAGREES = Rule[_OtherClassifier](
+_DISAGREES = Rule(
     "independent-classifier-disagrees",
     "warning",
-    lambda f: f.disagrees,
+    lambda f: f.upper < f.real - BELOW_REAL and f.share < f.expected * f.real,
     "A classifier that was not trained on this data recognizes the samples less reliably: {f.name} "
-    "assigns {f.share.value:.1%} of them to the target label, and {f.share.baseline:.1%} of the "
+    "assigns {f.share:.1%} of them to the target label, and {f.real:.1%} of the "
     "real test images to their class. The samples have the features that the reference classifier "
     "uses, but look less like the objects.",
 )
 
 
-@final
-@dataclass(frozen=True)
-class _Resolution:
-    """Accuracies of a classifier at the full side and at half the side."""
-
-    name: str
-    full: float
-    half: float
-    real_full: float
-    real_half: float
-
-    @property
-    def unused(self) -> bool:
-        real_loss = self.real_full - self.real_half
-        return real_loss >= RESOLUTION_MATTERS and self.full - self.half <= real_loss / 4
-
-
-_UNUSED = Rule[_Resolution](
+_UNUSED = Rule(
     "resolution-unused",
     "warning",
-    lambda f: f.unused,
+    lambda f: (
+        f.real_full - f.real_half >= RESOLUTION_MATTERS
+        and f.full - f.half <= (f.real_full - f.real_half) / 4
+    ),
     "The fine detail of the samples carries no information about their class for {f.name}: its "
     "accuracy is {f.full:.1%} at the full side and {f.half:.1%} at half the side; on real images "
     "it falls from {f.real_full:.1%} to {f.real_half:.1%}.",
@@ -296,17 +135,82 @@ def label_findings(
     """
     if min(samples.sum(), real.sum()) < SMALLEST_COUNT:
         return ()
-    facts = _Facts(names, samples, real)
+    facts = _facts(names, samples, real)
     if deciding := first_finding(_DECIDING, facts):
         return deciding
     findings = [rule.finding(facts) for rule in _RULES if rule.applies(facts)]
     expected = facts.accuracy / facts.real_accuracy
     for name, share in others.items():
-        findings += first_finding([_DISAGREES], _OtherClassifier(name, share, expected))
+        upper = share.interval[1] if share.interval else math.nan
+        other = SimpleNamespace(
+            name=name,
+            share=known(share.value),
+            upper=upper,
+            real=known(share.baseline),
+            expected=expected,
+        )
+        findings += first_finding([_DISAGREES], other)
     for name, accuracies in at_half.items():
         if accuracies is not None:
-            findings += first_finding([_UNUSED], _Resolution(name, *accuracies))
+            keys = ("full", "half", "real_full", "real_half")
+            sides = SimpleNamespace(name=name, **dict(zip(keys, accuracies, strict=True)))
+            findings += first_finding([_UNUSED], sides)
     return tuple(findings) or (_GOOD.finding(facts),)
+
+
+def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> SimpleNamespace:
+    shares, real_shares = row_shares(samples), row_shares(real)
+    counts, real_counts = samples.sum(axis=1), real.sum(axis=1)
+    predicted = samples.sum(axis=0)
+    most = int(predicted.argmax())
+    cycles = permuted_cycles(samples, gain=PERMUTED, smallest=SMALLEST_COUNT)
+    moves = [move for c in cycles for move in zip(c, [*c[1:], c[0]], strict=True)]
+    below = [
+        k
+        for k in np.argsort(np.diagonal(shares), kind="stable")
+        if k not in {label for label, _ in moves}
+        and min(counts[k], real_counts[k]) >= SMALLEST_COUNT
+        and real_shares[k, k] - shares[k, k]
+        > max(BELOW_REAL, _chance_gap(samples[k, k], counts[k], real[k, k], real_counts[k]))
+    ]
+    both = (counts > 0) & (real_counts > 0)
+    balanced, real_balanced = (  # classes weighted as in the samples
+        float(np.average(np.diagonal(each)[both], weights=counts[both])) if both.any() else math.nan
+        for each in (shares, real_shares)
+    )
+    count, others = int(counts[both].sum()), int(real_counts[both].sum())
+    enough = np.flatnonzero(counts >= SMALLEST_COUNT)
+    worst = int(enough[np.diagonal(shares)[enough].argmin()]) if len(enough) else None
+
+    def pairs(classes: Sequence[int]) -> str:
+        sentences = []
+        for k in classes:
+            other = int(np.where(np.arange(len(names)) == k, -1, shares[k]).argmax())
+            sentences.append(
+                f"{names[k]} ({shares[k, k]:.1%}, real images {real_shares[k, k]:.1%}; "
+                f"{shares[k, other]:.1%} are classified as {names[other]})"
+            )
+        return listed(sentences, _NAMED)
+
+    return SimpleNamespace(
+        accuracy=_accuracy(samples),
+        real_accuracy=_accuracy(real),
+        association=association(samples),
+        real_association=association(real),
+        chance=float(counts / counts.sum() @ (predicted / predicted.sum())),
+        most_frequent=f"{names[most]}, {predicted[most] / predicted.sum():.1%}",
+        moves=listed([f"'{names[a]}' shows {names[b]} ({shares[a, b]:.1%})" for a, b in moves], 10),
+        moved_accuracy=np.mean([shares[k, k] for k, _ in moves] or [math.nan]),
+        exchanged_accuracy=np.mean([shares[k, to] for k, to in moves] or [math.nan]),
+        confused=pairs([k for k in below if shares[k, k] < CONFUSED]),
+        weak=pairs([k for k in below if shares[k, k] >= CONFUSED]),
+        balanced=balanced,
+        real_balanced=real_balanced,
+        balanced_chance=_chance_gap(balanced * count, count, real_balanced * others, others),
+        worst=""
+        if worst is None
+        else f"; the lowest accuracy of a class is {shares[worst, worst]:.1%} ({names[worst]})",
+    )
 
 
 def _accuracy(confusion: Int64Array) -> float:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from types import SimpleNamespace
 
 from acgan.evaluation.findings import Rule, first_finding
 from acgan.metrics.style import StyleConsistency
@@ -19,57 +18,26 @@ PAST_BEST = 0.05
 """Accuracy lost since an earlier checkpoint that is worth a warning."""
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Style, and the images seen and accuracies over training time, the model itself last."""
-
-    style: StyleConsistency
-    past: Sequence[tuple[int, float]]
-    samples: int
-
-    @property
-    def best(self) -> tuple[int, float]:
-        return max(self.past, key=lambda each: each[1])
-
-    @property
-    def now(self) -> float:
-        return self.past[-1][1]
-
-    @property
-    def past_its_best(self) -> bool:
-        if len(self.past) < 2:
-            return False
-        best, now = self.best[1], self.now
-        two_errors = 2 * math.sqrt((best * (1 - best) + now * (1 - now)) / self.samples)
-        return best - now > max(PAST_BEST, two_errors)
-
-    @property
-    def properties(self) -> str:
-        pairs = zip(self.style.names, self.style.correlations, strict=True)
-        return ", ".join(f"{name} {value:.2f}" for name, value in pairs if math.isfinite(value))
-
-
-_CORRELATION = "is {f.style.mean:.2f} ({f.properties}; 0 is chance, 1 the same style)"
-_PAST_RULE = Rule[_Facts](
+_CORRELATION = "is {f.style:.2f} ({f.properties}; 0 is chance, 1 the same style)"
+_PAST_RULE = Rule(
     "past-its-best",
     "warning",
     lambda f: f.past_its_best,
-    "An earlier checkpoint of this model had a higher GAN-test accuracy: {f.best[1]:.1%} of "
-    "{f.samples} samples after {f.best[0]:,} images, now {f.now:.1%}.",
+    "An earlier checkpoint of this model had a higher GAN-test accuracy: {f.best:.1%} of "
+    "{f.samples} samples after {f.best_images:,} images, now {f.now:.1%}.",
 )
-_STYLE_RULES: tuple[Rule[_Facts], ...] = (
+_STYLE_RULES = (
     Rule(
         "style-consistent",
         "good",
-        lambda f: f.style.mean >= CONSISTENT,
+        lambda f: f.style >= CONSISTENT,
         f"A seed has the same style in all classes: the mean correlation between classes "
         f"{_CORRELATION}.",
     ),
     Rule(
         "style-inconsistent",
         "warning",
-        lambda f: f.style.mean <= INCONSISTENT,
+        lambda f: f.style <= INCONSISTENT,
         f"A seed has no common style across classes: the mean correlation between classes "
         f"{_CORRELATION}. The latent has a different meaning in every class, for example because "
         "the label is multiplied into it.",
@@ -87,5 +55,17 @@ def latent_findings(
         past: images seen and GAN-test accuracy of each checkpoint, the model itself last.
         samples: number of samples behind each accuracy.
     """
-    facts = _Facts(style, past, samples)
+    images_seen, best = max(past, key=lambda each: each[1], default=(0, math.nan))
+    now = past[-1][1] if past else math.nan
+    two_errors = 2 * math.sqrt((best * (1 - best) + now * (1 - now)) / samples)
+    correlations = zip(style.names, style.correlations, strict=True)
+    facts = SimpleNamespace(
+        best=best,
+        best_images=images_seen,
+        now=now,
+        samples=samples,
+        past_its_best=best - now > max(PAST_BEST, two_errors),
+        style=style.mean,
+        properties=", ".join(f"{name} {r:.2f}" for name, r in correlations if math.isfinite(r)),
+    )
     return (*first_finding([_PAST_RULE], facts), *first_finding(_STYLE_RULES, facts))

@@ -200,20 +200,22 @@ Pair = tuple[float, float]
 """A metric of the samples and its baseline, NaN if undefined."""
 
 
+Computation = Callable[[Distances, Queries], tuple[Pair, Sequence[Pair]]]
+"""Computes the pair of all images, and the pairs of the classes."""
+
+
 @final
 @dataclass(frozen=True)
 class _Measure:
-    """A metric of the chapter: name, direction, values overall and by class, why undefined."""
+    """A metric of the chapter: name, direction, computation, why undefined."""
 
     title: str
     aim: Aim
-    compute: Callable[[Distances, Queries], tuple[Pair, Sequence[Pair]]]
+    compute: Computation
     undefined: str = ""
 
 
-def _by_class(
-    pair: Callable[[Distances, BoolArray, BoolArray, BoolArray], Pair],
-) -> Callable[[Distances, Queries], tuple[Pair, Sequence[Pair]]]:
+def _by_class(pair: Callable[..., Pair]) -> Computation:
     """Compute a pair for all images and for the samples and held-out images of each class."""
 
     def compute(found: Distances, queries: Queries) -> tuple[Pair, Sequence[Pair]]:
@@ -228,19 +230,10 @@ def _by_class(
     return compute
 
 
-def _near_copies(
-    found: Distances, samples: BoolArray, held_out: BoolArray, _half: BoolArray
-) -> Pair:
-    return (
-        float(found.samples.near_copy[samples].mean()),
-        float(found.held_out.near_copy[held_out].mean()),
-    )
-
-
-def _authentic(found: Distances, samples: BoolArray, held_out: BoolArray, _half: BoolArray) -> Pair:
-    return (
-        float(found.samples.authentic[samples].mean()),
-        float(found.held_out.authentic[held_out].mean()),
+def _share(of: Callable[[Proximity], BoolArray]) -> Callable[..., Pair]:
+    return lambda found, samples, held_out, _half: (
+        float(of(found.samples)[samples].mean()),
+        float(of(found.held_out)[held_out].mean()),
     )
 
 
@@ -272,8 +265,12 @@ def _data_copying_test(found: Distances, queries: Queries) -> tuple[Pair, Sequen
 
 
 _MEASURES = {
-    "near_copies": _Measure("Share of near copies", "baseline", _by_class(_near_copies)),
-    "authenticity": _Measure("Authentic share", "baseline", _by_class(_authentic)),
+    "near_copies": _Measure(
+        "Share of near copies", "baseline", _by_class(_share(lambda each: each.near_copy))
+    ),
+    "authenticity": _Measure(
+        "Authentic share", "baseline", _by_class(_share(lambda each: each.authentic))
+    ),
     "data_copying_test": _Measure(
         "Data-copying test C_T, z",
         "baseline",

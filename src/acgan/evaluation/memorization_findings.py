@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import final
 
 from acgan.evaluation.findings import Rule, first_finding, known
@@ -46,36 +47,6 @@ class NearCopies:
         return self.share - self.baseline
 
 
-@final
-@dataclass(frozen=True)
-class _Facts:
-    """Numbers of the rules; NaN if undefined."""
-
-    copies: Sequence[NearCopies]
-    samples: int
-    held_out: int
-    sharpness: float
-    nearest_ratio: float
-
-    @property
-    def worst(self) -> NearCopies:
-        return max(self.copies, key=lambda each: each.excess)
-
-    @property
-    def copied(self) -> bool:
-        share, counts = self.worst.baseline, 1 / self.samples + 1 / self.held_out
-        chance = math.sqrt(share * (1 - share) * counts)
-        return self.worst.excess > max(SOME, _DEVIATIONS * chance)
-
-    @property
-    def shares(self) -> str:
-        return ", ".join(f"{each.share:.1%} {each.where}" for each in self.copies)
-
-    @property
-    def baselines(self) -> str:
-        return ", ".join(f"{each.baseline:.1%}" for each in self.copies)
-
-
 _COPIES = (
     "{f.worst.share:.1%} of the samples are near copies of training images ({f.worst.where}; "
     "held-out real images: {f.worst.baseline:.1%})"
@@ -85,7 +56,7 @@ _BLURRED = (
     f"{_COMPARE}"
 )
 _COPIED = f"Copied training images: {_COPIES}. {_COMPARE}"
-_RULES: tuple[Rule[_Facts], ...] = (
+_RULES = (
     Rule(
         "blurred-training-images",
         "fault",
@@ -143,5 +114,14 @@ def memorization_findings(
     """
     if not copies:
         return ()
-    facts = _Facts(copies, samples, held_out, known(copy_sharpness), known(nearest_ratio))
+    worst = max(copies, key=lambda each: each.excess)
+    chance = math.sqrt(worst.baseline * (1 - worst.baseline) * (1 / samples + 1 / held_out))
+    facts = SimpleNamespace(
+        worst=worst,
+        copied=worst.excess > max(SOME, _DEVIATIONS * chance),
+        sharpness=known(copy_sharpness),
+        nearest_ratio=known(nearest_ratio),
+        shares=", ".join(f"{each.share:.1%} {each.where}" for each in copies),
+        baselines=", ".join(f"{each.baseline:.1%}" for each in copies),
+    )
     return first_finding(_RULES, facts)

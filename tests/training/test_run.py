@@ -1,218 +1,146 @@
-"""`train`: what a person asks for becomes a configuration, a run folder and a finished run."""
+"""Whose folder it is, and what a finished run leaves to look at."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
-import acgan
-from acgan.data.images import DatasetSplits
-from acgan.errors import AcganError, DataError, UsageError
-from acgan.training.run import TrainedRun
-from acgan.training.train import train
+from acgan.errors import DataError, UsageError
+from acgan.model.model import load
+from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 
-SMALL = (
-    "generator.widths=[8, 4]",
-    "generator.latent_size=6",
-    "discriminator.layers=[{width=6, kernel=4, stride=2, norm=false}]",
-    "training.batch_size=16",
-    "execution.threads=1",
-    "reporting.grid_columns=1",
-)
+TinyConfig = Callable[..., RunConfig]
+Train = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def pictures(tiny_splits: DatasetSplits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of PNGs, one sub-folder per class."""
-    root = tmp_path_factory.mktemp("data") / "shapes"
-    images = np.concatenate([tiny_splits.train.images, tiny_splits.test.images])
-    labels = np.concatenate([tiny_splits.train.labels, tiny_splits.test.labels])
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        folder = root / tiny_splits.classes[label].name
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image[0]).save(folder / f"{number:03d}.png")
-    return root
-
-
-@pytest.fixture
-def start(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., TrainedRun]:
-    """`train` on the folder with a tiny network, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
-    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
-
-    def call(*options: str, data: str = str(pictures), **arguments: Any) -> TrainedRun:
-        cache = {"cache": str(tmp_path / "cache"), **arguments.pop("data_options", {})}
-        return train(data, options=(*SMALL, *options), data_options=cache, **arguments)
-
-    return call
-
-
-def config_of(run: TrainedRun) -> dict[str, Any]:
-    return dict(json.loads((run.folder / "config.json").read_text()))
-
-
-def test_the_same_call_says_that_it_is_complete(start: Callable[..., TrainedRun]) -> None:
-    run = start(images=48)
-    assert re.fullmatch(r"shapes-small-\w+-[0-9a-f]{8}", run.folder.name)
-    assert run.folder.parent == Path("runs")
-    assert (run.resumed_at, run.images_seen) == (0, 48)
-    again = start(images=48)
-    assert (again.folder, again.resumed_at, again.images_seen) == (run.folder, 48, 48)
-
-
-def test_a_larger_budget_goes_on_unless_rates_fall_towards_its_end(
-    start: Callable[..., TrainedRun],
+def test_a_strangers_folder_is_refused_and_left_alone(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
 ) -> None:
-    run = start("optimizer.schedule=constant", images=48)
-    further = start("optimizer.schedule=constant", images=96)
-    assert (further.folder, further.resumed_at, further.images_seen) == (run.folder, 48, 96)
-    assert start(images=48).folder != start(images=96).folder
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / ".tmp-mine").write_text("looks like a leftover of ours")
+    with pytest.raises(UsageError, match=r"is not an acgan run.*--run"):
+        train_tiny(tmp_path, tiny_config())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-mine", "thesis.txt"]
 
 
-def test_another_trajectory_is_another_folder(start: Callable[..., TrainedRun]) -> None:
-    folders = {
-        start(images=16).folder,
-        start(images=16, seed=1).folder,
-        start("optimizer.beta1=0.1", images=16).folder,
-        start("reporting.log_every_images=8", images=16).folder,
-    }
-    assert len(folders) == 3, "but what is reported is no trajectory"
+def test_a_file_in_the_way_is_refused(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
+) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(UsageError, match="is not an acgan run"):
+        train_tiny(tmp_path / "run", tiny_config())
 
 
-def test_python_reaches_it_from_the_package() -> None:
-    assert acgan.train is train
+def test_an_empty_folder_and_a_start_that_was_cut_short_are_taken(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, straight: Any, content: Any
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "split.json").write_text("{}")
+    (tmp_path / "cut" / ".lock").write_text("")
+    (tmp_path / "cut" / ".tmp-1234").write_text("half a config")
+    for name in ("empty", "cut"):
+        train_tiny(tmp_path / name, tiny_config())
+        assert content(tmp_path / name) == content(straight(tiny_config()))
 
 
 @pytest.mark.parametrize(
-    ("options", "arguments", "budget"),
+    ("name", "text", "error"),
     [
-        ((), {"images": 32}, {"total_images": 32}),
-        (("training.total_epochs=1",), {}, {"total_epochs": 1}),
-        (("training.total_images=16",), {}, {"total_images": 16}),
-        (("training.max_minutes=0.001",), {}, {"max_minutes": 0.001}),
+        ("config.json", "{", DataError),
+        ("config.json", '{"recipe": "tiny", "fantasy": 1}', UsageError),
+        ("split.json", "[]", DataError),
+        ("environment.json", "\x00", DataError),
     ],
 )
-def test_a_budget_that_is_asked_for_replaces_the_recipes(
-    options: tuple[str, ...],
-    arguments: dict[str, Any],
-    budget: dict[str, Any],
-    start: Callable[..., TrainedRun],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_damaged_file_gets_its_sentence(
+    name: str,
+    text: str,
+    error: type[Exception],
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    finished: Any,
 ) -> None:
-    monkeypatch.setattr("acgan.training.budget.measuring_seconds", lambda minutes: 0.01)
-    training = config_of(start(*options, **arguments))["training"]
-    found = {key: training[key] for key in ("total_images", "total_epochs", "max_minutes")}
-    assert {key: value for key, value in found.items() if value is not None} == budget
+    finished(tiny_config())
+    (tmp_path / "run" / name).write_text(text)
+    with pytest.raises(error) as caught:
+        train_tiny(tmp_path / "run", tiny_config())
+    assert str(tmp_path / "run") in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("options", "arguments", "error", "words"),
-    [
-        ((), {"images": 5, "max_minutes": 1.0}, UsageError, "not both"),
-        (("training.batch_size=5000",), {}, UsageError, "fewer than a batch of 5000"),
-        (("training.batchsize=5",), {}, UsageError, "did you mean 'batch_size'"),
-        ((), {"data": "no-such-place"}, AcganError, "no-such-place"),
-        ((), {"recipe": "acgan-mnist"}, UsageError, "acgan-mnist"),
-        ((), {"data_options": {"only_class": ("ring",)}, "images": 16}, None, ""),
-        ((), {"init_from": "nowhere"}, UsageError, "no model at nowhere"),
-        ((), {"execution": {"device": "cuda"}, "images": 16}, UsageError, "no cuda device"),
-    ],
-)
-def test_mistakes_get_their_sentence_before_any_folder_is_filled(
-    options: tuple[str, ...],
-    arguments: dict[str, Any],
-    error: type[Exception] | None,
-    words: str,
-    start: Callable[..., TrainedRun],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_shortened_log_is_not_gone_on_with(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    if error is None:
-        start(*options, **arguments)
-        return
-    with pytest.raises(error, match=re.escape(words)):
-        start(*options, **arguments)
-    assert not list(Path().glob("runs/*/checkpoints"))
+    finished(tiny_config())
+    (tmp_path / "run" / "metrics.jsonl").write_text("")
+    with pytest.raises(Exception, match="something else has shortened it"):
+        train_tiny(tmp_path / "run", tiny_config(training={"total_images": 300}))
 
 
-def test_one_class_alone_is_refused_for_an_acgan(
-    start: Callable[..., TrainedRun], tmp_path: Path
+def test_a_finished_run_leaves_its_pictures(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
-    folder = tmp_path / "one" / "only"
-    folder.mkdir(parents=True)
-    for number in range(30):
-        Image.new("L", (8, 8), number).save(folder / f"{number}.png")
-    with pytest.raises((UsageError, DataError), match="at least two"):
-        start(data=str(tmp_path / "one"), recipe="small-gray")
+    finished(tiny_config())
+    run = train_tiny(tmp_path / "run", tiny_config(), summary=True)
+    assert run.summary.keys() == {"last grid", "first and last", "curves", "trajectory"}
+    for path in run.summary.values():
+        with Image.open(path) as picture:
+            assert min(picture.size) > 10
+    with Image.open(run.summary["trajectory"]) as animation:
+        assert animation.n_frames == 4  # type: ignore[attr-defined]  # at 0, 64, 128, 192 images
+    grids = sorted(path.name for path in (tmp_path / "run" / "samples").iterdir())
+    assert grids == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
 
 
-def test_weights_of_another_network_are_refused_with_the_difference(
-    start: Callable[..., TrainedRun],
+def test_pictures_that_a_person_removed_are_not_missed(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
-    first = start(images=16)
-    second = start(images=16, init_from=first.folder)
-    assert second.folder != first.folder
-    assert re.fullmatch("[0-9a-f]{64}", config_of(second)["init_from"])
-    with pytest.raises(UsageError, match=r"--init-from do not fit.*\n.*latent_size: 6 → 7"):
-        start("generator.latent_size=7", images=16, init_from=first.folder)
+    finished(tiny_config())
+    (tmp_path / "run" / "samples" / "real.png").unlink()
+    again = train_tiny(tmp_path / "run", tiny_config(), summary=True)
+    assert "first and last" in again.summary
+    for path in (tmp_path / "run" / "samples").iterdir():
+        path.unlink()
+    assert train_tiny(tmp_path / "run", tiny_config(), summary=True).summary.keys() == {"curves"}
 
 
-def test_what_will_be_trained_is_said_first(
-    start: Callable[..., TrainedRun], recording: Any
+def test_the_model_carries_everything(tiny_config: TinyConfig, straight: Any) -> None:
+    config = tiny_config(everything=True)
+    run = straight(config)
+    model = load(run)
+    assert model.config == config
+    assert model.images_seen == 192
+    assert model.split == json.loads((run / "split.json").read_text())
+    assert [c.name for c in model.classes] == ["bar", "cross", "ring"]
+    assert model.sample("ring", count=3).shape == (3, 1, 8, 8)
+
+
+def test_a_run_starts_from_a_finished_models_weights(
+    tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, straight: Any
 ) -> None:
-    display = recording()
-    start(images=16, display=display, announce=True)
-    assert display.says("data: shapes, 3 classes of 8×8×1", "training")
-    assert display.says("recipe: small-")
-    assert display.says("every setting: config.json")
-    assert display.says("16 images will take about", "measured just now")
-    assert not display.says("brightness and contrast only")
-    assert not display.says("is meant for")
-
-
-def test_a_recipe_for_other_images_is_named_as_such(
-    start: Callable[..., TrainedRun], recording: Any
-) -> None:
-    display = recording()
-    start(images=16, recipe="small-color", display=display, announce=True)
-    assert display.says("small-color is meant for color images; these are gray")
-
-
-def test_what_color_means_to_gray_images_is_said(
-    start: Callable[..., TrainedRun], recording: Any
-) -> None:
-    display = recording()
-    start("augmentation={policy=['color']}", images=16, display=display, announce=True)
-    assert display.says("for gray images, color means brightness and contrast only")
-    assert display.says("the discriminator's input is changed by color")
-    assert not display.says("textures")
-
-
-def test_what_d_is_shown_is_said_and_how_textures_go_without(
-    start: Callable[..., TrainedRun], recording: Any
-) -> None:
-    """The set is small, so that the default shifts; its recipe does not."""
-    chosen, asked, without = recording(), recording(), recording()
-    start(images=16, display=chosen, announce=True)
-    assert chosen.says(
-        "changed by translation (for textures", "-o augmentation.policy=[]", "texture-128"
+    model = load(straight(tiny_config()))
+    config = tiny_config(
+        init_from="0" * 64,
+        optimizer={"generator_lr": 1e-12, "discriminator_lr": 1e-12},
+        training={"total_images": 16, "ema_half_life_images": 0},
     )
-    both = "augmentation={policy=['translation','color']}"
-    start(both, images=16, display=asked, announce=True)
-    assert asked.says("changed by translation and color (for textures", "policy=[color]")
-    start("augmentation.policy=[]", images=16, display=without, announce=True)
-    assert not without.says("augmentation:")
-    noisy = recording()
-    start("augmentation={policy=[], noise=0.1}", images=16, display=noisy, announce=True)
-    assert noisy.says("the discriminator's input is changed by noise")
-    assert not noisy.says("textures")
+    train_tiny(tmp_path / "second", config, init_from=model)
+    second = load(tmp_path / "second")
+    ours, theirs = second.generator.state_dict(), model.generator.state_dict()
+    for name, parameter in second.generator.named_parameters():
+        assert (parameter - theirs[name]).abs().max() < 1e-9, name
+    assert ours.keys() == theirs.keys()
+    for name, parameter in second.discriminator.named_parameters():
+        assert (parameter - model.discriminator.state_dict()[name]).abs().max() < 1e-9, name
+
+
+def test_reading_what_is_not_there_is_none(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path).read(tmp_path / "config.json") is None
+    assert not RunFolder(tmp_path).is_finished(0)

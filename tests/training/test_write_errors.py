@@ -1,8 +1,8 @@
 """A disk that says no while a run goes on: one sentence, and nothing of what was saved is lost.
 
 Every kind of call in every file of the run fails once: metrics, sheets, TensorBoard, checkpoints,
-model, the small JSON files, the pictures at the end. `tests/runs/test_checkpoint_faults.py` does the same to
-single writes.
+model, the small JSON files, the images at the end. `tests/runs/test_checkpoint_faults.py` does the
+same to single writes.
 
 Only calls that acgan makes are watched. What a library does inside one of them changes with its
 version, and it may forgive an error: a removal of a folder and a lock are one call of ours each.

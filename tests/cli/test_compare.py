@@ -44,15 +44,32 @@ def test_a_table(acgan: Acgan, runs: tuple[Path, ...]) -> None:
     assert (done.code, done.err) == (0, "")
     header, row, star, _, group, _, spread, *_ = done.out.splitlines()
     assert header.split() == ["figure", "s0", "s1", "baseline", "better"]
-    assert row.split() == ["Fréchet", "distance", "(judge)", "0.200", "★", "0.300", "0.0500", "↓"]
+    assert row.split() == [
+        "Fréchet",
+        "distance",
+        "(reference-classifier)",
+        "0.200",
+        "★",
+        "0.300",
+        "0.0500",
+        "↓",
+    ]
     assert "95 % interval" in star
     assert group == "digits, 2 seeds (s0, s1)"
-    assert spread.split() == ["Fréchet", "distance", "(judge)", "0.250", "±", "0.071", "2"]
+    assert spread.split() == [
+        "Fréchet",
+        "distance",
+        "(reference-classifier)",
+        "0.250",
+        "±",
+        "0.071",
+        "2",
+    ]
 
 
 def test_other_protocols_are_not_compared(acgan: Acgan, runs: tuple[Path, ...]) -> None:
     out = acgan("compare", *runs).out
-    assert "Fréchet distance (judge) [1]" in out
+    assert "Fréchet distance (reference-classifier) [1]" in out
     assert "[1] not comparable: samples differs (100 / 9)" in out
     assert "★" not in out
     assert "there is no mean to give" in out

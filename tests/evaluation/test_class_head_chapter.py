@@ -28,8 +28,8 @@ from acgan.evaluation.prepare import PreparedEvaluation
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
 from acgan.networks.interface import Discriminator, DiscriminatorOutput
+from acgan.report.files import report_json
 from acgan.report.html import report_html
-from acgan.report.json import report_json
 from acgan.report.report import report_text
 from acgan.report.section import Section
 

@@ -73,7 +73,7 @@ def test_a_model_is_held_against_its_own_split(
         assert evidence.sample_set.name == "run"
         assert evidence.required_reference_classifier.record.train_hash == splits.train.content_hash
         assert "is right on" in prepared.notes[0]
-    assert list(watch.seconds) == ["data", "samples", "judge"]
+    assert list(watch.seconds) == ["data", "samples", "reference classifier"]
 
 
 def test_a_judge_knows_labels_that_were_hidden_from_the_model(
@@ -157,9 +157,9 @@ def test_color_folders_are_mirrored_unless_one_knows_better(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "holds no model, so say what .* --data DATA"),
+        ({}, "holds no model; name the real data .* --data DATA"),
         ({"data": "digts"}, "digits"),
-        ({"data": "OWN", "image_size": (9, 9)}, "are of 8×8×1, own holds images of 9×9×1"),
+        ({"data": "OWN", "image_size": (9, 9)}, "are of 8×8×1, but own has images of 9×9×1"),
         ({"data": "OWN", "extractors": ("vgg",)}, "efficientnet-lite0, inception"),
         ({"data": "OWN", "samples": 1}, ""),
     ],
@@ -184,7 +184,7 @@ def test_mistakes_with_pictures(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"image_size": (16, 16)}, "--image-size is for folders of pictures"),
+        ({"image_size": (16, 16)}, "--image-size is for folders of images"),
         ({"other_data": True}, "--other-data needs --data"),
         ({"samples": 1}, "fewer than the 2 classes"),
         ({"inception_weights": Path("none.pth"), "extractors": ("inception",)}, "none.pth"),

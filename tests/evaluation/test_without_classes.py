@@ -24,8 +24,7 @@ from acgan.evaluation.evaluate import evaluate, report_of
 from acgan.evaluation.prepare import EvaluationRequest, PreparedEvaluation, prepare_evaluation
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
-from acgan.report.files import write_report
-from acgan.report.json import read_report
+from acgan.report.files import read_report, write_report
 from acgan.report.section import Section
 
 Untrained = Callable[..., Model]

@@ -13,8 +13,14 @@ import pytest
 from acgan.errors import DataError, UsageError
 from acgan.report.comparison import MetricRow, ReportComparison, compare
 from acgan.report.comparison_page import comparison_html, comparison_json
-from acgan.report.files import NamedReport, find_report, load_reports, write_report
-from acgan.report.json import ReportRecord, report_json
+from acgan.report.files import (
+    NamedReport,
+    ReportRecord,
+    find_report,
+    load_reports,
+    report_json,
+    write_report,
+)
 from acgan.report.report import Report
 from acgan.report.section import Finding, Metric, Section
 

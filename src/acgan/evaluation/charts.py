@@ -1,4 +1,4 @@
-"""Images and plots that only one chapter shows: neighbors, distances, similarity within classes."""
+"""Images and plots of single chapters, and the sample grid at the top of a report."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image, ImageDraw
 
 from acgan.data.images import Images
+from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import paper
-from acgan.plots.grid import class_grid, grid_layout, png_bytes
+from acgan.plots.grid import class_grid, grid_layout, png_bytes, side_by_side, strip
 from acgan.plots.text import font, line_height, shorten
 from acgan.report.section import ImageBlock
 
@@ -152,3 +153,32 @@ def similarity_chart(
         "are; samples far to the right are all alike. The paper counts the classes left of the "
         "dashed line, which marks the highest real class.",
     )
+
+
+_COLUMNS = 8  # of the overview
+_MOST_CLASSES = 20
+
+
+def overview(data: EvaluationData) -> ImageBlock:
+    """Show the first samples beside real test images, class by class."""
+    title, headings, test = (
+        "Samples and real images",
+        ("samples", "real test images"),
+        data.splits.test,
+    )
+    if not data.sample_set.conditional:
+        chosen = np.random.default_rng(data.seed).permutation(len(test))[: _COLUMNS**2]
+        images = data.sample_set.samples[: _COLUMNS**2], test.images[chosen]
+        grids = [strip(each, columns=_COLUMNS) for each in images]
+        caption = "Left: the first samples, not selected. Right: randomly chosen test images."
+        return ImageBlock(title, png_bytes(side_by_side(grids, headings)), caption)
+    shown = range(min(len(data.group_names), _MOST_CLASSES))
+    names = [data.group_names[index] for index in shown]
+    samples = class_grid([data.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
+    real = class_grid(
+        [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)
+    )
+    caption = "Left: the first samples of each class, not selected. Right: the first test images."
+    if len(names) < len(data.group_names):
+        caption += f" The first {len(names)} of {len(data.group_names)} classes are shown."
+    return ImageBlock(title, png_bytes(side_by_side([samples, real], headings)), caption)

@@ -1,9 +1,4 @@
-"""How long each part of an evaluation takes, told while it runs.
-
-The first picture of a report: samples beside real images, class by class.
-
-The whole evaluation: every chapter in turn, and the report that they make.
-"""
+"""The whole evaluation: the chapters in reading order, and their report."""
 
 from __future__ import annotations
 
@@ -12,98 +7,72 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from acgan.classifiers.extractor import Extractor
+from acgan.evaluation.charts import overview
 from acgan.evaluation.class_coverage import coverage_section
 from acgan.evaluation.class_head import with_class_head
 from acgan.evaluation.diversity import diversity_section
-from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.evaluation_data import HeldOutSplit
 from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.labels import labels_section
 from acgan.evaluation.latent import latent_section
 from acgan.evaluation.memorization import memorization_section
 from acgan.evaluation.prepare import PreparedEvaluation
 from acgan.execution.progress import Stopwatch
-from acgan.plots.grid import class_grid, png_bytes, side_by_side, strip
 from acgan.report.report import Report
-from acgan.report.section import ImageBlock, Section
+from acgan.report.section import Section
 from acgan.runs.environment import describe_environment, machine_in_words
-
-_COLUMNS = 8
-_MOST_CLASSES = 20
-
-
-def overview(data: EvaluationData) -> ImageBlock:
-    """The first samples of each class, unselected, and beside them the first test images."""
-    if not data.sample_set.conditional:
-        return _of_all(data)
-    shown = range(min(len(data.group_names), _MOST_CLASSES))
-    names = [data.group_names[index] for index in shown]
-    test = data.splits.test
-    samples = class_grid([data.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
-    real = class_grid(
-        [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)
-    )
-    more = len(data.group_names) - len(names)
-    left_out = f" Of {len(data.group_names)} classes the first {len(names)} are shown." * (more > 0)
-    return ImageBlock(
-        "Samples and real images",
-        png_bytes(side_by_side([samples, real], ["samples", "real test images"])),
-        "On the left the first samples of each class as they came, none chosen; on the right the "
-        f"first real images of the test part.{left_out}",
-    )
-
-
-def _of_all(data: EvaluationData) -> ImageBlock:
-    test, count = data.splits.test, _COLUMNS**2
-    chosen = np.random.default_rng(data.seed).permutation(len(test))[:count]
-    grids = [
-        strip(images, columns=_COLUMNS)
-        for images in (data.sample_set.samples[:count], test.images[chosen])
-    ]
-    return ImageBlock(
-        "Samples and real images",
-        png_bytes(side_by_side(grids, ["samples", "real test images"])),
-        "On the left the first samples as they came, none chosen; on the right real images of the "
-        "test part, chosen by chance.",
-    )
-
-
-def evaluate(prepared: PreparedEvaluation, watch: Stopwatch) -> tuple[Section, ...]:
-    """Every measure of the samples, as chapters in reading order.
-
-    The same data gives the same figures. Copies of training images are looked for where the
-    training part is the one that the samples' maker learned from.
-    """
-    data, extractors = prepared.data, prepared.extractors
-    for extractor in extractors:
-        watch.timed(f"{extractor.name}: samples", partial(data.sample_predictions, extractor))
-        watch.timed(f"{extractor.name}: real images", partial(_look_at_real, data, extractor))
-    chapters: list[tuple[str, Callable[[], Section | None]]] = [
-        ("fidelity", lambda: fidelity_section(data, extractors)),
-        ("labels", lambda: _labels(prepared)),
-        ("diversity", lambda: diversity_section(data)),
-    ]
-    if prepared.own_training_split:
-        chapters.append(("memorization", lambda: memorization_section(data)))
-    chapters.append(("latent structure", lambda: latent_section(data)))
-    sections = [watch.timed(name, chapter) for name, chapter in chapters]
-    done = tuple(each for each in sections if each is not None)
-    return done if data.sample_set.conditional else tuple(map(_without_classes, done))
 
 
 def _labels(prepared: PreparedEvaluation) -> Section:
     data = prepared.data
     if data.sample_set.conditional:
-        return with_class_head(labels_section(data, prepared.imagenet), data)
-    return with_class_head(coverage_section(data), data)
+        section = labels_section(data, prepared.imagenet)
+    else:
+        section = coverage_section(data)
+    return with_class_head(section, data)
+
+
+def _memorization(prepared: PreparedEvaluation) -> Section | None:
+    """Only the training split of the model itself can show memorization."""
+    return memorization_section(prepared.data) if prepared.own_training_split else None
+
+
+_HELD_OUT: tuple[HeldOutSplit, ...] = ("validation", "test")
+_CHAPTERS: dict[str, Callable[[PreparedEvaluation], Section | None]] = {
+    "fidelity": lambda prepared: fidelity_section(prepared.data, prepared.extractors),
+    "labels": _labels,
+    "diversity": lambda prepared: diversity_section(prepared.data),
+    "memorization": _memorization,
+    "latent structure": lambda prepared: latent_section(prepared.data),
+}
+"""Chapters in reading order; None for one that cannot be measured."""
+
+
+def evaluate(prepared: PreparedEvaluation, watch: Stopwatch) -> tuple[Section, ...]:
+    """Return the chapters in reading order; equal data gives equal values.
+
+    Args:
+        prepared: samples, real splits and extractors.
+        watch: measures the time of every extractor and chapter.
+    """
+    data = prepared.data
+    for extractor in prepared.extractors:
+        name = extractor.name
+        watch.timed(f"{name}: samples", partial(data.sample_predictions, extractor))
+        for split in _HELD_OUT:
+            predict = partial(data.split_predictions, extractor, split)
+            watch.timed(f"{name}: {split} images", predict)
+    chapters = [
+        watch.timed(name, partial(chapter, prepared)) for name, chapter in _CHAPTERS.items()
+    ]
+    sections = tuple(each for each in chapters if each is not None)
+    return sections if data.sample_set.conditional else tuple(map(_without_classes, sections))
 
 
 def _without_classes(section: Section) -> Section:
-    """All samples were one group: what stands under "per class" is the figure itself once more.
+    """Remove values per class that repeat the overall value: all samples form one group.
 
-    But for figures of real images, which have classes.
+    Metrics of real images keep theirs, since real images have classes.
     """
     metrics = [
         each if len(each.per_class) > 1 else replace(each, per_class=(), per_class_baseline=())
@@ -120,14 +89,14 @@ def report_of(
     command: str = "",
     date: str = "",
 ) -> Report:
-    """The chapters as a report, with all that is needed to make it again.
+    """Return the report, with everything needed to reproduce it.
 
     Args:
-        prepared: what they were made from.
-        sections: in reading order.
-        seconds: by part of the work.
+        prepared: the evaluated data.
+        sections: chapters in reading order.
+        seconds: duration of each stage.
         command: the command line.
-        date: ISO 8601; empty to leave it out.
+        date: ISO 8601; empty to omit it.
     """
     data = prepared.data
     sample_set = data.sample_set
@@ -153,7 +122,7 @@ def report_of(
 
 
 def _reference_classifier(prepared: PreparedEvaluation) -> dict[str, Any]:
-    """What a report says of the judge; nothing where there is none."""
+    """Facts about the reference classifier; empty if there is none."""
     reference_classifier, splits = prepared.data.reference_classifier, prepared.data.splits
     if reference_classifier is None:
         return {}
@@ -168,8 +137,3 @@ def _reference_classifier(prepared: PreparedEvaluation) -> dict[str, Any]:
         "seed": reference_classifier.record.seed,
         "horizontal_flip": prepared.horizontal_flip,
     }
-
-
-def _look_at_real(data: EvaluationData, extractor: Extractor) -> None:
-    data.split_predictions(extractor, "validation")
-    data.split_predictions(extractor, "test")

@@ -1,7 +1,4 @@
-"""Whether a model learned from the very features that it is now measured in.
-
-What a reader of an evaluation must know of where its figures come from, in sentences.
-"""
+"""Notes of a report on the origin of model, data and extractors."""
 
 from __future__ import annotations
 
@@ -12,37 +9,36 @@ from acgan.networks.feature_network import FeatureNetworkName
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 
-_LIKE: dict[FeatureNetworkName, str] = {
-    "reference-classifier": (
-        "a judge that was fitted, as this evaluation's is, to the model's training part"
-    ),
-    "efficientnet-lite0": "efficientnet-lite0, which is one of the extractors here",
+_DESCRIPTION: dict[FeatureNetworkName, str] = {
+    "reference-classifier": "a classifier that was fitted, like the reference-classifier of this "
+    "evaluation, to the training split",
+    "efficientnet-lite0": "efficientnet-lite0, which is also an extractor of this evaluation",
 }
-_OTHER: dict[FeatureNetworkName, str] = {
+_ALTERNATIVE: dict[FeatureNetworkName, str] = {
     "reference-classifier": "efficientnet-lite0",
-    "efficientnet-lite0": "the judge",
+    "efficientnet-lite0": "reference-classifier",
 }
 
 
 def shared_features(config: RunConfig) -> str | None:
-    """The sentence that a reader of the figures needs where D stands on a trained trunk.
+    """Return a note for a model whose discriminator uses a pretrained feature network.
 
-    A generator that such a D teaches learns what pleases these features: in them its distances are
-    smaller, and a classifier on them is right more often, than the pictures alone deserve.
+    Its generator was trained to match these features, so distances in them are smaller and
+    accuracies higher than the images justify.
 
     Args:
-        config: of the run that made the model.
+        config: of the run that trained the model.
 
     Returns:
-        None where D began with noise.
+        None if the discriminator was trained from scratch.
     """
     if not isinstance(config.discriminator, PretrainedConfig):
         return None
     network = config.discriminator.feature_network.network
     return (
-        f"The model's discriminator stands on the first layers of {_LIKE[network]}. Figures made "
-        "with that extractor flatter the model beside models whose discriminator began with "
-        f"noise; go by {_OTHER[network]} or Inception when such models are compared."
+        f"The discriminator of this model uses the first layers of {_DESCRIPTION[network]}. "
+        "Metrics with this extractor favor the model over models whose discriminator was trained "
+        f"from scratch. To compare such models, use {_ALTERNATIVE[network]} or Inception."
     )
 
 
@@ -53,50 +49,49 @@ def origin_notes(
     held_out: bool | None,
     own: bool,
 ) -> list[str]:
-    """Sentences on judge, model and data, of which no figure speaks.
+    """Return notes on reference classifier, model and data.
 
     Args:
-        model: None for pictures from elsewhere.
+        model: None for a folder of images.
         splits: the data.
-        reference_classifier: None where there are no classes.
-        held_out: see `acgan.evaluation.evaluation_data.Evidence`.
-        own: whether the training part is the one that the model learned from.
+        reference_classifier: None for data without classes.
+        held_out: see `acgan.evaluation.evaluation_data.EvaluationData`.
+        own: whether the training split is the one that the model was trained on.
     """
     if reference_classifier is None:
         notes = [
-            f"{splits.name} has no classes, so no judge could learn them: instead of its features "
-            "those of a network are taken that learned from photographs (EfficientNet-Lite0). "
-            "They know nothing of what matters in these images in particular."
+            f"{splits.name} has no classes, so there is no reference classifier. The features are "
+            "those of EfficientNet-Lite0, which was trained on photographs and does not know what "
+            "matters in these images."
         ]
     else:
-        accuracy = reference_classifier.record.accuracies[splits.test.content_hash]
+        record = reference_classifier.record
         notes = [
-            f"The judge was fitted to the {reference_classifier.record.train_images:,} training "
-            f"images of "
-            f"{splits.name} and is right on {accuracy:.2%} of its {len(splits.test):,} test "
-            f"images; "
-            "a figure made with it can be no surer than that."
+            f"The reference classifier was fitted to the {record.train_images:,} training images "
+            f"of {splits.name}. Its accuracy on the {len(splits.test):,} test images is "
+            f"{record.accuracies[splits.test.content_hash]:.2%}, which limits the precision of "
+            "every metric that uses it."
         ]
     if model is not None and (labeled := model.split["train"].get("labeled")):
         notes.append(
-            f"The model learned with the labels of {labeled['images']:,} training images and "
-            "without those of the others; what judges it here may know all labels."
+            f"The model was trained with the labels of {labeled['images']:,} training images; the "
+            "other training images had none. The reference classifier may use all labels."
         )
     if model is None:
         notes.append(
-            "Nobody here knows what made these pictures or what it learned from: if it was the "
-            f"test part of {splits.name}, no figure means anything."
+            "The training data of these samples is unknown. If it includes the test split of "
+            f"{splits.name}, the metrics are meaningless."
         )
     elif held_out is None:
         notes.append(
-            f"The data that the model learned from ({model.config.data.source!r}) were not to be "
-            "found, so that its training images are not among the reference is taken on trust."
+            f"The training data of the model ({model.config.data.source!r}) was not found, so it "
+            "was not checked that its training images are not among the test images."
         )
     elif not own:
         notes.append(
-            f"The model learned from other data ({model.config.data.source!r}), none of whose "
-            f"training images are among the validation and test images of {splits.name}. Copies of "
-            "its training images were not looked for: evaluate it with its own data for that."
+            f"The model was trained on other data ({model.config.data.source!r}); none of its "
+            f"training images are among the validation and test images of {splits.name}. "
+            "Memorization was not measured: evaluate the model with its own data for that."
         )
     if model is not None and (shared := shared_features(model.config)) is not None:
         notes.append(shared)

@@ -1,6 +1,6 @@
-"""Whether the reference is unseen: figures on images that a model learned from prove nothing.
+"""Preparation of an evaluation: samples, data, reference classifier and extractors, all checked.
 
-From what a person names to data: subject, data, judge and extractors, each checked first.
+Metrics on images that a model was trained on prove nothing, so the reference must be held out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from acgan.model.model import Model, load
 
 
 def has_same_split(model: Model, splits: DatasetSplits) -> bool:
-    """Whether a model's record names exactly these three parts, by their content."""
+    """Return whether the record of a model names exactly these three splits, by content hash."""
     mine = splits.split_record()
     return all(
         part in model.split and model.split[part]["content_hash"] == mine[part]["content_hash"]
@@ -37,35 +37,35 @@ def has_same_split(model: Model, splits: DatasetSplits) -> bool:
 
 
 def check_same_split(model: Model, splits: DatasetSplits, name: str) -> None:
-    """Refuse data whose test part is not the one that was cut off before the model was trained.
+    """Check that the splits are those with which the model was trained.
 
     Raises:
-        DataError: it is another split, or other data.
+        DataError: the data or its splits differ.
     """
     if has_same_split(model, splits):
         return
     raise DataError(
         f"{name} was trained on another split than that of {splits.name}: its training images may "
-        f"be among these test images, so they are no held-out reference. Give the data it was "
-        f"trained on (it says {model.config.data.source!r}); or, for a set that it has never seen, "
-        "add --other-data"
+        "be among these test images, which are then no held-out reference. Use its training data "
+        f"({model.config.data.source!r}), or add --other-data for a data set that it was not "
+        "trained on"
     )
 
 
 def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
-    """Whether no image of validation and test is among the model's own training images.
+    """Check that no validation or test image is a training image of the model.
 
     Args:
-        model: trained on other data than ``parts``.
-        splits: what it is to be held against.
+        model: trained on other data than ``splits``.
+        splits: the data to compare its samples with.
         name: of the model, for the message.
 
     Returns:
-        True where the model's own data could be read and shares no image; None where they are
-        not to be found, so that nobody knows.
+        True if the training data of the model could be read and shares no image; None if it was
+        not found.
 
     Raises:
-        DataError: they share images.
+        DataError: images are shared.
     """
     try:
         own = load_data(model.config.data)
@@ -73,42 +73,43 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
         return None
     if not has_same_split(model, own):
         return None
-    predicted = set(image_digests(own.train))
+    trained_on = set(image_digests(own.train))
     shared = sum(
-        digest in predicted
+        digest in trained_on
         for part in (splits.validation, splits.test)
         for digest in image_digests(part)
     )
     if shared:
         raise DataError(
             f"{shared} of the validation and test images of {splits.name} are training images of "
-            f"{name}: they cannot judge it as unseen; take data that share none with "
+            f"{name}, so they are no held-out reference; use data that shares no image with "
             f"{model.config.data.source!r}"
         )
     return True
 
 
 EXTRACTORS = ("reference-classifier", "efficientnet-lite0")
-"""Those that are asked by default: neither needs a download."""
+"""The default extractors; neither needs a download."""
 
 
 @final
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What a person asks to be evaluated.
+    """Options of an evaluation.
 
     Attributes:
-        path: a run, a model folder, or a folder of pictures: with a sub-folder for each class, or
-            without any, as a model without classes would draw them.
-        data: named set, folder or zip to hold it against; None for what the model learned from.
-        data_root: folder of local copies of named sets.
-        image_size: height and width to bring the data to; None for the model's, or as they are.
-        samples: how many images to examine in all.
+        path: a run, a model folder, or a folder of images: with one sub-folder per class, or
+            without sub-folders for samples of a model without classes.
+        data: named data set, folder or zip to compare with; None for the training data.
+        data_root: folder of local copies of named data sets.
+        image_size: height and width to resize the data to; None for the size of the model, or of
+            the data.
+        samples: total number of samples.
         seed: of the first sample of each class, and of every random choice in the measures.
-        extractors: names, see `acgan.classifiers.extractor`; the judge is always asked.
-        inception_weights: file of Inception's weights; None to look where they usually are.
-        horizontal_flip: whether a mirrored image is of the same class; None to go by the data.
-        other_data: ``data`` is not what the model learned from, and the person knows.
+        extractors: names; the reference classifier is always used.
+        inception_weights: file with the weights of Inception; None for the default locations.
+        horizontal_flip: whether flipped images keep their class; None to infer it from the data.
+        other_data: confirms that ``data`` is not the training data of the model.
     """
 
     path: Path
@@ -126,16 +127,16 @@ class EvaluationRequest:
 @final
 @dataclass(frozen=True, eq=False)
 class PreparedEvaluation:
-    """All that the measures need.
+    """Input of all chapters.
 
     Attributes:
-        data: samples, real parts, judge.
-        extractors: in whose features fidelity is measured, the judge first if there is one.
-        imagenet: the one of them that knows ImageNet's classes, or None.
-        own_training_split: whether the training part is the one the samples' maker learned from
-            (for pictures from elsewhere: taken for it).
-        horizontal_flip: whether mirrored images were taken to be of the same class.
-        notes: sentences that a reader of the figures needs.
+        data: samples, real splits, reference classifier.
+        extractors: of the fidelity metrics; the reference classifier comes first if there is one.
+        imagenet: the extractor with the classes of ImageNet, or None.
+        own_training_split: whether the training split is the one that the model was trained on
+            (assumed for a folder of images).
+        horizontal_flip: whether flipped images are assumed to keep their class.
+        notes: sentences that a reader of the metrics needs.
     """
 
     data: EvaluationData
@@ -154,19 +155,21 @@ def prepare_evaluation(
         None
     ),
 ) -> PreparedEvaluation:
-    """Read and check, draw the samples, fit or find the judge; what is cheap and can fail, first.
+    """Load and check the data, generate the samples, fit or load the reference classifier.
+
+    Checks that are cheap come first.
 
     Args:
-        request: what is asked.
-        watch: of the time that it takes.
-        check: told of the model (None for pictures), the data, and whether classes were asked for,
-            before anything is drawn or fitted; raises where what is planned with them cannot be.
+        request: the options.
+        watch: measures the time of every stage.
+        check: callback with the model (None for a folder of images), the data, and whether the
+            samples have labels; called before any expensive stage, and may raise.
 
     Raises:
-        UsageError: there is nothing at the path, an option contradicts another, an extractor is
-            not known.
-        DataError: the data cannot be used, are of another kind, or cannot serve as held out.
-        DiskError: the judge cannot be kept.
+        UsageError: the path does not exist, options contradict each other, or an extractor is
+            unknown.
+        DataError: the data cannot be used, has another shape or other classes, or is not held out.
+        DiskError: the reference classifier cannot be cached.
     """
     model = load(request.path) if _holds_model(request.path) else None
     config = _data_config(request, model)
@@ -188,7 +191,8 @@ def prepare_evaluation(
     reference_classifier: ReferenceClassifier | None = None
     if len(splits.classes) > 1:
         reference_classifier = watch.timed(
-            "judge", lambda: _reference_classifier(splits, horizontal_flip, watch.progress)
+            "reference classifier",
+            lambda: _reference_classifier(splits, horizontal_flip, watch.progress),
         )
     fallback_extractor = (
         None if reference_classifier else (imagenet or build_extractor("efficientnet-lite0"))
@@ -215,17 +219,12 @@ def prepare_evaluation(
 
 
 def _holds_model(path: Path) -> bool:
-    """Whether a model is meant; a folder of pictures holds no JSON of ours.
-
-    Raises:
-        UsageError: there is nothing there, or a file.
-    """
-    # Of a path that is nothing at all `load` says what is missing.
+    """Return whether the path names a model; `load` reports paths that do not exist."""
     return not path.is_dir() or is_run_or_model(path)
 
 
 def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
-    """The model's own data, or others, cut as the model's own were."""
+    """Return the data of the model, or other data with the same settings."""
     changes = {
         "source": request.data,
         "root": request.data_root,
@@ -235,15 +234,15 @@ def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
     if model is None:
         if request.data is None:
             raise UsageError(
-                f"{request.path} holds no model, so say what its pictures are to be held against: "
+                f"{request.path} holds no model; name the real data to compare its images with: "
                 "--data DATA"
             )
         return DataConfig(**given)
     if request.image_size is not None:
-        raise UsageError("--image-size is for folders of pictures; a model has a size of its own")
+        raise UsageError("--image-size is for folders of images; the size of a model is fixed")
     if request.other_data:
         if request.data is None:
-            raise UsageError("--other-data needs --data: which others?")
+            raise UsageError("--other-data needs --data; name the other data")
         size = (model.shape.height, model.shape.width)
         only = model.config.data.only_class
         return DataConfig(**{"image_size": size, "only_class": only, **given})
@@ -253,7 +252,7 @@ def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
 def _unseen(
     model: Model, splits: DatasetSplits, name: str, request: EvaluationRequest
 ) -> tuple[bool | None, bool]:
-    """Whether the reference is known to be unseen, and whether the training part is the model's."""
+    """Return whether the reference is held out, and whether the training split is the model's."""
     if not request.other_data:
         check_same_split(model, splits, name)
     if has_same_split(model, splits):
@@ -265,13 +264,13 @@ def _check_splits(splits: DatasetSplits) -> None:
     for part_name, part in (("validation", splits.validation), ("test", splits.test)):
         if not len(part):
             raise DataError(
-                f"{splits.name} has no {part_name} image, and every figure needs real images that "
-                "nothing was trained on; add images, or raise that part's share in the run"
+                f"{splits.name} has no {part_name} images, but every metric needs held-out real "
+                "images; add images, or raise the share of this split in the run"
             )
 
 
 def _other_extractors(request: EvaluationRequest) -> tuple[Extractor | None, tuple[Extractor, ...]]:
-    """The ImageNet classifier if it is wanted, and all that are wanted besides the judge."""
+    """Return the ImageNet classifier or None, and all extractors but the reference classifier."""
     wanted = [name for name in dict.fromkeys(request.extractors) if name != "reference-classifier"]
     built = {
         name: build_extractor(name, inception_weights=request.inception_weights) for name in wanted
@@ -298,10 +297,10 @@ def _sample_set(
 def _reference_classifier(
     splits: DatasetSplits, horizontal_flip: bool, progress: StageProgress
 ) -> ReferenceClassifier:
-    def told(predicted: int, total: int, _loss: float) -> None:
-        progress("fitting the judge, kept for the next time", predicted, total)
+    def on_progress(done: int, total: int, _loss: float) -> None:
+        progress("fitting the reference classifier, cached for the next time", done, total)
 
-    return cached_reference_classifier(splits, flip=horizontal_flip, progress=told)
+    return cached_reference_classifier(splits, flip=horizontal_flip, progress=on_progress)
 
 
 def _name(path: Path) -> str:

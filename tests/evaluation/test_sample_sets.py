@@ -56,13 +56,13 @@ def test_samples_are_those_that_the_model_draws(
 @pytest.mark.parametrize(
     ("names", "side", "sentence"),
     [
-        (("bar", "cross", "ring"), 9, "draws images of 8×8×1, other holds images of 9×9×1"),
+        (("bar", "cross", "ring"), 9, "generates images of 8×8×1, but other has images of 9×9×1"),
         (
             ("bar", "cross", "disc"),
             8,
-            "draws the classes bar, cross, ring; other has bar, cross, disc",
+            "has the classes bar, cross, ring, but other has bar, cross, disc",
         ),
-        (("cross", "bar", "ring"), 8, "draws the classes bar, cross, ring; other has cross, bar"),
+        (("cross", "bar", "ring"), 8, "has the classes bar, cross, ring, but other has cross, bar"),
     ],
 )
 def test_data_of_another_kind_are_refused(
@@ -121,9 +121,9 @@ def test_of_too_many_pictures_an_even_choice_is_taken(
 @pytest.mark.parametrize(
     ("counts", "side", "mode", "sentence"),
     [
-        ({"bar": 2, "cross": 2}, 8, "L", "holds no picture of ring"),
+        ({"bar": 2, "cross": 2}, 8, "L", "has no images of ring"),
         ({"bar": 2, "cross": 2, "ring": 2, "disc": 2}, 8, "L", "no class 'disc'.* sub-folders"),
-        ({"bar": 2, "cross": 2, "ring": 2}, 9, "L", "are of 9×9×1, shapes holds images of 8×8×1"),
+        ({"bar": 2, "cross": 2, "ring": 2}, 9, "L", "are of 9×9×1, but shapes has images of 8×8×1"),
         ({"bar": 2, "cross": 2, "ring": 2}, 8, "RGB", "are of 8×8×3"),
     ],
 )

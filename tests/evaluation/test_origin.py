@@ -21,9 +21,13 @@ def test_who_stands_on_an_extractor_is_to_be_held_to_another(
     network: str, tiny_config: TinyConfig
 ) -> None:
     layers = [{"width": 4, "kernel": 1}]
-    discriminator = {"family": "pretrained", "layers": layers, "trunk": {"network": network}}
+    discriminator = {
+        "family": "pretrained",
+        "layers": layers,
+        "feature_network": {"network": network},
+    }
     sentence = shared_features(tiny_config(discriminator=discriminator))
     assert sentence is not None
-    first, advice = sentence.split("go by ")
+    first, advice = sentence.split("To compare such models, use ")
     assert network in first
     assert network not in advice

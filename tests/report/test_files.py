@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acgan.errors import DataError, DiskError
-from acgan.report.files import write_report
-from acgan.report.json import read_report, report_json
+from acgan.report.files import read_report, report_json, write_report
 from acgan.report.report import Report
 from acgan.report.section import Metric, Section
 

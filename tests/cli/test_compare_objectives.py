@@ -72,7 +72,7 @@ def test_its_flags_make_the_question(
         "4",
         "--per-class",
         "20",
-        "--part",
+        "--split",
         "validation",
         "--data-root",
         "/data",

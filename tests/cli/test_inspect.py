@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from acgan.data.images import ImageShape
-from acgan.model.inspection import opinions, read_pictures
+from acgan.model.inspection import inspect_images, read_images
 from acgan.model.model import load
 
 Acgan = Callable[..., Any]
@@ -27,8 +27,8 @@ def pictures(tiny_run: Path, tmp_path: Path) -> list[Path]:
     return [own, other]
 
 
-def test_a_table_and_a_warning(acgan_process: Acgan, tiny_run: Path, pictures: list[Path]) -> None:
-    done = acgan_process("inspect", tiny_run, *pictures)
+def test_a_table_and_a_warning(acgan: Acgan, tiny_run: Path, pictures: list[Path]) -> None:
+    done = acgan("inspect", tiny_run, *pictures)
     assert done.code == 0
     assert "not calibrated" in done.err
     header, own, other = done.out.splitlines()
@@ -59,10 +59,10 @@ def test_json_has_every_class(acgan: Acgan, tiny_run: Path, pictures: list[Path]
 def test_an_answer_does_not_depend_on_the_other_pictures(tiny_run: Path) -> None:
     model = load(tiny_run)
     images = model.sample(count=30)
-    together = opinions(model, images)
+    together = inspect_images(model, images)
     assert len(together) == 90
     for index in (0, 40, 89):
-        (alone,) = opinions(model, images[index : index + 1])
+        (alone,) = inspect_images(model, images[index : index + 1])
         assert alone.source_logit == pytest.approx(together[index].source_logit, abs=1e-6)
 
 
@@ -71,13 +71,13 @@ def test_only_cross_entropy_makes_a_probability(tiny_run: Path) -> None:
     objective = model.config.objective.model_copy(update={"source_loss": "hinge"})
     config = model.config.model_copy(update={"objective": objective})
     object.__setattr__(model.record, "config", config)
-    (answer,) = opinions(model, model.sample("zero"))
+    (answer,) = inspect_images(model, model.sample("zero"))
     assert answer.source_probability is None
 
 
 def test_a_picture_of_the_same_proportions_is_not_cut(tmp_path: Path) -> None:
     Image.new("L", (24, 16), 9).save(tmp_path / "a.png")
-    pixels, (note,) = read_pictures([tmp_path / "a.png"], ImageShape(3, 8, 12))
+    pixels, (note,) = read_images([tmp_path / "a.png"], ImageShape(3, 8, 12))
     assert pixels.shape == (1, 3, 8, 12)
     assert note == "resized from 16×24, made color"
     assert (pixels == 9).all()

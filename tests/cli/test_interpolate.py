@@ -15,10 +15,10 @@ from acgan.plots.grid import strip
 Acgan = Callable[..., Any]
 
 
-def test_a_strip(acgan_process: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+def test_a_strip(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "strip.png"
     options = ["--class", "seven", "--to-class", "zero", "--seed", 3, "--steps", 5]
-    done = acgan_process("interpolate", tiny_run, *options, "--out", out)
+    done = acgan("interpolate", tiny_run, *options, "--out", out)
     assert (done.code, done.err) == (0, "")
     assert str(out) in done.out
     expected = strip(load(tiny_run).interpolate("seven", "zero", seed=3, steps=5))
@@ -38,7 +38,11 @@ def test_an_animation(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [
-        ("--class zero --out x.png", 2, "say where to go: --to-class NAME, --to-seed N, or both"),
+        (
+            "--class zero --out x.png",
+            2,
+            "name the end of the path: --to-class NAME, --to-seed N, or both",
+        ),
         ("--class zero --to-seed 0 --out x.png", 2, "both ends are the same image"),
         ("--class zero --to-class 0 --out x.png", 2, "both ends are the same image"),
         ("--class zero --to-class sevn --out x.png", 2, "did you mean 'seven'?"),

@@ -16,21 +16,29 @@ import acgan as acgan_package
 Acgan = Callable[..., Any]
 
 
+COMMANDS = (
+    *("train", "sample", "evaluate", "compare", "interpolate", "inspect", "show", "runs"),
+    *("recipes", "explain", "compare-objectives"),
+)
+
+
 def test_help_names_every_command_and_every_exit_code(acgan_process: Acgan) -> None:
     for arguments in (["--help"], []):
         done = acgan_process(*arguments)
         assert done.code == 0
-        for command in ("train", "sample", "inspect", "show", "runs", "recipes", "explain"):
-            assert f"  {command} " in done.out
-        for code in ("0 done", "1 a fault", "2 wrong", "3 images", "4 training", "5 the disk"):
-            assert code in " ".join(done.out.split())
-        assert "130, 143" in done.out
+        for command in COMMANDS:
+            assert f"│ {command} " in done.out
+        assert "…" not in done.out
+        words = " ".join(done.out.split())
+        for code in ("0 success", "1 internal", "2 wrong", "3 unusable", "4 training", "5 a file"):
+            assert code in words
+        assert "130, 143 stopped" in words
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, acgan.cli.main as m; m.execute(['--help']);"
-        "print([n for n in ('torch', 'numpy', 'pydantic', 'PIL', 'rich') if n in sys.modules])"
+        "print([n for n in ('torch', 'numpy', 'pydantic', 'acgan.runs') if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, encoding="utf-8"
@@ -38,15 +46,55 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["train", "sample", "interpolate", "inspect", "show", "runs", "recipes", "explain"],
-)
-def test_every_command_explains_itself(acgan: Acgan, command: str) -> None:
-    done = acgan(command, "--help")
-    assert done.code == 0
+@pytest.mark.skipif(os.name == "nt", reason="needs getrusage")
+def test_help_takes_less_than_0_4_seconds() -> None:
+    import resource
+
+    def seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    taken = []
+    for _ in range(3):
+        before = seconds()
+        subprocess.run([sys.executable, "-m", "acgan", "--help"], check=True, capture_output=True)
+        taken.append(seconds() - before)
+    assert min(taken) < 0.4
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(acgan: Acgan, command: str) -> None:
+    done = acgan(command, "-h")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == acgan(command, "--help").out
     assert f"Usage: acgan {command}" in done.out
-    assert "..." not in done.out.split("Options:")[1]
+    assert f"Example: acgan {command}" in done.out
+    assert "─ Output " in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_shells_complete_recipes_runs_and_classes(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "demo").mkdir(parents=True)
+    for words, expected in (
+        ("acgan recipes small-", ["small-color", "small-gray"]),
+        ("acgan sample ", ["runs/demo"]),
+        (f"acgan sample {tiny_run} --class s", ["seven"]),
+    ):
+        environment = {
+            **{"_ACGAN_COMPLETE": "complete_bash", "COMP_WORDS": words},
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        code = "from acgan.cli.main import run; run()"
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        )
+        assert sorted(done.stdout.split()) == expected
+        assert done.stderr == ""
 
 
 def test_the_version(acgan: Acgan) -> None:
@@ -66,16 +114,20 @@ def test_the_version(acgan: Acgan) -> None:
         (["interpolate", "x"], "missing option"),
     ],
 )
-def test_mistakes_in_the_command_line(
-    acgan_process: Acgan, arguments: list[str], sentence: str
-) -> None:
-    done = acgan_process(*arguments)
+def test_mistakes_in_the_command_line(acgan: Acgan, arguments: list[str], sentence: str) -> None:
+    done = acgan(*arguments)
     assert done.code == 2
     assert done.err.startswith("acgan: ")
     assert sentence in done.err
     assert "--help)" in done.err
     assert "Traceback" not in done.err
     assert done.out == ""
+
+
+def test_a_mistake_in_a_process_is_exit_code_2(acgan_process: Acgan) -> None:
+    done = acgan_process("smaple")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "acgan: no such command 'smaple'. (see acgan --help)\n"
 
 
 def broken(*_: object) -> None:
@@ -89,7 +141,7 @@ def test_a_fault_of_ours_is_one_sentence(
     monkeypatch.delenv("ACGAN_DEBUG", raising=False)
     done = acgan("runs", tmp_path)
     assert done.code == 1
-    assert "a fault of acgan itself: RuntimeError: two lines" in done.err
+    assert "internal error: RuntimeError: two lines" in done.err
     assert "ACGAN_DEBUG=1" in done.err
     assert len(done.err.splitlines()) == 1
     monkeypatch.setenv("ACGAN_DEBUG", "1")

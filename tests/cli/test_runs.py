@@ -39,8 +39,8 @@ def runs(tiny_run: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_a_table(acgan_process: Acgan, runs: Path) -> None:
-    done = acgan_process("runs", runs)
+def test_a_table(acgan: Acgan, runs: Path) -> None:
+    done = acgan("runs", runs)
     assert (done.code, done.err) == (0, "")
     header, *rows, _ = [line.split() for line in done.out.splitlines()]
     assert header == ["run", "data", "recipe", "images", "of", "state", "held-out", "fake"]
@@ -103,11 +103,11 @@ def test_one_run_can_be_named(acgan: Acgan, runs: Path) -> None:
 def test_no_runs_yet(acgan: Acgan, tmp_path: Path) -> None:
     done = acgan("runs", tmp_path)
     assert done.code == 0
-    assert "`acgan train digits` makes one" in done.out
+    assert "`acgan train digits` creates one" in done.out
     assert acgan("runs", tmp_path, "--json").out == "[]\n"
 
 
 def test_a_folder_that_is_none(acgan: Acgan, tmp_path: Path) -> None:
     done = acgan("runs", tmp_path / "nowhere")
     assert done.code == 2
-    assert "does not exist; name the folder that your runs lie in" in done.err
+    assert "does not exist; name the folder that contains your runs" in done.err

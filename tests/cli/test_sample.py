@@ -25,12 +25,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_folder_of_pictures_with_a_manifest(
-    acgan_process: Acgan, tiny_run: Path, tmp_path: Path
-) -> None:
+def test_a_folder_of_pictures_with_a_manifest(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "drawn"
     options = ["--class", "7", "--class", "T-shirt/top", "--count", 3, "--seed", 5, "--out", out]
-    done = acgan_process("sample", tiny_run, *options, "--json")
+    done = acgan("sample", tiny_run, *options, "--json")
     assert (done.code, done.err) == (0, "")
     files = contents(out)
     expected = [f"{name}/{seed}.png" for name in ("T-shirt-top", "seven") for seed in (5, 6, 7)]
@@ -58,7 +56,7 @@ def test_a_folder_of_pictures_with_a_manifest(
 def test_by_default_one_of_each(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     done = acgan("sample", tiny_run / "model", "--out", tmp_path / "a")
     assert done.code == 0
-    assert "3 pictures" in done.out
+    assert "3 images" in done.out
     assert len(contents(tmp_path / "a")) == 4
     acgan("sample", tiny_run, "--class", "all", "--out", tmp_path / "b")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -70,7 +68,7 @@ def test_by_default_the_folder_is_named_after_the_run(
     monkeypatch.chdir(tmp_path)
     for path in (tiny_run, tiny_run / "model"):
         done = acgan("sample", path, "--class", "zero")
-        assert (done.code, done.out) == (0, f"1 picture in {Path('samples', 'tiny')}\n")
+        assert (done.code, done.out) == (0, f"1 image in {Path('samples', 'tiny')}\n")
     assert sorted(contents(tmp_path)) == ["samples/tiny/manifest.json", "samples/tiny/zero/0.png"]
 
 
@@ -130,14 +128,14 @@ def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_pat
     assert "samples of another model" in done.err
 
 
-def test_a_sheet(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
-    grid = tmp_path / "sheet.png"
+def test_a_grid(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "grid.png"
     done = acgan("sample", tiny_run, "--count", 4, "--grid", grid)
-    assert (done.code, done.out) == (0, f"sheet: {grid}\n")
+    assert (done.code, done.out) == (0, f"grid: {grid}\n")
     with Image.open(grid) as picture:
         drawn = load(tiny_run).grid(count=4)
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(drawn))
-    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
 
 
 def test_precision_is_recorded_and_not_mixed(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
@@ -187,8 +185,8 @@ def test_truncation_is_recorded(acgan: Acgan, tiny_run: Path, tmp_path: Path) ->
         ("--out x --seed 9223372036854775808", 2, "the seed must be a whole number from 0"),
         ("--out x --truncation 0", 2, "the truncation must be at least 0.01"),
         ("--out x --truncation nan", 2, "the truncation must be at least 0.01"),
-        ("--grid x.jpg", 2, "let its name end in .png"),
-        ("--grid x.png --count 101", 2, "has room for 100 pictures"),
+        ("--grid x.jpg", 2, "end its name in .png"),
+        ("--grid x.png --count 101", 2, "has at most 100 images"),
         ("--out file", 2, "file is a file; name a folder"),
         ("--out file/x", 5, "a file or folder of that name is in the way"),
         ("--grid file/x.png", 5, "in the way"),

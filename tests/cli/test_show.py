@@ -15,10 +15,10 @@ from acgan.recipes import load_recipe, recipe_names
 Acgan = Callable[..., Any]
 
 
-def test_a_model(acgan_process: Acgan, tiny_run: Path) -> None:
-    done = acgan_process("show", tiny_run)
+def test_a_model(acgan: Acgan, tiny_run: Path) -> None:
+    done = acgan("show", tiny_run)
     assert (done.code, done.err) == (0, "")
-    assert "3 classes of 8×12×1 pixels" in done.out
+    assert "3 classes, 8×12×1 pixels" in done.out
     parameters = sum(p.numel() for p in load(tiny_run).generator.parameters())
     assert f"{parameters:,}" in done.out
     assert "training.total_images=1000" in done.out

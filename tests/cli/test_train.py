@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,25 @@ def test_a_run_ends_with_its_pictures_and_the_next_command(acgan: Acgan, folder:
     done = acgan("train", folder, "--images", 16, "--run", "here", *TINY)
     assert done.code == 0, done.err
     assert "here complete after 16 images" in done.out
-    assert "acgan sample here --class dark" in done.out
+    assert "acgan sample here --class=dark" in done.out
     assert (
         "was complete already" in acgan("train", folder, "--images", 16, "--run", "here", *TINY).out
     )
+
+
+def test_the_next_commands_work_as_pasted(acgan: Acgan, folder: Path) -> None:
+    """Also with spaces in the class, and with spaces and a leading dash in the run folder."""
+    (folder / "dark").rename(folder / "- a dark 'one'")
+    done = acgan("train", folder, "--images", 16, "--run=- my run", *TINY)
+    assert done.code == 0, done.err
+    sample, evaluate = (shlex.split(line) for line in done.out.splitlines() if "  acgan " in line)
+    assert sample[:2] == ["acgan", "sample"]
+    drawn = acgan(*sample[1:])
+    assert drawn.code == 0, drawn.err
+    assert len(list(Path("samples").glob("*/*.png"))) == 16
+    assert evaluate[:2] == ["acgan", "evaluate"]
+    assert Path(evaluate[2]).samefile("- my run")
+    assert not evaluate[2].startswith("-")
 
 
 def test_another_configuration_in_the_same_run_is_refused(acgan: Acgan, folder: Path) -> None:

@@ -98,16 +98,16 @@ def test_asking_for_a_class_is_refused(
     assert load(run).conditional is False
 
 
-def test_sheets_ways_tables_and_opinions(acgan: Acgan, run: Path, folder: Path) -> None:
-    grid = acgan("sample", run, "--count", 9, "--grid", "sheet.png")
+def test_grids_paths_tables_and_inspection(acgan: Acgan, run: Path, folder: Path) -> None:
+    grid = acgan("sample", run, "--count", 9, "--grid", "grid.png")
     assert grid.code == 0, grid.err
-    way = acgan("interpolate", run, "--seed", 1, "--to-seed", 2, "--out", "way.png")
-    assert way.code == 0, way.err
-    for picture in ("sheet.png", "way.png"):
+    path = acgan("interpolate", run, "--seed", 1, "--to-seed", 2, "--out", "path.png")
+    assert path.code == 0, path.err
+    for picture in ("grid.png", "path.png"):
         with Image.open(picture) as image:
             image.verify()
     shown = acgan("show", run)
-    assert "images of no asked class" in shown.out
+    assert "no classes, 8×8×1 pixels" in shown.out
     said = acgan("inspect", run, folder / "0.png", "--json")
     assert json.loads(said.out)[0]["class_probabilities"] is None
 
@@ -141,6 +141,6 @@ def test_a_recipe_with_classes_is_refused_with_what_to_do(acgan: Acgan, folder: 
 def test_a_conditional_model_still_asks_where_to_start(
     acgan: Acgan, tiny_run: Path, tmp_path: Path
 ) -> None:
-    done = acgan("interpolate", tiny_run, "--to-seed", 1, "--out", tmp_path / "way.png")
+    done = acgan("interpolate", tiny_run, "--to-seed", 1, "--out", tmp_path / "path.png")
     assert done.code == 2
     assert "--class NAME" in done.err

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from acgan.config import canonical_json
 from acgan.data.images import DatasetSplits
-from acgan.model.inspection import opinions
+from acgan.model.inspection import inspect_images
 from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput
 from acgan.objectives.build import ObjectiveConfig
@@ -140,7 +140,7 @@ def test_an_opinion_is_the_highest_answer_over_the_classes(
     name: str, config: RunConfig, straight: Any, tiny_splits: DatasetSplits
 ) -> None:
     model, images = load(straight(config)), tiny_splits.test.images[:9]
-    found = opinions(model, images)
+    found = inspect_images(model, images)
 
     def ask(label: int) -> DiscriminatorOutput:
         with torch.no_grad():

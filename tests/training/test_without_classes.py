@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import UsageError
-from acgan.model.inspection import opinions
+from acgan.model.inspection import inspect_images
 from acgan.model.model import load
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.plots.grid import png_bytes, strip
@@ -117,7 +117,7 @@ def test_what_a_run_says_and_draws(
     assert "without classes" in card
     assert "--class" not in card
     assert "label=" not in card
-    (opinion,) = opinions(model, tiny_splits.test.images[:1])
+    (opinion,) = inspect_images(model, tiny_splits.test.images[:1])
     if name == "gan":
         assert opinion.class_probabilities is None
     else:

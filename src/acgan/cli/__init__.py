@@ -1,4 +1,4 @@
-"""The command line: one file a command; each parses, calls the library and prints, no more.
+"""The command line: each file parses the options of one command, calls the library and prints.
 
-Modules here import nothing heavy at their top, so that `acgan --help` answers at once.
+Modules here import nothing heavy at the top, so that `acgan --help` is fast.
 """

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, say, table
+from acgan.cli.options import OUTPUT, JsonFlag
+from acgan.cli.output import result, say, table
 
 if TYPE_CHECKING:
     from acgan.report.comparison import MetricRow, ReportComparison, SeedGroup
+
+
+EXAMPLE = "acgan compare runs/a runs/b --out comparison.html"
 
 
 def compare(
@@ -24,14 +28,19 @@ def compare(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write a page with everything, class by class.", metavar="HTML"),
+        typer.Option(
+            "--out",
+            help="Write an HTML page with all metrics, class by class.",
+            metavar="FILE.html",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put the evaluations of runs side by side.
+    """Compare the evaluations of several runs.
 
-    Figures that were made in different ways are shown, and it is said why they cannot be
-    compared. Runs that differ in nothing but the seed also get their mean and spread.
+    Metrics that were computed in different ways are marked with the reason why they are not
+    comparable. Runs that differ only in their seed also get mean and standard deviation.
     """
     from acgan.report.comparison import compare as compare_reports
     from acgan.report.comparison_page import comparison_html, comparison_json
@@ -58,12 +67,12 @@ def _text(comparison: ReportComparison) -> str:
 
 
 def _metrics(comparison: ReportComparison) -> str:
-    """Figures as rows, runs as columns; below, why some cannot be compared."""
+    """Return metrics as rows, runs as columns; below, why some are not comparable."""
     from acgan.report.comparison_page import common_baseline, footnotes
     from acgan.report.report import AIMS, number
 
     if not comparison.rows:
-        return "these reports share no figure"
+        return "these reports have no metric in common"
     numbers = footnotes(comparison.rows)
     rows = [
         (
@@ -78,22 +87,22 @@ def _metrics(comparison: ReportComparison) -> str:
         for row in comparison.rows
     ]
     names = [report.name for report in comparison.reports]
-    lines = [table(("figure", *names, "baseline", "better"), rows, (*names, "baseline"))]
+    lines = [table(("metric", *names, "baseline", "better"), rows, (*names, "baseline"))]
     if any(row.clear_best is not None for row in comparison.rows):
-        lines.append("★ its 95 % interval lies apart from all others (of these samples, this seed)")
+        lines.append("★ its 95 % interval overlaps no other (for these samples and this seed)")
     lines += [f"[{position}] not comparable: {reason}" for reason, position in numbers.items()]
     return "\n".join(lines)
 
 
 def _spreads(group: SeedGroup, rows: Sequence[MetricRow]) -> str:
-    """Mean and standard deviation of each figure over the seeds of a group."""
+    """Return mean and standard deviation of each metric over the seeds of a group."""
     from acgan.report.report import mean_and_spread
 
     if not group.spreads:
-        return "their figures were not made in the same way: there is no mean to give"
+        return "no mean: their metrics were computed in different ways"
     lines = [
         (row.name, mean_and_spread(spread.mean, spread.standard_deviation), str(spread.count))
         for row in rows
         if (spread := group.spreads.get(row.key))
     ]
-    return table(("figure", "mean ± standard deviation", "seeds"), lines, ("seeds",))
+    return table(("metric", "mean ± std", "seeds"), lines, ("seeds",))

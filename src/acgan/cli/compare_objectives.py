@@ -1,4 +1,4 @@
-"""`acgan compare-objectives`: what each objective buys, on the same networks and budget."""
+"""`acgan compare-objectives`: every objective with the same networks, data and budget."""
 
 from __future__ import annotations
 
@@ -8,62 +8,86 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, table
+from acgan.cli.options import (
+    BUDGET,
+    DATA,
+    OUTPUT,
+    DataRoot,
+    JsonFlag,
+    Settings,
+    complete_recipes,
+)
+from acgan.cli.output import result, table
 
 if TYPE_CHECKING:
     from acgan.studies.objectives_result import ObjectiveComparison
 
 
+EXAMPLE = "acgan compare-objectives digits --images 100000 --out objectives"
+
+
 def compare_objectives(
     data: Annotated[
-        str, typer.Argument(help="As for `acgan train`, with two classes or more.", metavar="DATA")
+        str, typer.Argument(help="As for `acgan train`, with at least two classes.", metavar="DATA")
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder of the runs and figures; the same command goes on with it."),
+        typer.Option(
+            help="Folder of runs and results; the same command continues there.",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+        ),
     ],
     objective: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare this one; repeatable; the recipe's name means its own settings.",
+            help="Compare only this objective; repeatable. The recipe's own objective keeps its "
+            "settings.",
             metavar="NAME",
             show_default="all",
         ),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Whose networks all share; by default the data's.", metavar="NAME"),
+        typer.Option(
+            help="Recipe with the networks.",
+            metavar="NAME",
+            show_default="chosen by the data",
+            autocompletion=complete_recipes,
+        ),
     ] = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Real images that each run sees.", metavar="N")
+        int | None,
+        typer.Option(min=1, help="Real images per run.", metavar="N", rich_help_panel=BUDGET),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0, help="Or minutes of training, at speeds measured once.", metavar="M"),
+        typer.Option(
+            min=0,
+            help="Minutes per run instead, at speeds measured once.",
+            metavar="M",
+            rich_help_panel=BUDGET,
+        ),
     ] = None,
     seed: Annotated[
         list[int] | None,
-        typer.Option(min=0, help="Repeatable.", metavar="N", show_default="0, 1, 2"),
+        typer.Option(min=0, help="A seed; repeatable.", metavar="N", show_default="0, 1, 2"),
     ] = None,
-    per_class: Annotated[int, typer.Option(help="Samples a class to judge.", metavar="N")] = 1000,
-    part: Annotated[
+    per_class: Annotated[int, typer.Option(help="Samples per class.", metavar="N")] = 1000,
+    split: Annotated[
         Literal["test", "validation"],
-        typer.Option(help="Real images to judge by; validation while choosing."),
+        typer.Option(
+            help="Real images to compare with; use validation to choose settings.",
+            rich_help_panel=DATA,
+        ),
     ] = "test",
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Local copies and downloads of named sets [ACGAN_DATA].", metavar="DIR"),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("-o", help="A setting of every run; repeatable.", metavar="KEY=VALUE"),
-    ] = None,
+    data_root: DataRoot = None,
+    option: Settings = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train every objective with the same networks, data and budget, and judge what each draws.
+    """Train every objective with the same networks, data and budget, and compare their samples.
 
-    Writes DIR/objectives.json and objectives.txt, renewed after every run, and at the end
-    objectives.png.
+    Writes DIR/objectives.json and objectives.txt after every run, and objectives.png at the end.
     """
     import json
 
@@ -82,7 +106,7 @@ def compare_objectives(
         minutes=minutes,
         seeds=tuple(seed) if seed else (0, 1, 2),
         per_class=per_class,
-        part=part,
+        part=split,
         data_options={"root": str(data_root)} if data_root else {},
         options=tuple(option or ()),
     )
@@ -96,7 +120,7 @@ def compare_objectives(
     with disk_errors(out, option="--out"):
         write_atomic(out / "objectives.png", picture_of(found, out))
     values: dict[str, Any] = {"folder": out, **found.to_json()}
-    result(values, f"{_text(found)}\n  picture: {out / 'objectives.png'}", as_json=as_json)
+    result(values, f"{_text(found)}\n  chart: {out / 'objectives.png'}", as_json=as_json)
 
 
 def _text(found: ObjectiveComparison) -> str:

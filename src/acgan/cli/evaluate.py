@@ -1,4 +1,4 @@
-"""`acgan evaluate`: how good samples are, class by class, and whether they may be trusted."""
+"""`acgan evaluate`: quality of samples, overall and class by class, as a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.output import JsonFlag, Stages, result
+from acgan.cli.options import DATA, OUTPUT, DataRoot, JsonFlag
+from acgan.cli.output import Stages, result
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,69 +21,87 @@ if TYPE_CHECKING:
     from acgan.report.section import Section
 
 
+EXAMPLE = "acgan evaluate runs/demo"
+
+
 def evaluate(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A run, its model folder, or a folder of pictures, one sub-folder a class.",
+            help="A run, its model folder, or a folder of images with one sub-folder per class.",
             metavar="MODEL",
         ),
     ],
     data: Annotated[
         str | None,
         typer.Option(
-            help="Named set, folder or zip to hold it against.",
+            help="Named data set, folder or zip to compare with.",
             metavar="DATA",
-            show_default="what the model learned from",
+            show_default="the model's training data",
+            rich_help_panel=DATA,
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Local copies of named sets [ACGAN_DATA].", metavar="DIR")
-    ] = None,
+    data_root: DataRoot = None,
     image_size: Annotated[
         str | None,
-        typer.Option(help="For a folder of pictures: bring the data to this.", metavar="SIZE"),
+        typer.Option(
+            help="For a folder of images: resize the data to this.",
+            metavar="SIZE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Images to examine.", metavar="N")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples and measures.", metavar="N")] = 0,
+    samples: Annotated[int, typer.Option(min=1, help="Number of samples.", metavar="N")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and metrics.", metavar="N")] = 0,
     extractor: Annotated[
         list[str] | None,
         typer.Option(
-            help="efficientnet-lite0 or inception, besides the judge; repeatable; or none.",
+            help="Feature extractor besides the reference classifier: efficientnet-lite0 or "
+            "inception; repeatable; or none.",
             metavar="NAME",
             show_default="efficientnet-lite0",
         ),
     ] = None,
     inception_weights: Annotated[
-        Path | None, typer.Option(help="Inception's weights, if on disk.", metavar="FILE")
+        Path | None, typer.Option(help="File of Inception's weights.", metavar="FILE")
     ] = None,
     horizontal_flip: Annotated[
         bool | None,
         typer.Option(
-            "--mirror/--no-mirror",
-            help="A mirrored image is of the same class.",
+            "--horizontal-flip/--no-horizontal-flip",
+            help="Whether a horizontally flipped image keeps its class.",
             show_default="by the data",
+            rich_help_panel=DATA,
         ),
     ] = None,
     other_data: Annotated[
-        bool, typer.Option("--other-data", help="DATA is known not to be what MODEL learned from.")
+        bool,
+        typer.Option(
+            "--other-data",
+            help="DATA is intentionally not the model's training data.",
+            rich_help_panel=DATA,
+        ),
     ] = False,
     usefulness: Annotated[
         bool,
         typer.Option(
-            "--usefulness", help="Also train classifiers with and without samples (long)."
+            "--usefulness", help="Also train classifiers with and without samples (slow)."
         ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the report.", metavar="DIR", show_default="RUN/evaluation"),
+        typer.Option(
+            help="Folder of the report.",
+            metavar="DIR",
+            show_default="RUN/evaluation",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure samples against held-out real images, and write a report.
+    """Compare samples with held-out real images, and write a report.
 
-    Fidelity, labels, diversity inside each class, copies of training images, latent structure:
-    overall and class by class, each figure beside what real images reach. Minutes on two cores.
+    Fidelity, labels, diversity within each class, memorization and latent structure, overall and
+    class by class, each metric beside its real-vs-real baseline. Takes minutes on two cores.
     """
     from acgan.data.config import parse_image_size
     from acgan.evaluation.evaluate import evaluate as measure
@@ -126,14 +145,14 @@ def evaluate(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     page, record = write_report(report, folder)
-    text = [report_text(report), f"report: {page}", f"figures: {record}"]
+    text = [report_text(report), f"report: {page}", f"metrics: {record}"]
     result(json.loads(record.read_text("utf-8")), "\n".join(text), as_json=as_json)
 
 
 def _named(extractors: list[str]) -> tuple[str, ...]:
-    """The extractors besides the judge; ``none`` for none."""
+    """Return the extractors besides the reference classifier; ``none`` means no other."""
     if "none" in extractors and len(extractors) > 1:
-        raise UsageError("--extractor none goes with no other --extractor")
+        raise UsageError("--extractor none cannot be combined with another --extractor")
     return () if extractors == ["none"] else tuple(extractors)
 
 

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, table
+from acgan.cli.options import JsonFlag
+from acgan.cli.output import result, table
 
 if TYPE_CHECKING:
     from acgan.objectives.explanation import Explanation
 
 _WIDEST = 100
+
+
+EXAMPLE = "acgan explain acgan"
 
 
 def explain(

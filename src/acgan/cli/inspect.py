@@ -1,4 +1,4 @@
-"""`acgan inspect`: what the discriminator answers to a person's own pictures."""
+"""`acgan inspect`: discriminator outputs for a user's own images."""
 
 from __future__ import annotations
 
@@ -7,63 +7,64 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, say, table
+from acgan.cli.options import JsonFlag, ModelArgument
+from acgan.cli.output import result, say, table
 
 if TYPE_CHECKING:
-    from acgan.model.inspection import Opinion
+    from acgan.model.inspection import Inspection
     from acgan.model.model import Model
 
+EXAMPLE = "acgan inspect runs/demo my-image.png"
 _SHOWN = 3
 _WARNING = (
-    "note: these are the discriminator's opinions of one moment of its training, not calibrated "
-    "probabilities; it knows its training images and its generator's, and nothing else"
+    "note: discriminator outputs are not calibrated probabilities; the discriminator was trained "
+    "only on its training images and on those of its generator"
 )
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="A run or its model folder.", metavar="MODEL")],
+    model: ModelArgument,
     images: Annotated[list[Path], typer.Argument(help="Image files.", metavar="IMAGE...")],
     as_json: JsonFlag = False,
 ) -> None:
-    """Ask the discriminator about your own pictures.
+    """Show the discriminator's outputs for your own images.
 
-    Are they real or drawn, and of which class? A discriminator that has to be told the class (a
-    projection) is asked about each, and "as" is the class for which the picture looks most real.
+    They say how real an image looks to the discriminator, and of which class. A discriminator that
+    takes the class as an input (projection) is evaluated with every class; the column "as" has the
+    class for which the image looks most real.
 
-    Pictures are brought to the model's size and channels first; what was changed is said.
+    Images are converted to the model's size and channels first; the last column lists the changes.
     """
-    from acgan.model.inspection import opinions, read_pictures
+    from acgan.model.inspection import inspect_images, read_images
     from acgan.model.model import load
 
     trained = load(model)
-    pixels, notes = read_pictures(images, trained.shape)
-    predictions = opinions(trained, pixels)
+    pixels, notes = read_images(images, trained.shape)
+    inspections = inspect_images(trained, pixels)
     values = [
-        _values(trained, path, note, answer)
-        for path, note, answer in zip(images, notes, predictions, strict=True)
+        _values(trained, path, note, each)
+        for path, note, each in zip(images, notes, inspections, strict=True)
     ]
     rows = [_row(value) for value in values]
     say(_WARNING)
-    first = predictions[0]
+    first = inspections[0]
     classes = 0 if first.class_probabilities is None else min(_SHOWN, len(trained.classes))
     given = () if first.source_class is None else ("as",)
     header = ("image", "source", "real", *given, *(["class"] * classes), "changes")
     result(values, table(header, rows, ("source", "real")), as_json=as_json)
 
 
-def _values(model: Model, path: Path, note: str, answer: Opinion) -> dict[str, Any]:
-    shares = answer.class_probabilities
+def _values(model: Model, path: Path, note: str, inspection: Inspection) -> dict[str, Any]:
+    shares, source_class = inspection.class_probabilities, inspection.source_class
     classes = None
     if shares is not None:
         order = (-shares).argsort(kind="stable")
         classes = {model.classes[index].name: float(shares[index]) for index in order}
     return {
         "image": path,
-        "source_logit": answer.source_logit,
-        "source_class": None
-        if answer.source_class is None
-        else model.classes[answer.source_class].name,
-        "source_probability": answer.source_probability,
+        "source_logit": inspection.source_logit,
+        "source_class": None if source_class is None else model.classes[source_class].name,
+        "source_probability": inspection.source_probability,
         "class_probabilities": classes,
         "changes": note,
     }

@@ -1,62 +1,76 @@
-"""`acgan interpolate`: the way from one picture to another."""
+"""`acgan interpolate`: the interpolation path from one image to another."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from acgan.cli.output import JsonFlag, result
-from acgan.errors import UsageError
+from acgan.cli.options import (
+    OUTPUT,
+    JsonFlag,
+    ModelArgument,
+    Precision,
+    Truncation,
+    complete_classes,
+)
+from acgan.cli.output import result
+from acgan.errors import UsageError, counted
 
+EXAMPLE = "acgan interpolate runs/demo --class one --to-class seven --out path.gif"
 _FRAME_MILLISECONDS = 100
 
 
 def interpolate(
-    model: Annotated[Path, typer.Argument(help="A run or its model folder.", metavar="MODEL")],
+    model: ModelArgument,
     out: Annotated[
-        Path, typer.Option(help="strip.png for a strip, anim.gif for an animation.", metavar="FILE")
+        Path,
+        typer.Option(
+            help="A name in .png for a strip, in .gif for an animation.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
     ],
     label: Annotated[
         str | None,
         typer.Option(
             "--class",
-            help="Start at this class (a model without classes needs none).",
+            help="The first class; not for models without classes.",
             metavar="NAME",
             show_default=False,
+            autocompletion=complete_classes,
         ),
     ] = None,
     to_label: Annotated[
         str | None,
         typer.Option(
-            "--to-class", help="Go to this class.", metavar="NAME", show_default="the same"
+            "--to-class",
+            help="The last class.",
+            metavar="NAME",
+            show_default="the same",
+            autocompletion=complete_classes,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Start at this seed.", metavar="N")] = 0,
+    seed: Annotated[int, typer.Option(help="The first seed.", metavar="N")] = 0,
     to_seed: Annotated[
-        int | None,
-        typer.Option(help="Go to this seed.", metavar="N", show_default="the same"),
+        int | None, typer.Option(help="The last seed.", metavar="N", show_default="the same")
     ] = None,
-    steps: Annotated[int, typer.Option(help="Pictures, both ends included.", metavar="N")] = 9,
-    truncation: Annotated[
-        float | None,
-        typer.Option(help="As in `acgan sample`.", metavar="T"),
-    ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"], typer.Option(help="As in `acgan sample`.")
-    ] = "auto",
+    steps: Annotated[
+        int, typer.Option(help="Number of images, both ends included.", metavar="N")
+    ] = 9,
+    truncation: Truncation = None,
+    precision: Precision = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw the way between two seeds or two classes.
+    """Generate the interpolation path between two seeds, two classes, or both.
 
-    Both may change at once. Latents move on the sphere, a class on the line between two
-    embeddings.
+    Latents move on the sphere, a class on the line between two embeddings.
     """
     if out.suffix.lower() not in {".png", ".gif"}:
-        raise UsageError(f"--out {out}: let its name end in .png (a strip) or .gif (an animation)")
+        raise UsageError(f"--out {out}: end its name in .png (a strip) or .gif (an animation)")
     if to_label is None and to_seed is None:
-        raise UsageError("say where to go: --to-class NAME, --to-seed N, or both")
+        raise UsageError("name the end of the path: --to-class NAME, --to-seed N")
 
     from acgan.model.model import load
     from acgan.plots.animation import animation
@@ -66,7 +80,7 @@ def interpolate(
 
     trained = load(model)
     if trained.conditional and label is None:
-        raise UsageError("say at which class to start: --class NAME")
+        raise UsageError("name the class that the path starts at: --class NAME")
     images = trained.interpolate(
         label,
         to_label,
@@ -84,4 +98,4 @@ def interpolate(
     with disk_errors(out, option="--out"):
         write_atomic(out, content)
     values = {"file": out, "steps": steps, "precision": trained.sampling_precision(precision)}
-    result(values, f"{steps} steps: {out}", as_json=as_json)
+    result(values, f"{counted(steps, 'image')}: {out}", as_json=as_json)

@@ -1,4 +1,4 @@
-"""The command `acgan`: its commands, and how every error ends it."""
+"""The command `acgan`: its commands, and the exit code of every error."""
 
 from __future__ import annotations
 
@@ -11,42 +11,60 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from acgan.cli.compare import compare
-from acgan.cli.compare_objectives import compare_objectives
-from acgan.cli.evaluate import evaluate
-from acgan.cli.explain import explain
-from acgan.cli.inspect import inspect
-from acgan.cli.interpolate import interpolate
-from acgan.cli.recipes import recipes
-from acgan.cli.runs import runs
-from acgan.cli.sample import sample
-from acgan.cli.show import show
-from acgan.cli.train import train
+from acgan.cli import (
+    compare,
+    compare_objectives,
+    evaluate,
+    explain,
+    inspect,
+    interpolate,
+    recipes,
+    runs,
+    sample,
+    show,
+    train,
+)
 from acgan.errors import AcganError
 from acgan.version import __version__
 
-_EPILOG = """\b
-Exit codes: 0 done · 1 a fault of acgan itself · 2 wrong option, name or
-combination · 3 images, labels or a model that cannot be used · 4 training
-diverged · 5 the disk refused · 130, 143 stopped by Ctrl-C or a signal.
-\b
-Messages go to stderr, results to stdout; --json prints them as JSON.
-"""
-_FEWER_COLLECTIONS = 100_000  # objects made between two of the garbage collector's rounds
-_REPORT = "set ACGAN_DEBUG=1 and repeat the command to see where, and please report it"
+_EPILOG = """Exit codes: 0 success · 1 internal error · 2 wrong option, name or combination · 3 \
+unusable images, labels or model · 4 training diverged · 5 a file cannot be written · 130, 143 \
+stopped by Ctrl-C or a signal.
+
+Results go to stdout (with --json as JSON), messages to stderr."""
+_FEWER_COLLECTIONS = 100_000  # new objects between two rounds of the garbage collector
+_REPORT = "set ACGAN_DEBUG=1 and repeat the command for a traceback, and please report it"
 
 app = typer.Typer(
     name="acgan",
-    help="Train a class-conditional GAN on labeled images and draw the class you ask for.",
+    help="Train a class-conditional GAN on labeled images, then generate the class you want.",
     epilog=_EPILOG,
-    add_completion=False,
-    rich_markup_mode=None,  # rich would double the time that --help takes
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (train, sample, evaluate, compare, interpolate, inspect, show, runs, recipes, explain)
-for command in _COMMANDS:
-    app.command()(command)
-app.command("compare-objectives")(compare_objectives)
+_COMMANDS = (
+    train,
+    sample,
+    evaluate,
+    compare,
+    interpolate,
+    inspect,
+    show,
+    runs,
+    recipes,
+    explain,
+    compare_objectives,
+)
+for module in _COMMANDS:
+    name = module.__name__.rpartition(".")[2]
+    function = getattr(module, name)
+    app.command(
+        name.replace("_", "-"),
+        # typer keeps single line breaks, which would end lines in the middle
+        help="\n\n".join(" ".join(each.split()) for each in function.__doc__.split("\n\n")),
+        epilog=f"Example: {module.EXAMPLE}",
+    )(function)
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,8 +91,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: by default those of the process; none at all means ``--help``.
     """
-    # Torch makes 180 000 objects that live to the end. Python would go through them again and again
-    # while it is imported, and once more when it ends: a quarter of a short command's time.
+    # Importing torch creates 180 000 objects that live to the end. Collecting them repeatedly, and
+    # once more at exit, would take a quarter of a short command's time.
     gc.set_threshold(_FEWER_COLLECTIONS)
     exit_code = execute(sys.argv[1:] if arguments is None else arguments)
     gc.freeze()
@@ -82,7 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run a command line; whatever goes wrong becomes one sentence on stderr.
+    """Run a command line; print every error as one sentence on stderr.
 
     Returns:
         The documented exit code.
@@ -103,7 +121,7 @@ def execute(arguments: Sequence[str]) -> int:
         if os.environ.get("ACGAN_DEBUG"):
             traceback.print_exc()
         detail = " ".join(str(error).split())
-        return _fail(f"a fault of acgan itself: {type(error).__name__}: {detail}; {_REPORT}", 1)
+        return _fail(f"internal error: {type(error).__name__}: {detail}; {_REPORT}", 1)
 
 
 def _fail(sentence: str, exit_code: int) -> int:

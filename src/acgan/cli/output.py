@@ -1,9 +1,4 @@
-"""What commands print: results on stdout, as text or JSON; everything else on stderr.
-
-A resolved configuration as text: one setting a line, as `-o` takes it.
-
-The display of long work in named stages: how far the current one is, and how long each took.
-"""
+"""Output of commands: results on stdout, as text or JSON; progress and notes on stderr."""
 
 from __future__ import annotations
 
@@ -13,11 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TextIO, final
-
-import typer
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+from typing import Any, TextIO, final
 
 
 def result(values: Any, text: str, *, as_json: bool) -> None:
@@ -27,17 +18,17 @@ def result(values: Any, text: str, *, as_json: bool) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever read our output has enough; Python must not fail again when it flushes at exit.
+        # The reader closed the pipe; Python must not fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(message: str) -> None:
-    """A sentence for the person, on stderr."""
+    """Print a message on stderr."""
     print(message, file=sys.stderr)
 
 
 def counter(what: str) -> Callable[[int, int], None]:
-    """A callback that shows ``done of total`` on stderr, if that is a terminal."""
+    """Return a callback that shows ``done of total`` on stderr if that is a terminal."""
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty() and (done % 100 == 0 or done == total):
@@ -48,12 +39,12 @@ def counter(what: str) -> Callable[[int, int], None]:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> str:
-    """Aligned columns of plain text.
+    """Return aligned columns of plain text.
 
     Args:
         header: names of the columns.
-        rows: as many cells each.
-        numbers: the columns that are aligned to the right.
+        rows: one cell per column.
+        numbers: the columns to align to the right.
     """
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
@@ -67,11 +58,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequenc
 
 
 _BARE = re.compile(r"[A-Za-z_][\w./:-]*")
-_TAKEN = {"true", "false", "none", "inf", "nan"}  # mean something else without quotes
+_KEYWORDS = {"true", "false", "none", "inf", "nan"}  # not strings unless quoted
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """``section.key=value`` for every leaf, sections in order."""
+    """Return every setting as a line ``section.key=value``, in the form that ``-o`` takes."""
     from acgan.config import flatten
 
     return "\n".join(f"{key}={_outermost(value)}" for key, value in flatten(config))
@@ -80,14 +71,14 @@ def settings(config: Mapping[str, Any]) -> str:
 def _outermost(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str) and _BARE.fullmatch(value) and value not in _TAKEN:
+    if isinstance(value, str) and _BARE.fullmatch(value) and value not in _KEYWORDS:
         return value
     return _toml(value)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
-        # TOML has no word for nothing: a key that is left out has its default, which is that
+        # TOML has no null; a missing key has its default, None
         inner = (f"{key} = {_toml(each)}" for key, each in value.items() if each is not None)
         return f"{{ {', '.join(inner)} }}"
     if isinstance(value, list):
@@ -95,13 +86,13 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-_REFRESH_SECONDS = 0.2  # on a terminal, where a line is overwritten
-_LINE_SECONDS = 15.0  # elsewhere, where every line stays
+_REFRESH_SECONDS = 0.2  # on a terminal, which overwrites the line
+_LINE_SECONDS = 15.0  # elsewhere, since every line stays
 
 
 @final
 class Stages:
-    """Writes to a stream; on a terminal one line moves, elsewhere now and then a line is added.
+    """Progress of long work in named stages: one line that changes, or a line every 15 seconds.
 
     Args:
         stream: usually stderr.
@@ -110,15 +101,15 @@ class Stages:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._moving = stream.isatty()
-        self._told = time.monotonic()
+        self._written = time.monotonic()
         self._width = 0
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """How far a stage is; most calls write nothing."""
+        """Show how many items of a stage are done; most calls write nothing."""
         now = time.monotonic()
-        if now - self._told < (_REFRESH_SECONDS if self._moving else _LINE_SECONDS):
+        if now - self._written < (_REFRESH_SECONDS if self._moving else _LINE_SECONDS):
             return
-        self._told = now
+        self._written = now
         line = f"  {stage}: {done:,} of {total:,}"
         if self._moving:
             self._stream.write(f"\r{line.ljust(self._width)}")
@@ -127,9 +118,9 @@ class Stages:
             self._stream.write(f"{line}\n")
         self._stream.flush()
 
-    def done(self, part: str, seconds: float) -> None:
-        """A part ended, after so many seconds; this line stays."""
-        line = f"  {part}: {seconds:.1f} s"
+    def done(self, stage: str, seconds: float) -> None:
+        """Write that a stage is complete; this line stays."""
+        line = f"  {stage}: {seconds:.1f} s"
         self._stream.write(f"\r{line.ljust(self._width)}\n" if self._moving else f"{line}\n")
         self._stream.flush()
-        self._width, self._told = 0, time.monotonic()
+        self._width, self._written = 0, time.monotonic()

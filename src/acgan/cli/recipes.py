@@ -1,4 +1,4 @@
-"""`acgan recipes`: complete runs to start from."""
+"""`acgan recipes`: complete configurations to start from."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, table
+from acgan.cli.options import JsonFlag, complete_recipes
+from acgan.cli.output import result, settings, table
+
+EXAMPLE = "acgan recipes small-gray"
 
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(help="Show this one in full.", metavar="[NAME]")
+        str | None,
+        typer.Argument(
+            help="Show this recipe in full.", metavar="NAME", autocompletion=complete_recipes
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -26,12 +32,11 @@ def recipes(
         ]
         sound = [(each.name, each.summary) for each in found if each.alarm is None]
         broken = [(each.name, each.summary) for each in found if each.alarm is not None]
-        text = table(("recipe", "what it is"), sound)
-        text += "\n\n" + table(("broken on purpose", "to be looked at (docs/teaching.md)"), broken)
+        text = table(("recipe", "summary"), sound)
+        text += "\n\n" + table(("broken on purpose", "for teaching, see docs/teaching.md"), broken)
         result(values, text, as_json=as_json)
         return
 
-    from acgan.cli.output import settings
     from acgan.config import validate
     from acgan.runs.config import RunConfig
 

@@ -1,4 +1,4 @@
-"""`acgan runs`: which runs there are and how far they have come."""
+"""`acgan runs`: the existing runs and their progress."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, say, table
+from acgan.cli.options import JsonFlag
+from acgan.cli.output import result, say, table
 
 if TYPE_CHECKING:
     from acgan.runs.listing import RunSummary
 
+EXAMPLE = "acgan runs"
+
 
 def runs(
-    folder: Annotated[Path, typer.Argument(help="Where the runs lie.", metavar="DIR")] = Path(
-        "runs"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that contains the runs.", metavar="DIR")
+    ] = Path("runs"),
     as_json: JsonFlag = False,
 ) -> None:
-    """List runs and how far they have come."""
+    """List the runs in a folder with their progress."""
     from acgan.runs.listing import list_runs
 
     found = list_runs(folder)
@@ -31,9 +34,9 @@ def runs(
     rows = [_row(run) for run in found]
     text = table(header, rows, ("images", "of", "held-out", "fake"))
     if not found:
-        text = f"no runs in {folder} yet; `acgan train digits` makes one"
+        text = f"no runs in {folder} yet; `acgan train digits` creates one"
     else:
-        text += "\n(held-out, fake: share of images that the discriminator names the class of)"
+        text += "\n(held-out, fake: class accuracy of the discriminator on these images)"
     result([asdict(run) for run in found], text, as_json=as_json)
 
 

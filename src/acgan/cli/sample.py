@@ -1,71 +1,77 @@
-"""`acgan sample`: pictures of the classes asked for."""
+"""`acgan sample`: images of the requested classes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from acgan.cli.output import JsonFlag, counter, result
-from acgan.errors import UsageError
+from acgan.cli.options import (
+    OUTPUT,
+    JsonFlag,
+    ModelArgument,
+    Precision,
+    Truncation,
+    complete_classes,
+)
+from acgan.cli.output import counter, result
+from acgan.errors import UsageError, counted
 
+EXAMPLE = "acgan sample runs/demo --class seven --count 16 --out samples/sevens"
 _MOST_COLUMNS = 100
 
 
 def sample(
-    model: Annotated[Path, typer.Argument(help="A run or its model folder.", metavar="MODEL")],
+    model: ModelArgument,
     label: Annotated[
         list[str] | None,
         typer.Option(
             "--class",
-            help="Name or index; repeatable; or all. Not for models without classes.",
+            help="Name or index of a class, or all; repeatable. Not for models without classes.",
             metavar="NAME",
-            show_default="each class",
+            show_default="every class",
+            autocompletion=complete_classes,
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Pictures of each class, or in all.", metavar="N")] = 1,
+    count: Annotated[
+        int, typer.Option(help="Images per class; in total without classes.", metavar="N")
+    ] = 1,
     seed: Annotated[
-        int, typer.Option(help="The first seed; the next ones follow it.", metavar="N")
+        int, typer.Option(help="The first seed; the others follow it.", metavar="N")
     ] = 0,
+    truncation: Truncation = None,
+    precision: Precision = "auto",
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write DIR/<class>/<seed>.png (DIR/<seed>.png without classes) and a manifest.",
+            help="Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest.",
             metavar="DIR",
-            show_default="samples/<run>",
+            show_default="samples/RUN",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
     grid: Annotated[
-        Path | None, typer.Option(help="Draw one labeled sheet instead.", metavar="FILE.png")
-    ] = None,
-    truncation: Annotated[
-        float | None,
+        Path | None,
         typer.Option(
-            help="Draw latents from [-T, T] only: more typical, less varied; 0.5 to 2 is usual.",
-            metavar="T",
+            help="Write one grid with a row per class instead.",
+            metavar="FILE.png",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(
-            help="auto is bf16 where that is fast; fp32 for the closest agreement of machines.",
-        ),
-    ] = "auto",
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw pictures of the classes asked for, or of all of the data if the model has no classes.
+    """Generate images of the requested classes, or of all data if the model has no classes.
 
-    The same class and seed always give the same picture (on another machine, the same up to
-    round-off), and one seed across classes one style.
+    The same class and seed always give the same image (on another machine, the same up to
+    round-off). The same seed gives a similar style in every class.
     """
     if grid is not None:
         _check_grid(grid, count)
-    elif out is None:
-        out = Path("samples") / _run_name(model)
 
     from acgan.kernels.memory import keep_freed_memory
+    from acgan.model.folder import run_of
     from acgan.model.model import load
     from acgan.model.sample_folder import write_samples
     from acgan.plots.grid import png_bytes
@@ -74,14 +80,16 @@ def sample(
 
     keep_freed_memory()
     trained = load(model)
-    trained.class_indices(label)  # refuses what there is not, before anything is written
+    trained.class_indices(label)  # refuses unknown classes before anything is written
+    if grid is None and out is None:
+        out = Path("samples") / run_of(model).path.resolve().name
     values: dict[str, Any] = {
         "model": trained.record.content_hash,
         "precision": trained.sampling_precision(precision),
     }
     lines = []
     if out is not None:
-        drawn = write_samples(
+        files = write_samples(
             trained,
             out,
             label,
@@ -89,31 +97,24 @@ def sample(
             seed,
             truncation,
             precision=precision,
-            progress=counter("pictures"),
+            progress=counter("images"),
         )
-        values |= {"folder": out, "images": [asdict(each) for each in drawn]}
-        plural = "" if len(drawn) == 1 else "s"
-        lines.append(f"{len(drawn):,} picture{plural} in {out}")
+        values |= {"folder": out, "images": [asdict(each) for each in files]}
+        lines.append(f"{counted(len(files), 'image')} in {out}")
     if grid is not None:
-        picture = trained.grid(label, count, seed, truncation, precision=precision)
+        image = trained.grid(label, count, seed, truncation, precision=precision)
         with disk_errors(grid, option="--grid"):
-            write_atomic(grid, png_bytes(picture))
-        values["sheet"] = grid
-        lines.append(f"sheet: {grid}")
+            write_atomic(grid, png_bytes(image))
+        values["grid"] = grid
+        lines.append(f"grid: {grid}")
     result(values, "\n".join(lines), as_json=as_json)
-
-
-def _run_name(model: Path) -> str:
-    """The run that a person means by the run itself or by its model folder."""
-    path = model.resolve()
-    return path.parent.name if path.name == "model" else path.name
 
 
 def _check_grid(grid: Path, count: int) -> None:
     if grid.suffix.lower() != ".png":
-        raise UsageError(f"--grid {grid}: a sheet is a PNG; let its name end in .png")
+        raise UsageError(f"--grid {grid}: a grid is a PNG file; end its name in .png")
     if count > _MOST_COLUMNS:
         raise UsageError(
-            f"--count {count}: a sheet has room for {_MOST_COLUMNS} pictures of a class; "
-            "--out DIR takes any number"
+            f"--count {count}: a grid has at most {_MOST_COLUMNS} images per class; use --out DIR "
+            "for more"
         )

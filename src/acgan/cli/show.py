@@ -1,4 +1,4 @@
-"""`acgan show`: the networks of a model or a recipe, what they cost, and every setting."""
+"""`acgan show`: networks, cost and settings of a model or a recipe."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from acgan.cli.output import JsonFlag, result, settings
-from acgan.errors import UsageError
+from acgan.cli.options import DATA, JsonFlag, complete_recipes
+from acgan.cli.output import result, settings
+from acgan.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from acgan.data.images import ImageShape
@@ -17,39 +18,69 @@ if TYPE_CHECKING:
     from acgan.runs.config import RunConfig
 
 
-class _Subject(NamedTuple):
+EXAMPLE = "acgan show small-color --size 64"
+
+
+class _Shown(NamedTuple):
     config: RunConfig
     shape: ImageShape
     classes: int
 
 
 def show(
-    sample_set: Annotated[
-        str, typer.Argument(help="A run, a model folder or a recipe.", metavar="MODEL|RECIPE")
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="A run, a model folder or a recipe.",
+            metavar="MODEL_OR_RECIPE",
+            autocompletion=complete_recipes,
+        ),
     ],
     data: Annotated[
-        str | None, typer.Option(help="For a recipe: build the networks for this data.")
+        str | None,
+        typer.Option(
+            help="For a recipe: build the networks for this data.",
+            metavar="DATA",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="For a recipe: 32, or height x width as 48x64.")
+        str | None,
+        typer.Option(
+            help="For a recipe: 32, or height x width as 48x64.",
+            metavar="SIZE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, help="For a recipe: 1 (gray) or 3 (color).")
+        int | None,
+        typer.Option(
+            min=1,
+            max=3,
+            help="For a recipe: 1 (gray) or 3 (color).",
+            metavar="N",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    classes: Annotated[int, typer.Option(min=1, help="For a recipe: number of classes.")] = 10,
+    classes: Annotated[
+        int,
+        typer.Option(
+            min=1, help="For a recipe: number of classes.", metavar="N", rich_help_panel=DATA
+        ),
+    ] = 10,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the networks, what they cost, and every setting."""
+    """Show the networks, their cost, and every setting of a model or a recipe."""
     from acgan.data.class_selection import class_groups
     from acgan.networks.describe import describe_networks
     from acgan.recipes import load_recipe, recipe_names
 
-    if sample_set in recipe_names() and not Path(sample_set).exists():
-        config, shape, count = _of_recipe(load_recipe(sample_set), data, size, channels, classes)
+    if subject in recipe_names() and not Path(subject).exists():
+        config, shape, count = _of_recipe(load_recipe(subject), data, size, channels, classes)
     elif (data, size, channels) != (None, None, None):
-        raise UsageError(f"--data, --size and --channels are for recipes; {sample_set} is not one")
+        raise UsageError(f"--data, --size and --channels are for recipes; {subject} is not one")
     else:
-        config, shape, count = _of_model(sample_set, recipe_names())
+        config, shape, count = _of_model(subject, recipe_names())
     several = config.classes_per_model
     groups = class_groups(count, several) if several else (range(count),)
     heads, own = config.objective.build().heads, len(groups[0])
@@ -61,12 +92,10 @@ def show(
         config.training.batch_size,
     )
     values = config.model_dump(mode="json")
-    target_labels = (
-        f"{count} classes" if config.objective.conditional else "images of no asked class,"
-    )
-    title = f"{sample_set}: {target_labels} of {shape} pixels"
+    kind = counted(count, "class", "classes") if config.objective.conditional else "no classes"
+    title = f"{subject}: {kind}, {shape} pixels"
     if several:
-        title += f", a set of {len(groups)} models; the networks of one, for {own} classes"
+        title += f"; a set of {len(groups)} models; networks of one model with {own} classes"
     shown = {"shape": shape, "classes": count, "models": len(groups)}
     result(
         {**shown, "networks": asdict(summary), "config": values},
@@ -75,21 +104,21 @@ def show(
     )
 
 
-def _of_model(sample_set: str, recipes: tuple[str, ...]) -> _Subject:
+def _of_model(subject: str, recipes: tuple[str, ...]) -> _Shown:
     from acgan.model.folder import read_model_record
 
-    if not Path(sample_set).exists():
+    if not Path(subject).exists():
         raise UsageError(
-            f"there is no model at {sample_set} and no recipe of that name; "
-            f"the recipes are: {', '.join(recipes)}"
+            f"there is no model at {subject} and no recipe of that name; "
+            f"recipes: {', '.join(recipes)}"
         )
-    record = read_model_record(sample_set)
-    return _Subject(record.info.config, record.info.shape, len(record.info.classes))
+    record = read_model_record(subject)
+    return _Shown(record.info.config, record.info.shape, len(record.info.classes))
 
 
 def _of_recipe(
     recipe: Recipe, data: str | None, size: str | None, channels: int | None, classes: int
-) -> _Subject:
+) -> _Shown:
     from acgan.config import validate
     from acgan.data.config import DataConfig, parse_image_size
     from acgan.data.images import ImageShape
@@ -102,7 +131,7 @@ def _of_recipe(
         if size is not None:
             given["image_size"] = parse_image_size(size)
         splits = load_data(validate(DataConfig, given, where=f"--data {data}"))
-        return _Subject(config, splits.shape, len(splits.classes))
+        return _Shown(config, splits.shape, len(splits.classes))
     height, width = parse_image_size(size) if size else (config.data.image_size or (32, 32))
     shape = ImageShape(channels or recipe.channels[0], height, width)
-    return _Subject(config, shape, classes)
+    return _Shown(config, shape, classes)

@@ -1,14 +1,21 @@
-"""`acgan train`: from labeled images to a run that draws them."""
+"""`acgan train`: train a model on images, or continue a run."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acgan.cli.output import JsonFlag, result
+from acgan.cli.options import BUDGET, DATA, EXECUTION, DataRoot, JsonFlag, RecipeOption, Settings
+from acgan.cli.output import result
+
+if TYPE_CHECKING:
+    from acgan.model.model import Model
+
+EXAMPLE = "acgan train digits --run runs/demo"
 
 
 def train(
@@ -21,70 +28,102 @@ def train(
             metavar="DATA",
         ),
     ],
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="See `acgan recipes`; chosen from the data by default.", metavar="NAME"),
-    ] = None,
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many real images.", metavar="N")
-    ] = None,
-    max_minutes: Annotated[
-        float | None,
-        typer.Option(help="Stop after about so long (measured once, then fixed).", metavar="M"),
-    ] = None,
+    recipe: RecipeOption = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of all randomness in training.", metavar="N")
+        int | None, typer.Option(min=0, help="Seed of all randomness in training.", metavar="N")
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(help="The run's folder [runs/DATA-RECIPE-HASH]; the same command resumes it."),
+        typer.Option(
+            help="Folder of the run; the same command continues it.",
+            metavar="DIR",
+            show_default="runs/DATA-RECIPE-HASH",
+        ),
     ] = None,
     init_from: Annotated[
-        Path | None, typer.Option(help="Start from the weights of a run.", metavar="MODEL")
+        Path | None, typer.Option(help="Start from the weights of this model.", metavar="MODEL")
     ] = None,
     classes_per_model: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Several models of at most N classes each, used as one.", metavar="N"
+            min=2,
+            help="Train several models of at most N classes each, used as one.",
+            metavar="N",
         ),
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option(help="Local copies and downloads of named sets [ACGAN_DATA].", metavar="DIR"),
+    option: Settings = None,
+    images: Annotated[
+        int | None,
+        typer.Option(min=1, help="Real images to train on.", metavar="N", rich_help_panel=BUDGET),
     ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes to train, converted to images once by a measurement at the start.",
+            metavar="M",
+            rich_help_panel=BUDGET,
+        ),
+    ] = None,
+    data_root: DataRoot = None,
     image_size: Annotated[
-        str | None, typer.Option(help="Resize: 64, or height x width: 48x64.", metavar="SIZE")
+        str | None,
+        typer.Option(
+            help="Resize images: 64, or height x width as 48x64.",
+            metavar="SIZE",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     bad_files: Annotated[
         str | None,
-        typer.Option(help="Files that are no usable image: refuse, or skip.", metavar="WHAT"),
+        typer.Option(
+            help="refuse or skip files that are not usable images.",
+            metavar="ACTION",
+            show_default="refuse",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     fraction: Annotated[
-        float | None, typer.Option(help="Use this share of each class.", metavar="F")
+        float | None,
+        typer.Option(help="Use this fraction of each class.", metavar="F", rich_help_panel=DATA),
     ] = None,
     per_class: Annotated[
-        int | None, typer.Option(help="Use at most so many of each class.", metavar="N")
+        int | None,
+        typer.Option(help="Use at most N images of each class.", metavar="N", rich_help_panel=DATA),
     ] = None,
     long_tail: Annotated[
         float | None,
-        typer.Option(help="Thin out: the first class F times the last.", metavar="F"),
+        typer.Option(
+            help="Thin out classes to a long tail: the first class has F times the images of the "
+            "last.",
+            metavar="F",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     only_class: Annotated[
-        list[str] | None, typer.Option(help="Keep this class; repeatable.", metavar="NAME")
+        list[str] | None,
+        typer.Option(help="Use only this class; repeatable.", metavar="NAME", rich_help_panel=DATA),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda or mps.", metavar="DEVICE")
-    ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", metavar="P")] = None,
-    option: Annotated[
-        list[str] | None,
+        str | None,
         typer.Option(
-            "-o", help="Any setting of the run: section.key=value; repeatable.", metavar="KEY=VALUE"
+            help="auto, cpu, cuda or mps.",
+            metavar="DEVICE",
+            show_default="auto",
+            rich_help_panel=EXECUTION,
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, fp32 or bf16.",
+            metavar="P",
+            show_default="auto",
+            rich_help_panel=EXECUTION,
         ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a GAN, with classes or without; the same command goes on with a stopped run."""
+    """Train a GAN, with classes or without; the same command continues a stopped run."""
     from acgan.data.config import parse_image_size
     from acgan.training.display import make_display
     from acgan.training.train import train as train_run
@@ -119,21 +158,30 @@ def train(
         "resumed_at": trained.resumed_at,
         "summary": trained.summary,
     }
-    began = (
+    state = (
         "was complete already"
         if trained.resumed_at == trained.images_seen
         else f"complete after {trained.images_seen:,} images"
     )
-    model = trained.model
-    first = model.classes[0].name
-    name = f"'{first}'" if not first.isalnum() else first
-    which = f"--class {name} " if model.conditional else ""
     lines = [
-        f"{trained.folder} {began}",
-        *(f"  {what}: {path}" for what, path in trained.summary.items()),
-        "next, draw a class:" if model.conditional else "next, draw:",
-        f"  acgan sample {trained.folder} {which}--count 16 --out samples",
-        "and ask whether it is any good:",
-        f"  acgan evaluate {trained.folder}",
+        f"{trained.folder} {state}",
+        *(f"  {name}: {path}" for name, path in trained.summary.items()),
+        *_next_commands(trained.folder, trained.model),
     ]
     result(values, "\n".join(lines), as_json=as_json)
+
+
+def _next_commands(folder: Path, model: Model) -> list[str]:
+    """Commands that work as pasted, whatever the names of the run and of its classes are."""
+    # A folder like -x would be read as an option.
+    run = folder if not str(folder).startswith("-") else Path().resolve() / folder
+    sample = ["acgan", "sample", str(run)]
+    if model.conditional:
+        sample.append(f"--class={model.classes[0].name}")
+    sample += ["--count", "16", "--out", "samples"]
+    return [
+        "to generate images of a class:" if model.conditional else "to generate images:",
+        f"  {shlex.join(sample)}",
+        "to measure their quality:",
+        f"  {shlex.join(['acgan', 'evaluate', str(run)])}",
+    ]

@@ -1,7 +1,7 @@
-"""What a model's discriminator answers to a person's own pictures: its opinion, not a measurement.
+"""Discriminator outputs for a user's own images.
 
-D learned to tell this generator's images of one moment from the training images, and saw nothing
-else. Its answers are neither calibrated probabilities nor a judgment of authenticity.
+The discriminator was trained only on its training images and on this generator's images, so its
+outputs are neither calibrated probabilities nor a test of authenticity.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from acgan.sampling.sampler import from_uint8
 
 @final
 @dataclass(frozen=True)
-class Opinion:
-    """D's answer to one picture.
+class Inspection:
+    """Discriminator outputs for one image.
 
     Attributes:
-        source_logit: positive leans to real. A discriminator that is given the class is asked
-            about every class, and this is its highest answer.
-        source_class: index of the class of that answer; None where D is not given the class.
-        source_probability: sigmoid of the logit, or None where D was not trained with
-            cross-entropy: its logit is then no log-odds.
-        class_probabilities: (K,), the softmax of its class logits, or None without a class head;
-            with proxies the softmax of cosines, which ranks classes but is no probability.
+        source_logit: positive means real. The highest over all classes if the discriminator takes
+            the class as an input.
+        source_class: index of the class of that logit; None if the class is not an input.
+        source_probability: sigmoid of the logit; None if the discriminator was not trained with
+            cross-entropy, since its logit is then not a log-odds.
+        class_probabilities: (K,), the softmax of the class logits; None without a class head. With
+            proxies it is the softmax of cosines, which ranks classes but is not a probability.
     """
 
     source_logit: float
@@ -47,11 +47,11 @@ class Opinion:
     class_probabilities: npt.NDArray[np.float64] | None
 
 
-def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
-    """Ask D, in evaluation mode: an answer does not depend on the other images.
+def inspect_images(model: Model, images: npt.NDArray[np.uint8]) -> list[Inspection]:
+    """Return the discriminator's outputs in evaluation mode, independent of the other images.
 
     Args:
-        model: its discriminator is read if it was not before.
+        model: its discriminator is used.
         images: uint8 (N, C, H, W) of the model's shape.
 
     Raises:
@@ -60,15 +60,15 @@ def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
     if images.ndim != 4 or images.shape[1:] != model.shape or images.dtype != np.uint8:
         raise ValueError(f"images must be uint8 (N, {', '.join(map(str, model.shape))})")
     odds = model.config.objective.source_loss == "bce"
-    predictions: list[Opinion] = []
+    inspections: list[Inspection] = []
     for start in range(0, len(images), BATCH):
         with torch.inference_mode():
-            output, given = _ask(model, from_uint8(images[start : start + BATCH]))
+            output, given = _outputs(model, from_uint8(images[start : start + BATCH]))
         logits = output.source_logits.double()
         classes = output.class_logits
         shares = None if classes is None else classes.double().softmax(dim=1).numpy()
-        predictions += [
-            Opinion(
+        inspections += [
+            Inspection(
                 source_logit=float(logit),
                 source_class=None if given is None else int(given[index]),
                 source_probability=float(logit.sigmoid()) if odds else None,
@@ -76,39 +76,39 @@ def opinions(model: Model, images: npt.NDArray[np.uint8]) -> list[Opinion]:
             )
             for index, logit in enumerate(logits)
         ]
-    return predictions
+    return inspections
 
 
-def _ask(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | None]:
-    """D's answer, and the classes (N,) for which its source logits are highest if it is given one.
+def _outputs(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor | None]:
+    """Return the outputs; if the class is an input, of the class with the highest source logit.
 
-    One pass for each class then: D has no quicker way to be asked, and pictures are few.
+    The second value has these classes, int64 (N,). It takes one forward pass per class.
     """
     if not model.config.objective.build().heads.uses_labels:
         return model.discriminator(images), None
-    predictions = [
+    outputs = [
         model.discriminator(images, torch.full((len(images),), label))
         for label in range(len(model.classes))
     ]
-    highest, labels = torch.stack([each.source_logits for each in predictions]).max(dim=0)
-    return replace(predictions[0], source_logits=highest), labels
+    highest, labels = torch.stack([each.source_logits for each in outputs]).max(dim=0)
+    return replace(outputs[0], source_logits=highest), labels
 
 
-def read_pictures(
+def read_images(
     paths: Sequence[Path], shape: ImageShape
 ) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """Pictures brought to a shape: cut at the center to its proportions, scaled, gray or color.
+    """Read images and convert them to a shape: center crop, resize, gray or color.
 
     Args:
         paths: image files.
-        shape: wanted.
+        shape: shape of the result.
 
     Returns:
-        uint8 (N, C, H, W), and for each picture a note on what was changed, or an empty one.
+        uint8 (N, C, H, W), and for each image a note on the changes, empty if there are none.
 
     Raises:
         UsageError: a file is missing.
-        DataError: a file is no usable image.
+        DataError: a file is not a usable image.
     """
     pixels, notes = [], []
     for path in paths:
@@ -126,9 +126,9 @@ def read_pictures(
         changes = []
         if (header.height, header.width) != (shape.height, shape.width):
             cut = header.height * shape.width != header.width * shape.height
-            how = "cut at the center and resized" if cut else "resized"
+            how = "center-cropped and resized" if cut else "resized"
             changes.append(f"{how} from {header.height}×{header.width}")
         if header.gray != (shape.channels == 1):
-            changes.append("made gray" if shape.channels == 1 else "made color")
+            changes.append("converted to gray" if shape.channels == 1 else "converted to color")
         notes.append(", ".join(changes))
     return np.stack(pixels), notes

@@ -35,7 +35,7 @@ def test_a_table_and_a_warning(acgan: Acgan, tiny_run: Path, pictures: list[Path
     assert header.split() == ["image", "source", "real", "class", "class", "class", "changes"]
     assert "own.png" in own
     assert "resized" not in own
-    assert "cut at the center and resized from 40×50, made gray" in other
+    assert "center-cropped and resized from 40×50, converted to gray" in other
 
 
 def test_json_has_every_class(acgan: Acgan, tiny_run: Path, pictures: list[Path]) -> None:
@@ -70,7 +70,7 @@ def test_only_cross_entropy_makes_a_probability(tiny_run: Path) -> None:
     model = load(tiny_run)
     objective = model.config.objective.model_copy(update={"source_loss": "hinge"})
     config = model.config.model_copy(update={"objective": objective})
-    object.__setattr__(model.record, "config", config)
+    object.__setattr__(model.record.info, "config", config)
     (answer,) = inspect_images(model, model.sample("zero"))
     assert answer.source_probability is None
 
@@ -79,7 +79,7 @@ def test_a_picture_of_the_same_proportions_is_not_cut(tmp_path: Path) -> None:
     Image.new("L", (24, 16), 9).save(tmp_path / "a.png")
     pixels, (note,) = read_images([tmp_path / "a.png"], ImageShape(3, 8, 12))
     assert pixels.shape == (1, 3, 8, 12)
-    assert note == "resized from 16×24, made color"
+    assert note == "resized from 16×24, converted to color"
     assert (pixels == 9).all()
 
 

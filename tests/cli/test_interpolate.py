@@ -41,7 +41,7 @@ def test_an_animation(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
         (
             "--class zero --out x.png",
             2,
-            "name the end of the path: --to-class NAME, --to-seed N, or both",
+            "name the end of the path: --to-class NAME, --to-seed N",
         ),
         ("--class zero --to-seed 0 --out x.png", 2, "both ends are the same image"),
         ("--class zero --to-class 0 --out x.png", 2, "both ends are the same image"),
@@ -50,7 +50,7 @@ def test_an_animation(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
         ("--class zero --to-seed -2 --out x.png", 2, "the seed must be"),
         ("--class zero --to-seed 2 --steps 1 --out x.png", 2, "the steps must be from 2"),
         ("--class zero --to-seed 2 --truncation 0 --out x.png", 2, "the truncation must be"),
-        ("--class zero --to-seed 2 --out x.mp4", 2, "end in .png (a strip) or .gif"),
+        ("--class zero --to-seed 2 --out x.mp4", 2, "in .png (a strip) or .gif"),
         ("--class zero --to-seed 2", 2, "missing option '--out'"),
         ("--class zero --to-seed 2 --out file/x.png", 5, "in the way"),
     ],

@@ -127,7 +127,9 @@ def test_mistakes_in_the_command_line(acgan: Acgan, arguments: list[str], senten
 def test_a_mistake_in_a_process_is_exit_code_2(acgan_process: Acgan) -> None:
     done = acgan_process("smaple")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "acgan: no such command 'smaple'. (see acgan --help)\n"
+    assert (
+        done.err == "acgan: no such command 'smaple'. Did you mean 'sample'? (see acgan --help)\n"
+    )
 
 
 def broken(*_: object) -> None:

@@ -30,7 +30,8 @@ def complete_recipes(incomplete: str) -> Iterator[str]:
 
 def complete_classes(context: typer.Context, incomplete: str) -> Iterator[str]:
     """Class names of the model that is named earlier on the command line."""
-    model = Path(context.params.get("model") or "")
+    # An option without its value ends the parsing: the arguments before it are still in args.
+    model = Path(context.params.get("model") or next(iter(context.args), ""))
     for path in (model / "classes.json", model / "model" / "classes.json"):
         if path.is_file():
             names = (str(entry["name"]) for entry in json.loads(path.read_text("utf-8")))

@@ -31,7 +31,7 @@ from acgan.errors import AcganError
 from acgan.evaluation.class_head import class_head_agreement
 from acgan.model.model import load
 from acgan.networks.interface import Discriminator, Heads
-from acgan.recipes import load_recipe
+from acgan.recipes.recipe import load_recipe
 from acgan.runs.config import RunConfig
 from acgan.storage.files import write_atomic
 

@@ -25,7 +25,7 @@ from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.execution.execution import choose_execution
 from acgan.model.model import load
-from acgan.recipes import Recipe, choose, load_recipe
+from acgan.recipes.recipe import Recipe, choose, load_recipe
 from acgan.runs.config import RunConfig
 from acgan.training.budget import throwaway_loop
 

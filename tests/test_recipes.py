@@ -13,7 +13,7 @@ from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
-from acgan.recipes import DEFAULTS, Recipe, choose, load_recipe, recipe_names
+from acgan.recipes.recipe import DEFAULTS, Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 
 SYSTEMS = (

@@ -30,7 +30,7 @@ def test_it_follows_the_rule(target: float) -> None:
     found = []
     for step, batch in enumerate(batches):
         before = adaptive.probability.item()
-        adaptive.observe(torch.tensor(batch), step)
+        adaptive.update(torch.tensor(batch), step)
         if step % 4 == 3:
             found.append(adaptive.probability.item())
         else:
@@ -43,28 +43,28 @@ def test_it_follows_the_rule(target: float) -> None:
 def test_it_goes_from_none_to_one_in_so_many_images_and_no_further() -> None:
     adaptive = AdaptiveProbability(0.0, 0.6, adjustment_images=640)
     for step in range(60):
-        adaptive.observe(torch.full((16,), 3.0), step)
+        adaptive.update(torch.full((16,), 3.0), step)
         if step == 39:
             assert adaptive.probability.item() == pytest.approx(1.0)
     assert adaptive.probability.item() == 1.0
     for step in range(60, 64):
-        adaptive.observe(torch.full((16,), -3.0), step)
+        adaptive.update(torch.full((16,), -3.0), step)
     assert adaptive.probability.item() == pytest.approx(0.9), "no debt to work off first"
     for step in range(64, 120):
-        adaptive.observe(torch.full((16,), -3.0), step)
+        adaptive.update(torch.full((16,), -3.0), step)
     assert adaptive.probability.item() == 0.0
 
 
 def test_right_on_half_of_them_is_no_overfitting() -> None:
     adaptive = AdaptiveProbability(0.5, 0.6, adjustment_images=1000)
     for step in range(4):
-        adaptive.observe(torch.tensor([5.0, -0.1]), step)
+        adaptive.update(torch.tensor([5.0, -0.1]), step)
     assert adaptive.overfitting.item() == 0
     assert adaptive.probability.item() < 0.5
 
 
 def test_no_gradient_is_kept() -> None:
     adaptive = AdaptiveProbability(0.0, 0.6, 100)
-    adaptive.observe(torch.ones(4, requires_grad=True), 0)
+    adaptive.update(torch.ones(4, requires_grad=True), 0)
     assert not any(buffer.requires_grad for buffer in adaptive.buffers())
-    assert set(adaptive.state_dict()) == {"probability", "overfitting", "signs", "judged"}
+    assert set(adaptive.state_dict()) == {"probability", "overfitting", "sign_sum", "count"}

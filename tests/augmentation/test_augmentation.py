@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from acgan.augmentation.augmentation import (
-    FAMILIES,
+    TRANSFORMS,
     Augmentation,
     AugmentationConfig,
-    Family,
-    FamilyName,
+    Transform,
+    TransformName,
 )
 
 N = 4000
 
 
-def of(*names: FamilyName, **values: object) -> Augmentation:
+def of(*names: TransformName, **values: object) -> Augmentation:
     return Augmentation(AugmentationConfig.model_validate({"policy": names, **values}))
 
 
@@ -25,32 +25,32 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture(params=FAMILIES)
-def name(request: pytest.FixtureRequest) -> FamilyName:
-    chosen: FamilyName = request.param
+@pytest.fixture(params=TRANSFORMS)
+def name(request: pytest.FixtureRequest) -> TransformName:
+    chosen: TransformName = request.param
     return chosen
 
 
 @pytest.fixture
-def family(name: FamilyName) -> Family:
-    return FAMILIES[name]
+def family(name: TransformName) -> Transform:
+    return TRANSFORMS[name]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_what_is_off_stays_bit_for_bit_and_what_is_on_changes(
-    family: Family, channels: int, layout: torch.memory_format
+    family: Transform, channels: int, layout: torch.memory_format
 ) -> None:
     images = torch.rand(64, channels, 12, 16).to(memory_format=layout) * 2 - 1
     on = torch.arange(64) % 2 == 0
     # 0.999: no number that happens to be neutral, not even a shift by none
-    found = family.change(images, torch.full((64, family.numbers), 0.999), on)
+    found = family.apply(images, torch.full((64, family.numbers), 0.999), on)
     assert torch.equal(found[~on], images[~on])
     assert all(not torch.equal(a, b) for a, b in zip(found[on], images[on], strict=True))
     assert found.is_contiguous(memory_format=layout)
 
 
-def test_an_image_is_changed_with_the_probability_by_a_coin_of_its_own(name: FamilyName) -> None:
+def test_an_image_is_changed_with_the_probability_by_a_coin_of_its_own(name: TransformName) -> None:
     images = torch.rand(N, 1, 8, 8) + 1
     found = of(name, probability=0.3)(images, seeded())
     share = (found != images).flatten(1).any(1).double().mean().item()
@@ -70,7 +70,7 @@ def test_every_family_tosses_its_own_coin() -> None:
             assert (first & second).double().mean().item() == pytest.approx(0.25, abs=0.04)
 
 
-def test_all_are_changed_by_default_and_in_one_order(name: FamilyName) -> None:
+def test_all_are_changed_by_default_and_in_one_order(name: TransformName) -> None:
     assert torch.equal(
         of("cutout", "color")(torch.ones(9, 3, 8, 8), seeded()),
         of("color", "cutout")(torch.ones(9, 3, 8, 8), seeded()),
@@ -152,7 +152,7 @@ def test_noise_has_its_deviation() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_gradients_flow_to_the_images_whatever_they_are_computed_in(dtype: torch.dtype) -> None:
     images = torch.rand(16, 3, 8, 8).to(dtype).requires_grad_()
-    found = of(*FAMILIES)(images, seeded())
+    found = of(*TRANSFORMS)(images, seeded())
     assert found.dtype == torch.float32
     found.square().sum().backward()
     gradient: Tensor | None = images.grad
@@ -164,8 +164,8 @@ def test_gradients_flow_to_the_images_whatever_they_are_computed_in(dtype: torch
 def test_a_fixed_probability_is_no_state_and_says_nothing() -> None:
     augmentation = of("color", probability=0.5)
     assert not augmentation.state_dict()
-    augmentation.observe(torch.ones(3), step=3)
-    assert augmentation.figures() == {}
+    augmentation.update(torch.ones(3), step=3)
+    assert augmentation.statistics() == {}
 
 
 def test_an_adaptive_one_starts_where_it_is_told_and_is_obeyed() -> None:
@@ -173,8 +173,8 @@ def test_an_adaptive_one_starts_where_it_is_told_and_is_obeyed() -> None:
     augmentation = of("color", adaptive=True, target=0.0, adjustment_images=4)
     assert torch.equal(augmentation(images, seeded()), images)
     for step in range(4):
-        augmentation.observe(torch.ones(1), step)
-    assert augmentation.figures() == {"probability": 1.0, "overfitting": 1.0}
+        augmentation.update(torch.ones(1), step)
+    assert augmentation.statistics() == {"probability": 1.0, "overfitting": 1.0}
     assert (augmentation(images, seeded()) != images).flatten(1).any(1).all()
     started = of("color", adaptive=True, probability=0.25)
-    assert started.figures()["probability"] == 0.25
+    assert started.statistics()["probability"] == 0.25

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acgan.augmentation.augmentation import FAMILIES, AugmentationConfig
+from acgan.augmentation.augmentation import TRANSFORMS, AugmentationConfig
 from acgan.config import validate, with_overrides
 from acgan.errors import UsageError
 from acgan.runs.config import RunConfig
@@ -28,7 +28,7 @@ def test_it_is_off_by_default() -> None:
     assert not AugmentationConfig().active
 
 
-@pytest.mark.parametrize("policy", [[name] for name in FAMILIES] + [["translation", "color"]])
+@pytest.mark.parametrize("policy", [[name] for name in TRANSFORMS] + [["translation", "color"]])
 def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
     written = ", ".join(f'"{name}"' for name in policy)
     augmentation = run(f"augmentation={{policy=[{written}]}}").augmentation
@@ -40,18 +40,18 @@ def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["augmentation.policy=['color']"], "augmentation.policy.0: input should be 'color', 'tr"),
+        (["augmentation.policy=['colour']"], "augmentation.policy.0: input should be 'color', 'tr"),
         (["augmentation.policy=['color', 'color']"], "policy has color twice; name each once"),
-        (["augmentation.probability=0.5"], "there is nothing to apply with a probability; name"),
-        (["augmentation.adaptive=true"], "there is nothing to apply with a probability; name"),
+        (["augmentation.probability=0.5"], "there is no transform for a probability; name"),
+        (["augmentation.adaptive=true"], "there is no transform for a probability; name"),
         (
             ["augmentation={policy=['color'], probability=0}"],
-            "a probability of 0 applies nothing; leave policy empty",
+            "a probability of 0 applies no transform; leave policy empty",
         ),
         (["augmentation={policy=['color'], probability=1.5}"], "less than or equal to 1"),
         (
             ["augmentation={policy=['color'], border='reflect'}"],
-            "border is for translation, which policy does not name",
+            "border applies to translation, which policy lacks",
         ),
         (["augmentation.polcy=['color']"], "unknown key 'augmentation.polcy'; did you mean 'poli"),
         (["augmentation=color"], "augmentation is a section, not a value"),

@@ -10,7 +10,7 @@ import pytest
 
 from acgan.cli.explain import recipes_of
 from acgan.objectives.build import explanations, find_explanation
-from acgan.recipes import load_recipe, recipe_names
+from acgan.recipes.recipe import load_recipe, recipe_names
 
 Acgan = Callable[..., Any]
 TITLES = [each.title for _, each in explanations()]

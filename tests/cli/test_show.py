@@ -10,7 +10,7 @@ import pytest
 from acgan.cli.output import settings
 from acgan.config import with_overrides
 from acgan.model.model import load
-from acgan.recipes import load_recipe, recipe_names
+from acgan.recipes.recipe import load_recipe, recipe_names
 
 Acgan = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from acgan.errors import UsageError
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
 from acgan.objectives.build import objective_configs
-from acgan.recipes import Recipe, load_recipe, recipe_names
+from acgan.recipes.recipe import Recipe, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.studies.objectives import Entrant, entrants
 

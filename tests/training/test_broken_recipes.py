@@ -10,7 +10,7 @@ import pytest
 
 from acgan.config import with_overrides
 from acgan.data.load import load_data
-from acgan.recipes import load_recipe, recipe_names
+from acgan.recipes.recipe import load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 
 BROKEN = [name for name in recipe_names() if load_recipe(name).alarm is not None]

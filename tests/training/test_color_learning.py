@@ -16,7 +16,7 @@ import pytest
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
-from acgan.recipes import load_recipe
+from acgan.recipes.recipe import load_recipe
 from acgan.runs.config import RunConfig
 
 CLASSES = 3

@@ -24,7 +24,7 @@ from acgan.model.model import load
 from acgan.networks.interface import DiscriminatorOutput, Heads
 from acgan.objectives.build import objective_configs
 from acgan.objectives.interface import Objective, Terms
-from acgan.recipes import load_recipe
+from acgan.recipes.recipe import load_recipe
 from acgan.runs.config import RunConfig
 from acgan.studies.objectives import entrants
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from acgan.data.images import DatasetSplits, ImageShape, LabeledImages, make_classes
-from acgan.recipes import load_recipe, recipe_names
+from acgan.recipes.recipe import load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.training.learner import Learner
 from acgan.training.randomness import Streams

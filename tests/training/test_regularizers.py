@@ -248,7 +248,7 @@ def test_what_is_remembered_is_in_the_checkpoint_by_name(
         *(f"regularizers.lecam.{name}" for name in ("real", "fake", "mass")),
         *(
             f"augmentation.adaptive.{name}"
-            for name in ("probability", "overfitting", "signs", "judged")
+            for name in ("probability", "overfitting", "sign_sum", "count")
         ),
     }
     assert named["regularizers.lecam.mass"] == pytest.approx(1 - 0.9**12, rel=1e-5)

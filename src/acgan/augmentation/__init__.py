@@ -1,1 +1,1 @@
-"""What D is shown of an image, real or fake: random changes that gradients flow through."""
+"""Random, differentiable transforms of the discriminator's input."""

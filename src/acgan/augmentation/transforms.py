@@ -1,9 +1,8 @@
-"""Differentiable changes of images, each with numbers of its own: tensors for a whole batch.
+"""Differentiable transforms of image batches with parameters per image, as pure functions.
 
-Pure functions; layout (channels-last or not) and dtype stay, nothing is read out from the device,
-and an image whose numbers are neutral comes back bit for bit. The formulas are those of DiffAugment
-(Zhao et al. 2020, arXiv 2006.10738, §4 and its appendix), reflected borders those of Karras et al.
-2020 (arXiv 2006.06676, appendix B).
+Memory layout and dtype stay, no value is copied to the host, and images with neutral parameters
+stay bitwise equal. The formulas are those of DiffAugment (Zhao et al. 2020, arXiv 2006.10738, §4
+and appendix), reflected borders those of Karras et al. 2020 (arXiv 2006.06676, appendix B).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ Border = Literal["zeros", "reflect"]
 
 
 def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """Brightness, then saturation, then contrast.
+    """Return images with changed brightness, saturation and contrast, in this order.
 
     With m the mean over the channels, of each pixel, and M the mean over the whole image:
     x + b, then s (x − m) + m, then c (x − M) + M. Saturation keeps m and thus M, so the three are
@@ -27,7 +26,7 @@ def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tens
     Args:
         images: (N, C, H, W).
         brightness: b, (N,); 0 is neutral.
-        saturation: s, (N,); 1 is neutral. A gray image has nothing to saturate: it is ignored.
+        saturation: s, (N,); 1 is neutral; ignored for gray images.
         contrast: c, (N,); 1 is neutral.
     """
     b, s, c = (each.view(-1, 1, 1, 1) for each in (brightness, saturation, contrast))
@@ -45,32 +44,32 @@ def shifted(
     reach: tuple[int, int],
     border: Border = "zeros",
 ) -> Tensor:
-    """Each image moved by whole pixels.
+    """Return images translated by whole pixels.
 
     Args:
         images: (N, C, H, W).
-        down: int64 (N,), rows to move down by, negative up.
-        right: int64 (N,), columns to move to the right by, negative left.
-        reach: the most rows and columns that ``down`` and ``right`` may have in size.
-        border: what comes in: 0, the middle of [-1, 1], or the image, mirrored at its first or last
-            pixels, which themselves are not repeated.
+        down: int64 (N,), rows, positive for down.
+        right: int64 (N,), columns, positive for right.
+        reach: limits of the absolute values of ``down`` and ``right``.
+        border: fill of the uncovered area: 0, or the image reflected at its first or last pixels,
+            which are not repeated.
     """
     rows, columns = reach
     if border == "reflect" and (rows or columns):
         framed = F.pad(images, (columns, columns, rows, rows), mode="reflect")
         larger = shifted(framed, down, right, reach)
         middle = larger[:, :, rows : larger.shape[2] - rows, columns : larger.shape[3] - columns]
-        return middle.clone()  # dense, in the order that the images are in
+        return middle.clone()  # dense, in the memory layout of the images
     moved: Tensor = _Shift.apply(images, down, right, reach)
     return moved
 
 
 def with_hole(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
-    """Each image with a rectangle of 0, the middle of [-1, 1].
+    """Return images with a rectangle of 0.
 
     Args:
         images: (N, C, H, W).
-        top: int64 (N,), first row of the rectangle, which may lie partly or wholly outside.
+        top: int64 (N,), first row of the rectangle, which may lie outside the image.
         left: int64 (N,), its first column.
         size: its height and width.
     """
@@ -81,21 +80,21 @@ def with_hole(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) 
 
 
 def horizontally_flipped(images: Tensor, chosen: Tensor) -> Tensor:
-    """Images (N, C, H, W), those ``chosen``, bool (N,), mirrored left to right."""
+    """Return images (N, C, H, W), flipped left to right where ``chosen``, bool (N,)."""
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
 def _between(side: int, first: Tensor, length: int) -> Tensor:
-    """Whether 0 … side − 1 are among ``first`` … ``first + length − 1``, for each: (N, side)."""
+    """Return whether 0 … side − 1 lie in ``first`` … ``first + length − 1``: bool (N, side)."""
     offset = torch.arange(side, device=first.device) - first[:, None]
     return (offset >= 0) & (offset < length)
 
 
 @final
 class _Shift(torch.autograd.Function):
-    """Whole images copied out of a padded batch: many times as fast as indices of pixels.
+    """Copy windows out of a padded batch, many times as fast as indexing pixels.
 
-    What goes beyond the border is lost and 0 comes in, so the transposed map is the opposite shift.
+    The uncovered area is 0, so the transposed map is the opposite shift.
     """
 
     @staticmethod

@@ -51,7 +51,7 @@ def explain(
 
 def recipes_of(explanation: Explanation) -> list[str]:
     """Return the names of the recipes that train an objective, or a variant of one."""
-    from acgan.recipes import load_recipe, recipe_names
+    from acgan.recipes.recipe import load_recipe, recipe_names
 
     return [name for name in recipe_names() if _trained(load_recipe(name).values) == explanation]
 

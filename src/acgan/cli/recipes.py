@@ -22,7 +22,7 @@ def recipes(
     as_json: JsonFlag = False,
 ) -> None:
     """List the recipes, or show one with every setting."""
-    from acgan.recipes import load_recipe, recipe_names
+    from acgan.recipes.recipe import load_recipe, recipe_names
 
     if name is None:
         found = [load_recipe(each) for each in recipe_names()]

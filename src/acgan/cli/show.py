@@ -14,7 +14,7 @@ from acgan.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from acgan.data.images import ImageShape
-    from acgan.recipes import Recipe
+    from acgan.recipes.recipe import Recipe
     from acgan.runs.config import RunConfig
 
 
@@ -73,7 +73,7 @@ def show(
     """Show the networks, their cost, and every setting of a model or a recipe."""
     from acgan.data.class_selection import class_groups
     from acgan.networks.describe import describe_networks
-    from acgan.recipes import load_recipe, recipe_names
+    from acgan.recipes.recipe import load_recipe, recipe_names
 
     if subject in recipe_names() and not Path(subject).exists():
         config, shape, count = _of_recipe(load_recipe(subject), data, size, channels, classes)

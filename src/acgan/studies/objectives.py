@@ -32,7 +32,7 @@ from acgan.execution.execution import choose_execution
 from acgan.metrics.frechet import frechet_distance
 from acgan.model.model import Model, load
 from acgan.objectives.build import objective_configs
-from acgan.recipes import Recipe
+from acgan.recipes.recipe import Recipe
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic

@@ -138,7 +138,7 @@ class Learner:
 
     def augmentation_metrics(self) -> dict[str, float]:
         """Return the metrics of an adaptive augmentation; empty without one."""
-        return {} if self.augmentation is None else self.augmentation.figures()
+        return {} if self.augmentation is None else self.augmentation.statistics()
 
     def update_average(self, *, images_seen: int, batch: int) -> None:
         """Update the moving average after an iteration; see `MovingAverage.update`."""

@@ -258,7 +258,7 @@ class Stepper:
             for regularizer in learner.regularizers:
                 terms |= regularizer.discriminator(now)
         if learner.augmentation is not None:
-            learner.augmentation.observe(counted.source_logits, step)
+            learner.augmentation.update(counted.source_logits, step)
         check = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         fake_labels = fakes.labels if learner.generator.conditional else None
         labeled = int((labels != UNLABELED).sum())  # on the CPU, where it costs no wait

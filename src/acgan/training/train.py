@@ -13,7 +13,7 @@ from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError
 from acgan.model.model import Model, load
-from acgan.recipes import Recipe, choose, load_recipe, recipe_names
+from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training.display import Display, SilentDisplay

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from acgan.classifiers.extractor import Predictions
 from acgan.classifiers.reference_classifier import ReferenceClassifier
@@ -26,11 +27,15 @@ from acgan.runs.config import RunConfig
 Untrained = Callable[..., Model]
 
 
+_ENLARGED = 1000  # gray levels per standard deviation within a class
+
+
 @final
 class GaussianClassifier:
     """Stands in for a fitted reference classifier: one Gaussian per class, in closed form.
 
-    Its features are the first principal components of the pixels.
+    Its features are the first principal components of the pixels, and their linear discriminants,
+    enlarged so that classes differ more than the images of a class, as in a fitted network.
 
     Args:
         train: images that the components and the Gaussians describe.
@@ -42,6 +47,7 @@ class GaussianClassifier:
         self.record = SimpleNamespace(train_hash=train.content_hash, train_images=len(train))
         self._pca = PCA(components, svd_solver="randomized", random_state=0)
         features = self._pca.fit_transform(self._pixels(train.images))
+        self._discriminants = LinearDiscriminantAnalysis().fit(features, train.labels)
         self._classes = []
         for label in range(len(train.classes)):
             of_class = features[train.labels == label]
@@ -59,7 +65,9 @@ class GaussianClassifier:
             -0.5 * (np.einsum("nf,fg,ng->n", features - mean, inverse, features - mean) + volume)
             for mean, inverse, volume in self._classes
         ]
-        return Predictions(np.stack(logits, 1).astype(np.float32), features.astype(np.float32))
+        enlarged = _ENLARGED * self._discriminants.transform(features)
+        both = np.concatenate([features, enlarged], axis=1)
+        return Predictions(np.stack(logits, 1).astype(np.float32), both.astype(np.float32))
 
     def accuracy(self, data: LabeledImages) -> float:
         return float((self.predict(data.images).logits.argmax(axis=1) == data.labels).mean())

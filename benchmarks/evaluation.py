@@ -30,7 +30,6 @@ from acgan.classifiers.cache import (
     reference_classifiers_folder,
 )
 from acgan.classifiers.reference_classifier import reference_classifier_config
-from acgan.data.batches import flip_keeps_class
 from acgan.data.load import load_data
 from acgan.errors import AcganError, UsageError
 from acgan.model.model import load
@@ -71,7 +70,7 @@ def measure(run: Path, samples: int, data_root: Path | None) -> tuple[Measured, 
     if data_root is not None:
         config = config.model_copy(update={"root": str(data_root)})
     splits = load_data(config)
-    flip = flip_keeps_class(config.source, splits.shape)
+    flip = splits.flip_keeps_class
     cached_reference_classifier(splits, flip=flip)
     kept = reference_classifier_path(
         splits.train,

@@ -28,7 +28,6 @@ from rich.console import Console
 from rich.table import Table
 
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
-from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.load import load_data
@@ -97,7 +96,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     for name, model in models.items():
         _check_same_kind(name, model, splits)
     started = time.perf_counter()
-    flip = arguments.flip or flip_keeps_class(arguments.data, splits.shape)
+    flip = arguments.flip or splits.flip_keeps_class
     reference_classifier = cached_reference_classifier(splits, flip=flip, progress=_progress())
     _say(f"judge: {time.perf_counter() - started:.0f} s")
     part: Literal["test", "validation"] = "test" if arguments.part == "test" else "validation"

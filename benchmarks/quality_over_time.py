@@ -35,7 +35,6 @@ from rich.table import Table
 from step_sides import SideError
 
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
-from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.errors import AcganError
@@ -185,9 +184,7 @@ def _compared(ours: Sequence[Sequence[Point]], target: Target) -> dict[str, Any]
 
 def _real_side(arguments: argparse.Namespace) -> EvaluationData:
     splits = load_data(DataConfig(source=arguments.data, root=arguments.data_root))
-    reference_classifier = cached_reference_classifier(
-        splits, flip=flip_keeps_class(arguments.data, splits.shape)
-    )
+    reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
     return real_data(reference_classifier, splits, folder=reference_classifiers_folder())
 
 

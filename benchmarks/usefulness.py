@@ -20,7 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acgan.data.batches import flip_keeps_class
 from acgan.data.load import load_data
 from acgan.errors import AcganError
 from acgan.model.model import load
@@ -50,7 +49,7 @@ def study(arguments: argparse.Namespace) -> str:
     if arguments.data_root is not None:
         data = data.model_copy(update={"root": arguments.data_root})
     splits = load_data(data)
-    flip = arguments.flip or flip_keeps_class(data.source, splits.shape)
+    flip = arguments.flip or splits.flip_keeps_class
     result = usefulness(
         splits,
         model_samples(model),

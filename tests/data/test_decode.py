@@ -11,10 +11,15 @@ from PIL import Image
 
 from acgan.data import decode as decoding
 from acgan.data.containers import UnusableFileError
-from acgan.data.decode import decode, probe, quiet_decoders
+from acgan.data.decode import decode, quiet_decoders, read_header
+from acgan.data.images import Images
 
 GRAY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOR = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+
+
+def pixels_of(data: bytes, channels: int, size: tuple[int, int] | None) -> Images:
+    return decode(data, channels, size)[1]
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -26,8 +31,8 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "GIF"])
 def test_lossless_gray_comes_back_exactly(kind: str) -> None:
     data = encoded(Image.fromarray(GRAY), kind)
-    assert probe(data)[:2] == (3, 4)
-    np.testing.assert_array_equal(decode(data, 1, None), GRAY[None])
+    assert read_header(data)[:2] == (3, 4)
+    np.testing.assert_array_equal(pixels_of(data, 1, None), GRAY[None])
 
 
 @pytest.mark.parametrize(
@@ -36,13 +41,13 @@ def test_lossless_gray_comes_back_exactly(kind: str) -> None:
 )
 def test_lossless_color_comes_back_exactly(kind: str, options: dict[str, Any]) -> None:
     data = encoded(Image.fromarray(COLOR), kind, **options)
-    assert probe(data) == (3, 4, False)
-    np.testing.assert_array_equal(decode(data, 3, None), COLOR.transpose(2, 0, 1))
+    assert read_header(data) == (3, 4, False)
+    np.testing.assert_array_equal(pixels_of(data, 3, None), COLOR.transpose(2, 0, 1))
 
 
 def test_jpeg_is_read() -> None:
     image = Image.new("RGB", (16, 8), (200, 100, 50))
-    pixels = decode(encoded(image, "JPEG"), 3, None)
+    pixels = pixels_of(encoded(image, "JPEG"), 3, None)
     assert np.abs(pixels.astype(int) - np.array([200, 100, 50]).reshape(3, 1, 1)).max() <= 3
 
 
@@ -50,25 +55,25 @@ def test_jpeg_is_read() -> None:
 def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
     wide = (GRAY.astype(np.uint16) * 257).reshape(3, 4)
     data = encoded(Image.fromarray(wide), kind)
-    assert probe(data).gray
-    np.testing.assert_array_equal(decode(data, 1, None), GRAY[None])
+    assert read_header(data).gray
+    np.testing.assert_array_equal(pixels_of(data, 1, None), GRAY[None])
 
 
 def test_black_and_white_become_0_and_255() -> None:
     data = encoded(Image.fromarray(GRAY > 100), "PNG")
-    assert probe(data).gray
-    np.testing.assert_array_equal(decode(data, 1, None), (GRAY > 100)[None] * np.uint8(255))
+    assert read_header(data).gray
+    np.testing.assert_array_equal(pixels_of(data, 1, None), (GRAY > 100)[None] * np.uint8(255))
 
 
 def test_transparent_pixels_are_white() -> None:
     pixels = np.zeros((1, 3, 4), np.uint8)
     pixels[0, :, 3] = 0, 128, 255
-    result = decode(encoded(Image.fromarray(pixels), "PNG"), 3, None)
+    result = pixels_of(encoded(Image.fromarray(pixels), "PNG"), 3, None)
     assert result[0, 0].tolist() == [255, 127, 0]
     gray = Image.fromarray(pixels[..., 2:])
     assert gray.mode == "LA"
-    assert probe(encoded(gray, "PNG")).gray
-    assert decode(encoded(gray, "PNG"), 1, None)[0, 0].tolist() == [255, 127, 0]
+    assert read_header(encoded(gray, "PNG")).gray
+    assert pixels_of(encoded(gray, "PNG"), 1, None)[0, 0].tolist() == [255, 127, 0]
 
 
 def test_a_palette_with_a_transparent_entry_is_laid_over_white() -> None:
@@ -76,12 +81,12 @@ def test_a_palette_with_a_transparent_entry_is_laid_over_white() -> None:
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
     data = encoded(image, "PNG", transparency=1)
-    assert not probe(data).gray
-    assert decode(data, 3, None)[:, 0].T.tolist() == [[10, 20, 30], [255, 255, 255]]
+    assert not read_header(data).gray
+    assert pixels_of(data, 3, None)[:, 0].T.tolist() == [[10, 20, 30], [255, 255, 255]]
 
 
 def test_gray_becomes_color_where_the_set_is_in_color() -> None:
-    pixels = decode(encoded(Image.fromarray(GRAY), "PNG"), 3, None)
+    pixels = pixels_of(encoded(Image.fromarray(GRAY), "PNG"), 3, None)
     np.testing.assert_array_equal(pixels, np.stack([GRAY] * 3))
 
 
@@ -92,8 +97,8 @@ def test_the_cameras_orientation_is_obeyed(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise: left becomes top
     data = encoded(image.convert("RGB"), kind, exif=exif)
-    assert probe(data)[:2] == (32, 16)
-    pixels = decode(data, 3, None)
+    assert read_header(data)[:2] == (32, 16)
+    pixels = pixels_of(data, 3, None)
     assert pixels.shape == (3, 32, 16)
     assert pixels[:, :14].min() > 200
     assert pixels[:, 18:].max() < 50
@@ -102,18 +107,18 @@ def test_the_cameras_orientation_is_obeyed(kind: str) -> None:
 def test_an_orientation_told_in_xmp_alone_is_obeyed() -> None:
     said = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     data = encoded(Image.new("RGB", (32, 16)), "JPEG", xmp=said)
-    assert probe(data)[:2] == (32, 16)
-    assert decode(data, 3, None).shape == (3, 32, 16)
+    assert read_header(data)[:2] == (32, 16)
+    assert pixels_of(data, 3, None).shape == (3, 32, 16)
 
 
 def test_the_first_frame_of_an_animation_is_taken() -> None:
     frames = [Image.new("L", (4, 4), value) for value in (10, 200)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert (decode(data, 1, None) == 10).all()
+    assert (pixels_of(data, 1, None) == 10).all()
 
 
 def test_the_wanted_size_is_reached() -> None:
-    assert decode(encoded(Image.fromarray(COLOR), "PNG"), 3, (8, 5)).shape == (3, 8, 5)
+    assert pixels_of(encoded(Image.fromarray(COLOR), "PNG"), 3, (8, 5)).shape == (3, 8, 5)
 
 
 PNG = encoded(Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)), "PNG")
@@ -135,24 +140,24 @@ JPEG = encoded(Image.fromarray(COLOR).resize((64, 64)), "JPEG")
 )
 def test_what_cannot_be_used_has_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(UnusableFileError, match=reason), quiet_decoders():
-        decode(data, 3, None)
+        pixels_of(data, 3, None)
 
 
 def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(Image.new("1", (9000, 9000)), "PNG")
     monkeypatch.setattr(Image.Image, "load", None)  # would fail if it were decoded
     with pytest.raises(UnusableFileError, match="oversized: 9000×9000"):
-        probe(data)
+        read_header(data)
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000])  # where Pillow warns, and where it refuses
 def test_pillows_own_limits_give_the_same_reason(side: int) -> None:
     data = encoded(Image.new("1", (side, side)), "PNG")
     with quiet_decoders(), pytest.raises(UnusableFileError, match="oversized"):
-        probe(data)
+        read_header(data)
 
 
 def test_only_allowed_decoders_are_asked() -> None:
     assert set(decoding.FORMATS) == {"PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM"}
     with pytest.raises(UnusableFileError, match="not an image"):
-        probe(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+        read_header(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")

@@ -63,9 +63,9 @@ def test_labels_and_pixels_belong_together(root: Path, pack: Callable[[Path], Pa
     assert part_list(splits) == [48, 6, 6]
     assert splits.shape == (3, 8, 6)
     assert splits.notes == ()
-    for part in (splits.train, splits.validation, splits.test):
-        strongest = part.images.mean((2, 3)).argmax(1)
-        np.testing.assert_array_equal(strongest, 2 - part.labels)
+    for split in (splits.train, splits.validation, splits.test):
+        strongest = split.images.mean((2, 3)).argmax(1)
+        np.testing.assert_array_equal(strongest, 2 - split.labels)
 
 
 def test_folder_and_zip_are_the_same_data(root: Path) -> None:
@@ -86,13 +86,13 @@ def test_a_changed_pixel_is_seen(root: Path) -> None:
 
 def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
     for name in COLORS:
-        for part, numbers in (
+        for split, numbers in (
             ("train", range(10)),
             ("val", range(10, 14)),
             ("test", range(14, 20)),
         ):
             for number in numbers:
-                target = tmp_path / "parted" / part / name / f"{number}.png"
+                target = tmp_path / "parted" / split / name / f"{number}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / name / f"{number}.png", target)
     assert part_list(load(tmp_path / "parted")) == [30, 12, 18]

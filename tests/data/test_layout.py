@@ -22,7 +22,7 @@ def layout(*files: str, empty: tuple[str, ...] = ()) -> Layout:
 
 
 def found(result: Layout) -> list[tuple[str, str, Split]]:
-    return [(e.path, result.classes[e.label], e.part) for e in result.entries]
+    return [(e.path, result.classes[e.label], e.split) for e in result.entries]
 
 
 def test_each_folder_is_a_class_with_all_that_lies_below_it() -> None:
@@ -42,7 +42,7 @@ def test_numbers_in_names_are_ordered_by_value() -> None:
 def test_parts_above_the_classes_are_known(validation: str) -> None:
     result = layout("train/a/1.png", "train/b/1.png", f"{validation}/a/2.png", "TEST/b/3.png")
     assert result.classes == ("a", "b")
-    assert {(path, part) for path, _, part in found(result)} == {
+    assert {(path, split) for path, _, split in found(result)} == {
         ("train/a/1.png", Split.TRAIN),
         ("train/b/1.png", Split.TRAIN),
         (f"{validation}/a/2.png", Split.VALIDATION),

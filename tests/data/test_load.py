@@ -27,8 +27,8 @@ def digits() -> DatasetSplits:
 def test_the_embedded_digits_are_there(digits: DatasetSplits) -> None:
     assert digits.name == "digits"
     assert digits.shape == (1, 28, 28)
-    for part, count in ((digits.train, 400), (digits.validation, 50), (digits.test, 50)):
-        assert part.class_counts.tolist() == [count] * 10
+    for split, count in ((digits.train, 400), (digits.validation, 50), (digits.test, 50)):
+        assert split.class_counts.tolist() == [count] * 10
     assert [c.name for c in digits.classes][:2] == ["zero", "one"]
     assert digits.classes[7].aliases == ("7",)
     assert digits.notes == ()
@@ -37,7 +37,7 @@ def test_the_embedded_digits_are_there(digits: DatasetSplits) -> None:
 
 def test_the_parts_are_disjoint(digits: DatasetSplits) -> None:
     splits = (digits.train, digits.validation, digits.test)
-    pictures = {image.tobytes() for part in splits for image in part.images}
+    pictures = {image.tobytes() for split in splits for image in split.images}
     assert len(pictures) == 5000
 
 
@@ -71,10 +71,10 @@ def test_subsets_concern_training_alone(
 def test_one_class_keeps_its_name_and_its_images(digits: DatasetSplits) -> None:
     splits = load(only_class=["7", "three"])
     assert [c.name for c in splits.classes] == ["three", "seven"]
-    for part, whole in ((splits.train, digits.train), (splits.test, digits.test)):
+    for split, whole in ((splits.train, digits.train), (splits.test, digits.test)):
         for new, old in ((0, 3), (1, 7)):
             np.testing.assert_array_equal(
-                part.images[part.labels == new], whole.images[whole.labels == old]
+                split.images[split.labels == new], whole.images[whole.labels == old]
             )
     assert len(load(only_class=["seven"]).classes) == 1
 

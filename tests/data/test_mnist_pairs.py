@@ -28,15 +28,15 @@ def digits() -> Source:
 
 def numbered(train: int, test: int) -> Source:
     rows = [
-        (digit, part, number)
-        for part, count in ((Split.TRAIN, train), (Split.TEST, test))
+        (digit, split, number)
+        for split, count in ((Split.TRAIN, train), (Split.TEST, test))
         for number in range(count)
         for digit in range(10)
     ]
     images = np.zeros((len(rows), 1, HEIGHT, WIDTH), np.uint8)
     images[:, 0, 0, :], images[:, 0, 1, 0] = np.array(rows)[:, :2], np.array(rows)[:, 2]
     labels = np.array([digit for digit, _, _ in rows], np.int64)
-    given = np.array([part for _, part, _ in rows], np.int8)
+    given = np.array([split for _, split, _ in rows], np.int8)
     return Source("mnist", LabeledImages(images, labels, make_classes(DIGIT_NAMES)), given, ("!",))
 
 
@@ -55,8 +55,8 @@ def halves(pairs: Source) -> tuple[list[tuple[int, int, int]], list[tuple[int, i
 def test_every_number_is_there_equally_often(pairs: Source) -> None:
     assert pairs.data.shape == ImageShape(1, HEIGHT, 2 * WIDTH)
     assert PAIRS_OF_EACH == {Split.TRAIN: 540, Split.VALIDATION: 60, Split.TEST: 100}
-    for part, count in PAIRS_OF_EACH.items():
-        labels = pairs.data.labels[pairs.splits == part]
+    for split, count in PAIRS_OF_EACH.items():
+        labels = pairs.data.labels[pairs.splits == split]
         assert np.bincount(labels, minlength=100).tolist() == [count] * 100
 
 
@@ -69,11 +69,11 @@ def test_a_pair_shows_its_number_from_left_to_right(pairs: Source) -> None:
 def test_no_digit_is_in_two_parts_and_test_digits_are_tests_own(pairs: Source) -> None:
     left, right = halves(pairs)
     used = {
-        part: {d for i in np.flatnonzero(pairs.splits == part) for d in (left[i], right[i])}
-        for part in Split
+        split: {d for i in np.flatnonzero(pairs.splits == split) for d in (left[i], right[i])}
+        for split in Split
     }
-    assert {part for _, part, _ in used[Split.TEST]} == {Split.TEST}
-    assert {part for _, part, _ in used[Split.TRAIN] | used[Split.VALIDATION]} == {Split.TRAIN}
+    assert {split for _, split, _ in used[Split.TEST]} == {Split.TEST}
+    assert {split for _, split, _ in used[Split.TRAIN] | used[Split.VALIDATION]} == {Split.TRAIN}
     assert not used[Split.TRAIN] & used[Split.VALIDATION]
     assert len(used[Split.TRAIN] | used[Split.VALIDATION]) == 10 * TRAIN_OF_EACH
     assert len(used[Split.VALIDATION]) == 10 * 4
@@ -82,8 +82,8 @@ def test_no_digit_is_in_two_parts_and_test_digits_are_tests_own(pairs: Source) -
 
 def test_every_digit_is_used_equally_often(pairs: Source) -> None:
     left, right = halves(pairs)
-    for part, count in PAIRS_OF_EACH.items():
-        chosen = np.flatnonzero(pairs.splits == part)
+    for split, count in PAIRS_OF_EACH.items():
+        chosen = np.flatnonzero(pairs.splits == split)
         both = [side[i] for i in chosen for side in (left, right)]
         for digit in range(10):
             of_digit = [d for d in both if d[0] == digit]

@@ -190,10 +190,10 @@ def fake_torchvision(
 
     roots: list[str] = []
 
-    def build(root: str, *, download: bool, **part: Any) -> Any:
+    def build(root: str, *, download: bool, **split: Any) -> Any:
         assert download
         roots.append(root)
-        return make(part)
+        return make(split)
 
     monkeypatch.setattr(torchvision.datasets, kind, build)
     return roots
@@ -214,8 +214,8 @@ def test_torchvisions_arrays_become_ours(
     cifar = wanted.name.startswith("cifar")
     shape = (3, 32, 32, 3) if cifar else (3, 3, 32, 32)
 
-    def make(part: dict[str, Any]) -> Any:
-        train = part in ({"train": True}, {"split": "train"})
+    def make(split: dict[str, Any]) -> Any:
+        train = split in ({"train": True}, {"split": "train"})
         data = np.zeros(shape, np.uint8)
         data[0, ..., 1] = 50 if train else 60
         pictures = Pictures(data, [0, 1, 2], name="targets" if cifar else "labels")

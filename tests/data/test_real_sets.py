@@ -51,8 +51,8 @@ def test_pairs_are_made_of_mnists_own_parts(root: Path) -> None:
     existing(root / "mnist" / "train-images-idx3-ubyte.gz")
     splits = load_data(DataConfig(source="mnist-pairs", root=str(root)))
     assert splits.shape == (1, 28, 56)
-    for part, count in ((splits.train, 540), (splits.validation, 60), (splits.test, 100)):
-        assert part.class_counts.tolist() == [count] * 100
+    for split, count in ((splits.train, 540), (splits.validation, 60), (splits.test, 100)):
+        assert split.class_counts.tolist() == [count] * 100
     assert splits.notes == ()
 
 
@@ -72,8 +72,8 @@ def test_a_zip_of_60_000_jpegs_simply_works(root: Path, tmp_path: Path) -> None:
     first = load_data(config)
     assert first.shape == (3, 32, 32)
     assert first.name == "cifar10-jpeg"
-    for part, count in ((first.train, 4500), (first.validation, 500), (first.test, 1000)):
-        assert part.class_counts.tolist() == [count] * 10
+    for split, count in ((first.train, 4500), (first.validation, 500), (first.test, 1000)):
+        assert split.class_counts.tolist() == [count] * 10
     start = time.process_time()
     assert load_data(config).split_record() == first.split_record()
     assert time.process_time() - start < 15

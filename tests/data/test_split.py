@@ -54,8 +54,8 @@ def test_every_class_is_in_every_part_in_proportion(
         counts = np.bincount(splits[np.array(labels) == index], minlength=3)
         assert counts.min() >= 1
         assert counts.sum() == size
-        for part in (Split.VALIDATION, Split.TEST):
-            assert abs(counts[part] - size * share) <= 1
+        for split in (Split.VALIDATION, Split.TEST):
+            assert abs(counts[split] - size * share) <= 1
 
 
 @given(sizes=SIZES, seed=st.integers(0, 2**32))
@@ -79,7 +79,7 @@ def test_the_cut_of_a_class_does_not_depend_on_the_others() -> None:
 def test_parts_that_the_source_brings_stay_as_they_are() -> None:
     labels = [0, 1] * 30
     brought = [Split.TRAIN] * 40 + [Split.TEST] * 20
-    splits = cut(labels, [int(part) for part in brought])
+    splits = cut(labels, [int(split) for split in brought])
     np.testing.assert_array_equal(splits[40:], np.full(20, Split.TEST))
     assert np.bincount(splits[:40]).tolist() == [36, 4]  # a tenth of 20 for each of two classes
 

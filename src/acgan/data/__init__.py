@@ -1,1 +1,1 @@
-"""Labeled images from any source, in three parts that are cut before anything is trained."""
+"""Labeled images from any source, in train, validation and test splits fixed before training."""

@@ -1,34 +1,34 @@
-"""BatchOrder: which images make up a batch, as a pure function of the seed and of images seen.
-
-Mirrored images: whether they keep their class, and mirroring at random in training.
-"""
+"""The images of a batch, as a pure function of seed and position; random horizontal flips."""
 
 from __future__ import annotations
 
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from acgan.data.images import ImageShape
 from acgan.data.source import NAMED_SETS
 from acgan.data.split import random_order
+from acgan.metrics.arrays import Int64Array
 
-_KEPT_EPOCHS = 2  # a batch that crosses into the next epoch needs both
+_CACHED_EPOCHS = 2  # a batch that crosses into the next epoch needs both
 
 
 @final
 class BatchOrder:
-    """The endless sequence of one fresh permutation of all images after the other.
+    """An endless sequence of permutations of all images, one for each epoch.
 
-    A batch is a window of that sequence, so it never is partial, every image is seen once before
-    any is seen again, and to resume needs the number of images seen and nothing else.
+    A batch is a window of that sequence: it is never partial, every image occurs once before any
+    occurs again, and resuming needs only the number of images seen.
 
     Args:
-        count: images in the set.
-        seed: seed of every permutation.
+        count: number of images.
+        seed: seed of all permutations.
+
+    >>> BatchOrder(count=3, seed=0).indices(start=0, size=3)
+    array([0, 2, 1])
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -36,10 +36,10 @@ class BatchOrder:
             raise ValueError("there are no images to put in order")
         self._count = count
         self._seed = seed
-        self._epochs: dict[int, npt.NDArray[np.int64]] = {}
+        self._epochs: dict[int, Int64Array] = {}
 
-    def indices(self, start: int, size: int) -> npt.NDArray[np.int64]:
-        """Positions ``start`` to ``start + size`` of the sequence, int64 (size,), in [0, count)."""
+    def indices(self, start: int, size: int) -> Int64Array:
+        """Return positions ``start`` to ``start + size``, int64 (size,), each in [0, count)."""
         if start < 0 or size < 0:
             raise ValueError(f"start {start} and size {size} must not be negative")
         result = np.empty(size, np.int64)
@@ -51,9 +51,9 @@ class BatchOrder:
             filled += len(piece)
         return result
 
-    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
+    def _permutation(self, epoch: int) -> Int64Array:
         if epoch not in self._epochs:
-            while len(self._epochs) >= _KEPT_EPOCHS:
+            while len(self._epochs) >= _CACHED_EPOCHS:
                 del self._epochs[min(self._epochs)]
             self._epochs[epoch] = random_order(self._count, "batches", self._seed, epoch)
         return self._epochs[epoch]
@@ -63,22 +63,16 @@ _KEEP_CLASS = {"cifar10", "cifar100", "fashion-mnist", "stl10"}
 
 
 def flip_keeps_class(source: str, shape: ImageShape) -> bool:
-    """Yes for photographs and clothes, no for digits and letters.
-
-    Of named sets it is known. A person's own color pictures are taken for photographs and gray
-    ones for something that may be text; who knows better should be able to say so.
-
-    Args:
-        source: `DataConfig.source`.
-        shape: of the images.
-    """
+    """Return whether flips keep the class; being replaced by `DatasetSplits.flip_keeps_class`."""
     return source in _KEEP_CLASS if source in NAMED_SETS else shape.channels == 3
 
 
 def random_horizontal_flip(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Images (N, C, H, W) on the CPU, each mirrored left to right with probability ½.
+    """Flip each image left to right with probability ½.
 
-    The coins are tossed by ``generator``, or by torch's global one.
+    Args:
+        images: (N, C, H, W), on the CPU.
+        generator: source of randomness; None for torch's global generator.
     """
     chosen = torch.rand(len(images), generator=generator) < 0.5
     return torch.where(chosen[:, None, None, None], images.flip(3), images)

@@ -1,8 +1,6 @@
-"""Where data sets and decoded images live on this machine, unless a person says otherwise.
+"""The cache of decoded images: entries are written atomically, verified, and rebuilt if damaged.
 
-Decoded images on disk: committed whole, checked when read, rebuilt when damaged.
-
-An entry is a folder named by a key that covers everything its pixels depend on, so it never goes
+An entry is a folder. Its name is a hash of everything that its pixels depend on, so it never goes
 stale. Small arrays are read into memory, large ones are memory-mapped.
 """
 
@@ -31,18 +29,17 @@ from acgan.storage.manifest import CorruptFolderError, verify_folder
 
 
 def data_root(chosen: str | None) -> Path:
-    """Folder of local copies and downloads: the choice, ``ACGAN_DATA``, or the user's cache."""
-    return _first(chosen, os.environ.get("ACGAN_DATA"), "data")
+    """Return the folder of data sets: ``chosen``, ``ACGAN_DATA``, or one in the user's cache."""
+    return _folder(chosen or os.environ.get("ACGAN_DATA"), "data")
 
 
 def cache_root(chosen: str | None) -> Path:
-    """Folder of decoded images: the choice, ``ACGAN_CACHE``, or the user's cache."""
-    return _first(chosen, os.environ.get("ACGAN_CACHE"), "decoded")
+    """Return the folder of caches: ``chosen``, ``ACGAN_CACHE``, or one in the user's cache."""
+    return _folder(chosen or os.environ.get("ACGAN_CACHE"), "decoded")
 
 
-def _first(chosen: str | None, environment: str | None, name: str) -> Path:
-    given = chosen or environment
-    return Path(given).expanduser() if given else _user_cache() / name
+def _folder(chosen: str | None, name: str) -> Path:
+    return Path(chosen).expanduser() if chosen else _user_cache() / name
 
 
 def _user_cache() -> Path:
@@ -65,75 +62,81 @@ _SPARE_BYTES = 64 << 20
 @final
 @dataclass(frozen=True)
 class DecodePlan:
-    """How to make an entry.
+    """How to build an entry.
 
     Attributes:
-        most: the largest number of images there can be.
-        shape: (C, H, W) of each.
-        chunks: yields uint8 (n, C, H, W), again from the start at each call.
-        details: JSON values to keep beside the images; asked for when all chunks are written.
+        max_images: upper limit of the number of images.
+        shape: (C, H, W) of each image.
+        chunks: yields uint8 arrays (n, C, H, W), from the start at each call.
+        details: JSON values to store beside the images; called after all chunks are written.
     """
 
-    most: int
+    max_images: int
     shape: tuple[int, int, int]
     chunks: Callable[[], Iterable[Images]]
     details: Callable[[], Any]
 
     @property
-    def most_bytes(self) -> int:
-        """Size of the images, if all can be used."""
-        return self.most * int(np.prod(self.shape, dtype=np.int64))
+    def max_bytes(self) -> int:
+        """Size of the images if all of them can be used."""
+        return self.max_images * int(np.prod(self.shape, dtype=np.int64))
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class CachedImages:
-    """An entry: images uint8 (N, C, H, W), their details, and a note if it could not be kept."""
+    """An entry of the cache.
+
+    Attributes:
+        images: uint8 (N, C, H, W).
+        details: JSON values, see `DecodePlan`.
+        note: a sentence for the user if the entry could not be written to the disk.
+    """
 
     images: Images
     details: Any
     note: str | None = None
 
 
-def cached_images(root: Path, key: str, make: Callable[[], DecodePlan]) -> CachedImages:
-    """The entry of that key, made if it is missing or damaged.
+def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> CachedImages:
+    """Return an entry; build it if it is missing or damaged.
 
     Args:
         root: folder of all entries.
         key: hexadecimal name of the entry.
-        make: called if the entry has to be made.
+        make_plan: called if the entry has to be built.
 
     Raises:
-        DiskError: the images are too many for memory and the disk says no. Images that fit into
-            memory are used without being kept, and the note says why.
+        DiskError: the images are too large for memory and cannot be written. Images that fit into
+            memory are used without caching, and the note gives the reason.
     """
     folder = root / key
-    found = _read(folder)
-    if found is not None:
-        return found
-    recipe = make()
+    entry = _read(folder)
+    if entry is not None:
+        return entry
+    plan = make_plan()
     try:
-        with _only_writer(root, recipe.most_bytes):
-            found = _read(folder)  # another process may have made it meanwhile
-            if found is not None:
-                return found
+        with _exclusive_writer(root, plan.max_bytes):
+            entry = _read(folder)  # another process may have built it in the meantime
+            if entry is not None:
+                return entry
             if folder.exists():
                 remove_folder(folder)
-            _write(folder, recipe)
+            _write(folder, plan)
     except DiskError as error:
-        if recipe.most_bytes > IN_MEMORY_BYTES:
+        if plan.max_bytes > IN_MEMORY_BYTES:
             raise
-        chunks = [np.empty((0, *recipe.shape), np.uint8), *recipe.chunks()]
-        note = f"decoded images are not kept, so the next start decodes them again: {error}"
-        return CachedImages(np.concatenate(chunks), recipe.details(), note)
-    made = _read(folder)
-    if made is None:
-        raise DiskError(f"{folder} cannot be read back right after it was written; check the disk")
-    return made
+        chunks = [np.empty((0, *plan.shape), np.uint8), *plan.chunks()]
+        note = f"decoded images are not cached and will be decoded again at the next start: {error}"
+        return CachedImages(np.concatenate(chunks), plan.details(), note)
+    entry = _read(folder)
+    if entry is None:
+        raise DiskError(f"{folder} cannot be read right after it was written; check the disk")
+    return entry
 
 
 @contextmanager
-def _only_writer(root: Path, need_bytes: int) -> Iterator[None]:
+def _exclusive_writer(root: Path, need_bytes: int) -> Iterator[None]:
     with disk_errors(root, need_bytes, option=_OPTION):
         make_folder(root)
         with FileLock(root / ".lock"):
@@ -155,28 +158,28 @@ def _read(folder: Path) -> CachedImages | None:
     return CachedImages(images, details)
 
 
-def _write(folder: Path, recipe: DecodePlan) -> None:
-    need = recipe.most_bytes
+def _write(folder: Path, plan: DecodePlan) -> None:
+    need = plan.max_bytes
     with disk_errors(folder, need, option=_OPTION):
         if shutil.disk_usage(folder.parent).free < need + _SPARE_BYTES:
             raise OSError(errno.ENOSPC, "no space left")
-        commit_folder(folder, lambda inside: _fill(inside, recipe), need_bytes=need)
+        commit_folder(folder, lambda inside: _fill(inside, plan), need_bytes=need)
 
 
-def _fill(folder: Path, recipe: DecodePlan) -> None:
+def _fill(folder: Path, plan: DecodePlan) -> None:
     # Plain writes: a full disk under a writable memory map would kill the process with SIGBUS.
     with (folder / _IMAGES).open("wb") as file:
-        _write_header(file, recipe.most, recipe.shape)
+        _write_header(file, plan.max_images, plan.shape)
         start = file.tell()
         count = 0
-        for chunk in recipe.chunks():
+        for chunk in plan.chunks():
             file.write(np.ascontiguousarray(chunk).data)
             count += len(chunk)
         file.seek(0)
-        _write_header(file, count, recipe.shape)
+        _write_header(file, count, plan.shape)
         if file.tell() != start:
-            raise AssertionError("numpy's header of a smaller count has another length")
-    (folder / _DETAILS).write_text(json.dumps(recipe.details()), encoding="utf-8")
+            raise AssertionError("numpy's header has another length for a smaller count")
+    (folder / _DETAILS).write_text(json.dumps(plan.details()), encoding="utf-8")
 
 
 def _write_header(file: Any, count: int, shape: tuple[int, int, int]) -> None:

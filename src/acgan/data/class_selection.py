@@ -1,11 +1,12 @@
-"""The classes that a person or a program asks for: names, aliases, indices, several, or all.
+"""Selection of classes by name, alias or index, and groups of classes for several models.
 
-Many classes as several groups of a few, each for a model of its own (Odena et al. 2017, §4).
+Groups follow Odena et al. 2017, section 4: one model for each group of a few classes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from numbers import Integral
 
@@ -18,40 +19,44 @@ from acgan.errors import UsageError
 Label = str | int
 ClassSelection = Label | Sequence[Label] | None
 
+MIN_GROUP_SIZE = 2  # a classifier needs two classes
 
-def class_indices(classes: Sequence[ClassName], label: ClassSelection) -> tuple[int, ...]:
-    """The classes that are meant, as indices, each once, in the order of asking.
+
+def class_indices(classes: Sequence[ClassName], selection: ClassSelection) -> tuple[int, ...]:
+    """Return the indices of the selected classes, each once, in the order of the selection.
 
     Args:
         classes: in label order.
-        label: a name, alias or index; several of these; None or ``"all"`` for every class.
+        selection: a name, alias or index; several of these; None or ``"all"`` for every class.
 
     Raises:
-        UsageError: there is no such class; the message says which there are.
+        UsageError: a class is unknown (the message lists the classes), or none is selected.
 
     >>> from acgan.data.images import make_classes
     >>> class_indices(make_classes(["cup", "jar", "lid"]), ["lid", 0, "2"])
     (2, 0)
     """
-    if label is None:
+    if selection is None:
         return tuple(range(len(classes)))
-    wanted: Sequence[Label] = [label] if isinstance(label, str | int | Integral) else label
-    if not wanted:
-        raise UsageError("no class is asked for; name at least one")
+    labels: Sequence[Label] = (
+        [selection] if isinstance(selection, str | int | Integral) else selection
+    )
+    if not labels:
+        raise UsageError("no class is selected; name at least one")
     found: dict[int, None] = {}
-    for one in wanted:
-        if one == "all" and "all" not in {each.name for each in classes}:
+    for label in labels:
+        if label == "all" and "all" not in {each.name for each in classes}:
             found.update(dict.fromkeys(range(len(classes))))
         else:
-            found[class_index(classes, one)] = None
+            found[class_index(classes, label)] = None
     return tuple(found)
 
 
 def class_index(classes: Sequence[ClassName], label: Label) -> int:
-    """The index of one class, from its name, alias or index.
+    """Return the index of one class, given its name, alias or index.
 
     Raises:
-        UsageError: there is no such class; the message says which there are.
+        UsageError: the class is unknown; the message lists the classes.
     """
     if isinstance(label, str):
         return find_class(classes, label)
@@ -60,29 +65,26 @@ def class_index(classes: Sequence[ClassName], label: Label) -> int:
     return int(label)
 
 
-MIN_GROUP_SIZE = 2  # classes in a group: a classifier of one class has nothing to say
-
-
 def class_groups(classes: int, most: int) -> tuple[range, ...]:
-    """Labels in order, cut into as few groups of at most ``most`` as there can be, evenly.
+    """Divide the labels, in order, into the fewest even groups of at most ``most`` classes.
 
-    Sizes differ by one at most, the larger ones first. No group has a single class, so of an odd
-    number of classes in pairs the first group has three.
+    Sizes differ by one at most, larger groups first. No group has a single class, so an odd number
+    of classes in pairs begins with a group of three.
 
     Args:
         classes: number of classes, at least 2.
-        most: classes in a group, at least 2.
+        most: largest group, at least 2.
 
     Raises:
-        UsageError: either is smaller.
+        UsageError: either number is below 2.
 
     >>> class_groups(10, 4)
     (range(0, 4), range(4, 7), range(7, 10))
     """
     if min(classes, most) < MIN_GROUP_SIZE:
         raise UsageError(
-            f"{classes} classes cannot be divided into groups of {most}: it takes at least "
-            f"{MIN_GROUP_SIZE} classes, and as many for each model"
+            f"cannot divide {classes} classes into groups of {most}: both numbers must be at "
+            f"least {MIN_GROUP_SIZE}"
         )
     count = min(-(-classes // most), classes // MIN_GROUP_SIZE)
     smaller, larger = divmod(classes, count)
@@ -93,21 +95,21 @@ def class_groups(classes: int, most: int) -> tuple[range, ...]:
 def select_classes(
     splits: DatasetSplits, chosen: Sequence[int], *, cache: str | None
 ) -> DatasetSplits:
-    """A data set cut down to some classes; what was train, validation or test stays that.
+    """Return the images of some classes; every image stays in its split.
 
     Args:
-        splits: with classes that are numbered anew, in ``chosen``'s order.
+        splits: the data set; its classes are renumbered in the order of ``chosen``.
         chosen: labels, each once.
-        cache: see `acgan.data.load.take`.
+        cache: see `acgan.data.load.materialize`.
 
     Returns:
-        As `acgan.data.load.load_data` gives with these classes as ``only_class``: images in the
-        same order, with the same content hashes. (But for a long tail, which it would cut anew
-        over the chosen classes alone, and for sources that bring a test part of some classes only.)
+        The same as `acgan.data.load.load_data` with these classes as ``only_class``: images in the
+        same order, with the same content hashes. (Exceptions: a long tail, which ``load_data``
+        applies to the chosen classes alone, and a source whose test split lacks some classes.)
 
     Raises:
-        DiskError: images too many for memory could not be written to the cache.
-        ValueError: some training images are without a label, so nobody knows of which class.
+        DiskError: images too large for memory could not be written to the cache.
+        ValueError: some training images have no label.
     """
     if splits.labeled_rows is not None:
         raise ValueError("images without labels cannot be divided by class")
@@ -115,10 +117,16 @@ def select_classes(
     new_label[list(chosen)] = np.arange(len(chosen))
     classes = tuple(splits.classes[index] for index in chosen)
 
-    def cut(part: LabeledImages) -> LabeledImages:
-        rows = np.flatnonzero(new_label[part.labels] >= 0).astype(np.int64, copy=False)
-        return LabeledImages(
-            materialize(part, rows, cache=cache), new_label[part.labels[rows]], classes
-        )
+    def select(split: LabeledImages) -> LabeledImages:
+        rows = np.flatnonzero(new_label[split.labels] >= 0).astype(np.int64, copy=False)
+        images = materialize(split, rows, cache=cache)
+        return LabeledImages(images, new_label[split.labels[rows]], classes)
 
-    return DatasetSplits(splits.name, cut(splits.train), cut(splits.validation), cut(splits.test))
+    return replace(
+        splits,
+        train=select(splits.train),
+        validation=select(splits.validation),
+        test=select(splits.test),
+        notes=(),
+        skipped=(),
+    )

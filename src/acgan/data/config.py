@@ -1,4 +1,4 @@
-"""DataConfig: which images, how they are cut into parts, and which of them are used."""
+"""DataConfig: the source of the images, their split, and the subset of them to use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SIZE = re.compile(r"(\d{1,5})(?:\s*[x×,]\s*(\d{1,5}))?", re.IGNORECASE)
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
-    """Height and width in pixels from ``64`` (square) or ``48x64`` (height × width).
+    """Parse ``64`` (square) or ``48x64`` (height × width) into height and width in pixels.
 
     Raises:
-        UsageError: the text is neither, or a side is 0 or above ``LARGEST_SIDE``.
+        UsageError: the text has neither form, or a side is 0 or above ``LARGEST_SIDE``.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -32,7 +32,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def _size_of_anything(value: Any) -> Any:
+def _parse_size_field(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str):
@@ -48,34 +48,33 @@ Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 @final
 class DataConfig(Config):
-    """What to learn from.
+    """The data that a model is trained on.
 
     Attributes:
-        source: name of a set (``digits``, ``mnist`` …), or path of a folder or zip of images.
-        root: folder of local copies and downloads of named sets; None = ``ACGAN_DATA``, else the
+        source: name of a data set (``digits``, ``mnist`` …), or path of a folder or zip of images.
+        root: folder of local copies and downloads of named sets; None for ``ACGAN_DATA``, else the
             user's cache folder.
-        image_size: height and width to bring every image to; None = as the images are. A single
-            number or ``48x64`` is taken too.
-        bad_files: what to do about files that cannot be used: refuse to start, or leave them out.
+        image_size: height and width in pixels to resize every image to; None to keep the size. A
+            single number or ``48x64`` is accepted too.
+        bad_files: ``refuse`` to start if files cannot be used, or ``skip`` them.
         fraction: share of each class's training images to use, in (0, 1].
-        per_class: at most so many training images of each class.
-        long_tail: exponential class imbalance; how many times as many images the first class has
-            as the last (Cui et al. 2019, section 5).
-        labeled_per_class: at most so many training images of each class keep their label; the
-            others are learned from without (`acgan.data.images.DatasetSplits.labeled`). They are
-            those
-            that ``per_class`` would keep. None = all.
-        only_class: names of the classes to keep, in all three parts; empty = all.
-        validation_share: share of a source's training images that becomes the validation part,
-            where the source brings no validation part of its own.
-        test_share: likewise for the test part.
-        cache: folder for decoded images; None = ``ACGAN_CACHE``, else the user's cache folder.
-        split_seed: seed of the cut into parts and of every subset.
+        per_class: use at most this number of training images of each class.
+        long_tail: exponential class imbalance: the ratio of the first class's training images to
+            the last one's (Cui et al. 2019, section 5).
+        labeled_per_class: at most this number of training images of each class keep their label;
+            training uses the others without one (`acgan.data.images.DatasetSplits.labeled`). They
+            are the images that ``per_class`` would select. None keeps all labels.
+        only_class: names of the classes to use, in all splits; empty for all.
+        validation_share: share of the training images that becomes the validation split, if the
+            source has none.
+        test_share: likewise for the test split.
+        cache: folder for decoded images; None for ``ACGAN_CACHE``, else the user's cache folder.
+        split_seed: seed of the splits and of every subset.
     """
 
     source: Annotated[str, Field(min_length=1)] = "digits"
     root: str | None = None
-    image_size: Annotated[tuple[Side, Side] | None, BeforeValidator(_size_of_anything)] = None
+    image_size: Annotated[tuple[Side, Side] | None, BeforeValidator(_parse_size_field)] = None
     bad_files: Literal["refuse", "skip"] = "refuse"
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Annotated[int, Field(ge=1)] | None = None
@@ -89,16 +88,13 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> DataConfig:
-        chosen = [
-            name
-            for name in ("fraction", "per_class", "long_tail")
-            if getattr(self, name) is not None
-        ]
+        subsets = ("fraction", "per_class", "long_tail")
+        chosen = [name for name in subsets if getattr(self, name) is not None]
         if len(chosen) > 1:
-            raise ValueError(f"{' and '.join(chosen)} exclude each other; give one of them")
+            raise ValueError(f"{' and '.join(chosen)} exclude each other; set only one of them")
         if self.validation_share + self.test_share >= 1:
             raise ValueError(
-                "validation_share and test_share together leave nothing to train on; "
-                "they must add up to less than 1"
+                "validation_share and test_share leave no training images; their sum must be "
+                "less than 1"
             )
         return self

@@ -1,4 +1,4 @@
-"""A folder or a zip as a set of named files, read one by one and never extracted."""
+"""Folders and zips as read-only sets of named files; zips are never extracted."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import final
 
 from acgan.errors import DataError
+from acgan.execution.progress import Progress
 
 LARGEST_FILE_BYTES = 256 << 20
-_TICK = 256  # files between two reports of progress, and of one thread at once
-_DROPPINGS = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}  # left by operating systems
-
-Tick = Callable[[int, int], None]
+_CHUNK = 256  # files of one task, and between two calls of progress
+_SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}
 
 
 @final
 class UnusableFileError(Exception):
-    """One file cannot be used; the message is the reason, for a list of such files."""
+    """A file cannot be used; the message is the reason, for a list of such files."""
 
 
 class Container(ABC):
-    """Files by their path, relative and with ``/``, in ascending order.
+    """Files by relative path (with ``/``), in ascending order.
 
-    Hidden files and what operating systems leave behind are not listed.
+    Hidden files and files that operating systems create are not listed.
     """
 
     @property
@@ -42,31 +41,31 @@ class Container(ABC):
     @property
     @abstractmethod
     def folders(self) -> tuple[str, ...]:
-        """Paths of all folders that are known, empty ones too."""
+        """Paths of all folders, including empty ones."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Content of a file; safe to call from several threads.
+        """Return the content of a file; safe to call from several threads.
 
         Raises:
-            UnusableFileError: it is empty, oversized, damaged or cannot be read.
+            UnusableFileError: the file is empty, oversized, damaged or cannot be read.
         """
 
     @abstractmethod
-    def content_key(self, tick: Tick) -> str:
-        """Hexadecimal SHA-256 that changes with the name or the content of any file."""
+    def content_key(self, progress: Progress) -> str:
+        """Return a hexadecimal SHA-256 that changes with the name or content of any file."""
 
 
 def open_container(path: Path) -> Container:
-    """The folder or zip at ``path``.
+    """Open the folder or zip at ``path``.
 
     Raises:
-        DataError: nothing is there, or it is neither a folder nor a readable zip.
+        DataError: the path does not exist, or is neither a folder nor a readable zip.
     """
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
-        raise DataError(f"there is no folder or zip {path}")
+        raise DataError(f"no folder or zip {path}; check the path")
     try:
         return _Zip(zipfile.ZipFile(path))
     except (zipfile.BadZipFile, NotImplementedError):
@@ -93,10 +92,10 @@ class _Folder(Container):
         return self._folders
 
     def read(self, path: str) -> bytes:
-        full = f"{self._prefix}{path}"  # pathlib would take as long as the system does
+        full = f"{self._prefix}{path}"  # pathlib would double the time
         try:
             status = os.stat(full)  # noqa: PTH116
-            if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
+            if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
                 raise UnusableFileError("not a regular file")
             _check_size(status.st_size)
             with open(full, "rb", buffering=0) as file:  # noqa: PTH123
@@ -104,24 +103,24 @@ class _Folder(Container):
         except OSError as error:
             raise UnusableFileError(f"cannot be read ({error.strerror or error})") from None
 
-    def content_key(self, tick: Tick) -> str:
+    def content_key(self, progress: Progress) -> str:
         def content(paths: Sequence[str]) -> bytes:
             pieces = bytearray()
             for path in paths:
                 try:
-                    told = hashlib.sha256(self.read(path)).digest()
+                    piece = hashlib.sha256(self.read(path)).digest()
                 except UnusableFileError as error:
-                    told = str(error).encode()
-                pieces += os.fsencode(path) + b"\0" + told
+                    piece = str(error).encode()
+                pieces += os.fsencode(path) + b"\0" + piece
             return bytes(pieces)
 
         digest = hashlib.sha256()
-        splits = [self._files[at : at + _TICK] for at in range(0, len(self._files), _TICK)]
+        chunks = [self._files[at : at + _CHUNK] for at in range(0, len(self._files), _CHUNK)]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for index, told in enumerate(pool.map(content, splits)):
-                tick(index * _TICK, len(self._files))
-                digest.update(told)
-        tick(len(self._files), len(self._files))
+            for index, pieces in enumerate(pool.map(content, chunks)):
+                progress(index * _CHUNK, len(self._files))
+                digest.update(pieces)
+        progress(len(self._files), len(self._files))
         return digest.hexdigest()
 
 
@@ -132,13 +131,13 @@ class _Zip(Container):
         self._members: dict[str, zipfile.ZipInfo] = {}
         folders: set[str] = set()
         for member in archive.infolist():
-            splits = [part for part in member.filename.replace("\\", "/").split("/") if part]
-            if not splits or any(_is_hidden(part) for part in splits):
+            names = [name for name in member.filename.replace("\\", "/").split("/") if name]
+            if not names or any(_is_hidden(name) for name in names):
                 continue
-            inner = splits if member.is_dir() else splits[:-1]
+            inner = names if member.is_dir() else names[:-1]
             folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
             if not member.is_dir():
-                self._members["/".join(splits)] = member
+                self._members["/".join(names)] = member
         self._files = tuple(sorted(self._members))
         self._folders = tuple(sorted(folders))
 
@@ -168,12 +167,12 @@ class _Zip(Container):
         ) as error:
             raise UnusableFileError(f"damaged in the zip ({error})") from None
 
-    def content_key(self, tick: Tick) -> str:
+    def content_key(self, progress: Progress) -> str:
         digest = hashlib.sha256()
         for path in self._files:
             member = self._members[path]
             digest.update(f"{path}\0{member.file_size}\0{member.CRC}\0".encode(errors="replace"))
-        tick(len(self._files), len(self._files))
+        progress(len(self._files), len(self._files))
         return digest.hexdigest()
 
 
@@ -185,19 +184,19 @@ def _check_size(size_bytes: int) -> None:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _DROPPINGS
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
 def _walk(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     files: list[str] = []
     folders: list[str] = []
-    entered: set[str] = set()
+    visited: set[str] = set()
     for here, inner, names in os.walk(root, followlinks=True):
         real = os.path.realpath(here)
-        if real in entered:  # links that lead back up would be walked for ever
+        if real in visited:  # a link to a parent folder would never end
             inner.clear()
             continue
-        entered.add(real)
+        visited.add(real)
         inner[:] = [name for name in inner if not _is_hidden(name)]
         relative = Path(here).relative_to(root)
         folders += [(relative / name).as_posix() for name in inner]

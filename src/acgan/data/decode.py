@@ -1,12 +1,8 @@
-"""One way to bring images to a size: cut to the wanted proportions at the center, then scale.
+"""Decoding of one image file to uint8 pixels, and resizing.
 
-Scaling is Pillow's LANCZOS, whose kernel widens with the reduction, so it is antialiased (the
-practice of StyleGAN's and EDM's data-set tools). Nothing is stretched.
-
-One image file: bytes in, uint8 pixels out; whatever is wrong with it is told as a reason.
-
-Only the formats named here are ever handed to a decoder, and nothing is decoded before its
-declared size is known to be reasonable.
+Only the listed formats reach a decoder, and nothing is decoded before its declared size is checked.
+Resizing crops the center to the target's aspect ratio and scales with Pillow's LANCZOS filter,
+which is antialiased (the practice of the data-set tools of StyleGAN and EDM); it never stretches.
 """
 
 from __future__ import annotations
@@ -20,17 +16,16 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from acgan.data.containers import UnusableFileError
 from acgan.metrics.arrays import UInt8Array
 
-_TASK = 256  # images a thread takes at once
+_CHUNK = 256  # images of one task
 
 
 def resize_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An ``L`` or ``RGB`` image at (height, width): center cut, then antialiased scaling."""
+    """Crop and scale an ``L`` or ``RGB`` image to (height, width)."""
     height, width = size
     if image.size == (width, height):
         return image
@@ -39,22 +34,22 @@ def resize_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def resize_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    """Images uint8 (N, C, h, w), C being 1 or 3, at size (H, W): uint8 (N, C, H, W)."""
+    """Resize images uint8 (N, C, h, w), C 1 or 3, to (H, W); returns uint8 (N, C, H, W)."""
     if images.shape[2:] == size:
         return images
     result = np.empty((*images.shape[:2], *size), np.uint8)
 
-    def fit(start: int) -> None:
-        for index in range(start, min(start + _TASK, len(images))):
+    def resize(start: int) -> None:
+        for index in range(start, min(start + _CHUNK, len(images))):
             if images.shape[1] == 1:
                 result[index, 0] = resize_image(Image.fromarray(images[index, 0]), size)
             else:
                 pixels = np.ascontiguousarray(images[index].transpose(1, 2, 0))
-                fitted = np.asarray(resize_image(Image.fromarray(pixels), size))
-                result[index] = fitted.transpose(2, 0, 1)
+                resized = np.asarray(resize_image(Image.fromarray(pixels), size))
+                result[index] = resized.transpose(2, 0, 1)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(fit, range(0, len(images), _TASK)):  # Pillow scales without the lock
+        for _ in pool.map(resize, range(0, len(images), _CHUNK)):  # Pillow releases the GIL
             pass
     return result
 
@@ -67,64 +62,60 @@ def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, f
 
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-MOST_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000
 _GRAY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
 _COLOR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
-_TAGS = {"exif", "xmp"}  # where a JPEG's orientation can be told
+_TAGS = {"exif", "xmp"}  # where a JPEG stores its orientation
 
 
 class Header(NamedTuple):
-    """What an image's header declares: size in pixels as displayed, and whether it is gray."""
+    """Size of an image in pixels, as displayed, and whether it is gray."""
 
     height: int
     width: int
     gray: bool
 
 
-def probe(data: bytes) -> Header:
-    """The header of an image file.
+def read_header(data: bytes) -> Header:
+    """Read the header of an image file.
 
-    Gray goes by the pixel format alone: 1, 8 or 16 bits of gray, with alpha or without. A palette
-    or RGB image counts as color even if all its colors happen to be gray.
+    Only the pixel format decides about gray: 1, 8 or 16 bits of gray, with or without alpha. A
+    palette or RGB image counts as color even if all its colors are gray.
 
     Raises:
-        UnusableFileError: it is no image of a supported format and reasonable size.
+        UnusableFileError: the file is not an image of a supported format and size.
     """
     with _open(data) as image:
         return _header(image)
 
 
-def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Pixels of an image file, uint8 (channels, H, W).
+def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> tuple[Header, UInt8Array]:
+    """Decode an image file.
 
-    The first frame of an animation is taken, a camera's orientation tag is obeyed, 16 bits are
-    scaled to 8, transparent pixels are laid over white.
+    The first frame of an animation is used and the camera's orientation tag applied; 16 bits are
+    scaled to 8, and transparent pixels are blended with white.
 
     Args:
-        data: the file.
+        data: content of the file.
         channels: 1 for gray, 3 for RGB.
-        size: height and width to bring it to; None = as it is.
+        size: height and width to resize to; None to keep the size.
+
+    Returns:
+        The header, and the pixels uint8 (channels, H, W).
 
     Raises:
-        UnusableFileError: it is no image, damaged, cut off, or too large.
+        UnusableFileError: the file is no image, damaged, truncated, or too large.
     """
-    return decode_with_header(data, channels, size)[1]
-
-
-def decode_with_header(
-    data: bytes, channels: int, size: tuple[int, int] | None
-) -> tuple[Header, npt.NDArray[np.uint8]]:
-    """What `probe` and `decode` say of an image file, in one reading."""
     with _open(data) as opened:
         header = _header(opened)
         opened.load()
         image = opened
         if _orientation(opened) != 1:
             image = ImageOps.exif_transpose(opened)
-        image = _plain(image)
+        image = _to_8_bits(image)
         mode = "L" if channels == 1 else "RGB"
         if image.mode != mode:
             image = image.convert(mode)
@@ -136,7 +127,7 @@ def decode_with_header(
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Within it, Pillow's warnings about odd metadata are silent; those about size are errors."""
+    """Silence Pillow's warnings about metadata, and turn those about size into errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -147,10 +138,10 @@ def quiet_decoders() -> Iterator[None]:
 def _open(data: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise UnusableFileError(
                     f"oversized: {image.width}×{image.height} pixels are more than "
-                    f"{MOST_PIXELS // 1_000_000} megapixels"
+                    f"{MAX_PIXELS // 1_000_000} megapixels"
                 )
             _check_mode(image)
             yield image
@@ -160,16 +151,16 @@ def _open(data: bytes) -> Iterator[Image.Image]:
         raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnusableFileError(
-            f"oversized: more than {MOST_PIXELS // 1_000_000} megapixels"
+            f"oversized: more than {MAX_PIXELS // 1_000_000} megapixels"
         ) from None
-    except Exception as error:  # on broken input, decoders raise nearly everything there is
+    except Exception as error:  # decoders raise all kinds of errors on broken input
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableFileError(f"damaged or cut off ({detail})") from None
 
 
 def _header(image: Image.Image) -> Header:
     width, height = image.size
-    # TIFF's size is as displayed already; PNG would have to be decoded to find a late tag
+    # TIFF's size is already as displayed; a late tag of a PNG would be found only by decoding
     if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
         width, height = height, width
     return Header(height, width, image.mode in _GRAY_MODES)
@@ -179,23 +170,23 @@ def _check_mode(image: Image.Image) -> None:
     integers_of_16_bits = image.mode != "I" or image.format in ("PNG", "PPM")
     if image.mode not in _GRAY_MODES | _COLOR_MODES or not integers_of_16_bits:
         raise UnusableFileError(
-            f"pixels of kind {image.mode} have no fixed range; save it with 8 or 16 bits a channel"
+            f"pixel format {image.mode} has no fixed range; save it with 8 or 16 bits per channel"
         )
 
 
 def _orientation(image: Image.Image) -> int:
     if image.format == "PNG" and "exif" not in image.info:
-        return 1  # asking for it would decode the whole image
+        return 1  # getexif would decode the whole image
     if image.format == "JPEG" and not _TAGS & image.info.keys():
-        return 1  # asking takes a tenth of the time of decoding a small image
+        return 1  # getexif takes a tenth of the time of decoding a small image
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken metadata does not make the pixels unusable
         return 1
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The image without transparency, at most 8 bits a channel."""
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Return the image without transparency and with at most 8 bits per channel."""
     if image.mode in _WIDE_MODES:
         wide = np.asarray(image).astype(np.uint32)
         return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Downloads through torchvision, and the one sentence for when there is no way to download."""
+"""Downloads through torchvision, and the error message if there is neither a file nor a network."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def download(
     files: Sequence[str],
     split: str | None = None,
 ) -> None:
-    """Let torchvision's data set class ``kind`` download into ``root``.
+    """Download with torchvision's data set class ``kind`` into ``root``.
 
     Args:
         name: the set's name, for the message.
         kind: name of the class in ``torchvision.datasets``.
         root: the data root.
-        put_into: folder where a person can put the files instead, for the message.
-        files: what is wanted, for the message.
-        split: the class's ``split`` argument, where it has one.
+        put_into: folder where users can put the files instead, for the message.
+        files: names of the files, for the message.
+        split: the class's ``split`` argument, if it has one.
 
     Raises:
         DataError: there is no network, the server failed, or ``root`` cannot be written.
@@ -46,7 +46,7 @@ def download(
 
 @contextlib.contextmanager
 def downloading(name: str, root: Path, files: Sequence[str], *, put_into: Path) -> Iterator[None]:
-    """Within it, failures of a download become the sentence that says which files go where."""
+    """Turn failures of a download into a `DataError` that tells which files to put where."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
@@ -55,17 +55,17 @@ def downloading(name: str, root: Path, files: Sequence[str], *, put_into: Path) 
             yield
     except (RuntimeError, URLError, OSError, EOFError) as error:
         raise DataError(
-            f"there is no local copy of {name} and it could not be downloaded "
-            f"({_reason(error)}): put {', '.join(files)} into {put_into}, or name another folder "
-            "with --data-root; the data set 'digits' needs no files and no network"
+            f"{name} was not found on this machine and could not be downloaded "
+            f"({_reason(error)}); put {', '.join(files)} into {put_into}, or choose another folder "
+            "with --data-root. The data set 'digits' needs neither files nor a network"
         ) from None
     finally:
         socket.setdefaulttimeout(before)
 
 
 def _reason(error: Exception) -> str:
-    """The cause in some words; torchvision wraps each mirror's failure in its own long text."""
+    """Return a short reason; torchvision wraps each server's failure in a long text."""
     text = " ".join(str(error).split())
     if isinstance(error, URLError) or "urlopen error" in text:
-        return "no network, or the server does not answer"
+        return "no network, or the server does not respond"
     return text[:200]

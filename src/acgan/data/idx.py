@@ -1,13 +1,10 @@
-"""Reader of idx files, the format of MNIST and its relatives, packed with gzip or not.
+"""MNIST and its relatives: idx files, compressed with gzip or not, from any usual place.
 
-Layout: two zero bytes, a type byte, the number of axes, one big-endian uint32 per axis, the values
-(http://yann.lecun.com/exdb/mnist, "the IDX file format"). Only unsigned bytes occur in these sets.
-
-MNIST and its relatives, read from idx files wherever a local copy lies, packed or not.
-
-torchvision knows only its own tree of unpacked files, so the reader is ours; torchvision
-downloads what is not there. Contents are checked: against the published MD5 of the packed file,
-or, since a file can be packed anew, of what it unpacks to.
+The idx format: two zero bytes, a type byte, the number of axes, a big-endian uint32 for each axis,
+the values (http://yann.lecun.com/exdb/mnist, "the IDX file format"). torchvision reads only its own
+folder of uncompressed files, so the reader is ours; torchvision downloads missing files. Contents
+are compared with the published MD5 of the compressed file or, since anyone can compress a file
+again, with that of the uncompressed data.
 """
 
 from __future__ import annotations
@@ -20,37 +17,37 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.data.download import download
 from acgan.data.idx_sets import IDX_SETS, IdxSet
 from acgan.data.images import LabeledImages, make_classes
 from acgan.data.source import NAMED_SETS, Source, Split
 from acgan.errors import DataError
+from acgan.metrics.arrays import Int64Array, UInt8Array
 
 _UNSIGNED_BYTE = 8
-_LARGEST_FILE = 4 << 30  # EMNIST by class, the largest of the family, unpacks to half a gigabyte
+_LARGEST_FILE = 4 << 30  # emnist-byclass, the largest set, has half a gigabyte
 
 
 class IdxFile(NamedTuple):
     """Content of one idx file.
 
     Attributes:
-        values: uint8, read-only, with the axes the file declares.
-        packed_md5: MD5 of the file as it lies there, for torchvision's checksums of ``.gz`` files.
-        unpacked_md5: MD5 of the idx data, which does not depend on how it was packed.
+        values: uint8, read-only, with the axes that the file declares.
+        packed_md5: MD5 of the file itself, as in torchvision's checksums of ``.gz`` files.
+        unpacked_md5: MD5 of the uncompressed idx data.
     """
 
-    values: npt.NDArray[np.uint8]
+    values: UInt8Array
     packed_md5: str
     unpacked_md5: str
 
 
 def read_idx(path: Path, axes: int) -> IdxFile:
-    """The array in an idx file.
+    """Read an idx file.
 
     Args:
-        path: the file; packed with gzip if it begins like a gzip file, whatever its name.
+        path: the file; its first bytes, not its name, decide whether it is compressed.
         axes: the number of axes it must have (3 for images, 1 for labels).
 
     Raises:
@@ -66,27 +63,30 @@ def read_idx(path: Path, axes: int) -> IdxFile:
             with gzip.open(path) as file:
                 data = file.read(_LARGEST_FILE)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path} is damaged ({error}); delete it and get it again") from None
+            raise DataError(
+                f"{path} is damaged ({error}); delete it and download it again"
+            ) from None
     return IdxFile(_parse(data, axes, path), _md5(packed), _md5(data))
 
 
-def _parse(data: bytes, axes: int, path: Path) -> npt.NDArray[np.uint8]:
+def _parse(data: bytes, axes: int, path: Path) -> UInt8Array:
     if data[:4] != bytes((0, 0, _UNSIGNED_BYTE, axes)):
         kind = "images" if axes == 3 else "labels"
         raise DataError(
-            f"{path} is no idx file of {kind}: it begins with {data[:4].hex(' ') or 'nothing'}"
+            f"{path} is no idx file of {kind}: its first bytes are {data[:4].hex(' ') or 'missing'}; "
+            "delete it and download it again"
         )
     start = 4 + 4 * axes
     if len(data) < start:
-        raise DataError(f"{path} is cut off within its header; delete it and get it again")
+        raise DataError(f"{path} is truncated within its header; delete it and download it again")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", axes, 4))
-    wanted = math.prod(shape)
-    if len(data) - start != wanted:
+    expected = math.prod(shape)
+    if len(data) - start != expected:
         raise DataError(
-            f"{path} holds {len(data) - start} values where its header promises {wanted}; "
-            "delete it and get it again"
+            f"{path} has {len(data) - start} values, but its header declares {expected}; "
+            "delete it and download it again"
         )
-    return np.frombuffer(data, np.uint8, wanted, start).reshape(shape)
+    return np.frombuffer(data, np.uint8, expected, start).reshape(shape)
 
 
 def _md5(data: bytes) -> str:
@@ -94,10 +94,10 @@ def _md5(data: bytes) -> str:
 
 
 def load_idx_set(kind: IdxSet, root: Path) -> Source:
-    """The set from a local copy, or from a download into ``root``.
+    """Load a set from a local copy, or download it into ``root``.
 
     Raises:
-        DataError: a local file is damaged or is not the published one, or there is neither a
+        DataError: a local file is damaged or differs from the published one, or there is neither a
             local copy nor a network.
     """
     paths = find_files(kind, root)
@@ -115,21 +115,24 @@ def load_idx_set(kind: IdxSet, root: Path) -> Source:
         raise DataError(
             f"the download of {kind.name} into {root} is incomplete; delete it and start again"
         )
-    splits = [_read_part(kind, paths[0], paths[1]), _read_part(kind, paths[2], paths[3])]
+    train, test = (_read_split(kind, paths[0], paths[1]), _read_split(kind, paths[2], paths[3]))
     classes = make_classes(kind.classes, kind.aliases or None)
-    images = np.concatenate([part[0] for part in splits])
-    labels = np.concatenate([part[1] for part in splits])
+    images = np.concatenate([train.images, test.images])
+    labels = np.concatenate([train.labels, test.labels])
     if labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{paths[1]} has labels beyond the {len(classes)} classes of {kind.name}")
-    given = np.repeat(
-        np.array([Split.TRAIN, Split.TEST], np.int8), [len(part[1]) for part in splits]
+    codes = np.array([Split.TRAIN, Split.TEST], np.int8)
+    return Source(
+        kind.name,
+        LabeledImages(images, labels, classes),
+        np.repeat(codes, [len(train.labels), len(test.labels)]),
+        (*train.notes, *test.notes),
+        flip_keeps_class=kind.flip_keeps_class,
     )
-    notes = tuple(note for part in splits for note in part[2])
-    return Source(kind.name, LabeledImages(images, labels, classes), given, notes)
 
 
 def find_files(kind: IdxSet, root: Path) -> tuple[Path, Path, Path, Path] | None:
-    """The four files in the first folder that has them all, packed or not."""
+    """Return the four files in the first folder that has all of them, compressed or not."""
     below = (
         f"{kind.tree}/raw",
         kind.tree,
@@ -143,7 +146,7 @@ def find_files(kind: IdxSet, root: Path) -> tuple[Path, Path, Path, Path] | None
         train_images, train_labels, test_images, test_labels = found
         if train_images and train_labels and test_images and test_labels:
             if folder == root and _is_another(kind, test_labels):
-                continue  # several sets use the same file names, and the root names none of them
+                continue  # several sets have the same file names, and the root names no set
             return train_images, train_labels, test_images, test_labels
     return None
 
@@ -164,19 +167,18 @@ def _plain_name(path: Path) -> str:
 
 
 def _find(folder: Path, file: str) -> Path | None:
-    spellings = (file, file.replace("-idx", ".idx"))  # the second is how some mirrors unpack it
+    spellings = (file, file.replace("-idx", ".idx"))  # some servers use the second
     names = (f"{name}{suffix}" for name in spellings for suffix in ("", ".gz"))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-Read = tuple[
-    np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-    np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    list[str],
-]
+class _IdxSplit(NamedTuple):
+    images: UInt8Array
+    labels: Int64Array
+    notes: list[str]
 
 
-def _read_part(kind: IdxSet, images_path: Path, labels_path: Path) -> Read:
+def _read_split(kind: IdxSet, images_path: Path, labels_path: Path) -> _IdxSplit:
     notes = []
     arrays = []
     for path, axes in ((images_path, 3), (labels_path, 1)):
@@ -187,11 +189,11 @@ def _read_part(kind: IdxSet, images_path: Path, labels_path: Path) -> Read:
     if len(images) != len(labels):
         raise DataError(
             f"{images_path} has {len(images)} images and {labels_path} {len(labels)} labels; "
-            "they don't belong together"
+            "delete them and download them again"
         )
     if kind.transposed:
         images = np.ascontiguousarray(images.transpose(0, 2, 1))
-    return images[:, None], labels.astype(np.int64) - kind.first_label, notes
+    return _IdxSplit(images[:, None], labels.astype(np.int64) - kind.first_label, notes)
 
 
 def _check_sum(kind: IdxSet, path: Path, packed_md5: str, unpacked_md5: str) -> list[str]:
@@ -204,10 +206,10 @@ def _check_sum(kind: IdxSet, path: Path, packed_md5: str, unpacked_md5: str) -> 
     if file in kind.unpacked_md5:
         raise DataError(
             f"{path} is not the published file of {kind.name} (the MD5 of its content is "
-            f"{unpacked_md5}, not {kind.unpacked_md5[file]}); delete it and get it again, "
-            "or move it to where it belongs"
+            f"{unpacked_md5}, not {kind.unpacked_md5[file]}); delete it and download it again, or "
+            "move it to the folder of its own data set"
         )
-    return [f"{path.name} could not be checked against a published checksum"]
+    return [f"{path.name} was not verified: no checksum is published for it"]
 
 
 def _emnist_split(kind: IdxSet) -> str | None:

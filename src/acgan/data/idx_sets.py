@@ -1,4 +1,4 @@
-"""What is published about MNIST and its relatives: file names, checksums, classes."""
+"""Published facts about MNIST and its relatives: file names, checksums, classes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES
 @final
 @dataclass(frozen=True)
 class IdxSet:
-    """What tells one idx data set from another.
+    """The facts about one idx data set.
 
     Attributes:
-        name: the name a person writes.
+        name: the name that users write.
         tree: torchvision's class and folder name.
-        stems: beginnings of the file names of the train and the test part.
+        stems: beginnings of the file names of the training and the test split.
         classes: canonical class names in label order.
-        aliases: other names of each class; empty = none.
-        first_label: the label in the file that means class 0.
-        transposed: the images are stored with rows and columns swapped.
-        folders: places to look besides those below the root.
+        aliases: other names of each class; empty for none.
+        first_label: the label of class 0 in the file.
+        transposed: whether the images are stored with rows and columns swapped.
+        flip_keeps_class: whether a horizontally flipped image still belongs to its class.
+        folders: folders to search besides those below the root.
         packed_md5: MD5 of the published ``.gz`` files, by file name (torchvision's list).
-        unpacked_md5: MD5 of the same files unpacked.
+        unpacked_md5: MD5 of the same files after decompression.
     """
 
     name: str
@@ -36,6 +37,7 @@ class IdxSet:
     aliases: Sequence[Sequence[str]] = ()
     first_label: int = 0
     transposed: bool = False
+    flip_keeps_class: bool = False
     folders: tuple[Path, ...] = ()
     packed_md5: Mapping[str, str] = field(default_factory=dict)
     unpacked_md5: Mapping[str, str] = field(default_factory=dict)
@@ -120,9 +122,8 @@ IDX_SETS = (
             (),
             ("boot",),
         ),
-        folders=(
-            Path("/usr/share/datasets/fashion-mnist"),
-        ),  # Debian's package dataset-fashion-mnist
+        flip_keeps_class=True,
+        folders=(Path("/usr/share/datasets/fashion-mnist"),),  # Debian's dataset-fashion-mnist
         packed_md5={
             "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
             "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",

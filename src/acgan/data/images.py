@@ -1,7 +1,4 @@
-"""One class has one canonical name, some aliases, and one folder name that is safe everywhere.
-
-LabeledImages: the one type that training, sampling and evaluation see of any data set.
-"""
+"""The types of data that all other packages use: class names, labeled images, dataset splits."""
 
 from __future__ import annotations
 
@@ -18,25 +15,21 @@ import numpy as np
 from acgan.errors import DataError, UsageError, suggestion
 from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
 
-_RESERVED = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    *(f"com{i}" for i in range(1, 10)),
-    *(f"lpt{i}" for i in range(1, 10)),
+_RESERVED = {  # names of devices on Windows
+    *("con", "prn", "aux", "nul"),
+    *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)),
 }
 
 
 @final
 @dataclass(frozen=True)
 class ClassName:
-    """A class as a person names it.
+    """The names of a class.
 
     Attributes:
         name: the canonical name (``seven``, ``T-shirt/top``).
-        aliases: other names that mean the same (``7``).
-        folder: a single path component that is safe on every file system, unique in its set.
+        aliases: other names (``7``).
+        folder: a single path component, safe on every file system and unique in the data set.
     """
 
     name: str
@@ -44,16 +37,16 @@ class ClassName:
     folder: str
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of ``classes.json``."""
+        """Return the entry of ``classes.json``."""
         return {"name": self.name, "aliases": list(self.aliases), "folder": self.folder}
 
     @staticmethod
     def from_json(entry: Mapping[str, Any]) -> ClassName:
-        """What `to_json` gave; the entry may come from a stranger.
+        """Read an entry of ``classes.json``, which may come from an untrusted source.
 
         Raises:
-            KeyError: it is incomplete.
-            ValueError: its folder is no single path component.
+            KeyError: the entry is incomplete.
+            ValueError: its folder is not a safe path component.
         """
         folder = checked_component(str(entry["folder"]))
         return ClassName(str(entry["name"]), tuple(map(str, entry["aliases"])), folder)
@@ -62,35 +55,35 @@ class ClassName:
 def make_classes(
     names: Sequence[str], aliases: Sequence[Sequence[str]] | None = None
 ) -> tuple[ClassName, ...]:
-    """Classes in label order, with unique safe folder names.
+    """Make classes in label order, with unique safe folder names.
 
     Raises:
         UsageError: a name is empty or occurs twice.
     """
-    seen: set[str] = set()
+    used: set[str] = set()
     classes = []
     for index, name in enumerate(names):
         if not name.strip():
-            raise UsageError(f"class {index} has an empty name; every class needs one")
+            raise UsageError(f"class {index} has an empty name; give it a name")
         if name in names[:index]:
-            raise UsageError(f"the class name {name!r} occurs twice; names must differ")
+            raise UsageError(f"the class name {name!r} occurs twice; rename one of the classes")
         folder = stem = safe_component(name)
         number = 2
-        while folder.casefold() in seen:  # Windows and macOS do not tell A from a
+        while folder.casefold() in used:  # Windows and macOS ignore case
             folder, number = f"{stem}-{number}", number + 1
-        seen.add(folder.casefold())
+        used.add(folder.casefold())
         classes.append(ClassName(name, tuple(aliases[index]) if aliases else (), folder))
     return tuple(classes)
 
 
 def find_class(classes: Sequence[ClassName], wanted: str) -> int:
-    """Index of the class that a person names by canonical name, alias, folder or index.
+    """Return the index of a class, given its canonical name, alias, folder or index.
 
-    An exact name wins over an alias, an alias over an index, so a class called ``3`` is found by
-    its name even where it has another index. Upper and lower case are told apart only when needed.
+    An exact name wins over an alias, an alias over an index, so a class named ``3`` is found by its
+    name. Case matters only if names differ in nothing else.
 
     Raises:
-        UsageError: no class or several classes go by that name; the message lists the names.
+        UsageError: the name matches no class or several classes; the message lists the classes.
     """
     text = wanted.strip()
     exact = [i for i, c in enumerate(classes) if text == c.name]
@@ -107,7 +100,7 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
             return hits[0]
         if hits:
             raise UsageError(
-                f"{wanted!r} means several classes: {', '.join(classes[i].name for i in hits)}; "
+                f"{wanted!r} matches several classes: {', '.join(classes[i].name for i in hits)}; "
                 "use the exact name"
             )
     if text.isdecimal() and int(text) < len(classes):
@@ -118,20 +111,20 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
 
 
 def safe_component(name: str) -> str:
-    """A name as one path component that is safe on every file system (not yet unique)."""
+    """Turn a name into a path component that is safe on every file system (not yet unique)."""
     plain = unicodedata.normalize("NFKC", name)
     plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80] or "class"
     return f"{plain}-" if plain.split(".")[0].casefold() in _RESERVED else plain
 
 
 def checked_component(text: str) -> str:
-    """A path component from a stranger, if it is as harmless as `safe_component` makes them.
+    """Return an untrusted path component if it is as safe as those of `safe_component`.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it is not safe.
     """
     if not re.fullmatch(r"[\w+-][\w.+-]*", text):
-        raise ValueError(f"{text!r} is no safe folder name")
+        raise ValueError(f"{text!r} is not a safe folder name")
     return text
 
 
@@ -191,7 +184,7 @@ class LabeledImages:
 
     @property
     def class_counts(self) -> Int64Array:
-        """Images of each class, int64 (K,)."""
+        """Number of images of each class, int64 (K,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
     @cached_property
@@ -205,25 +198,25 @@ class LabeledImages:
         return digest.hexdigest()
 
     def subset(self, indices: IntegerArray) -> LabeledImages:
-        """The images at ``indices`` (integers), in that order, with the same classes."""
+        """Return the images at ``indices``, in that order, with the same classes."""
         return LabeledImages(self.images[indices], self.labels[indices], self.classes)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class DatasetSplits:
-    """The three disjoint parts of one data set, cut before anything is trained.
+    """The three disjoint splits of a data set, fixed before training.
 
-    Where only some training images are to keep their labels, ``train`` still has all of them, since
-    an evaluation may know them: training asks `labeled` and ``labeled_rows`` for its labels.
+    If only some training images keep their labels, ``train`` still has all labels for evaluation;
+    training uses the labels of ``labeled`` only.
 
     Attributes:
         name: short name of the source, safe in a file name (``digits``, ``mnist``, folder's name).
-        train: what the networks learn from.
-        validation: what live figures, alarms and every choice of recipe see.
+        train: for training.
+        validation: for metrics and alarms during training, and for the choice of recipes.
         test: for evaluation only.
-        notes: sentences that a person should read (files set aside, classes with few images …).
-        skipped: path and reason of every file that was left out because it cannot be used.
+        notes: sentences for the user (skipped files, classes with few images …).
+        skipped: path and reason of every skipped file.
         labeled_rows: int64 (n,), ascending: the training images whose labels training may use;
             None for all.
         flip_keeps_class: whether a horizontally flipped image still belongs to its class: true for
@@ -241,35 +234,35 @@ class DatasetSplits:
 
     @cached_property
     def labeled(self) -> LabeledImages:
-        """The training images whose labels training may know, in the order of ``train``."""
+        """The training images whose labels training may use, in the order of ``train``."""
         return self.train if self.labeled_rows is None else self.train.subset(self.labeled_rows)
 
     @property
     def classes(self) -> tuple[ClassName, ...]:
-        """The classes that all parts share."""
+        """The classes of all splits."""
         return self.train.classes
 
     @property
     def shape(self) -> ImageShape:
-        """Channels, height, width that all parts share."""
+        """Channels, height and width of the images of all splits."""
         return self.train.shape
 
     def split_record(self) -> dict[str, dict[str, Any]]:
-        """What ``split.json`` holds: per part the content hash, size and count per class.
+        """Return the content of ``split.json``: content hash, size and class counts of each split.
 
-        Where not all training images are labeled, ``train`` has the same of those that are, as
-        ``labeled``.
+        If not all training images are labeled, ``train`` has an entry ``labeled`` for those that
+        are.
         """
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        record = {name: _record(part) for name, part in splits.items()}
+        record = {name: _record(split) for name, split in splits.items()}
         if self.labeled_rows is not None:
             record["train"]["labeled"] = _record(self.labeled)
         return record
 
 
-def _record(part: LabeledImages) -> dict[str, Any]:
+def _record(data: LabeledImages) -> dict[str, Any]:
     return {
-        "content_hash": part.content_hash,
-        "images": len(part),
-        "per_class": [int(count) for count in part.class_counts],
+        "content_hash": data.content_hash,
+        "images": len(data),
+        "per_class": [int(count) for count in data.class_counts],
     }

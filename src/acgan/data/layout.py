@@ -1,8 +1,8 @@
-"""What the paths of a folder or zip mean: which part and which class each file belongs to.
+"""The layout of a folder or zip: from paths to the split and class of each file.
 
-One sub-folder per class, all files below it (at any depth) being of that class; above the classes
-optionally ``train``, ``val`` and ``test``; above all, optionally, folders that wrap everything.
-Images without any folder are of one class.
+Each sub-folder is a class and contains its files at any depth. Folders ``train``, ``val`` and
+``test`` may stand above the classes, and wrapping folders above those. Images without any folder
+form a single class.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 SINGLE_CLASS = "image"
-_PART_NAMES = {
+_SPLIT_NAMES = {
     "train": Split.TRAIN,
     "training": Split.TRAIN,
     "val": Split.VALIDATION,
@@ -49,11 +49,11 @@ _PART_NAMES = {
 @final
 @dataclass(frozen=True)
 class Entry:
-    """One file: its path, its class's index and its part."""
+    """One file: its path, the index of its class, and its split."""
 
     path: str
     label: int
-    part: Split
+    split: Split
 
 
 @final
@@ -62,10 +62,10 @@ class Layout:
     """All files of all classes.
 
     Attributes:
-        classes: names in label order: ascending, numbers in names by their value; `SINGLE_CLASS`
-            where images lie in no folder.
-        entries: the files, part by part and class by class.
-        outside: how many files lie in no class folder.
+        classes: names in label order: ascending, with numbers compared by value; `SINGLE_CLASS`
+            if images are in no folder.
+        entries: the files, ordered by split, class and path.
+        outside: number of files in no class folder.
     """
 
     classes: tuple[str, ...]
@@ -74,42 +74,37 @@ class Layout:
 
 
 def parse_layout(files: Sequence[str], folders: Sequence[str]) -> Layout:
-    """The layout of a container's paths.
+    """Find classes and splits in the paths of a container.
 
     Raises:
-        DataError: there are no images, a class folder is empty or occurs only outside the training
-            part, or it is unclear which folders are parts and which are classes.
+        DataError: there are no images, a class folder is empty or missing in the training split,
+            or folders may be splits as well as classes.
     """
     if not folders and _has_images(files, ""):
-        return _of_one_class(files)
+        paths = sorted(files, key=_natural_key)
+        return Layout((SINGLE_CLASS,), tuple(Entry(path, 0, Split.TRAIN) for path in paths), 0)
     top = _unwrapped(files, folders)
-    splits = _part_folders(files, folders, top)
-    homes = splits or {top: Split.TRAIN}
+    homes = _split_folders(files, folders, top) or {top: Split.TRAIN}
     found: list[tuple[str, str, Split]] = []
-    named: dict[Split, set[str]] = {part: set() for part in Split}
-    for home, part in homes.items():
-        named[part].update(_children(folders, home))
+    named: dict[Split, set[str]] = {split: set() for split in Split}
+    for home, split in homes.items():
+        named[split].update(_children(folders, home))
         for path in files:
             inner = _below(path, home)
             if inner is not None and len(inner) > 1:
-                found.append((path, inner[0], part))
-    classes = sorted(set().union(*named.values()), key=_natural)
-    _check(classes, named, {name for _, name, _ in found}, files)
+                found.append((path, inner[0], split))
+    classes = sorted(set().union(*named.values()), key=_natural_key)
+    _check_classes(classes, named[Split.TRAIN], {name for _, name, _ in found}, files)
     index = {name: number for number, name in enumerate(classes)}
     entries = sorted(
-        (Entry(path, index[name], part) for path, name, part in found),
-        key=lambda entry: (entry.part, entry.label, _natural(entry.path)),
+        (Entry(path, index[name], split) for path, name, split in found),
+        key=lambda entry: (entry.split, entry.label, _natural_key(entry.path)),
     )
     return Layout(tuple(classes), tuple(entries), len(files) - len(entries))
 
 
-def _of_one_class(files: Sequence[str]) -> Layout:
-    entries = (Entry(path, 0, Split.TRAIN) for path in sorted(files, key=_natural))
-    return Layout((SINGLE_CLASS,), tuple(entries), 0)
-
-
 def _unwrapped(files: Sequence[str], folders: Sequence[str]) -> str:
-    """The folder whose children are classes or parts: goes down while there is one folder only."""
+    """Descend through wrapping folders to the one whose children are classes or splits."""
     top = ""
     while True:
         children = _children(folders, top)
@@ -121,48 +116,43 @@ def _unwrapped(files: Sequence[str], folders: Sequence[str]) -> str:
         top = inner
 
 
-def _part_folders(files: Sequence[str], folders: Sequence[str], top: str) -> dict[str, Split]:
+def _split_folders(files: Sequence[str], folders: Sequence[str], top: str) -> dict[str, Split]:
     children = _children(folders, top)
     splits = {
-        _join(top, name): _PART_NAMES[name.casefold()]
+        _join(top, name): _SPLIT_NAMES[name.casefold()]
         for name in children
-        # a class may be called "train" too: then images lie in it directly
-        if name.casefold() in _PART_NAMES and not _has_images(files, _join(top, name))
+        # a folder "train" with images directly in it is a class
+        if name.casefold() in _SPLIT_NAMES and not _has_images(files, _join(top, name))
     }
-    if len(splits) < 2 or len(set(splits.values())) < len(splits):
-        if len(splits) > 1:
-            raise DataError(f"{_listed(splits)} mean the same part; join them")
+    if len(splits) < 2:
         return {}
+    if len(set(splits.values())) < len(splits):
+        raise DataError(f"the folders {_listed(splits)} name the same split; merge them")
     others = [_join(top, name) for name in children if _join(top, name) not in splits]
     if others:
         raise DataError(
-            f"beside {_listed(splits)} there is {_listed(others)}; it is unclear whether these are "
-            "parts or classes: move one or the other away"
+            f"{_listed(others)} next to {_listed(splits)} may be splits or classes; move one or "
+            "the other away"
         )
     if Split.TRAIN not in splits.values():
-        raise DataError(f"there is {_listed(splits)}, but no folder 'train' beside it")
+        raise DataError(f"found {_listed(splits)}, but no folder 'train'; add it")
     return splits
 
 
-def _check(
-    classes: Sequence[str],
-    named: dict[Split, set[str]],
-    filled: set[str],
-    files: Sequence[str],
+def _check_classes(
+    classes: Sequence[str], in_train: set[str], filled: set[str], files: Sequence[str]
 ) -> None:
     if not classes:
-        what = "files, but no images" if files else "no files"
+        found = "files, but no images" if files else "no files"
         raise DataError(
-            f"there are {what}; put images there, those of each class into a sub-folder of its own "
-            "(without sub-folders only models without classes can be trained)"
+            f"there are {found}; add images, with one sub-folder for each class (without "
+            "sub-folders only models without classes can be trained)"
         )
     for name in classes:
         if name not in filled:
-            raise DataError(
-                f"the class folder {name!r} has no files; put images into it or remove it"
-            )
-        if name not in named[Split.TRAIN]:
-            raise DataError(f"the class {name!r} has no folder in the training part; add one")
+            raise DataError(f"the class folder {name!r} is empty; add images or remove it")
+        if name not in in_train:
+            raise DataError(f"the class {name!r} has no folder in the training split; add one")
 
 
 def _has_images(files: Sequence[str], folder: str) -> bool:
@@ -192,7 +182,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
+def _natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     key = [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p.casefold()) for p in pieces]
     return key, text

@@ -1,7 +1,4 @@
-"""Some of the images of a data set as an array: in memory, or mapped from the cache if large.
-
-load_data: from a DataConfig to the three parts that everything else works with.
-"""
+"""load_data: from a DataConfig to the train, validation and test splits."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.data.cache import IN_MEMORY_BYTES, DecodePlan, cache_root, cached_images, data_root
 from acgan.data.config import DataConfig
@@ -28,35 +24,35 @@ from acgan.data.split import (
 )
 from acgan.errors import UsageError
 from acgan.execution.progress import StageProgress
-from acgan.metrics.arrays import Int64Array
+from acgan.metrics.arrays import BoolArray, Int64Array
 
 _CHUNK = 2048
 
 
 def materialize(
-    everything: LabeledImages,
-    rows: npt.NDArray[np.int64],
+    data: LabeledImages,
+    rows: Int64Array,
     size: tuple[int, int] | None = None,
     *,
     cache: str | None,
 ) -> Images:
-    """The images of some rows, brought to a size.
+    """Return some images as an array: in memory, or mapped from the cache if large.
 
     Args:
-        everything: what to take them from.
+        data: the images.
         rows: int64 (n,), in the order wanted.
-        size: height and width; None for as they are.
-        cache: folder for what is too large for memory; None for the usual one.
+        size: height and width to resize to; None to keep the size.
+        cache: folder for arrays that are too large for memory; None for the usual one.
 
     Returns:
-        uint8 (n, C, H, W); a read-only memory map above a gigabyte.
+        uint8 (n, C, H, W); a read-only memory map if larger than 1 GiB.
 
     Raises:
-        DiskError: images too many for memory could not be written to the cache.
+        DiskError: images too large for memory could not be written to the cache.
     """
-    images = everything.images
-    size = size or everything.shape[1:]
-    shape = (everything.shape.channels, *size)
+    images = data.images
+    size = size or data.shape[1:]
+    shape = (data.shape.channels, *size)
     if len(rows) * int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
         return resize_array(images[rows], size)
 
@@ -64,32 +60,32 @@ def materialize(
         for start in range(0, len(rows), _CHUNK):
             yield resize_array(images[rows[start : start + _CHUNK]], size)
 
-    digest = hashlib.sha256(everything.content_hash.encode())
+    digest = hashlib.sha256(data.content_hash.encode())
     digest.update(repr(size).encode())
     digest.update(rows.tobytes())
-    recipe = DecodePlan(len(rows), shape, chunks, details=list)
-    return cached_images(cache_root(cache), digest.hexdigest()[:32], lambda: recipe).images
+    plan = DecodePlan(len(rows), shape, chunks, details=list)
+    return cached_images(cache_root(cache), digest.hexdigest()[:32], lambda: plan).images
 
 
 def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DatasetSplits:
-    """The train, validation and test part of a data set, the same for the same config and data.
+    """Load the splits of a data set; equal config and data give equal splits.
 
     Args:
-        config: which data, how cut, and how much of it.
-        progress: called with a stage's name, the number of files done and their total.
+        config: the data, their split, and the subset to use.
+        progress: called with a stage's name, the number of finished files and their total.
 
     Raises:
         DataError: the data are missing, damaged or too few; the message says what to do.
-        UsageError: no such data set or class.
-        DiskError: images too many for memory could not be written to the cache.
+        UsageError: the data set or a class is unknown.
+        DiskError: images too large for memory could not be written to the cache.
 
     Example:
-        >>> parts = load_data(DataConfig(source="digits"))
-        >>> len(parts.train), len(parts.validation), len(parts.test), str(parts.shape)
+        >>> splits = load_data(DataConfig(source="digits"))
+        >>> len(splits.train), len(splits.validation), len(splits.test), str(splits.shape)
         (4000, 500, 500, '28×28×1')
     """
-    source = _find(config, progress or _silent)
-    rows, labels, classes = _kept(source, config)
+    source = _load_source(config, progress or (lambda _stage, _done, _total: None))
+    rows, labels, classes = _selected(source.data, config)
     codes = split_dataset(
         labels,
         source.splits[rows],
@@ -100,29 +96,31 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     )
     train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
-    wanted = subset_counts(available, config)
-    train = train[sample_per_class(labels[train], classes, wanted, seed=config.split_seed)]
+    counts = subset_counts(available, config)
+    train = train[sample_per_class(labels[train], classes, counts, seed=config.split_seed)]
 
-    def part(chosen: Int64Array) -> LabeledImages:
+    def split(chosen: Int64Array) -> LabeledImages:
         images = materialize(source.data, rows[chosen], config.image_size, cache=config.cache)
         return LabeledImages(images, labels[chosen], classes)
 
     labeled = None
-    if config.labeled_per_class is not None and (wanted > config.labeled_per_class).any():
-        kept = np.minimum(wanted, config.labeled_per_class)
-        labeled = sample_per_class(labels[train], classes, kept, seed=config.split_seed)
+    if config.labeled_per_class is not None and (counts > config.labeled_per_class).any():
+        fewer = np.minimum(counts, config.labeled_per_class)
+        labeled = sample_per_class(labels[train], classes, fewer, seed=config.split_seed)
+    is_color = source.data.shape.channels == 3
     splits = DatasetSplits(
         name=source.name,
-        train=part(train),
-        validation=part(np.flatnonzero(codes == Split.VALIDATION)),
-        test=part(np.flatnonzero(codes == Split.TEST)),
+        train=split(train),
+        validation=split(np.flatnonzero(codes == Split.VALIDATION)),
+        test=split(np.flatnonzero(codes == Split.TEST)),
         skipped=source.skipped,
         labeled_rows=labeled,
+        flip_keeps_class=is_color if source.flip_keeps_class is None else source.flip_keeps_class,
     )
     return replace(splits, notes=(*source.notes, *_notes(splits, config), *duplicates_note(splits)))
 
 
-def _find(config: DataConfig, progress: StageProgress) -> Source:
+def _load_source(config: DataConfig, progress: StageProgress) -> Source:
     name = config.source
     if name in NAMED_SETS:
         return NAMED_SETS[name](data_root(config.root))
@@ -131,42 +129,36 @@ def _find(config: DataConfig, progress: StageProgress) -> Source:
         try:
             NAMED_SETS[name]
         except UsageError as error:
-            raise UsageError(f"{error}, and no folder of that name lies here") from None
+            raise UsageError(f"{error} (and there is no folder of that name)") from None
     return load_folder(path, config, progress)
 
 
-def _kept(
-    source: Source, config: DataConfig
+def _selected(
+    data: LabeledImages, config: DataConfig
 ) -> tuple[Int64Array, Int64Array, tuple[ClassName, ...]]:
-    """Rows of the source to use at all, their labels, and the classes these refer to."""
-    everything = source.data
+    """Return the rows of the selected classes, their new labels, and these classes."""
     if not config.only_class:
-        return np.arange(len(everything)), everything.labels, everything.classes
-    kept = selected_classes(everything.classes, config.only_class)
-    new_label = np.zeros(len(everything.classes), np.int64)
-    new_label[kept] = np.arange(len(kept))
-    rows = np.flatnonzero(np.isin(everything.labels, kept))
-    labels = new_label[everything.labels[rows]]
-    return rows, labels, tuple(everything.classes[index] for index in kept)
+        return np.arange(len(data)), data.labels, data.classes
+    selected = selected_classes(data.classes, config.only_class)
+    new_label = np.zeros(len(data.classes), np.int64)
+    new_label[selected] = np.arange(len(selected))
+    rows = np.flatnonzero(np.isin(data.labels, selected))
+    return rows, new_label[data.labels[rows]], tuple(data.classes[index] for index in selected)
 
 
 def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
-    for wanted, what in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
-        if wanted is not None:
-            few = [
-                name.name
-                for name, count in zip(splits.classes, splits.train.class_counts, strict=True)
-                if count < wanted
-            ]
+    for limit, kind in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
+        if limit is not None:
+            few = _names(splits.classes, splits.train.class_counts < limit)
             if few:
-                yield f"fewer than {wanted} {what} images: all there are of {', '.join(few)}"
-    for name, part in (("validation", splits.validation), ("test", splits.test)):
-        empty = [
-            c.name for c, count in zip(splits.classes, part.class_counts, strict=True) if not count
-        ]
-        if empty:
-            yield f"the {name} part has no image of {', '.join(empty)}"
+                yield f"fewer than {limit} {kind} images, so all are used: {few}"
+    for name, split in (("validation", splits.validation), ("test", splits.test)):
+        missing = _names(splits.classes, split.class_counts == 0)
+        if missing:
+            yield f"the {name} split has no image of {missing}"
 
 
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
+def _names(classes: tuple[ClassName, ...], chosen: BoolArray) -> str:
+    return ", ".join(
+        each.name for each, is_chosen in zip(classes, chosen, strict=True) if is_chosen
+    )

@@ -1,9 +1,7 @@
-"""Source: labeled images as they come, with the parts that they bring, before any cut.
+"""A data source: labeled images with the splits that they come with, and the named data sets.
 
-The registry of named data sets: a name, and a function from the data root to a Source.
-
-The modules that register sets are imported here, once; all of them import torchvision only when a
-set needs it.
+A new data set is one module that registers a function from the data root to a `Source`, and its
+line in `NAMED_SETS`.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from acgan.registry import Registry
 
 @final
 class Split(IntEnum):
-    """The part of a data set that an image belongs to."""
+    """The split of a data set that an image belongs to."""
 
     TRAIN = 0
     VALIDATION = 1
@@ -31,20 +29,22 @@ class Split(IntEnum):
 
 
 SplitCodes = npt.NDArray[np.int8]
+"""A `Split` for each image, int8 (N,)."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Everything that one source holds.
+    """All usable images of one source.
 
     Attributes:
         name: short name, safe in a file name.
-        everything: all usable images, at their own size or at the wanted one.
-        given: the Part of each image as the source has it, int8 (N,); a source without parts
-            gives TRAIN throughout.
-        notes: sentences for a person.
-        skipped: path and reason of every file that was left out.
+        data: the images, at their original size or already resized.
+        splits: the split of each image, int8 (N,); TRAIN throughout if the source has no splits.
+        notes: sentences for the user.
+        skipped: path and reason of every skipped file.
+        flip_keeps_class: whether a horizontally flipped image still belongs to its class; None if
+            unknown (then color images count as photographs, gray ones as possible text).
     """
 
     name: str
@@ -64,6 +64,7 @@ NAMED_SETS: Registry[Callable[[Path], Source]] = Registry(
         "acgan.data.torchvision_sets",
     ),
 )
+"""From the data root to the data set; modules import torchvision only when a set needs it."""
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 DIGIT_ALIASES = tuple((str(digit),) for digit in range(10))

@@ -1,4 +1,4 @@
-"""CIFAR, SVHN and STL-10, as torchvision reads, checks and, if need be, downloads them."""
+"""CIFAR, SVHN and STL-10; torchvision reads, verifies and downloads them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ import numpy as np
 from acgan.data.download import downloading
 from acgan.data.images import LabeledImages, make_classes
 from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Source, Split
+from acgan.metrics.arrays import UInt8Array
 
 
 @final
 @dataclass(frozen=True)
 class TorchvisionSet:
-    """How one torchvision data set is asked for.
+    """The facts about one torchvision data set.
 
     Attributes:
-        name: the name a person writes.
+        name: the name that users write.
         kind: torchvision's class.
-        splits: the arguments that select the train and the test part.
-        looked_for: any of these lies in a root that has a local copy.
-        wanted_files: what a person should put there.
-        classes: canonical names in label order; None = the set's own list.
+        splits: the arguments that select the training and the test split.
+        looked_for: files and folders, any of which shows a local copy.
+        wanted_files: files that users can put into the root.
+        flip_keeps_class: whether a horizontally flipped image still belongs to its class.
+        classes: canonical names in label order; None for torchvision's list.
         aliases: other names of each class.
     """
 
@@ -34,17 +36,18 @@ class TorchvisionSet:
     splits: tuple[dict[str, Any], dict[str, Any]]
     looked_for: tuple[str, ...]
     wanted_files: tuple[str, ...]
+    flip_keeps_class: bool
     classes: Sequence[str] | None = None
     aliases: Sequence[Sequence[str]] | None = None
 
 
 def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
-    """The set from ``root`` or ``root/<name>``; downloaded into ``root`` where neither has it.
+    """Load a set from ``root`` or ``root/<name>``; download it into ``root`` if neither has it.
 
-    torchvision checks every file's MD5 and goes to the network only if one is missing or wrong.
+    torchvision compares every file's MD5 and downloads only missing or damaged files.
 
     Raises:
-        DataError: there is neither a sound local copy nor a network.
+        DataError: there is neither a complete local copy nor a network.
     """
     homes = [
         home
@@ -56,23 +59,24 @@ def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, wanted.kind)
-        loaded = [kind(str(home), download=True, **part) for part in wanted.splits]
+        loaded = [kind(str(home), download=True, **split) for split in wanted.splits]
     names = wanted.classes or [name.replace("_", " ") for name in loaded[0].classes]
     classes = make_classes(names, wanted.aliases)
-    images = np.concatenate([_channels_first(np.asarray(part.data)) for part in loaded])
-    labels = [np.asarray(_labels(part)).astype(np.int64) for part in loaded]
-    given = np.repeat(np.array([Split.TRAIN, Split.TEST], np.int8), [len(part) for part in labels])
-    return Source(wanted.name, LabeledImages(images, np.concatenate(labels), classes), given)
+    images = np.concatenate([_channels_first(np.asarray(split.data)) for split in loaded])
+    labels = [
+        np.asarray(split.targets if hasattr(split, "targets") else split.labels).astype(np.int64)
+        for split in loaded
+    ]
+    return Source(
+        wanted.name,
+        LabeledImages(images, np.concatenate(labels), classes),
+        np.repeat(np.array([Split.TRAIN, Split.TEST], np.int8), [len(each) for each in labels]),
+        flip_keeps_class=wanted.flip_keeps_class,
+    )
 
 
-def _channels_first(
-    data: np.ndarray[Any, np.dtype[np.uint8]],
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    return data if data.shape[1] == 3 else data.transpose(0, 3, 1, 2)  # CIFAR comes channels-last
-
-
-def _labels(part: Any) -> Any:
-    return part.targets if hasattr(part, "targets") else part.labels
+def _channels_first(data: UInt8Array) -> UInt8Array:
+    return data if data.shape[1] == 3 else data.transpose(0, 3, 1, 2)  # CIFAR is channels-last
 
 
 _TRAIN_FLAG: tuple[dict[str, Any], dict[str, Any]] = ({"train": True}, {"train": False})
@@ -104,6 +108,7 @@ TORCHVISION_SETS = (
         splits=_TRAIN_FLAG,
         looked_for=("cifar-10-batches-py", "cifar-10-python.tar.gz"),
         wanted_files=("cifar-10-python.tar.gz",),
+        flip_keeps_class=True,
         classes=_CIFAR10,
         aliases=[_OTHER_NAMES.get(name, ()) for name in _CIFAR10],
     ),
@@ -113,6 +118,7 @@ TORCHVISION_SETS = (
         splits=_TRAIN_FLAG,
         looked_for=("cifar-100-python", "cifar-100-python.tar.gz"),
         wanted_files=("cifar-100-python.tar.gz",),
+        flip_keeps_class=True,
     ),
     TorchvisionSet(
         name="svhn",
@@ -120,6 +126,7 @@ TORCHVISION_SETS = (
         splits=_SPLIT_NAME,
         looked_for=("train_32x32.mat", "test_32x32.mat"),
         wanted_files=("train_32x32.mat", "test_32x32.mat"),
+        flip_keeps_class=False,
         classes=DIGIT_NAMES,
         aliases=DIGIT_ALIASES,
     ),
@@ -129,6 +136,7 @@ TORCHVISION_SETS = (
         splits=_SPLIT_NAME,
         looked_for=("stl10_binary", "stl10_binary.tar.gz"),
         wanted_files=("stl10_binary.tar.gz",),
+        flip_keeps_class=True,
         classes=_STL10,
         aliases=[_OTHER_NAMES.get(name, ()) for name in _STL10],
     ),

@@ -13,7 +13,6 @@ from typing import final
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.classifiers.extractor import Extractor, build_extractor
 from acgan.classifiers.reference_classifier import ReferenceClassifier
-from acgan.data.batches import flip_keeps_class
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
@@ -179,7 +178,7 @@ def prepare_evaluation(
     _check_splits(splits)
     horizontal_flip = request.horizontal_flip
     if horizontal_flip is None:
-        horizontal_flip = flip_keeps_class(config.source, splits.shape)
+        horizontal_flip = splits.flip_keeps_class
     imagenet, others = _other_extractors(request)
     if model is not None:
         check(model, splits, model.conditional)

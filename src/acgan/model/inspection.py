@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from acgan.data.containers import UnusableFileError
-from acgan.data.decode import decode, probe
+from acgan.data.decode import decode
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.model.model import Model
@@ -117,8 +117,8 @@ def read_images(
             raise UsageError(f"{path} {kind}")
         try:
             content = path.read_bytes()
-            header = probe(content)
-            pixels.append(decode(content, shape.channels, (shape.height, shape.width)))
+            header, image = decode(content, shape.channels, (shape.height, shape.width))
+            pixels.append(image)
         except UnusableFileError as error:
             raise DataError(f"{path}: {error}") from None
         except OSError as error:

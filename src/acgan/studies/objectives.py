@@ -23,7 +23,6 @@ import numpy as np
 
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.config import difference, validate, with_overrides
-from acgan.data.batches import flip_keeps_class
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError, unknown_name
 from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_data
@@ -305,9 +304,7 @@ def compare_objectives(
         )
 
     budgets = kept_budgets(question, all_entrants, folder, speeds)
-    reference_classifier = cached_reference_classifier(
-        splits, flip=flip_keeps_class(question.data, splits.shape)
-    )
+    reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     known = {(row.name, row.seed): row for row in _kept(folder)}
     log = LineLog(folder / FIGURES)

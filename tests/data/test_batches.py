@@ -1,13 +1,14 @@
-"""A batch is a window of an endless row of permutations, whoever asks and in which order."""
+"""A batch is a window of an endless sequence of permutations; random horizontal flips."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acgan.data.batches import BatchOrder
+from acgan.data.batches import BatchOrder, random_horizontal_flip
 from acgan.data.split import random_order
 
 
@@ -49,3 +50,18 @@ def test_the_order_never_changes_between_versions() -> None:
 
 
 GOLDEN = [4, 3, 7, 0, 2, 6, 5, 1]
+
+
+def test_about_half_are_flipped_left_to_right_and_the_rest_stay() -> None:
+    images = torch.arange(200 * 2 * 3, dtype=torch.uint8).view(200, 1, 2, 3)
+    flipped = random_horizontal_flip(images, torch.Generator().manual_seed(0))
+    again = random_horizontal_flip(images, torch.Generator().manual_seed(0))
+    assert flipped.dtype == torch.uint8
+    assert torch.equal(flipped, again)
+    count = 0
+    for before, after in zip(images, flipped, strict=True):
+        if torch.equal(after, before.flip(2)):
+            count += 1
+        else:
+            assert torch.equal(after, before)
+    assert 70 < count < 130

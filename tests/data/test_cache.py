@@ -112,7 +112,7 @@ def test_what_fits_into_memory_is_used_without_a_disk(
     result = cached_images(tmp_path, "key", Maker())
     np.testing.assert_array_equal(result.images, IMAGES)
     assert result.note is not None
-    assert "not kept" in result.note
+    assert "not cached" in result.note
 
 
 @pytest.mark.usefixtures("small_memory")

@@ -118,7 +118,7 @@ def test_pipes_and_broken_links_have_a_reason_and_loops_end(tmp_path: Path) -> N
 
 
 def test_what_is_no_container_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no folder or zip"):
+    with pytest.raises(DataError, match="no folder or zip"):
         open_container(tmp_path / "none")
     (tmp_path / "text.zip").write_text("not a zip")
     with pytest.raises(DataError, match="neither a folder nor a readable zip"):

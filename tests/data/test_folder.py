@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from acgan.data import folder as folder_module
-from acgan.data import load as take_module
+from acgan.data import load as load_module
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
@@ -51,7 +51,7 @@ def load(source: Path, **options: object) -> DatasetSplits:
     return load_data(DataConfig.model_validate({"source": str(source), "cache": cache, **options}))
 
 
-def part_list(splits: DatasetSplits) -> list[int]:
+def sizes_of(splits: DatasetSplits) -> list[int]:
     return [len(splits.train), len(splits.validation), len(splits.test)]
 
 
@@ -60,9 +60,10 @@ def test_labels_and_pixels_belong_together(root: Path, pack: Callable[[Path], Pa
     splits = load(pack(root))
     assert splits.name == "set"
     assert [c.name for c in splits.classes] == ["blue", "green", "red"]
-    assert part_list(splits) == [48, 6, 6]
+    assert sizes_of(splits) == [48, 6, 6]
     assert splits.shape == (3, 8, 6)
     assert splits.notes == ()
+    assert splits.flip_keeps_class, "color images count as photographs"
     for split in (splits.train, splits.validation, splits.test):
         strongest = split.images.mean((2, 3)).argmax(1)
         np.testing.assert_array_equal(strongest, 2 - split.labels)
@@ -74,7 +75,7 @@ def test_folder_and_zip_are_the_same_data(root: Path) -> None:
 
 def test_a_second_start_decodes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(root).split_record()
-    monkeypatch.setattr(folder_module, "decode_with_header", None)
+    monkeypatch.setattr(folder_module, "decode", None)
     assert load(root).split_record() == first
 
 
@@ -84,7 +85,7 @@ def test_a_changed_pixel_is_seen(root: Path) -> None:
     assert load(root).split_record() != before
 
 
-def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
+def test_splits_of_the_source_are_used(root: Path, tmp_path: Path) -> None:
     for name in COLORS:
         for split, numbers in (
             ("train", range(10)),
@@ -92,19 +93,19 @@ def test_given_parts_are_kept(root: Path, tmp_path: Path) -> None:
             ("test", range(14, 20)),
         ):
             for number in numbers:
-                target = tmp_path / "parted" / split / name / f"{number}.png"
+                target = tmp_path / "split" / split / name / f"{number}.png"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(root / name / f"{number}.png", target)
-    assert part_list(load(tmp_path / "parted")) == [30, 12, 18]
-    shutil.rmtree(tmp_path / "parted" / "val")
-    assert part_list(load(tmp_path / "parted")) == [27, 3, 18]
+    assert sizes_of(load(tmp_path / "split")) == [30, 12, 18]
+    shutil.rmtree(tmp_path / "split" / "val")
+    assert sizes_of(load(tmp_path / "split")) == [27, 3, 18]
 
 
 @pytest.fixture(params=["guessed from all", "guessed from one"])
 def guess(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guess from the first file alone is wrong where a later one is of another kind."""
     if request.param == "guessed from one":
-        monkeypatch.setattr(folder_module, "_GUESSED_FROM", 1)
+        monkeypatch.setattr(folder_module, "_SAMPLED", 1)
 
 
 def test_a_wrong_guess_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def test_a_wrong_guess_changes_nothing(root: Path, monkeypatch: pytest.MonkeyPat
     stages: dict[int, list[str]] = {}
     loaded = {}
     for count in (1, 64):
-        monkeypatch.setattr(folder_module, "_GUESSED_FROM", count)
+        monkeypatch.setattr(folder_module, "_SAMPLED", count)
         config = DataConfig(source=str(root), cache=str(root.parent / f"{count}"), **options)
         seen = stages.setdefault(count, [])
         loaded[count] = load_data(config, progress=lambda stage, *_, seen=seen: seen.append(stage))
@@ -156,7 +157,7 @@ def test_bad_files_are_refused_with_path_and_reason(
     spoil(root)
     source = pack(root)
     for _ in range(2):  # from a fresh scan, and from the cache
-        with pytest.raises(DataError, match="4 files of") as caught:
+        with pytest.raises(DataError, match="4 files in") as caught:
             load(source)
         message = str(caught.value)
         assert "--bad-files skip" in message
@@ -165,14 +166,24 @@ def test_bad_files_are_refused_with_path_and_reason(
         assert "green/cut.png: damaged or cut off" in message
 
 
-def test_bad_files_are_set_aside_when_wanted(root: Path) -> None:
+def test_bad_files_are_skipped_on_request(root: Path) -> None:
     clean = load(root).split_record()
     spoil(root)
     for _ in range(2):
         splits = load(root, bad_files="skip")
         assert splits.split_record() == clean
-        assert any("4 files" in note and "left out" in note for note in splits.notes)
+        assert any(
+            "4 unusable files in" in note and "were skipped" in note for note in splits.notes
+        )
         assert sorted(path for path, _ in splits.skipped) == sorted([*BAD, "green/cut.png"])
+
+
+def test_one_bad_file_is_one_file(root: Path) -> None:
+    (root / "red" / "empty.png").write_bytes(b"")
+    (note,) = load(root, bad_files="skip").notes
+    assert note == f"1 unusable file in {root} was skipped"
+    with pytest.raises(DataError, match="repair or remove it, or skip it with --bad-files skip"):
+        load(root)
 
 
 def test_many_bad_files_are_counted_and_the_first_listed(root: Path) -> None:
@@ -200,14 +211,14 @@ def test_names_of_classes_cannot_steer_the_terminal(root: Path) -> None:
 def test_a_class_with_only_bad_files_is_refused(root: Path) -> None:
     (root / "violet").mkdir()
     (root / "violet" / "1.png").write_bytes(b"x")
-    with pytest.raises(DataError, match="'violet' can be used"):
+    with pytest.raises(DataError, match=r"'violet' has no usable file \(1 file skipped in all\)"):
         load(root, bad_files="skip")
 
 
 def test_nothing_but_bad_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set" / "a").mkdir(parents=True)
     (tmp_path / "set" / "a" / "1.png").write_bytes(b"x")
-    with pytest.raises(DataError, match="1 file of"):
+    with pytest.raises(DataError, match="1 file in"):
         load(tmp_path / "set", bad_files="skip")
 
 
@@ -234,9 +245,10 @@ def test_mixed_sizes_want_a_size(root: Path, guess: None) -> None:
     assert load(root, image_size=(4, 5)).shape == (3, 4, 5)
 
 
-def test_files_beside_the_class_folders_are_said(root: Path) -> None:
+def test_files_outside_of_the_class_folders_are_reported(root: Path) -> None:
     (root / "LICENSE").write_text("free")
-    assert any("1 file in" in note and "no class folder" in note for note in load(root).notes)
+    (note,) = load(root).notes
+    assert note == f"1 file in {root} is outside of the class folders and not used"
 
 
 @pytest.fixture
@@ -251,29 +263,29 @@ def flat(root: Path, tmp_path: Path) -> Path:
 def test_images_without_folders_are_data_of_one_class(flat: Path) -> None:
     splits = load(flat)
     assert [each.name for each in splits.classes] == ["image"]
-    assert sum(part_list(splits)) == 60
-    assert min(part_list(splits)) > 0
+    assert sum(sizes_of(splits)) == 60
+    assert min(sizes_of(splits)) > 0
     archive = Path(shutil.make_archive(str(flat), "zip", flat))  # without a folder around them
     assert load(archive).split_record() == splits.split_record()
 
 
 def test_bad_files_among_images_without_folders_are_refused_by_name(flat: Path) -> None:
     (flat / "notes.txt").write_text("not an image")
-    with pytest.raises(DataError, match=r"1 file of .*cannot be used[^$]*notes\.txt"):
+    with pytest.raises(DataError, match=r"1 file in .*cannot be used[^$]*notes\.txt"):
         load(flat)
-    assert sum(part_list(load(flat, bad_files="skip"))) == 60
+    assert sum(sizes_of(load(flat, bad_files="skip"))) == 60
 
 
-def test_copies_across_parts_are_said(root: Path) -> None:
+def test_duplicates_across_splits_are_reported(root: Path) -> None:
     for number in range(20, 40):
         shutil.copy(root / "red" / "0.png", root / "red" / f"{number}.png")
-    assert any("exact copies" in note and "in test" in note for note in load(root).notes)
+    assert any("exact duplicates" in note and "in test" in note for note in load(root).notes)
 
 
 def test_large_sets_are_mapped_and_equal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = load(root, only_class=["red", "blue"])
     monkeypatch.setattr("acgan.data.cache.IN_MEMORY_BYTES", 100)
-    monkeypatch.setattr(take_module, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(load_module, "IN_MEMORY_BYTES", 100)
     large = load(root, only_class=["red", "blue"])
     assert isinstance(large.train.images, np.memmap)
     assert large.split_record() == small.split_record()
@@ -293,5 +305,5 @@ def test_progress_reaches_the_end_of_each_stage(root: Path) -> None:
 
 
 def test_missing_paths_get_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no folder or zip"):
+    with pytest.raises(DataError, match="no folder or zip"):
         load(tmp_path / "none")

@@ -31,13 +31,13 @@ def test_values_are_read_whatever_the_name(tmp_path: Path, name: str, packed: bo
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "begins with nothing"),
-        (RAW[:10], "cut off within its header"),
-        (RAW[:-1], "23 values where its header promises 24"),
+        (b"", "first bytes are missing"),
+        (RAW[:10], "truncated within its header"),
+        (RAW[:-1], "has 23 values, but its header declares 24"),
         (RAW + b"x", "25 values"),
         (b"\0\0\x0d\x03" + RAW[4:], "no idx file of images"),
         (b"\0\0\x08\x01" + RAW[4:], "no idx file of images"),
-        (b"\0\0\x08\x03" + b"\xff" * 12, "promises"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "declares"),
         (gzip.compress(RAW, mtime=0)[:-9], "damaged"),
         (gzip.compress(RAW, mtime=0)[:20] + b"\0\0\0" + gzip.compress(RAW)[23:], "damaged"),
         (b"\x1f\x8bnot gzip", "damaged"),

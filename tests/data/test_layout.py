@@ -81,12 +81,12 @@ def test_images_without_any_folder_are_of_one_class() -> None:
     [
         ((), (), "no files"),
         (("1.txt", "2"), (), "files, but no images"),
-        (("1.png", "2.png"), ("dog",), "class folder 'dog' has no files"),
-        (("cat/1.png",), ("dog",), "class folder 'dog' has no files"),
-        (("train/a/1.png", "test/a/1.png", "other/1.png"), (), "unclear"),
-        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), (), "same part"),
+        (("1.png", "2.png"), ("dog",), "class folder 'dog' is empty"),
+        (("cat/1.png",), ("dog",), "class folder 'dog' is empty"),
+        (("train/a/1.png", "test/a/1.png", "other/1.png"), (), "may be splits or classes"),
+        (("train/a/1.png", "val/a/1.png", "valid/a/1.png"), (), "same split"),
         (("val/a/1.png", "test/a/1.png"), (), "no folder 'train'"),
-        (("train/a/1.png", "test/b/1.png"), (), "'b' has no folder in the training part"),
+        (("train/a/1.png", "test/b/1.png"), (), "'b' has no folder in the training split"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(

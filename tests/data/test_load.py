@@ -106,13 +106,13 @@ def test_labels_of_a_subset() -> None:
     splits = load(long_tail=50, labeled_per_class=10)
     assert splits.labeled.class_counts.tolist() == [10] * 9 + [8]
     assert any(
-        note == "fewer than 10 labeled images: all there are of nine" for note in splits.notes
+        note == "fewer than 10 labeled images, so all are used: nine" for note in splits.notes
     )
     assert load(per_class=3, labeled_per_class=3).labeled_rows is None
 
 
 def test_too_large_a_per_class_is_said() -> None:
-    assert any("all there are of" in note for note in load(per_class=1000).notes)
+    assert any("so all are used: zero, one" in note for note in load(per_class=1000).notes)
 
 
 @pytest.mark.parametrize(

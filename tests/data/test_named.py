@@ -18,7 +18,6 @@ from acgan.data import idx as mnist_family
 from acgan.data.idx import find_files, load_idx_set
 from acgan.data.idx_sets import IDX_SETS, IdxSet
 from acgan.data.source import NAMED_SETS, Split
-from acgan.data.source import NAMED_SETS as FILLED
 from acgan.data.torchvision_sets import TORCHVISION_SETS, load_torchvision_set
 from acgan.errors import DataError
 
@@ -60,12 +59,18 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_sets_of_the_manual_are_registered() -> None:
-    assert FILLED is NAMED_SETS
     assert set(NAMED_SETS) == {
         *("digits", "mnist", "mnist-pairs", "fashion-mnist", "kmnist"),
         *("cifar10", "cifar100", "svhn", "stl10"),
         *(f"emnist-{s}" for s in ["balanced", "byclass", "bymerge", "letters", "digits", "mnist"]),
     }
+
+
+def test_flips_keep_the_class_of_things_not_of_characters() -> None:
+    sets = (*IDX_SETS, *TORCHVISION_SETS)
+    keeping = {each.name for each in sets if each.flip_keeps_class}
+    assert keeping == {"fashion-mnist", "cifar10", "cifar100", "stl10"}
+    assert NAMED_SETS["digits"](Path()).flip_keeps_class is False
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -170,10 +175,10 @@ def test_checksums_and_names_are_torchvisions(name: str) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("name", [n for n in FILLED if n not in ("digits", "fashion-mnist")])
+@pytest.mark.parametrize("name", [n for n in NAMED_SETS if n not in ("digits", "fashion-mnist")])
 def test_without_copy_and_network_the_sentence_says_all(name: str, tmp_path: Path) -> None:
     before = socket.getdefaulttimeout()
-    with pytest.raises(DataError, match="no local copy") as caught:
+    with pytest.raises(DataError, match="was not found on this machine") as caught:
         NAMED_SETS[name](tmp_path)
     message = str(caught.value)
     assert name in message

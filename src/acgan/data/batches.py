@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from acgan.data.images import ImageShape
-from acgan.data.source import NAMED_SETS
 from acgan.data.split import random_order
 from acgan.metrics.arrays import Int64Array
 
@@ -57,14 +55,6 @@ class BatchOrder:
                 del self._epochs[min(self._epochs)]
             self._epochs[epoch] = random_order(self._count, "batches", self._seed, epoch)
         return self._epochs[epoch]
-
-
-_KEEP_CLASS = {"cifar10", "cifar100", "fashion-mnist", "stl10"}
-
-
-def flip_keeps_class(source: str, shape: ImageShape) -> bool:
-    """Return whether flips keep the class; being replaced by `DatasetSplits.flip_keeps_class`."""
-    return source in _KEEP_CLASS if source in NAMED_SETS else shape.channels == 3
 
 
 def random_horizontal_flip(images: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -63,9 +63,7 @@ def read_idx(path: Path, axes: int) -> IdxFile:
             with gzip.open(path) as file:
                 data = file.read(_LARGEST_FILE)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path} is damaged ({error}); delete it and download it again"
-            ) from None
+            raise DataError(f"{path} is damaged ({error}); download it again") from None
     return IdxFile(_parse(data, axes, path), _md5(packed), _md5(data))
 
 
@@ -73,8 +71,8 @@ def _parse(data: bytes, axes: int, path: Path) -> UInt8Array:
     if data[:4] != bytes((0, 0, _UNSIGNED_BYTE, axes)):
         kind = "images" if axes == 3 else "labels"
         raise DataError(
-            f"{path} is no idx file of {kind}: its first bytes are {data[:4].hex(' ') or 'missing'}; "
-            "delete it and download it again"
+            f"{path} is no idx file of {kind}: its first bytes are "
+            f"{data[:4].hex(' ') or 'missing'}; delete it and download it again"
         )
     start = 4 + 4 * axes
     if len(data) < start:

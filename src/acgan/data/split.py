@@ -1,9 +1,9 @@
 """The split into train, validation and test, subsets of the training images, and random orders.
 
 Splits of the source are used as they are. A missing one is taken from the training images, class by
-class, by labels alone. Each class has its own random order, so its split does not depend on other classes.
-A subset concerns the training split only, so that metrics stay comparable; for one seed, a smaller
-subset is contained in every larger one.
+class, by labels alone; each class has its own random order, so its split does not depend on other
+classes. A subset concerns the training split only, so that metrics stay comparable; for one seed, a
+smaller subset is contained in every larger one.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from acgan.classifiers.cache import cached_reference_classifier
 from acgan.classifiers.efficientnet_lite0 import load_efficientnet_lite0
 from acgan.classifiers.extractor import hash_weights
 from acgan.classifiers.reference_classifier import ReferenceClassifier, reference_classifier_config
-from acgan.data.batches import flip_keeps_class
 from acgan.data.images import DatasetSplits
 from acgan.networks.feature_network import (
     FeatureNetwork,
@@ -89,7 +88,7 @@ def _fit(
     wanted: FeatureNetworkConfig, config: RunConfig, splits: DatasetSplits, display: Display
 ) -> ReferenceClassifier:
     """Fit a reference classifier to the training split, with a seed that evaluation never uses."""
-    flip = flip_keeps_class(config.data.source, splits.shape)
+    flip = splits.flip_keeps_class
     usual = reference_classifier_config(splits.train, flip=flip, images=wanted.fit_images)
     display.message(
         f"fitting a reference classifier on {wanted.fit_images:,} images of the training split, as "

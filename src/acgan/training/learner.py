@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from acgan.augmentation.augmentation import Augmentation
-from acgan.data.batches import flip_keeps_class
 from acgan.networks.interface import Discriminator, DiscriminatorOutput, Generator
 from acgan.networks.statistics import reestimate_statistics
 from acgan.objectives.interface import Regularizer
@@ -83,7 +82,7 @@ class Learner:
         self._snapshot_is_current = False
         self.objective = config.objective.build()
         self.matches_features = config.objective.matches_features
-        keeps_class = flip_keeps_class(config.data.source, splits.shape)
+        keeps_class = splits.flip_keeps_class
         regularizers: dict[str, Regularizer] = {
             each.name: each.build(flip_keeps_class=keeps_class) for each in config.regularizers
         }

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import final
 
-from acgan.data.batches import flip_keeps_class
 from acgan.errors import DivergedError
 from acgan.training.batches import RealBatches
 from acgan.training.checkpoint_manager import CheckpointManager
@@ -53,10 +52,7 @@ class Loop:
             batch_size=training.batch_size,
             labeled_share=training.labeled_share,
             horizontal_flip=training.horizontal_flip == "always"
-            or (
-                training.horizontal_flip == "auto"
-                and flip_keeps_class(context.config.data.source, context.splits.shape)
-            ),
+            or (training.horizontal_flip == "auto" and context.splits.flip_keeps_class),
         )
         self._checkpoints = CheckpointManager(context, self._learner, self._counters)
         state = self._checkpoints.newest()

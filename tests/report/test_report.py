@@ -121,4 +121,4 @@ def test_charts_are_laid_out_at_their_size_in_inches() -> None:
     assert size is not None
     assert size[0] == pytest.approx(7.2 * 96, abs=1)
     assert png_size(b"GIF89a") is None
-    assert png_size(chart[:40]) == (1080, int.from_bytes(chart[20:24], "big"))
+    assert png_size(chart[:40]) is None

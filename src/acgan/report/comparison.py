@@ -1,4 +1,4 @@
-"""Reports side by side: shared figures, only held against each other where that means something."""
+"""Comparison of reports: shared metrics, and whether their protocols allow a comparison."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _UNSET = "not stated"
 @final
 @dataclass(frozen=True)
 class MetricRow:
-    """One figure in all reports.
+    """One metric in all reports.
 
     Attributes:
-        key: of the figure.
-        name: of the figure.
+        key: of the metric.
+        name: of the metric.
         section: title of its chapter.
-        aim: which way is better.
-        metrics: one a report, None where the report lacks it.
-        protocols: of these figures, likewise.
-        conflict: why the values cannot be held against each other; empty where they can.
-        clear_best: index of the report whose 95 % interval lies apart from all others on the
-            better side; None where there is none, or where intervals are missing.
+        aim: the better direction.
+        metrics: one per report, None if a report lacks it.
+        protocols: of these metrics, likewise.
+        conflict: why the values cannot be compared; empty if they can.
+        clear_best: index of the report whose 95 % interval is entirely better than all others;
+            None if there is none, or if an interval is missing.
     """
 
     key: str
@@ -44,7 +44,7 @@ class MetricRow:
 
     @property
     def values(self) -> tuple[float | None, ...]:
-        """One a report."""
+        """One per report."""
         return tuple(each.value if each else None for each in self.metrics)
 
 
@@ -61,12 +61,12 @@ class Spread:
 @final
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs that differ in nothing but the seed.
+    """Runs that differ only in the seed.
 
     Attributes:
-        name: what they have in common.
-        members: indices of the reports, one for each seed.
-        spreads: by figure's key, where at least two members have a comparable value.
+        name: their common recipe, data and training length.
+        members: indices of the reports, one per seed.
+        spreads: by key of the metric, if at least two members have a comparable value.
     """
 
     name: str
@@ -77,17 +77,38 @@ class SeedGroup:
 @final
 @dataclass(frozen=True)
 class ReportComparison:
-    """Reports side by side."""
+    """A comparison of reports.
+
+    Attributes:
+        reports: in the given order.
+        rows: metrics of at least two reports.
+        groups: runs that differ only in the seed.
+        unshared: names of the metrics that only one report has, by report name.
+    """
 
     reports: tuple[NamedReport, ...]
     rows: tuple[MetricRow, ...]
     groups: tuple[SeedGroup, ...]
+    unshared: Mapping[str, tuple[str, ...]]
 
 
 def compare(reports: Sequence[NamedReport]) -> ReportComparison:
-    """Every figure that at least two reports have, in the order of the first that has it."""
+    """Compare the metrics that at least two reports have, in the order of the first report."""
     rows = tuple(_rows(reports))
-    return ReportComparison(tuple(reports), rows, tuple(_groups(reports, rows)))
+    shared = {row.key for row in rows}
+    unshared = {
+        report.name: names
+        for report in reports
+        if (
+            names := tuple(
+                metric.name
+                for section in report.record.sections
+                for metric in section.metrics
+                if metric.key not in shared
+            )
+        )
+    }
+    return ReportComparison(tuple(reports), rows, tuple(_groups(reports, rows)), unshared)
 
 
 def _rows(reports: Sequence[NamedReport]) -> Iterator[MetricRow]:
@@ -114,7 +135,7 @@ def _rows(reports: Sequence[NamedReport]) -> Iterator[MetricRow]:
 def _conflict(
     metrics: Sequence[Metric | None], protocols: Sequence[Mapping[str, Any] | None]
 ) -> str:
-    """What differs between the protocols of values, in words; empty where nothing of matter."""
+    """Return the relevant differences between protocols in words; empty if there are none."""
     stated: list[dict[str, Any]] = [
         {"measure": metric.name, **{k: v for k, v in protocol.items() if _matters(k)}}
         for metric, protocol in zip(metrics, protocols, strict=True)
@@ -122,7 +143,7 @@ def _conflict(
     ]
     keys = dict.fromkeys(key for protocol in stated for key in protocol)
     if any(each.get("samples_per_class", ()) is None for each in stated):
-        # one was asked for no class: only figures of all samples at once meet here
+        # samples without labels have no values per class
         keys = {key: None for key in keys if not key.endswith("_per_class")}
     sentences = []
     for key in keys:
@@ -136,9 +157,9 @@ def _conflict(
 
 
 def _matters(key: str) -> bool:
-    """Whether figures with another value under this key of their protocols are others.
+    """Return whether different values of this key of a protocol rule out a comparison.
 
-    What names the model is what one compares; another seed is another draw of the same measure.
+    Models are what is compared; another seed is another sample of the same measure.
     """
     is_model = key == "model" or key.startswith(("model_", "checkpoint"))
     return not (is_model or key == "seed" or key.endswith("_seed"))
@@ -150,10 +171,10 @@ def _short(value: Any) -> str:
 
 
 def _clear_best(metrics: Sequence[Metric | None], aim: Aim) -> int | None:
-    """The one whose interval lies wholly on the better side of all others' intervals."""
+    """Return the index of the metric whose interval is entirely better than all others."""
     if aim not in ("low", "high"):
         return None
-    # With the sign turned where high is better, less is better.
+    # The sign is flipped if high is better, so that low is better.
     ends = [
         None
         if each is None or each.value is None or each.interval is None
@@ -200,7 +221,7 @@ def _spreads(rows: Sequence[MetricRow], members: Sequence[int]) -> dict[str, Spr
     spreads = {}
     for row in rows:
         values = [value for i in members if (value := row.values[i]) is not None]
-        # Others may conflict with these; what counts here is whether these agree.
+        # Only conflicts within the group matter here.
         conflict = _conflict([row.metrics[i] for i in members], [row.protocols[i] for i in members])
         if len(values) >= 2 and not conflict:
             mean, deviation = statistics.fmean(values), statistics.stdev(values)

@@ -1,4 +1,4 @@
-"""A comparison as plain values for programs, and as one page that needs nothing else."""
+"""A comparison as JSON values and as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from acgan.report.html import MARKS, render
 from acgan.report.report import AIMS, column, fact, interval, mean_and_spread, number
 from acgan.report.section import Finding
 
-_FOLD_FROM = 30  # classes from which a table of them is folded away
+_FOLD_FROM = 30  # number of classes from which their tables are collapsed
 
 
 def footnotes(rows: Sequence[MetricRow]) -> dict[str, int]:
-    """The reasons why figures cannot be compared, each with its number, from 1 on."""
+    """Return the reasons why metrics cannot be compared, numbered from 1."""
     reasons = dict.fromkeys(row.conflict for row in rows if row.conflict)
     return {reason: position for position, reason in enumerate(reasons, start=1)}
 
 
 def common_baseline(row: MetricRow) -> float | None:
-    """The floor that all values of a row share; None where they do not, or have none."""
-    frechet_ratio = {
-        each.baseline for each in row.metrics if each is not None and each.value is not None
-    }
-    return next(iter(frechet_ratio)) if len(frechet_ratio) == 1 and not row.conflict else None
+    """Return the baseline that all values of a row share; None if they differ or have none."""
+    baselines = {each.baseline for each in row.metrics if each and each.value is not None}
+    return next(iter(baselines)) if len(baselines) == 1 and not row.conflict else None
 
 
 def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
-    """Everything in a comparison as values that JSON can hold."""
+    """Return a comparison as JSON values."""
     return {
         "runs": [
             {
@@ -68,6 +66,7 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
             }
             for row in comparison.rows
         ],
+        "unshared": comparison.unshared,
         "seeds": [
             {
                 "name": group.name,
@@ -87,13 +86,14 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
 
 
 def comparison_html(comparison: ReportComparison) -> str:
-    """The page: runs and verdicts, figures side by side, means over seeds, class by class."""
+    """Return the page: verdicts, metrics side by side, means over seeds, values per class."""
     numbers = footnotes(comparison.rows)
     return render(
         "comparison.html",
         names=[report.name for report in comparison.reports],
         runs=[_run(report) for report in comparison.reports],
         sections=list(_sections(comparison.rows, numbers)),
+        unshared=list(comparison.unshared.items()),
         footnotes=[(position, reason) for reason, position in numbers.items()],
         has_best=any(row.clear_best is not None for row in comparison.rows),
         groups=[
@@ -182,7 +182,7 @@ def _metric_row(row: MetricRow, numbers: dict[str, int]) -> dict[str, Any]:
 def _class_tables(
     comparison: ReportComparison, numbers: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    """For each figure that all reports give class by class: classes as rows, reports as columns."""
+    """Yield a table per metric with values per class in all reports: classes by reports."""
     classes = comparison.reports[0].record.classes
     if any(report.record.classes != classes for report in comparison.reports):
         return
@@ -190,8 +190,8 @@ def _class_tables(
         values = [each.per_class for each in row.metrics if each is not None and each.per_class]
         if len(values) < len(comparison.reports):
             continue
-        frechet_ratio = {each.per_class_baseline for each in row.metrics if each is not None}
-        shared = next(iter(frechet_ratio)) if len(frechet_ratio) == 1 and not row.conflict else ()
+        baselines = {each.per_class_baseline for each in row.metrics if each is not None}
+        shared = next(iter(baselines)) if len(baselines) == 1 and not row.conflict else ()
         columns = [column(each) for each in (*values, *([shared] if shared else []))]
         yield {
             "title": row.name,

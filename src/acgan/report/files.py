@@ -25,14 +25,14 @@ KIND = "acgan evaluation"
 
 
 class _Record(BaseModel):
-    """Frozen; keys that a later acgan may add are passed over."""
+    """Frozen; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 @final
 class SectionRecord(_Record):
-    """A section without its pictures and tables; attributes as in `Section`."""
+    """A section without images and tables; attributes as in `Section`."""
 
     key: str
     title: str
@@ -44,7 +44,7 @@ class SectionRecord(_Record):
 
 @final
 class ReportRecord(_Record):
-    """What ``report.json`` tells; attributes as in `Report`."""
+    """Content of ``report.json``; attributes as in `Report`."""
 
     kind: Literal["acgan evaluation"]
     format: Literal[2]
@@ -62,12 +62,12 @@ class ReportRecord(_Record):
 
     @property
     def verdict(self) -> tuple[Level | None, str]:
-        """Level and words of the verdict."""
+        """Level and sentence of the verdict."""
         return verdict({each.level for section in self.sections for each in section.findings})
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """Everything in a report but its pictures' pixels, as plain values that JSON can hold."""
+    """Return a report as JSON values, without the pixels of its images."""
     level, words = verdict({finding.level for _, finding in report.findings()})
     values = {
         "kind": KIND,
@@ -98,24 +98,24 @@ def report_json(report: Report) -> dict[str, Any]:
 
 
 def read_report(path: Path) -> ReportRecord:
-    """The report in a file that `report_json` filled.
+    """Read a ``report.json``.
 
     Raises:
-        DataError: it cannot be read, is damaged, of another kind, or of a later acgan.
+        DataError: it cannot be read, is damaged, or has another format.
     """
-    again = "evaluate again to have it written anew"
+    again = "run `acgan evaluate` again to write it anew"
     try:
         values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError:
-        raise DataError(f"{path} is no whole JSON file: it is damaged; {again}") from None
+        raise DataError(f"{path} is no complete JSON file; {again}") from None
     if not isinstance(values, dict) or values.get("kind") != KIND:
         raise DataError(f"{path} is no report of `acgan evaluate`; name its report.json")
     if values.get("format") != FORMAT:
         raise DataError(
-            f"{path} has format {values.get('format')!r}; this acgan reads format {FORMAT}: "
-            f"take the acgan that wrote it, or {again}"
+            f"{path} has format {values.get('format')!r}; this version of acgan reads "
+            f"format {FORMAT}; {again}, or use the version that wrote it"
         )
     try:
         record = ReportRecord.model_validate(values)
@@ -133,7 +133,7 @@ def _check_shapes(record: ReportRecord, path: Path, again: str) -> None:
             lengths = {len(metric.per_class), len(metric.per_class_baseline)}
             if not lengths <= {0, len(record.classes)} or metric.protocol not in section.protocols:
                 raise DataError(
-                    f"{path} is damaged: {metric.key} does not fit its classes and protocols; "
+                    f"{path} is damaged: {metric.key} does not match its classes and protocols; "
                     f"{again}"
                 )
 
@@ -159,7 +159,7 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` of dicts, lists, text, finite numbers, booleans and None alone."""
+    """Convert to dicts, lists, text, finite numbers, booleans and None."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -174,7 +174,7 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """As text that can be encoded: a folder's name may hold half of a pair of surrogates."""
+    """Convert to text that can be encoded: file names may contain unpaired surrogates."""
     return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -187,13 +187,13 @@ JSON_FILE = "report.json"
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
-    """Write ``report.html`` and ``report.json`` into a folder, which is made if need be.
+    """Write ``report.html`` and ``report.json`` into a folder, which is created if missing.
 
     Returns:
         Their paths.
 
     Raises:
-        DiskError: one cannot be written; an older file of that name is then still whole.
+        DiskError: a file cannot be written; an older file of that name is unchanged.
     """
     page, record = folder / HTML_FILE, folder / JSON_FILE
     text = json.dumps(report_json(report), indent=1, ensure_ascii=False, allow_nan=False)
@@ -206,12 +206,12 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
 @final
 @dataclass(frozen=True)
 class NamedReport:
-    """A report under the name by which it can be told from the others.
+    """A report with a unique name.
 
     Attributes:
-        name: of the run, or as the person named its place where runs share a name.
-        path: of the file that it was read from.
-        record: what is in it.
+        name: of the run, or the given path if several runs have the same name.
+        path: of the file.
+        record: its content.
     """
 
     name: str
@@ -220,21 +220,21 @@ class NamedReport:
 
 
 def load_reports(places: Sequence[Path]) -> tuple[NamedReport, ...]:
-    """The reports of runs, in the order in which they are named.
+    """Load the reports of runs, in the given order.
 
     Args:
         places: runs, evaluation folders or report files.
 
     Raises:
-        UsageError: fewer than two, one named twice, or one that has not been evaluated.
+        UsageError: fewer than two, a duplicate, or a run that has not been evaluated.
         DataError: a report is damaged.
     """
     if len(places) < 2:
-        raise UsageError("a comparison takes at least two runs; name another")
+        raise UsageError("a comparison needs at least two runs; name another one")
     paths = [find_report(place) for place in places]
     for position, path in enumerate(paths):
         if path.resolve() in {each.resolve() for each in paths[:position]}:
-            raise UsageError(f"{places[position]} is named twice; name each run once")
+            raise UsageError(f"{places[position]} is given twice; name each run once")
     records = [read_report(path) for path in paths]
     names = [record.name for record in records]
     return tuple(
@@ -244,10 +244,10 @@ def load_reports(places: Sequence[Path]) -> tuple[NamedReport, ...]:
 
 
 def find_report(place: Path) -> Path:
-    """The report.json of a run, of its model or evaluation folder, or the file itself.
+    """Return the path of the ``report.json`` of a run, model folder or evaluation folder.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no report.
     """
     if place.is_file():
         return place

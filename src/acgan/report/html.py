@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import math
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from io import BytesIO
 from typing import Any, TypeGuard
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image, UnidentifiedImageError
 
 from acgan.report.report import (
     AIMS,
@@ -38,15 +39,15 @@ from acgan.report.section import (
     worst_class,
 )
 
-_FOLD_FROM = 30  # classes from which a table of them is folded away
-_WIDEST = 6  # figures that one table of classes may have
+_FOLD_FROM = 30  # number of classes from which their tables are collapsed
+_WIDEST = 6  # metrics in one table of classes
 _WORST_NAMED = 5
 _HEAT = 0.7  # opacity of a full cell, at which text is still legible in both color schemes
-_HEAT_POWER = 0.6  # lifts the small shares, which are what one looks for
+_HEAT_POWER = 0.6  # < 1 to make small shares visible
 
 
 def metric_rows(section: Section, anchor: str) -> dict[str, Any]:
-    """The figure table of a section; ``anchor`` begins the addresses of its protocols."""
+    """Return the table of metrics; ``anchor`` is the prefix of the links to their protocols."""
     metrics = section.metrics
     return {
         "has_interval": any(each.interval for each in metrics),
@@ -112,16 +113,16 @@ def _class_table(
 
 
 def _class_column(metric: Metric) -> list[dict[str, Any]]:
-    """The cells of a figure, from the first class to the last."""
+    """Return the cells of a metric in label order."""
     count, worst = len(metric.per_class), worst_class(metric)
-    frechet_ratio = metric.per_class_baseline
-    texts = column((*metric.per_class, *frechet_ratio))
+    baselines = metric.per_class_baseline
+    texts = column((*metric.per_class, *baselines))
     return [
         {
             "value": texts[index],
             "is_known": _is_finite(metric.per_class[index]),
-            "reason": metric.note or "cannot be given for this class: too few images or no spread",
-            "baseline": texts[count + index] if frechet_ratio else "",
+            "reason": metric.note or "undefined for this class: too few images or no variance",
+            "baseline": texts[count + index] if baselines else "",
             "worst": worst == index,
         }
         for index in range(count)
@@ -129,7 +130,7 @@ def _class_column(metric: Metric) -> list[dict[str, Any]]:
 
 
 def _worst_of_many(metric: Metric, classes: Sequence[str]) -> str:
-    """A sentence that names the worst classes of a figure."""
+    """Return a sentence that names the worst classes of a metric."""
     ranks = class_ranks(metric)
     worst = sorted(ranks, key=lambda index: (-ranks[index], index))[:_WORST_NAMED]
     named = ", ".join(f"{classes[index]} ({number(metric.per_class[index])})" for index in worst)
@@ -137,7 +138,7 @@ def _worst_of_many(metric: Metric, classes: Sequence[str]) -> str:
 
 
 def table_rows(block: Table) -> dict[str, Any]:
-    """A table with every cell as text; heat tables with each number's share of its row."""
+    """Return a table with all cells as text, and the share of its row for numbers of a heat map."""
     return {
         "is_image": False,
         "title": block.title,
@@ -170,43 +171,37 @@ def _is_finite(cell: str | float | int | None) -> TypeGuard[float]:
 
 # Not allowed in HTML, or (half of a pair of surrogates, from a folder's name) not in UTF-8.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_PNG_HEADER = b"\x89PNG\r\n\x1a\n"
-_HEADER_BYTES = 33  # signature and the chunk IHDR
-_DENSITY_WITHIN = 1024  # the chunk pHYs comes before the pixels
-_PER_METRE = 1  # its only unit
-_PAGE_PIXELS_PER_METRE = 96 / 0.0254
+_PAGE_DPI = 96
 
 
 def render(template: str, **values: Any) -> str:
-    """A page.
+    """Render a page.
 
     Args:
-        template: name of its file.
-        values: what it shows; all text is escaped.
+        template: file name of the template.
+        values: variables of the template; all text is escaped.
     """
     return _environment().get_template(template).render(**values)
 
 
 def data_uri(png: bytes) -> str:
-    """A picture as the address of itself."""
+    """Return a PNG as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
 def png_size(png: bytes) -> tuple[int, int] | None:
-    """Width and height in the page's pixels (96 to the inch), so that nothing moves as it loads.
+    """Return width and height in CSS pixels (96 per inch), so that the layout does not move.
 
-    A picture that says how many of its own pixels an inch has (charts do) is laid out at its size
-    in inches; others pixel by pixel. None for what is no PNG.
+    A PNG with a resolution (plots have one) is laid out at its size in inches, others pixel by
+    pixel. None for bytes that are not a PNG.
     """
-    if not png.startswith(_PNG_HEADER) or len(png) < _HEADER_BYTES:
+    try:
+        image = Image.open(BytesIO(png), formats=["PNG"])
+    except UnidentifiedImageError:
         return None
-    width, height = struct.unpack(">II", png[16:24])
-    place = png.find(b"pHYs", _HEADER_BYTES, _DENSITY_WITHIN)
-    if place < 0 or len(png) < place + 13:
-        return width, height
-    across, _, unit = struct.unpack(">IIB", png[place + 4 : place + 13])
-    scale = _PAGE_PIXELS_PER_METRE / across if unit == _PER_METRE and across else 1.0
-    return round(width * scale), round(height * scale)
+    scales = (_PAGE_DPI / dpi for dpi in image.info.get("dpi", (_PAGE_DPI, _PAGE_DPI)))
+    width, height = (round(side * scale) for side, scale in zip(image.size, scales, strict=True))
+    return width, height
 
 
 @cache
@@ -222,7 +217,7 @@ def _environment() -> Environment:
 
 
 def _printable(value: Any) -> Any:
-    """Text in which every character may stand in a page; the template's own is left as it is."""
+    """Replace characters that HTML or UTF-8 do not allow; markup of the templates is unchanged."""
     return value if isinstance(value, Markup) else _FORBIDDEN.sub("�", str(value))
 
 
@@ -230,26 +225,26 @@ MARKS: dict[Level, str] = {"fault": "✕ Fault", "warning": "! Warning", "good":
 _HELD_OUT = {
     True: (
         "Held out.",
-        "The model's record names the same split: it has never seen the real images that it is "
-        "held against.",
+        "The record of the model names the same splits: it was not trained on the real images that "
+        "its samples are compared with.",
     ),
     False: (
         "Not held out.",
-        "The model may have learned from the real images that it is held against: these figures "
-        "flatter it.",
+        "The model may have been trained on the real images that its samples are compared with, so "
+        "these metrics may be too good.",
     ),
     None: (
-        "Held out? Nobody knows.",
-        "Nothing records what these samples were learned from. Where that includes the real "
-        "images that they are held against, the figures flatter them.",
+        "Held out: unknown.",
+        "The training data of these samples is not recorded. If it includes the real images that "
+        "they are compared with, these metrics are too good.",
     ),
 }
 
 
 def report_html(report: Report) -> str:
-    """The page: verdict first, then headline figures, pictures, chapters, how it was made.
+    """Return the page: verdict, headline metrics, images, chapters, and how it was made.
 
-    Everything is in the one file, and a content security policy keeps it from asking for more.
+    The file is self-contained; a content security policy forbids external resources.
     """
     level, sentence = verdict({finding.level for _, finding in report.findings()})
     heading, known = _HELD_OUT[report.held_out]
@@ -262,7 +257,7 @@ def report_html(report: Report) -> str:
         findings=[_finding(section, each) for section, each in report.findings()],
         panel=headline(metrics, report.classes),
         held_out={"heading": heading, "sentence": known},
-        overview=_picture(report.overview, "overview") if report.overview else None,
+        overview=_image(report.overview, "overview") if report.overview else None,
         sections=[_section(section, report) for section in report.sections],
         made=list(_made(report)),
         notes=report.notes,
@@ -275,7 +270,7 @@ def report_html(report: Report) -> str:
 def _facts(report: Report) -> Iterator[str]:
     classes = f" of {number(len(report.classes))} classes" if len(report.classes) > 1 else ""
     yield f"{number(report.samples)} samples{classes}"
-    yield f"held against {report.data}"
+    yield f"compared with {report.data}"
     if "recipe" in report.origin:
         yield f"recipe {report.origin['recipe']}"
     if "images_seen" in report.origin:
@@ -285,12 +280,12 @@ def _facts(report: Report) -> Iterator[str]:
 
 
 def _made(report: Report) -> Iterator[tuple[str, str]]:
-    """How it was made, name by name."""
+    """Name and value of everything needed to reproduce the report."""
     reference_classifier = report.reference_classifier
     yield "data", report.data
     yield from ((words(key), fact(value, full=True)) for key, value in report.origin.items())
     yield from (
-        (f"judge: {words(key)}", fact(each, full=True))
+        (f"reference classifier: {words(key)}", fact(each, full=True))
         for key, each in reference_classifier.items()
     )
     yield from report.versions.items()
@@ -333,7 +328,7 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
         "metrics": metric_rows(section, f"{anchor}-protocol"),
         "class_tables": class_tables(section, report.classes),
         "blocks": [
-            _picture(block, f"{anchor}-picture-{position}")
+            _image(block, f"{anchor}-image-{position}")
             if isinstance(block, ImageBlock)
             else table_rows(block)
             for position, block in enumerate(section.blocks)
@@ -350,14 +345,14 @@ def _section(section: Section, report: Report) -> dict[str, Any]:
     }
 
 
-def _picture(picture: ImageBlock, anchor: str) -> dict[str, Any]:
+def _image(image: ImageBlock, anchor: str) -> dict[str, Any]:
     return {
         "is_image": True,
         "anchor": anchor,
-        "title": picture.title,
-        "caption": picture.caption,
-        "source": data_uri(picture.png),
-        "size": png_size(picture.png),
+        "title": image.title,
+        "caption": image.caption,
+        "source": data_uri(image.png),
+        "size": png_size(image.png),
     }
 
 

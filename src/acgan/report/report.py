@@ -1,11 +1,4 @@
-"""Numbers as a person reads them: three significant digits, a dash for what is undefined.
-
-Everything that a report tells, as one value.
-
-The few figures at the top of a report; one that was not measured is left out.
-
-The report in a few lines of text, for a terminal.
-"""
+"""The report as one value, its headline metrics, its text for a terminal, and number formats."""
 
 from __future__ import annotations
 
@@ -26,7 +19,7 @@ AIMS: dict[Aim, tuple[str, str]] = {
     "one": ("→ 1", "near 1 is better"),
     "baseline": ("→ baseline", "near the baseline is better"),
 }
-"""Sign and words for which way is better."""
+"""Symbol and description of the better direction."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HASH = re.compile(r"[0-9a-f]{40,}")
@@ -35,10 +28,10 @@ _MOST_DECIMALS = 5
 
 
 def number(value: float | int | None) -> str:
-    """A number in text.
+    """Format a number.
 
-    Whole numbers in full; others with three significant digits, four decimals from .99 to 1 (an
-    accuracy of .9934 is not .993), powers of ten below .0001; a dash where it is undefined.
+    Integers in full; others with three significant digits, four decimals from 0.99 to 1 (an
+    accuracy of 0.9934 is not 0.993), powers of ten below 0.0001; a dash if undefined.
 
     >>> [number(x) for x in (12345, 0.17512, 0.99343, 5.3, 0.0, 1234.5, 4.31e-6, None)]
     ['12,345', '0.175', '0.9934', '5.30', '0', '1,234', '4.31 × 10⁻⁶', '–']
@@ -55,7 +48,7 @@ def number(value: float | int | None) -> str:
 
 
 def column(values: Sequence[float | None]) -> list[str]:
-    """Numbers that stand below each other, with as many decimals as the middle one needs.
+    """Format the numbers of a column with as many decimals as their median requires.
 
     >>> column((0.61612, 1.05123, None, 0.0981))
     ['0.616', '1.051', '–', '0.098']
@@ -71,17 +64,17 @@ def column(values: Sequence[float | None]) -> list[str]:
 
 
 def _decimals(size: float) -> int:
-    """So many that three digits show."""
+    """Number of decimals that shows three significant digits."""
     return max(0, 2 - math.floor(math.log10(size)))
 
 
 def _signed(text: str) -> str:
-    """With a minus sign instead of a hyphen in front."""
+    """Replace a leading hyphen by a minus sign."""
     return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def interval(ends: tuple[float, float] | None) -> str:
-    """Both ends of an interval; empty where there is none.
+    """Format an interval; empty if there is none.
 
     >>> interval((0.1612, 0.1925)), interval(None)
     ('0.161 to 0.193', '')
@@ -90,7 +83,7 @@ def interval(ends: tuple[float, float] | None) -> str:
 
 
 def mean_and_spread(mean: float, deviation: float) -> str:
-    """A mean and its standard deviation: two digits of the latter, as many decimals of the former.
+    """Format a mean and its standard deviation, the latter with two significant digits.
 
     >>> mean_and_spread(0.17712, 0.00265), mean_and_spread(13.27, 2.31), mean_and_spread(0.5, 0.0)
     ('0.1771 ± 0.0027', '13.3 ± 2.3', '0.500 ± 0')
@@ -102,7 +95,7 @@ def mean_and_spread(mean: float, deviation: float) -> str:
 
 
 def frechet_ratio(value: float | None, baseline: float | None) -> str:
-    """How many floors a distance is high; empty where that means nothing.
+    """Return a distance as a multiple of its baseline; empty if the baseline is not positive.
 
     >>> frechet_ratio(0.175, 0.031), frechet_ratio(0.2, 0.0)
     ('5.6 × baseline', '')
@@ -114,7 +107,7 @@ def frechet_ratio(value: float | None, baseline: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span.
+    """Format a duration.
 
     >>> duration(0.84), duration(12.3), duration(187)
     ('0.8 s', '12 s', '3 min 07 s')
@@ -126,7 +119,7 @@ def duration(seconds: float) -> str:
 
 
 def fact(value: Any, *, full: bool = False) -> str:
-    """A fact of a protocol, as text: lists with commas, hashes shortened unless ``full``.
+    """Format a value of a protocol: lists with commas, hashes shortened unless ``full``.
 
     >>> fact([100, 100]), fact(None), fact(True), fact("ab" * 32)
     ('100, 100', '–', 'yes', 'abababababab…')
@@ -147,7 +140,7 @@ def fact(value: Any, *, full: bool = False) -> str:
 
 
 def words(key: str) -> str:
-    """A key as words.
+    """Return a key as words.
 
     >>> words("reference_images")
     'reference images'
@@ -162,25 +155,24 @@ LEVELS: tuple[Level, ...] = ("fault", "warning", "good")
 @final
 @dataclass(frozen=True)
 class Report:
-    """What was evaluated, by whom and how, and what came of it.
+    """The result of an evaluation, and everything needed to reproduce it.
 
     Attributes:
         name: of the run or folder.
-        data: name of the data that the samples are held against.
+        data: name of the data that the samples are compared with.
         classes: names of the classes in label order.
-        samples: how many images were examined.
-        origin: what it takes to have the same samples again, as `Subject.origin` tells it:
+        samples: number of samples.
+        origin: everything needed to reproduce the samples, see `SampleSet.origin`:
             ``model`` (its hash), ``recipe``, ``images_seen``, ``training_seed``, ``sample_seed``.
         sections: the chapters, in reading order.
-        held_out: whether the model is known never to have seen the reference; None where nobody
-            knows.
-        overview: samples beside real images, the first picture.
-        config: the trajectory's configuration (`RunConfig.trajectory`), by which runs that differ
-            in nothing but the seed are found; None without a model.
-        reference_classifier: what is known of the judge: accuracy on test images, weights' hash …
-        notes: sentences about the evaluation as a whole: what is missing and why.
-        seconds: by part of the work, in the order in which they were done.
-        versions: of ``acgan``, ``torch`` and whatever else shapes the figures.
+        held_out: whether the model is known not to be trained on the reference; None if unknown.
+        overview: samples beside real images.
+        config: `RunConfig.trajectory`, which identifies runs that differ only in the seed; None
+            without a model.
+        reference_classifier: facts about it: accuracy on test images, hash of the weights …
+        notes: sentences about the evaluation as a whole.
+        seconds: duration of each stage, in order.
+        versions: of ``acgan``, ``torch`` and other packages that affect the metrics.
         machine: in words.
         command: the command line.
         date: when it was made, as ISO 8601; empty to leave it out.
@@ -206,7 +198,7 @@ class Report:
     def __post_init__(self) -> None:
         keys = [metric.key for section in self.sections for metric in section.metrics]
         if len(set(keys)) < len(keys):
-            raise ValueError(f"figures must differ in their keys: {sorted(keys)}")
+            raise ValueError(f"metrics must differ in their keys: {sorted(keys)}")
         for section in self.sections:
             for metric in section.metrics:
                 lengths = {len(metric.per_class), len(metric.per_class_baseline)}
@@ -216,30 +208,30 @@ class Report:
                     raise ValueError(f"{metric.key} names a protocol that its section lacks")
 
     def findings(self) -> tuple[tuple[Section, Finding], ...]:
-        """All findings with their sections: faults first, then warnings, then what is good."""
+        """Return all findings with their sections: faults, then warnings, then good ones."""
         found = [(section, each) for section in self.sections for each in section.findings]
         return tuple(sorted(found, key=lambda pair: LEVELS.index(pair[1].level)))
 
 
 def verdict(levels: frozenset[Level] | set[Level]) -> tuple[Level | None, str]:
-    """The verdict's level and its words; None where no measure could say anything.
+    """Return the level and the sentence of the verdict; None if no metric was decisive.
 
     >>> verdict({"good", "warning"})[0]
     'warning'
     """
     if "fault" in levels:
-        return "fault", "Faults found: these samples do not stand in for real images"
+        return "fault", "Faults found: these samples cannot replace real images"
     if "warning" in levels:
-        return "warning", "No fault found; read the warnings before you use these samples"
+        return "warning", "No faults found; read the warnings before using these samples"
     if "good" in levels:
-        return "good", "No fault found by these measures"
-    return None, "No verdict: no measure had enough to say something"
+        return "good", "No faults found by these metrics"
+    return None, "No verdict: there were too few images for any finding"
 
 
 @final
 @dataclass(frozen=True)
 class Card:
-    """One figure of the panel: what it is, itself, and what one needs to know beside it."""
+    """One metric of the panel: its label, value and details."""
 
     label: str
     value: str
@@ -294,7 +286,7 @@ _MARKS = {"fault": "FAULT", "warning": "warning", "good": "good"}
 
 
 def report_text(report: Report) -> str:
-    """The verdict, the figures of the panel, and every finding with its level."""
+    """Return the verdict, the headline metrics, and every finding with its level."""
     findings = report.findings()
     _, words = verdict({finding.level for _, finding in findings})
     metrics = chain.from_iterable(section.metrics for section in report.sections)

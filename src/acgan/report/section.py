@@ -1,9 +1,4 @@
-"""What a measure hands to the report: figures, tables, pictures and the protocol behind them.
-
-Sections compute; `acgan.evaluation.report` writes. Nothing here knows HTML or JSON files.
-
-Which class a figure is worst for, as far from where it should be as its floor and aim tell.
-"""
+"""The content of a report: metrics, tables, images, findings and protocols of each chapter."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 Aim = Literal["low", "high", "one", "baseline"]
-"""Which way is better: low, high, near 1, or near the floor."""
+"""The better direction: low, high, near 1, or near the baseline."""
 
 
 @final
@@ -63,14 +58,14 @@ class Metric:
 @final
 @dataclass(frozen=True)
 class Table:
-    """Rows of text and numbers under a title; numbers are float or int, and None is undefined.
+    """Rows of text and numbers under a title; None is an undefined number.
 
     Attributes:
-        title: a line above.
+        title: heading.
         header: names of the columns.
-        rows: as many cells each.
-        caption: what it shows, a sentence or two.
-        heat: color the numbers from 0 to the row's sum, for a confusion matrix.
+        rows: one cell per column.
+        caption: one or two sentences.
+        heat: whether to color numbers by their share of the row, for a confusion matrix.
     """
 
     title: str
@@ -86,9 +81,9 @@ class ImageBlock:
     """A PNG under a title.
 
     Attributes:
-        title: a line above.
+        title: heading.
         png: the file's bytes.
-        caption: what to look for in it; also its text for those who cannot see it.
+        caption: what to look for; also the alternative text.
     """
 
     title: str
@@ -99,13 +94,13 @@ class ImageBlock:
 @final
 @dataclass(frozen=True)
 class Finding:
-    """What a section's figures say, in words; a fault is named by its name.
+    """A conclusion from the metrics of a section.
 
     Attributes:
-        key: stable, for machines: ``classes-permuted``, ``label-ignored``, ``one-image-per-class``,
+        key: stable identifier: ``classes-permuted``, ``label-ignored``, ``one-image-per-class``,
             ``copies-training-images`` …
-        level: ``fault`` (do not use these samples), ``warning`` (know this), or ``good``.
-        sentence: the finding with the numbers it rests on.
+        level: ``fault`` (do not use these samples), ``warning``, or ``good``.
+        sentence: the finding with its numbers.
     """
 
     key: str
@@ -120,15 +115,14 @@ class Section:
 
     Attributes:
         key: ``fidelity``, ``labels``, ``diversity``, ``memorization``, ``latent``, ``usefulness``.
-        title: its heading.
-        explanation: paragraphs for a person who has not met these measures: what each is, which
-            way is better, its source, and what it cannot tell.
+        title: heading.
+        explanation: paragraphs on each measure: definition, better direction, source and limits.
         metrics: in reading order.
-        blocks: tables and pictures in reading order.
-        findings: what the figures say in words, most serious first.
-        protocols: by key, everything needed to make the figure again: extractor, its weights'
-            hash, resize rule, counts of samples and real images, reference part, seed, parameters.
-        notes: sentences about what is missing and why.
+        blocks: tables and images in reading order.
+        findings: most serious first.
+        protocols: by key, everything needed to reproduce a metric: extractor, hash of its weights,
+            resize rule, numbers of samples and real images, reference split, seed, parameters.
+        notes: sentences on omitted metrics.
     """
 
     key: str
@@ -142,18 +136,18 @@ class Section:
 
 
 def defined(value: float) -> float | None:
-    """The value, or None where it is infinite or not a number."""
+    """Return the value, or None if it is infinite or NaN."""
     return float(value) if math.isfinite(value) else None
 
 
 def class_ranks(metric: Metric) -> dict[int, float]:
-    """How bad each class is, by its index; higher is worse. Classes without a value are left out.
+    """Return a score per class index, higher for worse classes; classes without value are omitted.
 
-    Where low is better, distances are taken in floors, because a class whose real images vary
-    much has a high floor; by the difference where a floor is 0 or below (unbiased estimates may
-    be). Where high is better, by what is missing to the floor; where 1 is, by the factor from 1.
-    Nothing is ranked where the aim is the floor itself: too few near copies are no fault, too many
-    are, and the aim alone does not tell which of the sides is the bad one.
+    If low is better, the score is the ratio to the baseline, since classes with diverse real
+    images have a high baseline, or the difference if a baseline is not positive (unbiased
+    estimates may be negative). If high is better, it is the gap to the baseline; near 1, the
+    absolute logarithm. A metric that should be near its baseline is not ranked, because the aim
+    does not tell which side is worse.
     """
     baselines = [
         baseline if baseline is not None and math.isfinite(baseline) else None
@@ -177,7 +171,7 @@ def class_ranks(metric: Metric) -> dict[int, float]:
 
 
 def worst_class(metric: Metric) -> int | None:
-    """Index of the worst class; None where there are no values or all are equally good."""
+    """Return the index of the worst class; None if there are no values or all are equal."""
     ranks = class_ranks(metric)
     if len(set(ranks.values())) < 2:
         return None

@@ -18,6 +18,8 @@ import torch
 from roofline import roofline
 from tutorial_script import BATCH, Tutorial
 
+import acgan.execution.execution
+import acgan.kernels.random_layers
 from acgan.config import validate, with_overrides
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
@@ -30,6 +32,10 @@ from acgan.runs.config import RunConfig
 from acgan.training.budget import throwaway_loop
 
 _WARM_UP_STEPS = 5
+_WITHOUT: dict[str, tuple[object, str, object]] = {
+    "memory": (acgan.execution.execution, "keep_freed_memory", lambda: False),
+    "random layers": (acgan.kernels.random_layers, "in_memory_order", lambda _activations: False),
+}
 
 
 class Side(NamedTuple):
@@ -73,13 +79,16 @@ def _answer(values: Any) -> None:
 
 def _train(side: Side, seconds: float) -> dict[str, float]:
     times: list[float] = []
+    cpu_times: list[float] = []
     while not times or sum(times) < seconds:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         side.step()
         times.append(time.perf_counter() - started)
+        cpu_times.append(time.process_time() - cpu_started)
     return {
         "images_per_second": side.batch * len(times) / sum(times),
         "median_step_seconds": statistics.median(times),
+        "median_step_cpu_seconds": statistics.median(cpu_times),
     }
 
 
@@ -95,6 +104,7 @@ def _side(target_labels: dict[str, Any]) -> Iterator[Side]:
         described = {"name": "the tutorial's way", "precision": "fp32", "side": size}
         yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
         return
+    _switch_off(target_labels.get("without"))
     config, splits = _run(target_labels, data)
     execution = choose_execution(config.execution)
     execution.apply()
@@ -108,6 +118,12 @@ def _side(target_labels: dict[str, Any]) -> Iterator[Side]:
     with throwaway_loop(config, splits, execution) as loop:
         batch = training.batch_size * training.discriminator_steps
         yield Side(loop.train_once, batch, described)
+
+
+def _switch_off(fast_path: str | None) -> None:
+    """Use torch's or the system's own way instead of a fast path of `acgan.kernels`."""
+    if fast_path is not None:
+        setattr(*_WITHOUT[fast_path])
 
 
 def _run(target_labels: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:

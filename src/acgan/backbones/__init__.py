@@ -1,4 +1,4 @@
-"""Networks that classify, as mere definitions: what fits or loads their weights lies above.
+"""Architectures of classifiers; `acgan.classifiers` fits or loads their weights.
 
-`acgan.classifiers` builds on them, and so does a discriminator with a trained trunk.
+The reference classifier and pretrained discriminators build on them.
 """

@@ -2,7 +2,7 @@
 
 Architecture: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks", 2019, table 1, in the Lite variant of TensorFlow's model garden (2020): ReLU6 for
-swish, no squeeze-and-excitation. Where the weights come from is for the caller.
+swish, no squeeze-and-excitation. The caller loads the weights.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FEATURES = 1280
 CLASSES = 1000
 _STEM = 32
 _NORM_EPSILON = 1e-3
-_MEAN, _SCALE = 127.0, 128.0  # what the Lite networks were trained with, on pixels 0 to 255
-_REDUCTION = 32  # input pixels per side of the last feature map's one
+_MEAN, _SCALE = 127.0, 128.0  # normalization of the Lite networks, on pixels 0 to 255
+_REDUCTION = 32  # input pixels per pixel of the last feature map, along a side
 
 _EARLY_BLOCKS = 3
 _EARLY_IMAGES = 4
 
 TAPS = {1: 1, 2: 3, 3: 5, 4: 11, 5: 16}
-"""How many blocks lead to the last maps of 1/2, 1/4 … 1/32 of the image's side: tap i, 2^i."""
+"""For tap i, the number of blocks up to the last feature maps with 1/2^i of the image's side."""
 
 
 class _Stage(NamedTuple):
@@ -69,12 +69,12 @@ class EfficientNetLite0(nn.Module):
         """Features float32 (N, 1280) of RGB pixels float32 (N, 3, H, W), 0 to 255.
 
         Raises:
-            ValueError: height or width is no multiple of 32, for which padding is right.
+            ValueError: height or width is not a multiple of 32, which the padding needs.
         """
         if pixels.shape[2] % _REDUCTION or pixels.shape[3] % _REDUCTION:
             raise ValueError(f"sides must be multiples of {_REDUCTION}, not {pixels.shape[2:]}")
-        # The first maps are large: a few images at a time stay in the processor's cache (a
-        # quarter faster), while the later layers' many weights want many images at once.
+        # The first feature maps are large: a few images at a time fit into the cache (a quarter
+        # faster). Later layers have many weights, which favors many images at once.
         x = torch.cat([self._early(few) for few in torch.split(pixels, _EARLY_IMAGES)])
         for block in self.blocks[_EARLY_BLOCKS:]:
             x = block(x)
@@ -95,15 +95,16 @@ class EfficientNetLite0(nn.Module):
 
 @final
 class EarlyEfficientNetLite0(nn.Module):
-    """The network's beginning, for those who want maps and not an answer; gradients flow.
+    """The early layers of `EfficientNetLite0`, with feature maps as output; gradients flow.
 
-    Its weights are called as in `EfficientNetLite0`, of which it has a part.
+    Its weights have the same names as in `EfficientNetLite0`.
 
     Args:
-        taps: which maps, ascending, each of `TAPS`; what comes after the last is not there.
+        taps: which feature maps, ascending, each a key of `TAPS`; layers after the last tap are
+            left out.
 
     Attributes:
-        widths: channels of the maps at each tap.
+        widths: channels of the feature maps at each tap.
     """
 
     def __init__(self, taps: Sequence[int]) -> None:
@@ -116,11 +117,11 @@ class EarlyEfficientNetLite0(nn.Module):
         self.widths = tuple(widths[end - 1] for end in ends)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, width, H / 2^tap, W / 2^tap) of RGB images (N, 3, H, W) in [-1, 1].
+        """Feature maps (N, width, H / 2^tap, W / 2^tap) of RGB images (N, 3, H, W) in [-1, 1].
 
-        Padding is right where H and W are multiples of 2^tap for the last tap.
+        The padding needs H and W to be multiples of 2^tap for the last tap.
         """
-        # What the network was trained with: (127.5 (image + 1) − 127) / 128.
+        # The normalization that the network was trained with: (127.5 (image + 1) − 127) / 128.
         x = self.stem(at_least_float32(images) * (127.5 / _SCALE) + (127.5 - _MEAN) / _SCALE)
         maps = []
         for done, block in enumerate(self.blocks, 1):
@@ -162,7 +163,7 @@ class _Block(nn.Module):
 
 @final
 class _Convolution(nn.Module):
-    """A convolution as TensorFlow's SAME pads it at even sizes, then ReLU6 or nothing."""
+    """A convolution with TensorFlow's SAME padding at even sizes, then ReLU6 if ``relu6``."""
 
     def __init__(
         self,
@@ -185,12 +186,12 @@ class _Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x if self.uneven is None else F.pad(x, self.uneven)
         y: Tensor = self.convolve(x)
-        # Not clamp_, whose gradient takes torch several times as long.
+        # Not clamp_, whose gradient is several times slower in torch.
         return F.relu6(y, inplace=True) if self.relu6 else y
 
 
 def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The network's weights from a checkpoint's, in which normalizations are still apart.
+    """Fold the batch normalizations of a checkpoint into its convolutions.
 
     In evaluation a batch normalization is y = g·(x − m)/√(v + ε) + b per channel, so it goes into
     the convolution before it as weight·g/√(v + ε) and bias b − m·g/√(v + ε), here in float64.
@@ -216,7 +217,7 @@ def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _names() -> Iterator[tuple[str, str, str]]:
-    """Each convolution here, and it and its normalization in a checkpoint."""
+    """Yield the name of each convolution here, and its and its norm's names in a checkpoint."""
     yield "stem", "_conv_stem", "_bn0"
     yield "head", "_conv_head", "_bn1"
     expansions = [stage.expansion for stage in _STAGES for _ in range(stage.blocks)]

@@ -1,7 +1,4 @@
-"""In which precision pixels are scaled: not in bfloat16, which cannot tell 256 shades apart.
-
-A first layer that is computed from the data: small patches, decorrelated, both signs.
-"""
+"""Layers that several backbones share: float32 pixels, and whitening of small patches."""
 
 from __future__ import annotations
 
@@ -14,13 +11,15 @@ from torch.nn import functional as F
 
 from acgan.data.images import ImageShape
 
-
-def at_least_float32(images: Tensor) -> Tensor:
-    """Images of any floating dtype in float32, or in float64 where they are."""
-    return images.to(torch.promote_types(images.dtype, torch.float32))
+_EPSILON = 2e-3  # added to the variances, so that JPEG noise is not scaled to unit variance
 
 
-_EVEN_OUT = 2e-3  # added to the variances, so that the noise of JPEG is not blown up to unit size
+def at_least_float32(values: Tensor) -> Tensor:
+    """Convert a floating-point tensor to float32; float64 stays.
+
+    bfloat16 has 8 significant bits, too few for 256 pixel values in [-1, 1].
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 @final
@@ -28,18 +27,18 @@ class Whitening(nn.Module):
     """A fixed convolution onto the principal components of patches, each scaled to variance 1.
 
     The components of 2×2 patches (2r×2r, r px apart, where large images are reduced r times) and
-    their negatives, so that rectification loses nothing. It has no gradient: the costliest layer
-    of a convolutional network, at full resolution, is free in the backward pass, and the layers
-    after it begin with inputs of one size. After D. Page, "How to train your ResNet 8" (2019),
-    and K. Jordan, arXiv:2404.00498 (2024).
+    their negatives, so that a ReLU loses nothing. Its weights have no gradient: the layer at full
+    resolution, the most expensive of the network, costs nothing in the backward pass, and the next
+    layer has inputs of unit variance. After D. Page, "How to train your ResNet 8" (2019), and
+    K. Jordan, arXiv:2404.00498 (2024).
 
     Args:
         shape: of one image.
-        components: at most this many are kept, those of largest variance.
+        components: the largest number of components, in the order of variance.
         reduction: r.
 
     Attributes:
-        weight: float (width, C, 2r, 2r); zero until `learn` was called.
+        weight: float (width, C, 2r, 2r); zero before `learn`.
         width: channels of its output.
         sides: height and width of its output.
     """
@@ -74,7 +73,7 @@ class Whitening(nn.Module):
         variances, directions = torch.linalg.eigh(products / count)  # ascending
         kept = (
             directions[:, -self.components :]
-            / (variances[-self.components :].clamp(min=0) + _EVEN_OUT).sqrt()
+            / (variances[-self.components :].clamp(min=0) + _EPSILON).sqrt()
         )
         half = kept.T.reshape(self.components, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([half, -half]))

@@ -1,9 +1,7 @@
-"""The judge's networks: compact, the same for every size and channel count, 128 features.
+"""The networks of the reference classifier: compact, for every image size, with 128 features.
 
-The beginning of a judge's network, for those who want maps and not an answer.
-
-Batch norms are there as what they are in evaluation, a gain and a bias for each channel: their
-statistics are those of the real images that the judge learned from, and stay.
+`EarlyReferenceNetwork` is its early layers alone, for a discriminator on a pretrained feature
+network.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from acgan.config import Config
 from acgan.data.images import Images, ImageShape
 
 FEATURES = 128
-"""Width of the pooled penultimate features, in which distances are measured."""
+"""Length of the pooled penultimate features, in which Fréchet distances are computed."""
 
-_BODY_SIDE = 40  # the stem brings larger images to about this side, so that the cost stays bounded
+_BODY_SIDE = 40  # the stem reduces larger images to about this side, which bounds the cost
 _SMALLEST_SIDE = 4
 _STATISTICS_IMAGES = 5_000
 
@@ -35,7 +33,7 @@ class ReferenceNetworkConfig(Config):
 
     Attributes:
         stem: channels at full resolution.
-        stages: channels of each stage; a stage halves the side while more than 4 px are left.
+        stages: channels of each stage; a stage halves sides above 4 px.
     """
 
     stem: int = Field(default=32, gt=0)
@@ -43,14 +41,14 @@ class ReferenceNetworkConfig(Config):
 
 
 class PooledNetworkConfig(Config):
-    """Widths of the network for color pictures: a whitened start, max pooling.
+    """Widths of the network for color images: whitening, then max pooling.
 
-    Its shape is that of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU",
-    arXiv:2404.00498, 2024): nothing but the fixed first layer works at full resolution.
+    The architecture is that of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single
+    GPU", arXiv:2404.00498, 2024): only the fixed first layer works at full resolution.
 
     Attributes:
-        components: of the patches that `acgan.backbones.layers.Whitening` keeps.
-        stages: channels of each stage; a stage halves the side while at least 4 px are left.
+        components: of `acgan.backbones.layers.Whitening`.
+        stages: channels of each stage; a stage halves sides of at least 4 px.
     """
 
     components: int = Field(default=12, gt=0)
@@ -59,7 +57,7 @@ class PooledNetworkConfig(Config):
 
 @final
 class ReferenceNetwork(nn.Module):
-    """uint8 images (N, C, H, W) to logits (N, K), by way of 128 pooled features.
+    """uint8 images (N, C, H, W) to 128 pooled features to logits (N, K).
 
     Args:
         config: which network, and its widths.
@@ -67,7 +65,7 @@ class ReferenceNetwork(nn.Module):
         classes: K.
 
     Attributes:
-        mean: float (C,), subtracted from the pixels; set from the training part.
+        mean: float (C,), subtracted from the pixels; set from the training split.
         scale: float (C,), by which they are then divided.
     """
 
@@ -96,10 +94,10 @@ class ReferenceNetwork(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
 
     def learn_statistics(self, images: Images) -> None:
-        """Take the pixels' mean and spread, and the patches' covariance, from real images.
+        """Set the pixels' mean and scale, and the whitening, from real images.
 
         Args:
-            images: uint8 (N, C, H, W), the training part; some 5 000 of them are looked at.
+            images: uint8 (N, C, H, W), the training split; about 5,000 of them are used.
         """
         some = torch.from_numpy(images[:: max(1, len(images) // _STATISTICS_IMAGES)].copy())
         chunks = torch.split(some, 100)  # so that float64 copies of large images stay small
@@ -192,9 +190,9 @@ class _StridedStage(nn.Module):
 
 @final
 class _PooledStage(nn.Module):
-    """A convolution, the largest of each 2×2, then one residual convolution.
+    """A convolution, 2×2 max pooling, then one residual convolution.
 
-    Pooling comes before batch norm and activation, which then have a quarter of the work.
+    Pooling before batch norm and activation leaves them a quarter of the work.
     """
 
     def __init__(self, channels: int, wider: int, *, halve: bool) -> None:
@@ -212,17 +210,20 @@ class _PooledStage(nn.Module):
 
 @final
 class EarlyReferenceNetwork(nn.Module):
-    """Images to the maps after some of the judge's stages; gradients flow.
+    """The early stages of a `ReferenceNetwork`, with feature maps as output; gradients flow.
+
+    Its batch norms are `FixedNorm`: a gain and a bias per channel, with the statistics of the real
+    images that the classifier was fitted to.
 
     Args:
-        config: the judge's network.
+        config: the classifier's network.
         shape: of one image.
-        taps: which stages' maps, ascending, from 1.
+        taps: numbers of the stages, from 1, whose feature maps are returned; ascending.
 
     Attributes:
-        mean: float (C,), subtracted from pixels of 0 to 255; the judge's.
+        mean: float (C,), the classifier's, subtracted from pixels of 0 to 255.
         scale: float (C,), by which they are then divided.
-        widths: channels of the maps at each tap.
+        widths: channels of the feature maps at each tap.
     """
 
     mean: Tensor
@@ -245,7 +246,7 @@ class EarlyReferenceNetwork(nn.Module):
         self.widths = tuple(config.stages[tap - 1] for tap in taps)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
+        """Feature maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
         pixels = (at_least_float32(images) + 1.0) * 127.5
         x = self.stem((pixels - self.mean[:, None, None]) / self.scale[:, None, None])
         maps = []
@@ -255,13 +256,13 @@ class EarlyReferenceNetwork(nn.Module):
                 maps.append(x)
         return maps
 
-    def weights_of(self, reference_classifier: ReferenceNetwork) -> dict[str, Tensor]:
-        """The state that this network has as a part of ``judge``, which stays as it is.
+    def weights_of(self, network: ReferenceNetwork) -> dict[str, Tensor]:
+        """Return the state of this network's layers in a fitted ``network``.
 
         Raises:
-            KeyError: the judge is of another configuration.
+            KeyError: ``network`` has another configuration.
         """
-        fixed = copy.deepcopy(reference_classifier)
+        fixed = copy.deepcopy(network)
         _fix_norms(fixed)
         theirs = fixed.state_dict()
         return {name: theirs[name] for name in self.state_dict()}
@@ -278,7 +279,7 @@ class FixedNorm(nn.Module):
         self.bias = nn.Parameter((norm.bias - norm.get_buffer("running_mean") * gain).detach())
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W), in the dtype of (N, C, H, W)."""
+        """(N, C, H, W) from (N, C, H, W), in their dtype."""
         gain, bias = (each.to(maps.dtype)[:, None, None] for each in (self.gain, self.bias))
         return torch.addcmul(bias, maps, gain)
 

@@ -1,1 +1,1 @@
-"""Fast paths for CPUs: the same results as the plain layers, computed faster."""
+"""Fast paths for CPUs; each stays while `benchmarks/fast_paths.py` shows its gain."""

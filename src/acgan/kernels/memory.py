@@ -1,9 +1,9 @@
-"""What the C library does with freed memory, and how large the system's pages under it are.
+"""Settings of the C library's allocator: keep freed memory, in large pages.
 
-A training step frees and asks for the same large blocks again and again. glibc gives each back to
-the system and pays for it anew, page by page: up to a fifth of a step. It can be told to keep them.
-With pages of 4 kB the processor then spends another twelfth on finding them; Linux takes pages of
-2 MB where a program advises it to (transparent huge pages).
+A training step frees and allocates the same large blocks repeatedly. By default glibc returns each
+block to the system and faults it in again page by page, which takes up to a fifth of a step.
+Address translation of 4 kB pages takes another twelfth; Linux uses pages of 2 MB where a program
+advises it to (transparent huge pages).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import sys
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
 _MOST = 2**31 - 1  # mallopt takes an int
 _GROWTH_BYTES = 2**28
-_ADVISED_BYTES = 2**30  # more than a training step of the default networks has at once
+_ADVISED_BYTES = 2**30  # more than a training step of the default networks allocates
 _LARGE_PAGE = 2**21
 _MADV_HUGEPAGE = 14  # Linux's mman.h
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees, for its own next requests, until it ends.
+    """Let this process keep freed memory for its next allocations, until it ends.
 
-    Results do not depend on it, nor does peak memory to speak of; what is lost is that memory
-    returns to the system after the peak. Blocks beyond 2 GiB are given back as before.
+    Results and peak memory are the same, but memory does not return to the system after the peak.
+    Blocks beyond 2 GiB are returned as before.
 
     Returns:
-        Whether it could be set: the C library is glibc. Others (musl, macOS, Windows) stay as they
-        are.
+        Whether the C library is glibc and accepted the settings; others (musl, macOS, Windows) are
+        left as they are.
     """
     if sys.platform != "linux":
         return False
@@ -43,10 +43,11 @@ def keep_freed_memory() -> bool:
 
 
 def _advise_large_pages(library: ctypes.CDLL) -> None:
-    """Advise large pages for the memory that the C library hands out next.
+    """Advise large pages for the memory that the C library allocates next.
 
-    A block is asked for and freed at once: no page of it is touched, so it costs addresses alone,
-    and what follows is cut from it. Without such a block or such advice, nothing changes.
+    A block is allocated and freed at once. None of its pages is touched, so it costs only
+    addresses, and later blocks are parts of it. If the allocation or the advice fails, nothing
+    changes.
     """
     library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
     library.free.argtypes = [ctypes.c_void_p]

@@ -1,7 +1,7 @@
-"""What two networks consist of and cost: layers, parameters and floating-point operations.
+"""Layers, parameters and floating-point operations of two networks.
 
-Everything is computed on copies without storage (torch's meta device): it takes no memory and no
-time, draws no random number, and touches nothing of the caller's networks.
+They are counted by torch's `FlopCounterMode` on copies without storage (the meta device), which
+takes no memory and almost no time, and leaves networks and random state as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LayerRow:
         layer: its path in the network.
         kind: its class's name.
         output_shape: without the batch.
-        parameters: numbers that it learns.
+        parameters: number of trained numbers.
     """
 
     layer: str
@@ -43,7 +43,7 @@ class NetworkTable:
 
     Attributes:
         rows: its layers.
-        parameters: numbers that it learns, in all.
+        parameters: number of trained numbers.
         forward_flops: floating-point operations (a multiplication and an addition are two) of the
             matrix products and convolutions of one forward pass, per image.
     """
@@ -62,7 +62,7 @@ class NetworkSummary:
         generator: the generator.
         discriminator: the discriminator.
         training_flops: operations per real image of one D step and one G step, forward and
-            backward, each on a batch of fakes of its own.
+            backward, each with its own batch of fake images.
     """
 
     generator: NetworkTable
@@ -80,11 +80,11 @@ def describe_networks(
     classes: int,
     batch: int,
 ) -> NetworkSummary:
-    """Layers, parameters and cost of two networks.
+    """Count layers, parameters and operations of two networks.
 
     Args:
-        generator: of images of ``shape``; left untouched, as is the random state.
-        discriminator: of images of ``shape``; left untouched.
+        generator: of images of ``shape``.
+        discriminator: for images of ``shape``.
         shape: channels, height, width.
         classes: number of classes.
         batch: images in a training batch (at least 1); costs are per image of it.
@@ -95,7 +95,7 @@ def describe_networks(
     labels = torch.empty(batch, dtype=torch.int64, device="meta")
     images = torch.empty(batch, *shape, device="meta")
     if g.classes != classes:
-        raise ValueError(f"the generator knows {g.classes} classes, not {classes}")
+        raise ValueError(f"the generator has {g.classes} classes, not {classes}")
     return NetworkSummary(
         generator=_table(g, (latents, labels), batch),
         discriminator=_table(d, (images, labels), batch),
@@ -104,8 +104,8 @@ def describe_networks(
 
 
 def render_summary(summary: NetworkSummary) -> str:
-    """The summary as plain text, no line wider than its longest layer needs."""
-    splits = []
+    """Return the summary as plain text."""
+    sections = []
     for title, table in (
         ("generator", summary.generator),
         ("discriminator", summary.discriminator),
@@ -123,9 +123,9 @@ def render_summary(summary: NetworkSummary) -> str:
         ]
         text.insert(1, "─" * max(map(len, text)))
         cost = f"forward: {_count(table.forward_flops)}FLOP an image"
-        splits.append("\n".join([title, *text, cost]))
+        sections.append("\n".join([title, *text, cost]))
     training = f"training: {_count(summary.training_flops)}FLOP an image (a D step and a G step)"
-    return "\n\n".join([*splits, training])
+    return "\n\n".join([*sections, training])
 
 
 def _table(network: nn.Module, inputs: tuple[Tensor, Tensor], batch: int) -> NetworkTable:
@@ -146,10 +146,10 @@ def _table(network: nn.Module, inputs: tuple[Tensor, Tensor], batch: int) -> Net
         for handle in handles:
             handle.remove()
     called = {row.layer for row in rows}
-    for name, layer in layers.items():  # heads: their weights are used together, in one product
+    for name, layer in layers.items():  # heads are never called: one product has all weights
         if name not in called and isinstance(layer, nn.Linear):
             rows.append(_row(name, layer, (layer.out_features,)))
-        if name not in called and isinstance(layer, nn.Embedding):  # proxies: a cosine with each
+        if name not in called and isinstance(layer, nn.Embedding):
             rows.append(_row(name, layer, (layer.num_embeddings,)))
     return NetworkTable(
         rows=tuple(rows),
@@ -165,7 +165,7 @@ def _row(name: str, layer: nn.Module, output_shape: tuple[int, ...]) -> LayerRow
 
 
 def _is_layer(name: str, module: nn.Module) -> bool:
-    """Whether a module computes by itself; spectral norm is a part of its layer."""
+    """Whether a module has no children except spectral norm, which is part of its layer."""
     if "parametrizations" in name.split("."):
         return False
     return all(child == "parametrizations" for child, _ in module.named_children())
@@ -190,7 +190,7 @@ def _scalar(output: DiscriminatorOutput) -> Tensor:
 
 
 def _count(number: int) -> str:
-    """Three digits and a prefix: 12.3 M."""
+    """Format a number with three digits and a prefix: 12.3 M."""
     value, prefixes = float(number), ["", "k", "M", "G", "T", "P"]
     while value >= 999.5 and len(prefixes) > 1:
         value, prefixes = value / 1000, prefixes[1:]

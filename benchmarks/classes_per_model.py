@@ -9,7 +9,7 @@ several: every class is seen equally often, and a step costs the same (the netwo
 size), so the sets have more weights and no more computing. Models are judged by
 `benchmarks/quality.py` (its options and measures), and means and standard deviations are taken over
 seeds. The same command goes on where it was stopped; a table as Markdown and all figures lie in
---out at the end. Take --part validation while choosing settings.
+--out at the end. Take --split validation while choosing settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality import FIGURES, add_judging_options, measure_runs
+from quality import METRICS, add_quality_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
 from acgan.storage.files import write_atomic
@@ -93,11 +93,11 @@ def table(
         members: models in a set by classes per model.
         images_seen: by each run, all its models together.
     """
-    header = ["classes per model", "models", "images seen", *(heading for heading, _ in FIGURES)]
+    header = ["classes per model", "models", "images seen", *(heading for heading, _ in METRICS)]
     lines = [header, ["---"] * len(header)]
     for number, names in runs.items():
         predicted = np.mean([images_seen[name] for name in names])
-        cells = [_cell([metrics[name][key] for name in names]) for _, key in FIGURES]
+        cells = [_cell([metrics[name][key] for name in names]) for _, key in METRICS]
         lines.append([str(number), str(members[number]), f"{predicted:,.0f}", *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -125,7 +125,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", help="of all sets; else the data's default")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
-    add_judging_options(parser)
+    add_quality_options(parser)
     return parser.parse_args(words)
 
 

@@ -1,11 +1,11 @@
-"""Kill a short run with SIGKILL again and again; it must end with the bytes of an undisturbed one.
+"""Kill a short run repeatedly with SIGKILL; its files must equal those of an uninterrupted run.
 
-    python benchmarks/kill_test.py            # 10 random moments, then each step of a commit
+    python benchmarks/kill_test.py            # 10 kills at random times, one at each commit step
     python benchmarks/kill_test.py --random 2 --steps 4
 
-The run has all that makes exactness hard: bf16 autocast, channels-last convolutions, dropout,
-activation noise, R1, fused Adam. It is started each time by the same command, `acgan train`.
-Compared is every file of the run folder but those that know the time (timing.jsonl, tensorboard/).
+The run uses everything that makes exact resuming hard: bf16 autocast, channels-last convolutions,
+dropout, activation noise, R1 and fused Adam. The same command, `acgan train`, starts and resumes
+it. All files of the run folder are compared except those with times (timing.jsonl, tensorboard/).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ COMMAND = [
     *("-o", "reporting.log_every_images=256", "-o", "reporting.grid_every_images=1024"),
     *("-o", "reporting.checkpoint_every_images=512", "-o", "reporting.grid_columns=2"),
 ]
-CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
-TIMES = {"timing.jsonl", "tensorboard", ".lock"}
+DISK_CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
+NOT_COMPARED = {"timing.jsonl", "tensorboard", ".lock"}
 
 
 @contextmanager
 def before_disk_calls(action: Any) -> Iterator[None]:
-    """``action(name)`` runs before every system call that changes the disk."""
+    """Call ``action(name)`` before every system call that changes the disk."""
 
-    def spied(name: str) -> Any:
+    def wrapped(name: str) -> Any:
         real = getattr(os, name)
 
         def call(*args: Any, **options: Any) -> Any:
@@ -53,13 +53,13 @@ def before_disk_calls(action: Any) -> Iterator[None]:
         return call
 
     with ExitStack() as patches:
-        for name in CALLS:
-            patches.enter_context(patch.object(os, name, spied(name)))
+        for name in DISK_CALLS:
+            patches.enter_context(patch.object(os, name, wrapped(name)))
         yield
 
 
 def commit_steps() -> list[str]:
-    """The system calls of a checkpoint's commit that makes an older one superfluous."""
+    """Return the system calls of committing a checkpoint and deleting an older one."""
     from acgan.runs.checkpoint import CheckpointStore, TrainingState
 
     names: list[str] = []
@@ -74,30 +74,30 @@ def commit_steps() -> list[str]:
 
 
 def child(step: int, arguments: list[str]) -> None:
-    """Run the command line; die before the ``step``-th system call of a checkpoint's commit."""
+    """Run `acgan`; kill the process before the ``step``-th system call of a checkpoint commit."""
     from acgan.cli.main import run
     from acgan.runs.checkpoint import CheckpointStore
 
     save = CheckpointStore.save
 
-    def doomed(self: CheckpointStore, *args: Any, **options: Any) -> Path:
-        made = 0
+    def interrupted_save(self: CheckpointStore, *args: Any, **options: Any) -> Path:
+        calls = 0
 
-        def strike(_name: str) -> None:
-            nonlocal made
-            made += 1
-            if made == step:
+        def kill_at_step(_name: str) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        with before_disk_calls(strike):
+        with before_disk_calls(kill_at_step):
             return save(self, *args, **options)
 
-    with patch.object(CheckpointStore, "save", doomed):
+    with patch.object(CheckpointStore, "save", interrupted_save):
         run(arguments)
 
 
 def start(folder: Path, images: int, step: int = 0) -> subprocess.Popen[bytes]:
-    """The command, in a process of its own."""
+    """Start the command as a subprocess; ``step`` above 0 kills it within a commit."""
     arguments = [*COMMAND, "--images", str(images), "--run", str(folder)]
     program = [__file__, "--child", str(step), "--"] if step else ["-m", "acgan"]
     return subprocess.Popen(
@@ -107,18 +107,18 @@ def start(folder: Path, images: int, step: int = 0) -> subprocess.Popen[bytes]:
     )
 
 
-def kill_at_random(folder: Path, images: int, chance: random.Random) -> tuple[int, str]:
-    """Start, wait until it has trained for a while, kill."""
+def kill_at_random(folder: Path, images: int, generator: random.Random) -> tuple[int, str]:
+    """Start the run, kill it at a random time, and return its exit code and that time in words."""
     timing = folder / "timing.jsonl"
     rows = timing.stat().st_size if timing.exists() else 0
     process = start(folder, images)
-    if chance.random() < 0.2:  # amid the imports, the lock, the resume
-        seconds = chance.uniform(0, 6)
+    if generator.random() < 0.2:  # while it imports modules, takes the lock or resumes
+        seconds = generator.uniform(0, 6)
         moment = f"{seconds:.2f} s after its start"
     else:
         while process.poll() is None and (not timing.exists() or timing.stat().st_size <= rows):
             time.sleep(0.01)
-        seconds = chance.uniform(0, 0.5)
+        seconds = generator.uniform(0, 0.5)
         moment = f"{seconds:.2f} s after its first row of metrics"
     time.sleep(seconds)
     process.kill()
@@ -126,66 +126,69 @@ def kill_at_random(folder: Path, images: int, chance: random.Random) -> tuple[in
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file that a resumed run must reproduce."""
+    """Return the contents of every file that a resumed run must reproduce, by relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).parts[0] not in TIMES
+        if path.is_file() and path.relative_to(folder).parts[0] not in NOT_COMPARED
     }
 
 
-def differing_bytes(ours: bytes, theirs: bytes) -> int:
-    """Positions that differ; what one has beyond the other's end differs."""
-    common = sum(a != b for a, b in zip(ours, theirs, strict=False)) if ours != theirs else 0
-    return common + abs(len(ours) - len(theirs))
+def differing_bytes(resumed: bytes, expected: bytes) -> int:
+    """Count the differing positions; bytes beyond the end of the shorter file differ."""
+    if resumed == expected:
+        return 0
+    common = sum(a != b for a, b in zip(resumed, expected, strict=False))
+    return common + abs(len(resumed) - len(expected))
 
 
 def finish(folder: Path, images: int) -> None:
-    """Let a run go to its end."""
+    """Run the command to its end."""
     if start(folder, images).wait():
         log = folder.parent / f"{folder.name}.log"
-        sys.exit(f"the run did not end:\n{log.read_text()}")
+        sys.exit(f"the run failed:\n{log.read_text()}")
 
 
 def main() -> None:
-    """Kill, resume, compare; exits 1 if a byte differs."""
+    """Kill, resume and compare; exit with 1 if a byte differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--random", type=int, default=10, help="kills at random moments")
-    parser.add_argument("--steps", type=int, help="kills within commits [one before each step]")
-    parser.add_argument("--images", type=int, default=24_576, help="length of the run")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--random", type=int, default=10, help="number of kills at random times")
+    parser.add_argument(
+        "--steps", type=int, help="number of kills within commits; by default one before each step"
+    )
+    parser.add_argument("--images", type=int, default=24_576, help="images of the run")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random times")
     options = parser.parse_args()
     names = commit_steps()
     count = len(names) if options.steps is None else options.steps
     steps = [1 + round(i * (len(names) - 1) / max(1, count - 1)) for i in range(count)]
-    chance = random.Random(options.seed)
+    generator = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        straight, killed = Path(scratch, "straight"), Path(scratch, "killed")
-        finish(straight, options.images)
-        moments = [0] * options.random + steps
-        chance.shuffle(moments)
-        deaths = 0
-        for step in moments:
+        uninterrupted, killed = Path(scratch, "uninterrupted"), Path(scratch, "killed")
+        finish(uninterrupted, options.images)
+        kills = [0] * options.random + steps
+        generator.shuffle(kills)
+        for number, step in enumerate(kills, 1):
             if step:
                 code = start(killed, options.images, step).wait()
                 moment = f"before step {step} of {len(names)} of a commit ({names[step - 1]})"
             else:
-                code, moment = kill_at_random(killed, options.images, chance)
+                code, moment = kill_at_random(killed, options.images, generator)
             if code != -signal.SIGKILL:
-                sys.exit(f"it ended (exit code {code}) before it was killed; give more --images")
-            deaths += 1
-            print(f"kill {deaths} of {len(moments)}: {moment}", flush=True)
+                sys.exit(f"the run ended with exit code {code} before the kill; increase --images")
+            print(f"kill {number} of {len(kills)}: {moment}", flush=True)
         finish(killed, options.images)
-        ours, theirs = files(killed), files(straight)
-    both = sorted(ours.keys() | theirs.keys())
-    differences = {n: differing_bytes(ours.get(n, b""), theirs.get(n, b"")) for n in both}
+        resumed, expected = files(killed), files(uninterrupted)
+    both = sorted(resumed.keys() | expected.keys())
+    differences = {n: differing_bytes(resumed.get(n, b""), expected.get(n, b"")) for n in both}
     for name, difference in differences.items():
-        if difference or (name in ours) != (name in theirs):
-            print(f"{name}: {difference} differing bytes, there: {name in ours} {name in theirs}")
-    total = sum(map(len, theirs.values()))
-    print(f"{deaths} SIGKILLs, {len(both)} files, {total:,} bytes compared")
+        if difference or (name in resumed) != (name in expected):
+            existing = f"killed: {name in resumed}, uninterrupted: {name in expected}"
+            print(f"{name}: {difference} differing bytes; exists in {existing}")
+    total = sum(map(len, expected.values()))
+    print(f"{len(kills)} SIGKILLs, {len(both)} files, {total:,} bytes compared")
     print(f"{sum(differences.values())} differing bytes")
-    sys.exit(int(ours != theirs))
+    sys.exit(int(resumed != expected))
 
 
 if __name__ == "__main__":

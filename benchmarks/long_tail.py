@@ -8,7 +8,7 @@ The training part is thinned out until the first class has --ratio times as many
 policy of `training.fake_labels` is trained with every seed, and each run is judged as
 `benchmarks/quality.py` does, by a judge that was fitted to the whole, balanced training part. The
 same command goes on where it was stopped: runs and the figures of each lie in --out, with
-long-tail.md and long-tail.json, renewed after every run. Take --part validation while choosing
+long-tail.md and long-tail.json, renewed after every run. Take --split validation while choosing
 settings.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from long_tail_result import LongTail, Run
-from quality import add_judging_options, measure_runs
+from quality import add_quality_options, measure_runs
 
 from acgan.errors import AcganError, UsageError
 from acgan.storage.disk import disk_errors
@@ -67,7 +67,7 @@ def study(arguments: argparse.Namespace) -> LongTail:
     result = LongTail(
         data=splits.name,
         ratio=arguments.ratio,
-        part=arguments.part,
+        part=arguments.split,
         per_class=arguments.per_class,
         training_images={
             each.name: int(count)
@@ -94,21 +94,21 @@ def study(arguments: argparse.Namespace) -> LongTail:
 def _judged(trained: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any]:
     """The run's figures: those kept, if they are of this model and were taken in the same way."""
     path = arguments.out / "figures" / f"{trained.folder.name}.json"
-    target_labels = {
+    settings = {
         "model": trained.model.record.content_hash,
         "per_class": arguments.per_class,
-        "part": arguments.part,
+        "split": arguments.split,
     }
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept["asked"] == target_labels:
+        if kept["settings"] == settings:
             found: dict[str, Any] = kept["quality"]
             return found
     report = measure_runs([trained.folder], arguments)
     quality: dict[str, Any] = report["models"][str(trained.folder)]
     with disk_errors(path, option="--out"):
         make_folder(path.parent)
-        write_atomic(path, _text({"asked": target_labels, "quality": quality}))
+        write_atomic(path, _text({"settings": settings, "quality": quality}))
     return quality
 
 
@@ -136,7 +136,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, help="that each run sees; else the recipe's")
     parser.add_argument("--recipe", help="of all runs; else the data's default")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
-    add_judging_options(parser)
+    add_quality_options(parser)
     return parser.parse_args(words)
 
 

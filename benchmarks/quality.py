@@ -1,15 +1,13 @@
-"""How good are trained models? Judge's accuracy, Fréchet distance and variance ratio, one row each.
-
-And, of color images, how much the samples' colors vary within a class, over those of real images.
+"""Quality of trained models: GAN-test accuracy, Fréchet distance and variance ratio, a row each.
 
     python benchmarks/quality.py runs/digits --data mnist --data-root ~/data
     python benchmarks/quality.py runs/seed-0 runs/seed-1 runs/seed-2 --data mnist --json out.json
 
-The measures are those of `acgan.evaluation.reference_quality`. The judge is fitted to the real
-training part
-of --data (minutes the first time, then read from the cache), at the models' own image size. Models
-of the embedded `digits` are measured with `--data mnist`. Take --part validation while choosing a
-recipe. Add --flip for gray pictures of your own of which a mirrored one is of the same class.
+The metrics are those of `acgan.evaluation.reference_quality`. For color images, the table also has
+the color variance of samples within a class over that of real images. The reference classifier is
+fitted to the training split of --data at the models' image size (minutes the first time, then read
+from the cache). Use `--data mnist` for models of the embedded `digits`. Use --split validation
+while choosing a recipe. Add --flip for your own gray images if a horizontal flip keeps the class.
 """
 
 from __future__ import annotations
@@ -19,9 +17,8 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -32,222 +29,228 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.load import load_data
 from acgan.errors import AcganError, DataError, UsageError
-from acgan.evaluation.evaluation_data import real_data
+from acgan.evaluation.evaluation_data import HeldOutSplit, real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.metrics.color import color_variance_ratio
 from acgan.model.model import Model, load
 
-FIGURES = (  # heading, JSON key
+METRICS = (  # heading, JSON key
     ("accuracy", "accuracy"),
     ("worst class", "worst_class_accuracy"),
     ("Fréchet", "frechet"),
-    ("frechet_ratio", "frechet_ratio"),
-    ("variance", "variance_ratio"),
+    ("Fréchet ratio", "frechet_ratio"),
+    ("variance ratio", "variance_ratio"),
     ("lowest", "lowest_variance_ratio"),
     ("highest", "highest_variance_ratio"),
     ("color", "color_variance_ratio"),
 )
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """The command line."""
-
-    models: list[str]
-    data: str
-    data_root: str | None
-    per_class: int
-    part: str
-    seed: int
-    flip: bool
-    json: Path | None
-
-
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
+    arguments = _arguments(words)
     try:
-        report = measure(_arguments(words))
+        report = measure_runs(arguments.models, arguments, seed=arguments.seed)
     except AcganError as error:
         print(f"quality: {error}", file=sys.stderr)
         return error.exit_code
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     _print(report)
     return 0
 
 
-def measure(arguments: Arguments) -> dict[str, Any]:
-    """All figures of all models, as plain values; written to ``--json`` too.
+def add_quality_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every benchmark that calls `measure_runs`."""
+    parser.add_argument("--data-root", help="folder of local copies of named data sets")
+    parser.add_argument("--per-class", type=int, default=1000, help="samples per class")
+    parser.add_argument(
+        "--split", choices=("test", "validation"), default="test", help="real images to compare to"
+    )
+    parser.add_argument("--flip", action="store_true", help="a horizontal flip keeps the class")
+
+
+def measure_runs(
+    runs: Sequence[str | Path], arguments: argparse.Namespace, *, seed: int = 0
+) -> dict[str, Any]:
+    """Call `measure` with ``data`` and `add_quality_options` of the command line."""
+    return measure(
+        [str(run) for run in runs],
+        arguments.data,
+        data_root=arguments.data_root,
+        per_class=arguments.per_class,
+        split=arguments.split,
+        seed=seed,
+        flip=arguments.flip,
+    )
+
+
+def measure(
+    names: Sequence[str],
+    data: str,
+    *,
+    data_root: str | None,
+    per_class: int,
+    split: HeldOutSplit,
+    seed: int,
+    flip: bool,
+) -> dict[str, Any]:
+    """Return all metrics of all models as plain values.
+
+    Args:
+        names: folders of runs or models.
+        data: a named data set, a folder or a zip.
+        data_root: folder of local copies of named data sets.
+        per_class: samples per class.
+        split: the split that samples are compared to.
+        seed: first seed of the samples.
+        flip: whether a horizontal flip of a gray image keeps its class.
 
     Raises:
-        UsageError: a model is not there, or --per-class is below 1.
-        DataError: the data are not there, or differ from a model's in size or classes.
+        UsageError: a model is missing, or ``per_class`` is below 1.
+        DataError: the data is missing, or differs from a model's in image size or classes.
     """
-    if arguments.per_class < 1:
-        raise UsageError("--per-class must be at least 1; quoted figures take 1000")
-    models = {name: load(name) for name in dict.fromkeys(arguments.models)}
+    if per_class < 1:
+        raise UsageError("--per-class must be at least 1; quoted results use 1000")
+    models = {name: load(name) for name in dict.fromkeys(names)}
     first = next(iter(models.values()))
     splits = load_data(
         DataConfig(
-            source=arguments.data,
-            root=arguments.data_root,
+            source=data,
+            root=data_root,
             image_size=(first.shape.height, first.shape.width),
             only_class=first.config.data.only_class,
         )
     )
     for name, model in models.items():
-        _check_same_kind(name, model, splits)
+        check_compatible(name, model, splits)
     started = time.perf_counter()
-    flip = arguments.flip or splits.flip_keeps_class
-    reference_classifier = cached_reference_classifier(splits, flip=flip, progress=_progress())
-    _say(f"judge: {time.perf_counter() - started:.0f} s")
-    part: Literal["test", "validation"] = "test" if arguments.part == "test" else "validation"
-    data = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
-    real = splits.test if part == "test" else splits.validation
+    flip = flip or splits.flip_keeps_class
+    classifier = cached_reference_classifier(splits, flip=flip, progress=_progress())
+    _log(f"reference classifier: {time.perf_counter() - started:.0f} s")
+    real = real_data(classifier, splits, folder=reference_classifiers_folder())
     rows: dict[str, dict[str, Any]] = {}
     for name, model in models.items():
         started = time.perf_counter()
-        samples = model.sample(label="all", count=arguments.per_class, seed=arguments.seed)
+        samples = model.sample(label="all", count=per_class, seed=seed)
         seconds = time.perf_counter() - started
-        target_labels = np.repeat(
-            np.arange(len(model.classes), dtype=np.int64), arguments.per_class
-        )
+        target_labels = np.repeat(np.arange(len(model.classes), dtype=np.int64), per_class)
         rows[name] = {
-            **measure_quality(data.with_samples(samples, target_labels), part).to_json(),
-            "color_variance_ratio": _color(samples, target_labels, real),
+            **measure_quality(real.with_samples(samples, target_labels), split).to_json(),
+            "color_variance_ratio": _color(samples, target_labels, getattr(splits, split)),
             "sampling_seconds": seconds,
         }
-        _say(f"{name}: sampled in {seconds:.0f} s")
-    report = {
+        _log(f"{name}: sampled in {seconds:.0f} s")
+    return {
         "data": splits.name,
-        "per_class": arguments.per_class,
-        "sample_seed": arguments.seed,
+        "per_class": per_class,
+        "sample_seed": seed,
         "models": rows,
         "over_models": _over_models(rows) if len(rows) > 1 else None,
     }
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return report
+
+
+def check_compatible(name: str | Path, model: Model, splits: DatasetSplits) -> None:
+    """Check that a model generates images and classes of this data.
+
+    Raises:
+        DataError: it does not.
+    """
+    if model.shape != splits.shape:
+        raise DataError(
+            f"{name} generates images of {model.shape}, but {splits.name} has {splits.shape}; "
+            "measure models of different image sizes or channels separately"
+        )
+    generated = [each.name for each in model.classes]
+    real = [each.name for each in splits.classes]
+    if generated != real:
+        raise DataError(
+            f"{name} generates the classes {', '.join(generated)}, but {splits.name} has "
+            f"{', '.join(real)}; measure it with the data it was trained on"
+        )
 
 
 def _color(samples: Images, target_labels: Labels, real: LabeledImages) -> float | None:
-    """The mean over the classes; None where no class has colors."""
+    """Return the mean color variance ratio over the classes; None if no class has colors."""
     ratios = [
         color_variance_ratio(samples[target_labels == index], real.images[real.labels == index])
         for index in np.unique(target_labels)
     ]
-    known = [ratio for ratio in ratios if np.isfinite(ratio)]
-    return float(np.mean(known)) if known else None
-
-
-def _check_same_kind(name: str, model: Model, splits: DatasetSplits) -> None:
-    if model.shape != splits.shape:
-        raise DataError(
-            f"{name} draws images of {model.shape}, {splits.name} at this size has {splits.shape}; "
-            "measure models of other sizes or colors apart"
-        )
-    drawn = [each.name for each in model.classes]
-    real = [each.name for each in splits.classes]
-    if drawn != real:
-        raise DataError(
-            f"{name} draws the classes {', '.join(drawn)}; {splits.name} has {', '.join(real)}: "
-            "measure it with the data it was trained for"
-        )
+    defined = [ratio for ratio in ratios if np.isfinite(ratio)]
+    return float(np.mean(defined)) if defined else None
 
 
 def _over_models(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, float | None]]:
-    """Mean and standard deviation (N − 1) of each figure over the models."""
+    """Return mean and standard deviation (N − 1) of each metric over the models."""
     result: dict[str, dict[str, float | None]] = {}
-    for _, key in FIGURES:
+    for _, key in METRICS:
         values = [row[key] for row in rows.values() if row[key] is not None]
-        whole = len(values) == len(rows)
+        complete = len(values) == len(rows)
         result[key] = {
-            "mean": float(np.mean(values)) if whole else None,
-            "spread": float(np.std(values, ddof=1)) if whole else None,
+            "mean": float(np.mean(values)) if complete else None,
+            "std": float(np.std(values, ddof=1)) if complete else None,
         }
     return result
 
 
 def _print(report: dict[str, Any]) -> None:
     first = next(iter(report["models"].values()))
-    protocol, baseline = first["protocol"], first["baseline"]
-    reference_classifier = protocol["reference_classifier_accuracy"]
+    protocol = first["protocol"]
     table = Table(
-        title=f"{report['data']}: {report['per_class']} samples a class against "
+        title=f"{report['data']}: {report['per_class']} samples per class, compared to "
         f"{protocol['reference_images']} {protocol['reference']} images",
-        caption=f"reference classifier: {reference_classifier['test']:.2%} on test, "
-        f"weights {protocol['reference_classifier_weights_hash'][:8]}; "
-        f"baseline {_number(baseline)} at "
-        f"{protocol['baseline_images_per_side']} images a side",
+        caption="reference classifier: "
+        f"{protocol['reference_classifier_accuracy']['test']:.2%} on test images, "
+        f"weights {protocol['reference_classifier_weights_hash'][:8]}; real-vs-real baseline "
+        f"{format_number(first['baseline'])} with {protocol['baseline_images_per_side']} images "
+        "per side",
     )
     table.add_column("model", overflow="fold")
-    for heading, _ in FIGURES:
+    for heading, _ in METRICS:
         table.add_column(heading, justify="right")
     for name, row in report["models"].items():
-        table.add_row(name, *(_number(row[key]) for _, key in FIGURES))
+        table.add_row(name, *(format_number(row[key]) for _, key in METRICS))
     if report["over_models"]:
-        both = [report["over_models"][key] for _, key in FIGURES]
-        table.add_row(
-            "mean ± spread", *(f"{_number(x['mean'])} ± {_number(x['spread'])}" for x in both)
-        )
+        both = [report["over_models"][key] for _, key in METRICS]
+        cells = (f"{format_number(x['mean'])} ± {format_number(x['std'])}" for x in both)
+        table.add_row("mean ± std", *cells)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     for name, row in report["models"].items():
         for note in row["notes"]:
-            _say(f"{name}: {note}")
+            _log(f"{name}: {note}")
 
 
-def _number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
+    """Format a metric with three decimals; undefined ones are a dash."""
     return "–" if value is None else f"{value:.3f}"
 
 
 def _progress() -> Any:
     last = time.perf_counter()
 
-    def tell(predicted: int, total: int, loss: float) -> None:
+    def on_progress(images_seen: int, total: int, loss: float) -> None:
         nonlocal last
         if time.perf_counter() - last >= 10:
             last = time.perf_counter()
-            _say(f"fitting the judge: {predicted} of {total} images, loss {loss:.3f}")
+            _log(f"fitting the reference classifier: image {images_seen}/{total}, loss {loss:.3f}")
 
-    return tell
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    return on_progress
 
 
-def add_judging_options(parser: argparse.ArgumentParser) -> None:
-    """How models are judged: the options of every benchmark that has its runs judged here."""
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
-    parser.add_argument("--per-class", type=int, default=1000, help="samples a class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
-    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
+def _log(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
-def measure_runs(runs: Sequence[Path], target_labels: argparse.Namespace) -> dict[str, Any]:
-    """`measure`, for a benchmark with ``data`` and `add_judging_options` among its options."""
-    return measure(
-        Arguments(
-            models=[str(run) for run in runs],
-            data=target_labels.data,
-            data_root=target_labels.data_root,
-            per_class=target_labels.per_class,
-            part=target_labels.part,
-            seed=0,
-            flip=target_labels.flip,
-            json=None,
-        )
-    )
-
-
-def _arguments(words: Sequence[str] | None) -> Arguments:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a run or its model/ folder")
-    parser.add_argument("--data", required=True, help="a named set, a folder or a zip")
-    add_judging_options(parser)
+    parser.add_argument("--data", required=True, help="a named data set, a folder or a zip")
+    add_quality_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="first seed of the samples")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    return Arguments(**vars(parser.parse_args(words)))
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

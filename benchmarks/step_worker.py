@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from roofline import roofline
-from tutorial_script import BATCH, Tutorial
+from tutorial import BATCH, Tutorial
 
 import acgan.execution.execution
 import acgan.kernels.random_layers

@@ -1,10 +1,8 @@
-"""The benchmark of classes per model: one command, resumed by itself, a row for each number."""
+"""The benchmark of classes per model: one command that resumes, a row for each number."""
 
 from __future__ import annotations
 
-import functools
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,15 +10,6 @@ from typing import Any
 
 import pytest
 
-from acgan.backbones.reference_network import ReferenceNetworkConfig
-from acgan.classifiers.cache import cached_reference_classifier
-from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
-
-TINY = ReferenceClassifierConfig(
-    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
-    fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
-)
 SMALL = (
     *("-o", "generator.widths=[8, 8]", "-o", "generator.latent_size=6"),
     *("-o", "discriminator.layers=[{width=6, kernel=4, stride=4}]"),
@@ -31,20 +20,17 @@ SMALL = (
 
 @pytest.fixture
 def benchmark(
-    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small_classifier: None,
+    load_script: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
-    """The script, with a judge that is fitted in a second."""
-    module = load_script("classes_per_model")
-    quality = sys.modules["quality"]
-    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(quality, "cached_reference_classifier", small)
-    monkeypatch.setattr(quality, "reference_classifiers_folder", lambda: tmp_path / "judges")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
-    return module
+    return load_script("classes_per_model")
 
 
-def test_one_command_trains_judges_and_goes_on(
+@pytest.mark.slow
+def test_one_command_trains_evaluates_and_resumes(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["digits", "--per-model", "5", "10", "--seeds", "3", "--images", "64", *SMALL]
@@ -64,7 +50,7 @@ def test_one_command_trains_judges_and_goes_on(
 
 
 def test_the_table_by_hand(benchmark: ModuleType) -> None:
-    keys = [key for _, key in benchmark.FIGURES]
+    keys = [key for _, key in benchmark.METRICS]
     half: dict[str, Any] = dict.fromkeys(keys, 0.5)
     metrics = {"a": half, "b": dict.fromkeys(keys, 0.7), "c": dict(half)}
     metrics["c"][keys[2]] = None
@@ -76,7 +62,7 @@ def test_the_table_by_hand(benchmark: ModuleType) -> None:
     assert rows[3].startswith("| 10 | 1 | 640 | 0.500 | 0.500 | – |")
 
 
-def test_mistakes_get_their_sentence(
+def test_errors_have_a_message(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert benchmark.main(["digits", "--per-model", "5", "5", "--out", str(tmp_path)]) == 2

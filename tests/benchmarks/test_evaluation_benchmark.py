@@ -22,15 +22,15 @@ def test_a_command_is_timed_with_its_memory_and_its_own_cache(
         "import json, os, time; block = bytearray(300_000_000); time.sleep(0.1); "
         "print(json.dumps({'seconds': {os.environ['ACGAN_CACHE']: 1.5}}))"
     )
-    measured = benchmark._one([sys.executable, "-c", script], tmp_path)
-    assert measured.splits == {str(tmp_path): 1.5}
+    measured = benchmark._measure_command([sys.executable, "-c", script], tmp_path)
+    assert measured.chapters == {str(tmp_path): 1.5}
     assert measured.seconds > 0.1
     assert 0.25 < measured.peak_gib < 2
 
 
-def test_a_command_that_fails_is_a_sentence(benchmark: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="ended with 3"):
-        benchmark._one([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path)
+def test_a_failed_command_is_an_error(benchmark: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="exit code 3"):
+        benchmark._measure_command([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path)
 
 
 def test_without_a_run_nothing_is_measured(
@@ -40,12 +40,12 @@ def test_without_a_run_nothing_is_measured(
     assert "there is no model at" in capsys.readouterr().err
 
 
-def test_both_runs_are_printed_part_by_part(
+def test_both_runs_are_printed_by_chapter(
     benchmark: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = benchmark.Measured(100.0, {"data": 1.0, "fidelity": 60.0}, 2.5)
-    second = benchmark.Measured(50.0, {"data": 1.0, "fidelity": 30.0}, 2.0)
+    first = benchmark.Measurement(100.0, {"data": 1.0, "fidelity": 60.0}, 2.5)
+    second = benchmark.Measurement(50.0, {"data": 1.0, "fidelity": 30.0}, 2.0)
     benchmark._print(first, second)
-    said = capsys.readouterr().out
-    assert "first / kept: 2.00" in said
-    assert "2.50 GiB, 2.00 GiB" in said
+    printed = capsys.readouterr().out
+    assert "first / cached: 2.00" in printed
+    assert "2.50 GiB, 2.00 GiB" in printed

@@ -18,6 +18,7 @@ def benchmark(load_script: Callable[[str], ModuleType]) -> ModuleType:
     return load_script("ingest")
 
 
+@pytest.mark.slow
 def test_three_ways_are_measured(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,8 +1,7 @@
-"""The benchmark of long tails: one command, resumed by itself; figures by class and by policy."""
+"""The benchmark of long tails: one command that resumes; figures by class and by policy."""
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from collections.abc import Callable
@@ -12,18 +11,10 @@ from typing import Any
 
 import pytest
 
-from acgan.backbones.reference_network import ReferenceNetworkConfig
-from acgan.classifiers.cache import cached_reference_classifier
-from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
 from acgan.model.model import load
 
-TINY = ReferenceClassifierConfig(
-    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
-    fit=FitConfig(flip=False, images=1_600, batch_size=32, precision="fp32"),
-)
 SMALL = (
     *("-o", "generator.widths=[8, 8]", "-o", "generator.latent_size=6"),
     *("-o", "discriminator.layers=[{width=6, kernel=4, stride=4}]"),
@@ -34,20 +25,17 @@ SMALL = (
 
 @pytest.fixture
 def benchmark(
-    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small_classifier: None,
+    load_script: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
-    """The script, with a judge that is fitted in a second."""
-    module = load_script("long_tail")
-    quality = sys.modules["quality"]
-    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(quality, "cached_reference_classifier", small)
-    monkeypatch.setattr(quality, "reference_classifiers_folder", lambda: tmp_path / "judges")
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
-    return module
+    return load_script("long_tail")
 
 
-def test_one_command_trains_judges_and_goes_on(
+@pytest.mark.slow
+def test_one_command_trains_evaluates_and_resumes(
     benchmark: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -155,7 +143,7 @@ def test_tables_and_differences_by_hand(benchmark: ModuleType) -> None:
         (["digits", "--ratio", "1.5"], "at least 2"),
     ],
 )
-def test_mistakes_get_their_sentence(
+def test_errors_have_a_message(
     benchmark: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

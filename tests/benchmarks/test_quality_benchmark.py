@@ -1,6 +1,7 @@
+"""benchmarks/quality.py: a row per model, mean and std over models, errors."""
+
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,100 +10,51 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from acgan.backbones.reference_network import ReferenceNetworkConfig
-from acgan.classifiers.cache import cached_reference_classifier
-from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
-from acgan.data.config import DataConfig
-from acgan.data.images import ClassName, ImageShape, LabeledImages, make_classes
-from acgan.data.load import load_data
-from acgan.model.card import ModelInfo
-from acgan.model.folder import save_model
-from acgan.networks.interface import Heads
-from acgan.runs.config import RunConfig
+from acgan.data.images import DatasetSplits, ImageShape, LabeledImages, make_classes
 
-GRAY_28 = ImageShape(1, 28, 28)
-TINY = ReferenceClassifierConfig(
-    network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
-    fit=FitConfig(flip=False, images=3_200, batch_size=32, precision="fp32"),
-)
+Save = Callable[..., Path]
 
 
 @pytest.fixture
-def quality(
-    load_script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> ModuleType:
-    """The script, with a judge that is fitted in a second and kept in a folder of the test's."""
-    module = load_script("quality")
-    small = functools.partial(cached_reference_classifier, config=TINY, folder=tmp_path / "judges")
-    monkeypatch.setattr(module, "cached_reference_classifier", small)
-    monkeypatch.setattr(module, "reference_classifiers_folder", lambda: tmp_path / "judges")
-    return module
+def quality(small_classifier: None, load_script: Callable[[str], ModuleType]) -> ModuleType:
+    return load_script("quality")
 
 
-def untrained(
-    folder: Path,
-    seed: int,
-    classes: tuple[ClassName, ...],
-    shape: ImageShape = GRAY_28,
-) -> str:
-    config = RunConfig.model_validate(
-        {
-            "recipe": "tiny",
-            "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
-            "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
-            "training": {"total_images": 1000},
-        }
-    )
-    torch.manual_seed(seed)
-    count = len(classes)
-    save_model(
-        folder / "model",
-        ModelInfo(
-            config=config,
-            shape=shape,
-            classes=classes,
-            split={
-                split: {"content_hash": "a" * 64, "images": 1, "per_class": [1] * count}
-                for split in ("train", "validation", "test")
-            },
-            data_name="digits",
-            images_seen=1,
-        ),
-        generator_state=config.generator.build(shape, count).state_dict(),
-        discriminator_state=config.discriminator.build(shape, count, Heads()).state_dict(),
-    )
-    return str(folder)
+@pytest.fixture(scope="session")
+def model(
+    tmp_path_factory: pytest.TempPathFactory, untrained_model: Save, digits: DatasetSplits
+) -> Path:
+    """An untrained model of digits."""
+    return untrained_model(tmp_path_factory.mktemp("quality"), digits.shape, digits.classes)
 
 
-def digits() -> tuple[ClassName, ...]:
-    return load_data(DataConfig(source="digits")).classes
-
-
-def test_a_row_for_each_model_and_the_spread_over_them(
-    quality: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_row_per_model_and_the_std_over_them(
+    quality: ModuleType,
+    model: Path,
+    untrained_model: Save,
+    digits: DatasetSplits,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    models = [untrained(tmp_path / f"seed-{seed}", seed, digits()) for seed in range(2)]
+    other = untrained_model(tmp_path / "seed-1", digits.shape, digits.classes, seed=1)
+    models = [str(model), str(other)]
     out = tmp_path / "out.json"
     words = [*models, "--data", "digits", "--per-class", "30", "--json", str(out)]
     assert quality.main(words) == 0
     report: dict[str, Any] = json.loads(out.read_text())
     assert list(report["models"]) == models
     for row in report["models"].values():
-        assert row["accuracy"] < 0.5, "an untrained model draws no digits"
+        assert row["accuracy"] < 0.5, "an untrained model generates no digits"
         assert row["frechet_ratio"] > 3
         assert row["protocol"]["samples_per_class"] == [30] * 10
         assert row["protocol"]["reference_images"] == 500
     first, second = (row["accuracy"] for row in report["models"].values())
     assert report["over_models"]["accuracy"]["mean"] == pytest.approx((first + second) / 2)
-    assert report["over_models"]["accuracy"]["spread"] == pytest.approx(
-        abs(first - second) / 2**0.5
-    )
+    assert report["over_models"]["accuracy"]["std"] == pytest.approx(abs(first - second) / 2**0.5)
     printed = capsys.readouterr().out
-    assert "mean ± spread" in printed
-    assert "against 500 test images" in printed
+    assert "mean ± std" in printed
+    assert "compared to 500 test images" in printed
 
 
 def test_colors_are_compared_class_by_class(quality: ModuleType) -> None:
@@ -118,30 +70,33 @@ def test_colors_are_compared_class_by_class(quality: ModuleType) -> None:
     assert quality._color(images[:, :1], labels, gray) is None
 
 
-def test_one_model_has_no_spread_and_too_few_samples_are_said(
-    quality: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_one_model_has_no_std_and_too_few_samples_are_reported(
+    quality: ModuleType, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = untrained(tmp_path / "run", 0, digits())
-    assert (
-        quality.main([model, "--data", "digits", "--per-class", "2", "--part", "validation"]) == 0
-    )
-    told = capsys.readouterr()
-    assert "mean ± spread" not in told.out
-    assert "against 500 validation images" in told.out
-    assert "no Fréchet distance: 20 images on a side" in told.err
+    words = [str(model), "--data", "digits", "--per-class", "2", "--split", "validation"]
+    assert quality.main(words) == 0
+    printed = capsys.readouterr()
+    assert "mean ± std" not in printed.out
+    assert "compared to 500 validation images" in printed.out
+    assert "no Fréchet distance: 20 images per side" in printed.err
 
 
-def test_mistakes_get_a_sentence_and_an_exit_code(
-    quality: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_errors_have_a_message_and_an_exit_code(
+    quality: ModuleType,
+    model: Path,
+    untrained_model: Save,
+    digits: DatasetSplits,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    good = untrained(tmp_path / "good", 0, digits())
-    others = untrained(tmp_path / "others", 0, make_classes([f"shirt {i}" for i in range(10)]))
-    color = untrained(tmp_path / "color", 0, digits(), ImageShape(3, 28, 28))
-    for words, code, sentence in (
+    shirts = make_classes([f"shirt {i}" for i in range(10)])
+    others = untrained_model(tmp_path / "others", digits.shape, shirts)
+    color = untrained_model(tmp_path / "color", ImageShape(3, 28, 28), digits.classes)
+    for words, code, message in (
         ([str(tmp_path / "none"), "--data", "digits"], 2, "none"),
-        ([good, "--data", "digits", "--per-class", "0"], 2, "--per-class must be at least 1"),
-        ([others, "--data", "digits"], 3, "draws the classes shirt 0"),
-        ([good, color, "--data", "digits"], 3, "draws images of 28×28×3"),
+        ([str(model), "--data", "digits", "--per-class", "0"], 2, "--per-class must be at least 1"),
+        ([str(others), "--data", "digits"], 3, "generates the classes shirt 0"),
+        ([str(model), str(color), "--data", "digits"], 3, "generates images of 28×28×3"),
     ):
         assert quality.main(words) == code
-        assert sentence in capsys.readouterr().err
+        assert message in capsys.readouterr().err

@@ -29,6 +29,7 @@ def words(out: Path, *more: str) -> list[str]:
     return [*given, "--labels-per-class", "2", "--seeds", "0", "1", *FAST, *more]
 
 
+@pytest.mark.slow
 def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_again(
     script: ModuleType,
     tmp_path: Path,
@@ -61,6 +62,7 @@ def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_aga
     assert capsys.readouterr().out == printed
 
 
+@pytest.mark.slow
 def test_accuracy_is_of_the_class_head(script: ModuleType, tmp_path: Path) -> None:
     arguments = script._arguments(words(tmp_path, "--part", "validation"))
     accuracy = script._sgan(arguments, 2, 0)
@@ -89,6 +91,6 @@ def test_mistakes_end_with_a_sentence_and_their_exit_code(
     assert script.main(words(tmp_path, "--data", "digts")) == 2
     assert "semi_supervised: " in capsys.readouterr().err
     assert script.main(words(tmp_path, "--recipe", "projection-gray")) == 2
-    assert "takes no real image without a label" in capsys.readouterr().err
+    assert "needs a label for each real image" in capsys.readouterr().err
     assert script.main(words(tmp_path, "--recipe", "gan-gray")) == 2
     assert "has no class head" in capsys.readouterr().err

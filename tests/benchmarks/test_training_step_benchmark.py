@@ -1,84 +1,17 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from acgan.data.images import LabeledImages, make_classes
-from acgan.errors import DataError
-
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def images(count: int, side: int = 16, channels: int = 1) -> LabeledImages:
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (count, channels, side, side), np.uint8)
-    labels = random.integers(0, 10, count).astype(np.int64)
-    return LabeledImages(pixels, labels, make_classes([str(i) for i in range(10)]))
-
-
-def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
-    script = load_script("tutorial_script")
-    tutorial = script.Tutorial(images(150), 16, seed=0)
-    rows = [metrics for metrics, _ in zip(tutorial.train(), range(3), strict=False)]
-    assert [row.images_seen for row in rows] == [64, 128, 150], "the last batch is a partial one"
-
-    _, classes = tutorial.discriminator(torch.randn(64, 1, 16, 16))
-    assert torch.allclose(classes.sum(1), torch.ones(64)), "softmax comes before the loss"
-    right = F.one_hot(torch.arange(10), 10).float()
-    least = nn.CrossEntropyLoss()(right, torch.arange(10)).item()
-    most = nn.CrossEntropyLoss()(right.roll(1, 0), torch.arange(10)).item()
-    assert (least, most) == (pytest.approx(1.461, abs=1e-3), pytest.approx(2.461, abs=1e-3))
-    loss = nn.CrossEntropyLoss()(classes, torch.randint(10, (64,))).item()
-    assert 1.461 < loss < 2.461
-
-    norms = [m for m in tutorial.generator.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert [(norm.eps, norm.momentum) for norm in norms] == [(1e-5, 0.1), (0.8, 0.1), (0.8, 0.1)]
-    # torch's own initialization of Linear is uniform with this bound, the convolutions' is not
-    bound = 1 / math.sqrt(script.LATENT)
-    fresh = script.Tutorial(images(64), 16, seed=1).generator
-    assert fresh.start.weight.abs().max() <= bound
-    assert fresh.start.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
-    assert fresh.blocks[2].weight.std().item() == pytest.approx(0.02, rel=0.05)
-    assert all(not group["fused"] for group in tutorial._generator_optimizer.param_groups)
-
-
-def test_generators_of_the_script_are_those_of_system_4(load_script: Any) -> None:
-    tutorial = load_script("tutorial_script").Tutorial(images(64, side=28), 32, seed=0)
-    # 10·100 + (100·8192 + 8192) + 256 + (128·128·9 + 128) + 256 + (128·64·9 + 64) + 128 + 577
-    assert sum(p.numel() for p in tutorial.generator.parameters()) == 1_050_985
-    maps = tutorial.discriminator.blocks(torch.zeros(2, 1, 32, 32))
-    assert maps.shape == (2, 128, 2, 2)
-    drawn, labels = tutorial.sample(per_class=12, seed=3)
-    assert drawn.shape == (120, 1, 32, 32)
-    assert torch.bincount(labels).tolist() == [12] * 10
-    assert tutorial.generator.training, "the script samples in train mode"
-
-
-def test_the_script_repeats_itself_with_its_seed(load_script: Any) -> None:
-    script = load_script("tutorial_script")
-    first, second, other = (
-        next(script.Tutorial(images(64), 16, seed=seed).train()) for seed in (0, 0, 1)
-    )
-    assert first == second
-    assert first != other
-
-
-@pytest.mark.parametrize(("side", "channels"), [(30, 1), (4, 1), (16, 4)])
-def test_the_script_refuses_sizes_that_its_networks_do_not_take(
-    load_script: Any, side: int, channels: int
-) -> None:
-    with pytest.raises(DataError, match="divisible by 4"):
-        load_script("tutorial_script").Tutorial(images(64, channels=channels), side, seed=0)
 
 
 def test_every_convolution_and_product_of_a_step_is_counted(load_script: Any) -> None:
@@ -222,7 +155,7 @@ def test_a_product_is_timed_in_every_layout(load_script: Any) -> None:
         assert name in ways
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_whole_benchmark_on_the_embedded_digits(tmp_path: Path) -> None:
     out = tmp_path / "step.json"
     words = ["--rounds", "1", "--seconds", "0.1", "--seconds-a-way", "0", "--threads", "1"]
@@ -232,7 +165,7 @@ def test_the_whole_benchmark_on_the_embedded_digits(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "ours / the tutorial's way, on the same networks" in done.stdout
+    assert "on the same networks" in done.stdout
     report = json.loads(out.read_text())
     sides = report["sides"]
     assert sides["same networks"]["name"] == "acgan, acgan-mnist-32"
@@ -243,11 +176,54 @@ def test_the_whole_benchmark_on_the_embedded_digits(tmp_path: Path) -> None:
         assert side["peak_memory_gib"] > 0.1
 
 
-def test_a_side_that_cannot_start_says_why(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "training_step.py"), "--data", str(tmp_path / "none")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode in (2, 3)
-    assert "none" in done.stderr
-    assert "Traceback" not in done.stderr
+def side(**values: Any) -> str:
+    """JSON of a side as `step_worker` reads it, with small networks."""
+    small = ["generator.widths=[8, 8]", "discriminator.layers=[{width=8, kernel=4, stride=4}]"]
+    small += ["training.batch_size=8", "execution.precision=fp32"]
+    common = {"data": "digits", "data_root": None, "image_size": 8, "seed": 0, "threads": 1}
+    return json.dumps({**common, "recipe": "small-gray", "options": small, **values})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "batch"), [("tutorial", 64), ("acgan", 8)])
+def test_a_worker_answers_with_rates_and_bounds(
+    load_script: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    batch: int,
+) -> None:
+    worker = load_script("step_worker")
+    monkeypatch.setattr(worker, "_WARM_UP_STEPS", 1)
+    monkeypatch.setattr(sys, "argv", ["step_worker.py", side(side=name)])
+    monkeypatch.setattr(sys, "stdin", ['{"train": 0}\n', '{"roofline": 0}\n'])
+    assert worker.main() == 0
+    described, rate, bounds = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (described["batch"], described["threads"]) == (batch, 1)
+    assert rate["images_per_second"] > 0
+    assert {bound["calls"] for bound in bounds} >= {1}
+
+
+def test_a_worker_without_data_prints_why(
+    load_script: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    worker = load_script("step_worker")
+    missing = side(side="tutorial", data=str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "argv", ["step_worker.py", missing])
+    assert worker.main() in (2, 3)
+    assert "none" in capsys.readouterr().err
+
+
+def test_the_benchmark_ends_with_the_exit_code_of_a_failed_side(
+    load_script: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    benchmark = load_script("training_step")
+    failing = tmp_path / "worker.py"
+    failing.write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.setattr(sys.modules["step_sides"], "WORKER", failing)
+    assert benchmark.main(["--data", "digits"]) == 3

@@ -6,15 +6,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 from PIL import Image
 
 from acgan.data.config import DataConfig
 from acgan.data.load import load_data
-from acgan.model.card import ModelInfo
-from acgan.model.folder import save_model
-from acgan.networks.interface import Heads
-from acgan.runs.config import RunConfig
 
 
 @pytest.fixture
@@ -22,29 +17,17 @@ def script(load_script: Callable[[str], ModuleType]) -> ModuleType:
     return load_script("usefulness")
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A model that was never trained, of ten images a class."""
-    config = RunConfig.model_validate(
-        {
-            "recipe": "tiny",
-            "data": DataConfig(source="digits", per_class=10),
-            "generator": {"family": "deconv", "latent_size": 8, "widths": [8, 8]},
-            "discriminator": {"layers": [{"width": 8, "kernel": 4, "stride": 2}]},
-            "training": {"total_images": 1000},
-        }
-    )
-    splits = load_data(config.data)
-    torch.manual_seed(0)
-    save_model(
-        tmp_path / "run" / "model",
-        ModelInfo(config, splits.shape, splits.classes, splits.split_record(), splits.name, 0),
-        generator_state=config.generator.build(splits.shape, 10).state_dict(),
-        discriminator_state=config.discriminator.build(splits.shape, 10, Heads()).state_dict(),
-    )
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, untrained_model: Callable[..., Path]) -> Path:
+    """An untrained model of data with ten images per class."""
+    data = DataConfig(source="digits", per_class=10)
+    splits = load_data(data)
+    folder = tmp_path_factory.mktemp("usefulness")
+    split = splits.split_record()
+    return untrained_model(folder, splits.shape, splits.classes, split=split, data=data)
 
 
+@pytest.mark.full
 def test_a_study_from_a_run_alone(
     script: ModuleType, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

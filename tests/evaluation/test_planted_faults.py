@@ -1,4 +1,4 @@
-"""Faults planted among real digits, which the chapters on variety and memorization must name."""
+"""Faults planted among real digits, which the chapters on diversity and memorization must name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def value(section: Section, key: str) -> float:
     return metric.value
 
 
-def test_held_out_images_are_accused_of_nothing(
+@pytest.mark.slow
+def test_held_out_images_have_no_fault(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
@@ -169,6 +170,7 @@ def test_a_blurry_model_that_copies_nothing_is_called_blurry(
     assert "blurry" in keys(diversity_section(data))
 
 
+@pytest.mark.slow
 def test_copies_under_noise_or_shifted_by_a_pixel(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
@@ -211,7 +213,8 @@ def test_an_ignored_label_is_no_noise(
     assert found == ["mixed-classes"]
 
 
-def test_the_same_evidence_gives_the_same_sections(
+@pytest.mark.slow
+def test_the_same_data_gives_the_same_sections(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
@@ -224,7 +227,7 @@ def test_the_same_evidence_gives_the_same_sections(
         assert first.blocks == second.blocks
 
 
-def test_too_few_images_give_no_figure_and_say_how_many_it_takes(
+def test_too_few_images_give_a_note_instead_of_values(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     few = np.arange(9)
@@ -241,7 +244,8 @@ def test_too_few_images_give_no_figure_and_say_how_many_it_takes(
         assert not section.findings
 
 
-def test_a_class_with_too_few_samples_has_no_figure_and_the_others_do(
+@pytest.mark.slow
+def test_only_a_class_with_too_few_samples_has_no_value(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     images, labels = digits.validation.images, digits.validation.labels
@@ -254,7 +258,8 @@ def test_a_class_with_too_few_samples_has_no_figure_and_the_others_do(
             assert [value is None for value in metric.per_class] == [i == 4 for i in range(10)]
 
 
-def test_says_when_nobody_knows_what_the_model_learned_from(
+@pytest.mark.slow
+def test_unknown_training_data_is_noted(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     data = evidence_of(
@@ -265,7 +270,8 @@ def test_says_when_nobody_knows_what_the_model_learned_from(
     assert note.startswith("It is unknown")
 
 
-def test_one_color_scheme_a_class_is_named_where_images_have_colors(
+@pytest.mark.slow
+def test_one_color_scheme_per_class_is_found(
     digits: DatasetSplits, gaussian_classifier: Callable[[LabeledImages], ReferenceClassifier]
 ) -> None:
     tinted = replace(

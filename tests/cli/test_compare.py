@@ -43,7 +43,7 @@ def test_a_table(acgan: Acgan, runs: tuple[Path, ...]) -> None:
     done = acgan("compare", *runs[:2])
     assert (done.code, done.err) == (0, "")
     header, row, star, _, group, _, spread, *_ = done.out.splitlines()
-    assert header.split() == ["figure", "s0", "s1", "baseline", "better"]
+    assert header.split() == ["metric", "s0", "s1", "baseline", "better"]
     assert row.split() == [
         "Fréchet",
         "distance",

@@ -131,7 +131,7 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
     )
     whole = FeatureSets(fake.features, real.features, unseen.features)
     assert found["frechet_distance"].value == frechet_distance(fake.features, real.features)
-    baseline = equal_count_distance(unseen.features, real.features, draws=5, seed=4)
+    baseline = equal_count_distance(unseen.features, real.features, subsets=5, seed=4)
     assert found["frechet_distance"].baseline == baseline
     estimate = kernel_distance(fake.features, real.features, replicates=REPLICATES, seed=4)
     assert (

@@ -97,7 +97,7 @@ def test_every_figure_is_the_formulas_on_the_judges_features(
     )
     unseen = reference_classifier.predict(PARTS.validation.images)
     assert got.frechet == frechet_distance(fake.features, real.features)
-    assert got.baseline == equal_count_distance(unseen.features, real.features, draws=5, seed=0)
+    assert got.baseline == equal_count_distance(unseen.features, real.features, subsets=5, seed=0)
     assert got.frechet_ratio == got.frechet / got.baseline
     right = fake.logits.argmax(1) == SAMPLES.labels
     assert got.accuracy == pytest.approx(right.mean())

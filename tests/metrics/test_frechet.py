@@ -158,7 +158,7 @@ def test_the_floor_of_one_distribution_is_near_zero_and_falls_with_the_count() -
     everything = features(8_000, 12, 0)
     variance = everything.var(axis=0).sum()
     frechet_ratio = [
-        equal_count_distance(everything[:n], everything[n : 3 * n], draws=3, seed=0) / variance
+        equal_count_distance(everything[:n], everything[n : 3 * n], subsets=3, seed=0) / variance
         for n in (100, 1_000, 2_600)
     ]
     assert frechet_ratio[0] > frechet_ratio[1] > frechet_ratio[2] > 0
@@ -169,17 +169,17 @@ def test_equal_counts_are_the_smaller_sides_and_the_draws_are_seeded() -> None:
     a, b = features(40, 3, 0), features(90, 3, 0)
     random = np.random.default_rng(7)
     by_hand = np.mean([frechet_distance(a, b[random.permutation(90)[:40]]) for _ in range(4)])
-    assert equal_count_distance(a, b, draws=4, seed=7) == pytest.approx(by_hand)
-    assert equal_count_distance(b, a, draws=4, seed=7) == pytest.approx(by_hand)
-    assert equal_count_distance(a, b, draws=4, seed=8) != pytest.approx(by_hand)
-    assert equal_count_distance(a, b[:40], draws=4, seed=7) == frechet_distance(a, b[:40])
+    assert equal_count_distance(a, b, subsets=4, seed=7) == pytest.approx(by_hand)
+    assert equal_count_distance(b, a, subsets=4, seed=7) == pytest.approx(by_hand)
+    assert equal_count_distance(a, b, subsets=4, seed=8) != pytest.approx(by_hand)
+    assert equal_count_distance(a, b[:40], subsets=4, seed=7) == frechet_distance(a, b[:40])
 
 
 def test_the_floor_says_how_it_was_measured() -> None:
     a, b = features(300, 3, 0), features(600, 3, 0)
     baseline = frechet_baseline(a, b, seed=3)
     assert (baseline.count, baseline.subsets, baseline.seed) == (300, 5, 3)
-    assert baseline.distance == equal_count_distance(a, b, draws=5, seed=3)
+    assert baseline.distance == equal_count_distance(a, b, subsets=5, seed=3)
     assert frechet_baseline(a, b[:300], seed=3).subsets == 1
 
 
@@ -193,7 +193,7 @@ def test_it_takes_256_images_and_twice_the_features() -> None:
 
 def test_what_cannot_be_measured_is_refused() -> None:
     good = features(10, 3, 0)
-    with pytest.raises(ValueError, match="at least 2 images a side, not 1"):
+    with pytest.raises(ValueError, match="at least 2 images, not 1"):
         frechet_distance(good, good[:1])
     with pytest.raises(ValueError, match="finite"):
         frechet_distance(good, np.full((10, 3), np.nan))

@@ -255,7 +255,7 @@ def test_what_cannot_be_compared(runs: Callable[..., Path], tmp_path: Path) -> N
     run = runs("a")
     with pytest.raises(UsageError, match="at least two runs"):
         load_reports([run])
-    with pytest.raises(UsageError, match="named twice"):
+    with pytest.raises(UsageError, match="given twice"):
         load_reports([run, run / "evaluation"])
     with pytest.raises(UsageError, match="does not exist"):
         load_reports([run, tmp_path / "nowhere"])
@@ -311,13 +311,13 @@ def test_the_page() -> None:
     )
     words = " ".join(_Text(html).text.split())
     assert "Not comparable: reference hash differs (cdcdcdcdcdcd… / efefefefefef…)" in words
-    assert "there is no mean to give" in words
+    assert "so there is no mean" in words
     assert 'class="best"' not in html
 
 
 def test_a_page_of_nothing() -> None:
     comparison = compared(make_report("a", sections=()), make_report("b", sections=()))
-    assert "share no figure" in comparison_html(comparison)
+    assert "have no metric in common" in comparison_html(comparison)
 
 
 def test_json_holds_everything() -> None:

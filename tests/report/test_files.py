@@ -101,13 +101,13 @@ def _change(values: dict[str, Any], place: str, change: Any) -> None:
     ("place", "change", "sentence"),
     [
         ("kind", "x", "no report of `acgan evaluate`"),
-        ("format", 1, "has format 1; this acgan reads format 2"),
+        ("format", 1, "has format 1; this version of acgan reads format 2"),
         ("format", ..., "has format None"),
         ("name", ..., "damaged at name"),
         ("sections.0.metrics.0.value", "high", "damaged at sections.0.metrics.0.value"),
         ("sections.0.metrics.0.aim", "up", "damaged at sections.0.metrics.0.aim"),
-        ("sections.0.metrics.0.per_class", [1.0], "does not fit its classes"),
-        ("sections.0.protocols", {}, "does not fit its classes and protocols"),
+        ("sections.0.metrics.0.per_class", [1.0], "does not match its classes"),
+        ("sections.0.protocols", {}, "does not match its classes and protocols"),
         ("sections.0.findings.0.level", "bad", "damaged at sections.0.findings.0.level"),
     ],
 )

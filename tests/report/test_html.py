@@ -81,7 +81,7 @@ def test_the_order_is_verdict_headline_pictures_chapters_making(report: MakeRepo
         "two cores",
         "acgan evaluate runs/digits-s0",
         "A note on everything.",
-        "12 s in all",
+        "12 s in total",
         "generator.widths",
     ]
     places = [words.find(part) for part in splits]
@@ -190,7 +190,7 @@ def _filled(
 def test_what_is_undefined_is_a_dash_with_its_reason(report: MakeReport) -> None:
     html = report_html(report())
     assert '<abbr title="It takes Inception&#39;s weights.">–</abbr>' in html
-    assert "too few images or no spread" in html
+    assert "too few images or no variance" in html
 
 
 def test_the_worst_class_is_marked_by_its_floor(report: MakeReport) -> None:
@@ -213,8 +213,8 @@ def test_heat_is_a_share_of_the_row(report: MakeReport) -> None:
     ("levels", "words"),
     [
         (("good", "fault", "warning"), "Faults found"),
-        (("good", "warning"), "No fault found; read the warnings"),
-        (("good",), "No fault found by these measures"),
+        (("good", "warning"), "No faults found; read the warnings"),
+        (("good",), "No faults found by these metrics"),
         ((), "No verdict"),
     ],
 )
@@ -227,7 +227,7 @@ def test_verdicts(report: MakeReport, levels: tuple[Any, ...], words: str) -> No
 
 @pytest.mark.parametrize(
     ("held_out", "words"),
-    [(True, "Held out. "), (False, "Not held out."), (None, "Nobody knows")],
+    [(True, "Held out. "), (False, "Not held out."), (None, "Held out: unknown")],
 )
 def test_whether_the_reference_is_unseen_is_said(
     report: MakeReport, held_out: bool | None, words: str

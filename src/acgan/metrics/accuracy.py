@@ -1,7 +1,4 @@
-"""Whether samples show the class that was asked for, class by class.
-
-What a confusion matrix shows as a whole: dependence on what was asked for, exchanged names.
-"""
+"""Accuracy per class, and what a confusion matrix shows: association and permuted labels."""
 
 from __future__ import annotations
 
@@ -19,12 +16,13 @@ from acgan.metrics.arrays import Float64Array, Int64Array
 @final
 @dataclass(frozen=True, eq=False)
 class ClassAgreement:
-    """What a classifier saw, beside what was asked for.
+    """Predicted against target labels.
 
     Attributes:
-        overall: share of all samples read as the class asked for.
-        per_class: float64 (K,), the same share within each asked class; NaN where none was asked.
-        confusion: int64 (K, K), number of samples by asked class (row) and seen class (column).
+        overall: share of all samples whose predicted label is the target label.
+        per_class: float64 (K,), the same per target label; NaN for a class without samples.
+        confusion: int64 (K, K), number of samples by target label (row) and predicted label
+            (column).
     """
 
     overall: float
@@ -33,21 +31,21 @@ class ClassAgreement:
 
     @property
     def worst_class(self) -> int:
-        """Index of the class with the lowest share, the first of several."""
+        """Index of the class with the lowest accuracy, the first of several."""
         return int(np.nanargmin(self.per_class))
 
 
 def class_agreement(
     logits: npt.NDArray[Any], target_labels: npt.NDArray[np.integer[Any]]
 ) -> ClassAgreement:
-    """Count the samples whose highest logit is that of the asked class.
+    """Compare the class of the highest logit with the target label.
 
     Args:
-        logits: (N, K), of a classifier that had no part in the training of the model.
+        logits: (N, K), of a classifier that was not used to train the model.
         target_labels: (N,), each in [0, K).
 
     Raises:
-        ValueError: there is no sample, or a logit is not finite (which argmax would hide).
+        ValueError: there are no samples, or a logit is not finite (which argmax would hide).
     """
     if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
         raise ValueError(
@@ -55,11 +53,11 @@ def class_agreement(
         )
     count, classes = logits.shape
     if not count:
-        raise ValueError("there are no samples to judge; draw at least one")
+        raise ValueError("there are no samples to classify; give at least one")
     if not np.isfinite(logits).all():
         raise ValueError("the classifier's logits are not all finite; its weights are damaged")
     if target_labels.min() < 0 or target_labels.max() >= classes:
-        raise ValueError(f"the asked classes must lie in 0 to {classes - 1}")
+        raise ValueError(f"target labels must be between 0 and {classes - 1}")
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (target_labels, logits.argmax(axis=1)), 1)
     right, total = np.diagonal(confusion), confusion.sum(axis=1)
@@ -68,16 +66,16 @@ def class_agreement(
 
 
 def row_shares(confusion: Int64Array) -> Float64Array:
-    """Each row as shares of its sum, float64 (K, K); a row without images is all zeros."""
+    """Return each row divided by its sum, float64 (K, K); a row without images is 0."""
     shares: Float64Array = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     return shares
 
 
 def association(confusion: Int64Array) -> float:
-    """How much the asked class says of the seen one: Cramér's V, bias-corrected (Bergsma 2013).
+    """Return Cramér's V of target and predicted labels, bias-corrected (Bergsma 2013).
 
-    1 where each asked class is seen as one class and each as another, be it the right one or not; 0
-    where the seen classes are distributed alike whatever was asked, however few the samples.
+    1 if every target label is predicted as one class and no two as the same, correct or not; 0 if
+    the distribution of predicted labels does not depend on the target label.
 
     Args:
         confusion: (K, K) counts.
@@ -95,20 +93,19 @@ def association(confusion: Int64Array) -> float:
 
 
 def permuted_cycles(confusion: Int64Array, *, gain: float, smallest: int) -> list[list[int]]:
-    """Classes whose names are exchanged: k is seen as the next of its cycle, the last as the first.
+    """Return cycles of permuted labels: each class is predicted as the next one of its cycle.
 
-    The exchange of names that makes most samples right is found by linear assignment on the rows'
-    shares.
+    The permutation with the highest accuracy is found by linear assignment on the row shares.
 
     Args:
-        confusion: (K, K) counts by asked class (row) and seen class (column).
-        gain: by how much the exchange must raise the mean share that is right in a cycle.
-        smallest: samples of a class below which it stays itself.
+        confusion: (K, K) counts by target label (row) and predicted label (column).
+        gain: minimum increase of the mean accuracy in a cycle.
+        smallest: classes with fewer samples are not permuted.
     """
     shares = row_shares(confusion)
     few = confusion.sum(axis=1) < smallest
     shares[few] = np.eye(len(shares))[few]
-    # a hair for the identity, so that equals stay where they are
+    # a small bonus for the identity decides ties
     _, predicted = linear_sum_assignment(shares + 1e-9 * np.eye(len(shares)), maximize=True)
     cycles, done = [], set[int]()
     for start in range(len(predicted)):

@@ -1,4 +1,4 @@
-"""Whether samples of a model that is asked for no class cover the classes of its data."""
+"""How well samples of an unconditional model cover the classes of the data."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from acgan.metrics.arrays import Int64Array
 
-_DRAWS = 50  # subsets over which a distance at a smaller count is averaged
+_SUBSETS = 50  # over which a distance at a smaller count is averaged
 
 
 def class_counts(logits: npt.NDArray[Any]) -> Int64Array:
-    """How many images a classifier reads as each class, int64 (K,), from its logits (N, K)."""
+    """Return the number of images per predicted label, int64 (K,), from logits (N, K)."""
     return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]).astype(np.int64)
 
 
 def total_variation(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """½ Σ_k |p_k − q_k|: the share of images that would have to change their class.
+    """Return ½ Σ_k |p_k − q_k|, the share of images that would have to change their class.
 
     Args:
         first: counts or shares of each class, (K,), not all 0.
@@ -35,19 +35,18 @@ def total_variation(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
 def total_variation_at(
     count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], *, seed: int
 ) -> float:
-    """The mean distance to ``second`` of ``count`` images drawn from those counted in ``first``.
+    """Return the mean distance to ``second`` of random subsets of the images of ``first``.
 
-    Chance alone puts few images at a larger distance than many, so that a distance and its floor
-    are to be taken at equal counts.
+    The distance is larger for fewer images, so a distance and its baseline must use equal counts.
 
     Args:
-        count: at most as many as there are.
+        count: images per subset, at most the sum of ``first``.
         first: counts (K,).
         second: counts (K,).
-        seed: of the draws.
+        seed: of the subsets.
     """
     if count == first.sum():
         return total_variation(first, second)
     random = np.random.default_rng(seed)
-    drawn = random.multivariate_hypergeometric(first, count, size=_DRAWS)
-    return float(np.mean([total_variation(each, second) for each in drawn]))
+    subsets = random.multivariate_hypergeometric(first, count, size=_SUBSETS)
+    return float(np.mean([total_variation(each, second) for each in subsets]))

@@ -1,7 +1,7 @@
-"""How much images differ in brightness and in color, beside others.
+"""Diversity of brightness and color, relative to other images.
 
-Features of a classifier hardly see this: a class may come in a single color scheme while the
-variance of such features is nearly that of real images.
+Features of a classifier are insensitive to color: a class may have a single color scheme although
+the variance of its features is close to that of real images.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from acgan.metrics.arrays import Float64Array, UInt8Array
 from acgan.metrics.variance_ratio import class_variance
 
 NEGLIGIBLE = 0.25
-"""Variance between images, in squared levels of 0 to 255, that rounding alone may give."""
+"""Variance between images, in squared levels of 0 to 255, that rounding may cause."""
 
 
 def mean_colors(images: UInt8Array) -> Float64Array:
-    """The mean of each channel of each image.
+    """Return the mean of each channel of each image.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -29,23 +29,22 @@ def mean_colors(images: UInt8Array) -> Float64Array:
 
 
 def brightness_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
-    """Variance of the images' mean levels in ``a`` over that in ``b``.
+    """Return the variance of the mean levels of images in ``a`` over that in ``b``.
 
-    Returns:
-        The ratio; NaN where a set has fewer than two images or ``b`` is all of one brightness.
+    NaN if a set has fewer than two images or the brightness in ``b`` is constant.
     """
     return _ratio(_brightness(a), _brightness(b))
 
 
 def color_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
-    """Variance of the images' mean colors in ``a`` over that in ``b``, brightness left out.
+    """Return the variance of the mean colors in ``a`` over that in ``b``, without brightness.
 
     A mean color is the mean of each channel less the mean of all; the variances of the channels
     are summed, as in `acgan.metrics.variance_ratio.variance_ratio`.
 
     Returns:
-        The ratio; NaN for images of one channel, where a set has fewer than two images, or where
-        ``b`` is all of one color, as gray images stored in three channels are.
+        The ratio; NaN for images with one channel, if a set has fewer than two images, or if the
+        color in ``b`` is constant, as in gray images with three channels.
     """
     return _ratio(_tint(a), _tint(b))
 

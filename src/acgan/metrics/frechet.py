@@ -1,7 +1,6 @@
-"""How far a set of features lies from another: the Fréchet distance between two Gaussians.
+"""Fréchet distance between two sets of features.
 
-Which features, of how many images, against which part of the data, is the caller's to choose and
-to state: the distance falls with the number of images, and compares only at equal counts.
+The distance decreases with the number of images; compare values at equal counts only.
 """
 
 from __future__ import annotations
@@ -16,36 +15,35 @@ from scipy.linalg import lapack
 from acgan.metrics.arrays import Array, Float64Array
 
 SMALLEST_COUNT = 256
-"""Images a side below which no Fréchet distance is given, whatever the features."""
+"""Minimum number of images per side of a Fréchet distance, for any features."""
 
-_BASELINE_DRAWS = 5
-_WIDE = 512  # features from which a draw takes a second or more, and two agree to a few percent
-_CONDITION = 1e-10  # of a covariance, from which its Cholesky factor is exact enough
+_BASELINE_SUBSETS = 5
+_WIDE = 512  # features from which a subset takes over a second; two agree to a few percent
+_CONDITION = 1e-10  # reciprocal, of a covariance, above which its Cholesky factor is exact enough
 
 
 def smallest_count(features: int) -> int:
-    """Images a side below which no Fréchet distance is given: twice the number of features.
+    """Return the minimum number of images per side: twice the number of features.
 
-    A covariance of F features takes more than F images to have full rank, and some more to be
-    worth a comparison; with fewer, the figure is mostly the noise of its own estimate.
+    A covariance of F features has full rank only with more than F images; with few images, the
+    distance is mostly estimation noise.
     """
     return max(SMALLEST_COUNT, 2 * features)
 
 
 def baseline_subsets(features: int) -> int:
-    """Random subsets that a floor is averaged over."""
-    return _BASELINE_DRAWS if features < _WIDE else 2
+    """Return the number of random subsets that a baseline is averaged over."""
+    return _BASELINE_SUBSETS if features < _WIDE else 2
 
 
 @final
 @dataclass(frozen=True)
 class Baseline:
-    """The distance between two real parts: what a perfect model would be measured at.
+    """Fréchet distance between two real splits, the expected value of a perfect model.
 
     Attributes:
-        distance: Fréchet distance at equal counts; NaN where the smaller part is below
-            `smallest_count`.
-        count: images a side.
+        distance: at equal counts; NaN if the smaller split is below `smallest_count`.
+        count: images per side.
         subsets: number of subsets of the larger split that it is averaged over.
         seed: of these subsets.
     """
@@ -57,16 +55,16 @@ class Baseline:
 
 
 def frechet_baseline(a: Array, b: Array, *, seed: int) -> Baseline:
-    """Fréchet distance between the features of two real parts, (N, F) and (M, F)."""
+    """Return the distance between the features of two real splits, (N, F) and (M, F)."""
     count, features = min(len(a), len(b)), a.shape[1]
-    draws = 1 if len(a) == len(b) else baseline_subsets(features)
+    subsets = 1 if len(a) == len(b) else baseline_subsets(features)
     if count < smallest_count(features):
-        return Baseline(math.nan, count, draws, seed)
-    return Baseline(equal_count_distance(a, b, draws=draws, seed=seed), count, draws, seed)
+        return Baseline(math.nan, count, subsets, seed)
+    return Baseline(equal_count_distance(a, b, subsets=subsets, seed=seed), count, subsets, seed)
 
 
 def frechet_distance(a: Array, b: Array) -> float:
-    """Squared Fréchet distance between the Gaussians of two sets of features.
+    """Return the squared Fréchet distance between Gaussians fitted to two sets of features.
 
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½), with unbiased covariances (N − 1), in float64
     throughout (Dowson & Landau 1982; Heusel et al. 2017, eq. 6).
@@ -98,16 +96,14 @@ def frechet_distance(a: Array, b: Array) -> float:
     return _between(_gaussian(a), _gaussian(b))
 
 
-def equal_count_distance(a: Array, b: Array, *, draws: int, seed: int) -> float:
-    """Fréchet distance at equal counts: all of the smaller set against subsets of the larger.
-
-    Between two real parts this is the floor: what a perfect model would be measured at.
+def equal_count_distance(a: Array, b: Array, *, subsets: int, seed: int) -> float:
+    """Return the distance at equal counts: the smaller set against subsets of the larger.
 
     Args:
         a: (N, F).
         b: (M, F).
-        draws: subsets over which the distance is averaged (one where N = M).
-        seed: of the subsets, which are drawn without replacement.
+        subsets: number of subsets to average over (one if N = M).
+        seed: of the subsets, sampled without replacement.
 
     Returns:
         The mean distance.
@@ -119,7 +115,7 @@ def equal_count_distance(a: Array, b: Array, *, draws: int, seed: int) -> float:
     fixed = _gaussian(small)
     distances = [
         _between(fixed, _gaussian(large[random.permutation(len(large))[: len(small)]]))
-        for _ in range(draws)
+        for _ in range(subsets)
     ]
     return float(np.mean(distances))
 
@@ -135,7 +131,9 @@ def _between(a: tuple[Float64Array, Float64Array], b: tuple[Float64Array, Float6
 def _gaussian(features: Array) -> tuple[Float64Array, Float64Array]:
     """Mean (F,) and a triangular R, (min(N, F), F), with Rᵀ R the unbiased covariance."""
     if len(features) < 2:
-        raise ValueError(f"a Fréchet distance needs at least 2 images a side, not {len(features)}")
+        raise ValueError(
+            f"a Fréchet distance needs at least 2 images per side, not {len(features)}"
+        )
     values = features.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("a Fréchet distance needs finite features; some are infinite or NaN")

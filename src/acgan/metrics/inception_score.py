@@ -1,6 +1,6 @@
-"""Inception-style score: are samples clearly one class each, and all classes together?
+"""Inception score with the logits of any classifier.
 
-It sees no real image, so a model that draws one clear image a class scores as high as the data.
+It uses no real images: a model with one clear image per class scores as high as the data.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from scipy.special import log_softmax
 from acgan.metrics.arrays import Array, Float64Array, IntegerArray
 
 SMALLEST_SCORE_COUNT = 100
-"""Images below which no score is given: the mean prediction would be of too few, and too close to
-each of them, which lowers the score."""
+"""Minimum number of images: with few, the mean prediction is close to each single one, which lowers
+the score."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class ClassifierScore:
-    """The score, and what each class has of it.
+    """The score, overall and per class.
 
     Attributes:
         overall: exp(mean KL(p(y|x) ‖ p(y))), from 1 to the number of classes the classifier knows.
-        per_class: float64 (K,), the same mean within the samples of one asked class, p(y) still of
-            all samples; NaN where there is none. ``overall`` is their geometric mean, each class
-            weighted by its samples.
+        per_class: float64 (K,), the same mean over the samples of one target label, with p(y) of
+            all samples; NaN for a class without samples. ``overall`` is their geometric mean,
+            weighted by the number of samples.
     """
 
     overall: float
@@ -35,11 +35,11 @@ class ClassifierScore:
 
 
 def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -> ClassifierScore:
-    """Exp of the mean divergence between a sample's prediction and that of all (Salimans 2016).
+    """Return exp of the mean KL divergence of predictions from their mean (Salimans et al. 2016).
 
-    The mean is torch-fidelity's, over all images in one split and in float64: the literature's ten
-    splits of 50 000 images have 5 000 each. A score rises with the number of images, the more so
-    the more classes the classifier knows; compare at equal counts.
+    All images form one split, in float64; the literature often uses ten splits of 5 000 images.
+    The score increases with the number of images, more so with many classes; compare at equal
+    counts.
 
     Args:
         logits: (N, L), unnormalized, over the L classes that the classifier knows.
@@ -47,7 +47,7 @@ def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -
         classes: K.
 
     Raises:
-        ValueError: there is no image, or a logit is not finite.
+        ValueError: there are no images, or a logit is not finite.
 
     Example:
         >>> sure = np.array([[99.0, 0.0], [0.0, 99.0]])
@@ -59,7 +59,7 @@ def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -
             f"logits {logits.shape} and classes {target_labels.shape} must be (N, L), (N,)"
         )
     if not len(logits):
-        raise ValueError("there are no images to score; draw at least one")
+        raise ValueError("there are no images to score; give at least one")
     if not np.isfinite(logits).all():
         raise ValueError("the classifier's logits are not all finite; its weights are damaged")
     logs = log_softmax(logits.astype(np.float64), axis=1)

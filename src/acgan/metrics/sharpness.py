@@ -1,4 +1,4 @@
-"""How sharp images are, beside others: the energy of their finest detail."""
+"""Sharpness of images: the energy of their finest detail, relative to other images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _CHUNK = 1024
 
 
 def laplacian_energy(images: UInt8Array) -> Float64Array:
-    """Mean squared response to the Laplacian (4 neighbors minus 4 times the center), per image.
+    """Return the mean squared response to the Laplacian (4 neighbors − 4 × center) per image.
 
-    It sees edges and grain and no smooth shading: blur lowers it many times over, noise raises it.
+    It responds to edges and noise but not to smooth shading: blur decreases it, noise increases it.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -39,13 +39,13 @@ def laplacian_energy(images: UInt8Array) -> Float64Array:
 
 
 def sharpness_ratio(a: UInt8Array, b: UInt8Array) -> float:
-    """Mean Laplacian energy of ``a`` over that of ``b``: below 1 where ``a`` is the blurrier.
+    """Return the mean Laplacian energy of ``a`` over that of ``b``; below 1 if ``a`` is blurrier.
 
-    A Gaussian blur of σ 1 pixel takes handwritten digits to about a tenth; grain and
-    checkerboards take it above 1, also on images that are blurred otherwise.
+    A Gaussian blur of σ = 1 pixel gives about 0.1 on handwritten digits; noise and checkerboard
+    artifacts give values above 1.
 
     Returns:
-        The ratio; NaN where a set is empty, the images are below 3 pixels, or ``b`` is flat.
+        The ratio; NaN if a set is empty, images are below 3 pixels, or ``b`` is constant.
     """
     if not len(a) or not len(b):
         return float("nan")

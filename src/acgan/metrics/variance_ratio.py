@@ -1,4 +1,4 @@
-"""How varied the samples of one class are, beside the real images of that class."""
+"""Diversity within a class, relative to the real images of the class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from acgan.metrics.ms_ssim import random_pairs
 from acgan.metrics.neighbors import NearestSearch
 
 NEAR_IDENTICAL = 0.1
-"""Two samples are near-identical below this part of the distance between two real images."""
+"""Two samples are near-identical below this fraction of the typical distance of real images."""
 
 _PAIRS = 1000  # of real images, for the typical distance between two
 
@@ -17,21 +17,20 @@ _PAIRS = 1000  # of real images, for the typical distance between two
 def variance_ratio(
     fake: Array, fake_labels: IntegerArray, real: Array, real_labels: IntegerArray, classes: int
 ) -> Float64Array:
-    """Per class, the summed variance of the samples' features over that of the real images'.
+    """Return the summed feature variance of samples over that of real images, per class.
 
-    About 1 where samples vary as real images do; near 0 where all samples of a class look the
-    same; well above 1 for noise, or where the label is ignored. Unbiased variances, in float64.
+    About 1 if samples are as diverse as real images, near 0 if all samples of a class are equal,
+    well above 1 for noise or ignored labels. Unbiased variances, in float64.
 
     Args:
         fake: features of the samples, (N, F).
-        fake_labels: the classes asked for, (N,).
+        fake_labels: their target labels, (N,).
         real: features of real images, (M, F).
         real_labels: their classes, (M,).
         classes: K.
 
     Returns:
-        float64 (K,); NaN for a class with fewer than two images on a side, or real images that
-        do not vary at all.
+        float64 (K,); NaN for a class with fewer than two images per side or constant real images.
     """
     above = class_variance(fake, fake_labels, classes)
     below = class_variance(real, real_labels, classes)
@@ -41,7 +40,7 @@ def variance_ratio(
 
 
 def class_variance(features: Array, labels: IntegerArray, classes: int) -> Float64Array:
-    """Variance (N − 1) of each class's features, summed over the features.
+    """Return the variance (N − 1) of the features of each class, summed over the features.
 
     Args:
         features: (N, F).
@@ -64,7 +63,7 @@ def class_variance(features: Array, labels: IntegerArray, classes: int) -> Float
 
 
 def typical_distance(images: Array, *, seed: int) -> float:
-    """Median Euclidean distance over 1 000 random pairs of distinct images of one class.
+    """Return the median Euclidean distance of 1 000 random pairs of images of one class.
 
     Args:
         images: (N, …), pixels or features.
@@ -85,17 +84,17 @@ def typical_distance(images: Array, *, seed: int) -> float:
 
 
 def duplicate_share(images: Array, typical: float) -> float:
-    """Share of images that are near-identical to another one of the same set.
+    """Return the share of images that are near-identical to another one of the same set.
 
-    Near-identical: nearer than a tenth of what two real images of the class are typically apart,
-    in which one sees no difference. The share grows with the number of images.
+    Near-identical images are closer than 0.1 of the typical distance of two real images of the
+    class, and look equal. The share increases with the number of images.
 
     Args:
         images: (N, …), of one class.
         typical: `typical_distance` of real images of that class.
 
     Returns:
-        The share; NaN for fewer than two images or where ``typical`` is not defined.
+        The share; NaN for fewer than two images or an undefined ``typical``.
     """
     if len(images) < 2 or not np.isfinite(typical):
         return float("nan")

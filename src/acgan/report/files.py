@@ -109,7 +109,7 @@ def read_report(path: Path) -> ReportRecord:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError:
-        raise DataError(f"{path} is no complete JSON file; {again}") from None
+        raise DataError(f"{path} is no complete JSON file: it is damaged; {again}") from None
     if not isinstance(values, dict) or values.get("kind") != KIND:
         raise DataError(f"{path} is no report of `acgan evaluate`; name its report.json")
     if values.get("format") != FORMAT:

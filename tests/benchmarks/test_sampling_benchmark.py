@@ -11,7 +11,8 @@ import torch
 
 from acgan.data.images import ImageShape, make_classes
 from acgan.model.model import load
-from acgan.sampling.sampler import latents, sample_images
+from acgan.sampling.latents import latents
+from acgan.sampling.sampler import sample_images
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def test_a_study_of_usefulness_is_refused_before_anything_is_drawn(
     def never(*_arguments: Any, **_named: Any) -> None:
         raise AssertionError("work for nothing")
 
-    monkeypatch.setattr("acgan.evaluation.prepare.drawn_from", never)
+    monkeypatch.setattr("acgan.evaluation.prepare.sample_model", never)
     monkeypatch.setattr("acgan.evaluation.prepare.cached_reference_classifier", never)
     alone = tmp_path / "alone"  # pictures from elsewhere
     alone.mkdir()

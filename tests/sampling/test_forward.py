@@ -14,7 +14,7 @@ from acgan.networks.conditioning import ConditioningConfig
 from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import GeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
-from acgan.sampling.forward import Precision, _prepared, drawn, to_uint8
+from acgan.sampling.forward import Precision, _prepared, batched_forward, to_uint8
 
 torch.set_num_threads(1)
 
@@ -54,9 +54,9 @@ def test_the_copy_draws_the_same_and_leaves_the_original_alone(
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     latents, labels = torch.randn(8, generator.latent_size), torch.arange(8) % 4
     with torch.no_grad():
-        drawn = _prepared(generator, low=False)(latents, labels)
+        batched_forward = _prepared(generator, low=False)(latents, labels)
         expected = generator.eval()(latents, labels)
-    torch.testing.assert_close(drawn, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(batched_forward, expected, rtol=1e-4, atol=1e-5)
     assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
     copies = _prepared(generator, low=False).modules()
     assert sum(isinstance(module, nn.Identity) for module in copies) == joined
@@ -69,7 +69,7 @@ def test_what_overflows_inside_is_refused() -> None:
         parameter.mul_(1e14)
     batch = torch.randn(4, generator.latent_size), torch.arange(4)
     with pytest.raises(DataError, match="non-finite"):
-        list(drawn(generator, [batch], "bf16"))
+        list(batched_forward(generator, [batch], "bf16"))
 
 
 def test_latents_that_are_no_numbers_give_no_image() -> None:
@@ -77,7 +77,7 @@ def test_latents_that_are_no_numbers_give_no_image() -> None:
     latents = torch.zeros(2, generator.latent_size)
     latents[1, 1] = math.nan
     with pytest.raises(DataError, match="non-finite"):
-        list(drawn(generator, [(latents, torch.zeros(2, dtype=torch.int64))], "bf16"))
+        list(batched_forward(generator, [(latents, torch.zeros(2, dtype=torch.int64))], "bf16"))
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.nan, math.inf])
@@ -88,7 +88,7 @@ def test_weights_that_are_no_numbers_are_refused(value: float, precision: Precis
     next(generator.stages.parameters()).view(-1)[0] = value  # type: ignore[union-attr]
     batch = torch.randn(1, generator.latent_size), torch.zeros(1, dtype=torch.int64)
     with pytest.raises(DataError, match="non-finite"):
-        list(drawn(generator, [batch], precision))
+        list(batched_forward(generator, [batch], precision))
 
 
 def test_every_bfloat16_has_the_level_of_its_float32() -> None:

@@ -16,7 +16,8 @@ from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.interpolation import between_classes, interpolate, slerp
-from acgan.sampling.sampler import latents, sample_images
+from acgan.sampling.latents import latents
+from acgan.sampling.sampler import sample_images
 
 Mode = Literal["batchnorm", "concatenate", "one-hot", "multiply"]
 MODES: tuple[Mode, ...] = ("batchnorm", "concatenate", "one-hot", "multiply")

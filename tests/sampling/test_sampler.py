@@ -23,14 +23,8 @@ from acgan.networks.mlp import MLPGeneratorConfig
 from acgan.networks.resnet import ResnetGeneratorConfig
 from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.forward import BATCH, Precision, _prepared, precision_on, to_uint8
-from acgan.sampling.sampler import (
-    SEEDS,
-    check_seeds,
-    from_uint8,
-    iterate_images,
-    latents,
-    sample_images,
-)
+from acgan.sampling.latents import SEEDS, check_seeds, latents
+from acgan.sampling.sampler import from_uint8, iterate_images, sample_images
 
 CLASSES = 4
 SHAPE = ImageShape(3, 16, 12)
@@ -290,7 +284,7 @@ def test_wrong_requests_are_refused(generator: Generator) -> None:
     for labels in ([CLASSES], [-1]):
         with pytest.raises(UsageError, match="class indices must lie in 0 to 3"):
             sample_images(generator, labels, [0])
-    with pytest.raises(UsageError, match="no image is asked for"):
+    with pytest.raises(UsageError, match="no image was requested"):
         sample_images(generator, [], [])
     with pytest.raises(ValueError, match="2 labels and 1 seeds"):
         sample_images(generator, [0, 0], [0])

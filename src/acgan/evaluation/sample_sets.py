@@ -17,7 +17,8 @@ from acgan.evaluation.evaluation_data import SampleSet
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import Int64Array
 from acgan.model.model import Model
-from acgan.sampling.sampler import check_seeds, iterate_images
+from acgan.sampling.latents import check_seeds
+from acgan.sampling.sampler import iterate_images
 
 _BALANCED = 2.0  # ratio of the largest to the smallest class up to which samples are balanced
 

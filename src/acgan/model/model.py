@@ -28,7 +28,8 @@ from acgan.runs.config import RunConfig
 from acgan.runs.state import load_module
 from acgan.sampling.forward import Precision, precision_on
 from acgan.sampling.interpolation import check_path, interpolate
-from acgan.sampling.sampler import check_seeds, sample_images
+from acgan.sampling.latents import check_seeds
+from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import CorruptFolderError
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -179,7 +180,7 @@ class Model:
             count: images per class.
             seed: the first seed.
             truncation: below about 2, images are more typical and less diverse; see
-                `acgan.sampling.sampler.latents`.
+                `acgan.sampling.latents.latents`.
             precision: by default bf16 if the processor computes fast in it; ``fp32`` gives the
                 closest agreement between machines; see `sampling_precision`.
 
@@ -254,7 +255,7 @@ class Model:
             seed: the first seed.
             to_seed: the last seed; None for the same seed.
             steps: number of images, both ends included.
-            truncation: see `acgan.sampling.sampler.latents`.
+            truncation: see `acgan.sampling.latents.latents`.
             precision: as for `sample`.
 
         Returns:

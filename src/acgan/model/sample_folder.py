@@ -17,7 +17,8 @@ from acgan.execution.progress import Progress
 from acgan.model.model import Model
 from acgan.plots.grid import png_bytes, to_pil
 from acgan.sampling.forward import Precision
-from acgan.sampling.sampler import check_seeds, iterate_images
+from acgan.sampling.latents import check_seeds
+from acgan.sampling.sampler import iterate_images
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
 from acgan.version import __version__
@@ -76,7 +77,7 @@ def write_samples(
         label: see `Model.class_indices`.
         count: pictures of each class.
         seed: the first seed.
-        truncation: see `acgan.sampling.sampler.latents`.
+        truncation: see `acgan.sampling.latents.latents`.
         precision: see `Model.sample`.
         progress: told how many pictures of how many are done.
 

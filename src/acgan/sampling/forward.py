@@ -1,7 +1,7 @@
-"""Forward passes that give an image the same bytes alone or in any batch, on any number of threads.
+"""Batched forward passes that give an image the same bytes in any batch and on any thread count.
 
-Every pass has the same batch size, padded where fewer images are asked for, and runs on one thread,
-so that the same kernels run; more threads work on other batches.
+Every pass has the same batch size (a smaller batch is padded) and runs on one thread, so the same
+kernels run; other threads work on other batches.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from acgan.execution.execution import fast_bfloat16
 from acgan.networks.conditioning import PlainBatchNorm
 from acgan.networks.interface import Generator
 
-BATCH = 128  # images in every forward pass; a part of the definition of an image, like the seed
+BATCH = 128  # images in every forward pass; another value would change the images
 
 Precision = Literal["auto", "fp32", "bf16"]
 Batch = tuple[Tensor, Tensor]  # latents and labels, at most BATCH
 
 
 def precision_on(device: str, precision: Precision = "auto") -> Literal["fp32", "bf16"]:
-    """What ``auto`` means there: ``bf16`` (autocast) where that is fast, else ``fp32``.
+    """Resolve ``auto``: ``bf16`` (autocast) if the device is fast in it, else ``fp32``.
 
-    A pixel of an image in bf16 differs from that in fp32 by a few of its 256 levels at most.
+    A pixel in bf16 differs from the same pixel in fp32 by at most a few of 256 levels.
 
     Args:
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -44,13 +44,13 @@ def precision_on(device: str, precision: Precision = "auto") -> Literal["fp32", 
     return precision
 
 
-def drawn(
+def batched_forward(
     generator: Generator, batches: Iterable[Batch], precision: Precision
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """Images of each batch, in order; on a processor, as many batches at once as torch has threads.
+    """Generate the images of each batch, in order; on a CPU with one batch per torch thread.
 
-    Two passes of one thread each are faster than one of two threads after another, and the number
-    of threads cannot matter to the bytes.
+    Two passes with one thread each are faster than two consecutive passes with two threads, and
+    the number of threads does not influence the bytes.
 
     Args:
         generator: in any mode, on any device; its state is left as it was.
@@ -61,7 +61,7 @@ def drawn(
         uint8 (n, C, H, W), 0 to 255, contiguous.
 
     Raises:
-        DataError: the generator draws non-finite values, or has such weights.
+        DataError: the generator gives non-finite values or has non-finite weights.
     """
     device = next(generator.parameters()).device
     low = precision_on(device.type, precision) == "bf16"
@@ -71,7 +71,7 @@ def drawn(
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 
     def forward(noise: Tensor, labels: Tensor) -> npt.NDArray[np.uint8]:
-        """One pass, in a thread of its own: no autocast of the caller's reaches there."""
+        """Run one pass in a worker thread, where the caller's autocast does not apply."""
         count = len(noise)
         if count < BATCH:
             noise = torch.cat([noise, noise.new_zeros(BATCH - count, noise.shape[1])])
@@ -91,11 +91,11 @@ def drawn(
             yield coming.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # of threads yet to be born: the workers have set it to 1
+        torch.set_num_threads(threads)  # the workers have set it to 1 for later threads
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """[-1, 1] as 0 to 255: round((x + 1) · 127.5), clipped.
+    """Map [-1, 1] to 0 … 255: round((x + 1) · 127.5), clipped.
 
     Raises:
         DataError: a value is not finite.
@@ -105,16 +105,16 @@ def to_uint8(images: Tensor) -> Tensor:
 
 
 def _require_finite(values: Tensor) -> None:
-    # a sum of finite numbers may overflow, but that of others is never finite: one cheap look
+    # The sum of non-finite numbers is never finite; a finite sum spares the second, slower check.
     if not math.isfinite(values.sum()) and not bool(torch.isfinite(values).all()):
-        raise DataError("the generator draws non-finite values; this model cannot be used")
+        raise DataError("the generator gives non-finite values; this model cannot be used")
 
 
 def _prepared(generator: Generator, *, low: bool) -> Generator:
-    """A copy to draw with: evaluation mode, channels-last, and bf16 weights where autocast is on.
+    """Return a copy for sampling: evaluation mode, channels-last, bf16 weights with autocast.
 
-    Autocast would make the same casts in every pass. A batch norm that is the same for all classes
-    becomes part of the convolution before it: the maps are then not gone over again.
+    Autocast would repeat the same casts in every pass. A batch norm that is the same for all
+    classes is fused into the convolution before it, which saves a pass over the feature maps.
     """
     network = copy.deepcopy(generator).eval()
     for values in network.state_dict().values():
@@ -123,14 +123,14 @@ def _prepared(generator: Generator, *, low: bool) -> Generator:
         if isinstance(norm, PlainBatchNorm) and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
             _join(layer, norm)
     for module in network.modules() if low else ():
-        # these very classes: others, and spectral norm, first compute with the weights, in float32
+        # Exactly these classes: subclasses and spectral norm compute with float32 weights first.
         if type(module) in (nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
             module.to(torch.bfloat16)
     return network.to(memory_format=torch.channels_last)
 
 
 def _join(layer: nn.Module, norm: PlainBatchNorm) -> None:
-    """Make ``layer`` do what both did, in place: x ↦ gain·(Wx − mean)/√(variance + eps) + bias."""
+    """Fuse ``norm`` into ``layer`` in place: x ↦ gain·(Wx − mean)/√(variance + eps) + bias."""
     assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
     fixed = norm.batch_norm
     assert isinstance(fixed, nn.BatchNorm2d)

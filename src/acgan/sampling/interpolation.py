@@ -1,7 +1,7 @@
-"""From one image to another in small steps: between two seeds, two classes, or both at once.
+"""Interpolation paths between two seeds, two classes, or both.
 
-Latents move on the sphere, where normal latents lie (slerp; White 2016, arXiv 1609.04468). A class
-moves on the straight line between the two classes' embeddings, or one-hot vectors.
+Latents move on the sphere that normal latents concentrate on (slerp; White 2016, arXiv 1609.04468).
+A class moves on the line between the two classes' embeddings or one-hot vectors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from acgan.networks.conditioning import JoinedEmbedding, JoinedOneHot
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
 from acgan.sampling.forward import Precision
-from acgan.sampling.sampler import draw, latents
+from acgan.sampling.latents import latents
+from acgan.sampling.sampler import images_of_latents
 
 MOST_STEPS = 1000
 
@@ -34,18 +35,17 @@ def interpolate(
     *,
     precision: Precision = "auto",
 ) -> npt.NDArray[np.uint8]:
-    """Images from (class, seed) to (class, seed), both ends included.
+    """Generate the images of a path from one class and seed to another, both ends included.
 
-    The ends are byte-identical to what `acgan.sampling.sampler.sample_images` draws of them in
-    the same
+    The ends are byte-identical to the images of `acgan.sampling.sampler.sample_images` in the same
     precision.
 
     Args:
         generator: left as it is.
         classes: index of the first and of the last class.
         seeds: first and last seed.
-        steps: images, at least 2.
-        truncation: see `acgan.sampling.sampler.latents`.
+        steps: number of images, 2 to 1000.
+        truncation: see `acgan.sampling.latents.latents`.
         precision: see `acgan.sampling.forward.precision_on`.
 
     Returns:
@@ -61,7 +61,7 @@ def interpolate(
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
     if not has_path(generator, *classes):
-        raise UsageError("two models of a set draw these classes; there is no way between them")
+        raise UsageError("two models of a set generate these classes, so no path exists")
     if isinstance(generator, GeneratorSet):
         (generator, first), (_, last) = map(generator.member_of, classes)
         classes = (first, last)
@@ -69,20 +69,22 @@ def interpolate(
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
     noise = slerp(ends[0], ends[1], shares)
     if classes[0] == classes[1]:
-        return draw(generator, noise, torch.full((steps,), classes[0]), precision=precision)
+        return images_of_latents(
+            generator, noise, torch.full((steps,), classes[0]), precision=precision
+        )
     blend = between_classes(generator, classes, shares)
-    return draw(blend, noise, torch.arange(steps), precision=precision)
+    return images_of_latents(blend, noise, torch.arange(steps), precision=precision)
 
 
 def has_path(generator: Generator, first: int, last: int) -> bool:
-    """Whether one network draws both of two classes, so that there is a way between them."""
+    """Return whether one network generates both classes, so that a path between them exists."""
     if not isinstance(generator, GeneratorSet):
         return True
     return generator.member_of(first)[0] is generator.member_of(last)[0]
 
 
 def check_path(generator: Generator, names: Sequence[str], first: int, last: int) -> None:
-    """Refuse two classes between which there is no way.
+    """Refuse two classes without a path between them.
 
     Args:
         generator: as for `interpolate`.
@@ -91,20 +93,20 @@ def check_path(generator: Generator, names: Sequence[str], first: int, last: int
         last: index of the last one.
 
     Raises:
-        UsageError: a set's members draw one each; the message says where a way leads.
+        UsageError: two members of a set generate them; the message lists reachable classes.
     """
     if has_path(generator, first, last):
         return
     reached = [name for k, name in enumerate(names) if k != first and has_path(generator, first, k)]
     start, end = names[first], names[last]
     raise UsageError(
-        f"{start!r} and {end!r} are drawn by two models of this set, and there is no way from "
-        f"one network to another; from {start!r} go to {' or '.join(reached)}"
+        f"two models of this set generate {start!r} and {end!r}, so there is no path between them; "
+        f"paths from {start!r} lead to {' or '.join(reached)}"
     )
 
 
 def slerp(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
-    """Points on the great circle from one latent to another, their lengths turning likewise.
+    """Return points on the great circle between two latents; their lengths change likewise.
 
     sin((1 - t)ω) / sin ω · a + sin(tω) / sin ω · b, with ω the angle between a and b (Shoemake
     1985); the straight line where they are parallel.
@@ -128,10 +130,10 @@ def slerp(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
 
 
 def between_classes(generator: Generator, classes: tuple[int, int], shares: Tensor) -> Generator:
-    """A copy of ``generator`` whose "class" i lies ``shares[i]`` of the way between two classes.
+    """Return a copy of ``generator`` whose class i lies at ``shares[i]`` between two classes.
 
-    A label enters a generator through tables with one row per class alone (a one-hot vector is a
-    row of the identity), so other rows make other classes; no architecture needs to know.
+    A label enters a generator only through tables with one row per class (a one-hot vector is a
+    row of the identity), so other rows give other classes in every architecture.
     """
     blend = copy.deepcopy(generator)
     for module in list(blend.modules()):
@@ -150,7 +152,7 @@ def between_classes(generator: Generator, classes: tuple[int, int], shares: Tens
 
 
 def _as_table(entry: JoinedOneHot, classes: int) -> JoinedEmbedding:
-    """The same function of latents and labels, with the one-hot vectors as rows of a table."""
+    """Return the same function of latents and labels, with one-hot vectors as rows of a table."""
     table = JoinedEmbedding(entry.output_size - classes, classes, classes)
     table.embedding.weight = nn.Parameter(torch.eye(classes), requires_grad=False)
     return table

@@ -19,7 +19,7 @@ from acgan.data.split import random_order
 from acgan.errors import DataError
 from acgan.metrics.arrays import Int64Array
 from acgan.model.model import Model
-from acgan.sampling.sampler import SEEDS
+from acgan.sampling.latents import SEEDS
 from acgan.studies.usefulness_config import UsefulnessConfig
 
 _SEEDS_A_CLASS = 2**32  # each class of each study seed has so many image seeds to itself

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from acgan.sampling.philox import Words, normals, philox
+from acgan.sampling.latents import Words, normals, philox
 
 
 def words(*values: int) -> tuple[Words, ...]:

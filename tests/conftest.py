@@ -1,6 +1,4 @@
-"""What all tests share: one thread, no deadline for hypothesis, and a run so small that it takes
-a second or two from start to end.
-"""
+"""Shared by all tests: one thread, no deadline for hypothesis, and a run that takes 1 to 2 s."""
 
 from __future__ import annotations
 
@@ -29,10 +27,10 @@ SIDE = 8
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where there are no real sets, say which tests did not run and how to run them."""
+    """Skip tests of real data sets if there are none, with a reason that says how to run them."""
     if os.environ.get("ACGAN_DATA"):
         return
-    skip = pytest.mark.skip(reason="needs real data sets; set ACGAN_DATA to the folder they are in")
+    skip = pytest.mark.skip(reason="needs real data sets; set ACGAN_DATA to their folder")
     for item in items:
         if item.get_closest_marker("real_data"):
             item.add_marker(skip)
@@ -40,23 +38,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def interruptible() -> None:
-    """A shell ignores SIGINT for what it starts in the background, and children inherit that."""
+    """Restore SIGINT: shells ignore it in background jobs, and child processes inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
-    """Tests share the machine, and another number of threads gives other last bits."""
+    """Use one thread: tests share the machine, and the last bits depend on the thread count."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture
 def load_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """``load_script("quality")``: that module of ``benchmarks/``, read anew for each test.
+    """``load_script("quality")`` imports that module of ``benchmarks/`` again for each test.
 
-    What it imports from its own folder comes along, as where it is run; what it does to the number
-    of threads is undone.
+    It can import from its own folder, as on the command line. The number of threads is restored.
     """
     folder = Path(__file__).parents[1] / "benchmarks"
     monkeypatch.syspath_prepend(folder)
@@ -68,7 +65,7 @@ def load_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Mod
 
 
 def make_split(per_class: int, seed: int) -> LabeledImages:
-    """Gray 8×8 pictures of a bar, a cross and a ring; place, brightness and noise vary."""
+    """Return gray 8×8 images of a bar, a cross and a ring; position, brightness and noise vary."""
     random = np.random.default_rng(seed)
     labels = np.tile(np.arange(len(NAMES)), per_class).astype(np.int64)
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -84,7 +81,7 @@ def make_split(per_class: int, seed: int) -> LabeledImages:
 
 @pytest.fixture(scope="session")
 def tiny_splits() -> DatasetSplits:
-    """Three classes of 8×8 gray images made by a formula: 96 to train on, 24, and 24."""
+    """Three classes of synthetic 8×8 gray images: 96 training, 24 validation, 24 test images."""
     return DatasetSplits("shapes", make_split(32, 0), make_split(8, 1), make_split(8, 2))
 
 
@@ -117,7 +114,7 @@ TINY: dict[str, Any] = {
     },
     "execution": {"device": "cpu", "precision": "fp32", "threads": 1},
 }
-"""Twelve iterations; sheets and checkpoints fall together at some, apart at others."""
+"""Twelve iterations; grids and checkpoints coincide at some of them and differ at others."""
 
 EVERYTHING: dict[str, Any] = {
     "discriminator": {"dropout": 0.25, "activation_noise": 0.05},
@@ -125,11 +122,11 @@ EVERYTHING: dict[str, Any] = {
     "optimizer": {"conditioning_multiplier": 5.0, "heads_multiplier": 2.0},
     "execution": {"precision": "bf16", "memory_format": "channels-last"},
 }
-"""All that makes exactness hard."""
+"""Everything that makes exact resuming hard."""
 
 
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``values`` with ``changes`` laid over them, section by section."""
+    """Return ``values`` updated by ``changes``, section by section."""
     result = dict(values)
     for key, change in changes.items():
         inner = result.get(key)
@@ -145,8 +142,9 @@ ConfigMaker = Callable[..., RunConfig]
 
 @pytest.fixture(scope="session")
 def tiny_config() -> ConfigMaker:
-    """``tiny_config(**sections)`` is a complete tiny run; ``everything=True`` adds dropout, noise,
-    R1, bf16 and channels-last.
+    """``tiny_config(**sections)`` returns the config of a tiny run.
+
+    ``everything=True`` adds dropout, noise, R1, bf16 and channels-last.
     """
 
     def make(*, everything: bool = False, **sections: Any) -> RunConfig:

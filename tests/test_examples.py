@@ -1,4 +1,4 @@
-"""The examples run as a learner would run them."""
+"""The examples run as a user runs them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 MINIMAL = Path(__file__).parents[1] / "examples" / "minimal_acgan.py"
 
 
-def draw(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The sheet's pixels after three batches, run away from this repository's modules."""
+def run_example(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Run the example for three batches without this repository's modules; return the grid."""
     command = [sys.executable, "-W", "error", str(MINIMAL)]
     command += ["--images", "400", "--seed", "3", "--out", name]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -30,18 +30,18 @@ def draw(folder: Path, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uin
     )
     assert done.returncode == 0, done.stderr
     assert name in done.stdout
-    with Image.open(folder / name) as picture:
-        return np.asarray(picture)
+    with Image.open(folder / name) as image:
+        return np.asarray(image)
 
 
-def test_the_minimal_example_draws_a_labeled_sheet_and_repeats_it(tmp_path: Path) -> None:
-    first = draw(tmp_path, "first.png")
+def test_the_minimal_example_saves_the_same_labeled_grid_twice(tmp_path: Path) -> None:
+    first = run_example(tmp_path, "first.png")
     assert first.shape == (560, 600)
     margin, digits = first[:, :40], first[:, 40:]
     for label in range(10):
         assert margin[label * 56 : (label + 1) * 56].max() > 128  # the row's name
     assert digits.std() > 5
-    assert np.array_equal(first, draw(tmp_path, "again.png"))
+    assert np.array_equal(first, run_example(tmp_path, "again.png"))
 
 
 def test_the_minimal_example_stands_alone() -> None:

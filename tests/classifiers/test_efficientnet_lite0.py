@@ -63,6 +63,7 @@ FLOWER = ("sklearn", "datasets/images/flower.jpg")
 HOPPER = ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [128, 224])
 def test_the_port_agrees_with_the_original(
     extractor: EfficientNetLite0Extractor, original: nn.Module, side: int
@@ -120,6 +121,7 @@ def test_photographs_are_recognized_at_128_pixels(
     assert {652, 834, 457} <= set(hopper)  # military uniform, suit, bow tie
 
 
+@pytest.mark.slow
 def test_the_resize_rule_is_pillows(extractor: EfficientNetLite0Extractor) -> None:
     image = photo(*HOPPER)
     by_pillow = pixels(image.resize((128, 128), Image.Resampling.BICUBIC))
@@ -134,6 +136,7 @@ def test_the_resize_rule_is_pillows(extractor: EfficientNetLite0Extractor) -> No
     assert "128×128" in extractor.resize_rule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 20, 44), (3, 128, 128)])
 def test_an_answer_depends_on_its_image_alone(
     extractor: EfficientNetLite0Extractor, shape: tuple[int, int, int]
@@ -218,6 +221,7 @@ IMAGENET_OF_CIFAR = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.real_data
 def test_small_photographs_are_recognized(extractor: EfficientNetLite0Extractor) -> None:
     """CIFAR-10's 32 pixels, read among nine classes: chance is .11, 600 other images gave .49."""

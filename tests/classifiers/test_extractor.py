@@ -34,7 +34,7 @@ def test_efficientnet_needs_nothing() -> None:
 
 
 def test_inception_takes_the_file_it_is_given(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no file .*mine\.pth"):
+    with pytest.raises(DataError, match=r"no file .*mine\.pth"):
         build_extractor("inception", inception_weights=tmp_path / "mine.pth")
 
 

@@ -40,6 +40,7 @@ def some(count: int, channels: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[
     return random.integers(0, 256, (count, channels, 24, 32)).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_answers_are_torch_fidelitys(extractor: InceptionExtractor, weights: Path) -> None:
     """Logits without the last layer's bias, as Inception score needs them, included."""
     images = some(2)
@@ -63,7 +64,7 @@ def test_it_says_what_it_is(extractor: InceptionExtractor) -> None:
     assert "299×299" in extractor.resize_rule
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_answer_depends_on_its_image_alone(extractor: InceptionExtractor) -> None:
     images = some(10)
     together = extractor.predict(images)
@@ -74,13 +75,14 @@ def test_an_answer_depends_on_its_image_alone(extractor: InceptionExtractor) -> 
     np.testing.assert_array_equal(backwards.features, together.features[::-1])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_gray_is_repeated_to_three_channels(extractor: InceptionExtractor) -> None:
     gray = some(1, channels=1)
     repeated = extractor.predict(np.repeat(gray, 3, axis=1))
     np.testing.assert_allclose(extractor.predict(gray).features, repeated.features, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
     extractor: InceptionExtractor, weights: Path
 ) -> None:

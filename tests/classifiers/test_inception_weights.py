@@ -58,8 +58,8 @@ def test_a_download_may_not_hang(offline: list[float | None]) -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (HTTPError("", 404, "", None, None), "the server answered 404"),  # type: ignore[arg-type]
-        (TimeoutError(), "no network, or the server does not answer"),
+        (HTTPError("", 404, "", None, None), "the server responded with 404"),  # type: ignore[arg-type]
+        (TimeoutError(), "no network, or the server does not respond"),
         (OSError("No space left on device"), "No space left"),
         (RuntimeError("invalid hash value"), "invalid hash"),
     ],
@@ -114,7 +114,7 @@ def test_a_named_file_goes_before_the_variable_and_both_before_the_folder(
 def test_a_named_file_that_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match=r"there is no file .*none\.pth with"):
+    with pytest.raises(DataError, match=r"no file .*none\.pth with"):
         find_inception_weights(tmp_path / "none.pth")
     monkeypatch.setenv("ACGAN_INCEPTION", str(tmp_path / "gone.pth"))
     with pytest.raises(DataError, match=r"gone\.pth \(named by ACGAN_INCEPTION\)"):

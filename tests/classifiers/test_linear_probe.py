@@ -23,6 +23,7 @@ def clouds(
     return features.astype(np.float32), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 10])
 def test_it_tells_classes_apart_that_a_plane_separates(classes: int) -> None:
     probe = fit_probe(*clouds(600, classes), classes)

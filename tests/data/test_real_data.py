@@ -28,6 +28,7 @@ def root() -> Path:
     return Path(ROOT)
 
 
+@pytest.mark.slow
 def test_mnist_comes_from_its_gz_files(root: Path) -> None:
     existing(root / "mnist" / "train-images-idx3-ubyte.gz")
     splits = load_data(DataConfig(source="mnist", root=str(root)))
@@ -47,6 +48,7 @@ def test_mnist_comes_from_its_gz_files(root: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_pairs_are_made_of_mnists_own_parts(root: Path) -> None:
     existing(root / "mnist" / "train-images-idx3-ubyte.gz")
     splits = load_data(DataConfig(source="mnist-pairs", root=str(root)))
@@ -65,7 +67,7 @@ def test_fashion_mnist_comes_from_debians_folder(tmp_path: Path) -> None:
     assert splits.classes[0].folder == "T-shirt-top"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_zip_of_60_000_jpegs_simply_works(root: Path, tmp_path: Path) -> None:
     path = existing(root / "cifar10-jpeg.zip")
     config = DataConfig(source=str(path), cache=str(tmp_path))

@@ -56,6 +56,7 @@ def test_other_files_beside_do_not_matter(target: Path) -> None:
     verify_folder(target)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     position=st.integers(0),

@@ -18,6 +18,7 @@ VALUES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.lists(VALUES), st.lists(VALUES), st.lists(VALUES))
 def test_a_log_cut_back_and_continued_is_as_one_never_stopped(

@@ -1,1 +1,1 @@
-"""Feature extractors, and the one loop that fits a classifier."""
+"""Feature extractors and reference classifiers."""

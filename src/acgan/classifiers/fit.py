@@ -1,7 +1,4 @@
-"""The one loop that fits a classifier: images from memory, augmentation, one cycle of the rate.
-
-Networks come from elsewhere; what is done with the fitted classifier is left to others.
-"""
+"""Fitting of a classifier: batches from memory, augmentation, one cycle of the learning rate."""
 
 from __future__ import annotations
 
@@ -18,29 +15,29 @@ from torch.nn import functional as F
 from acgan.config import Config
 from acgan.data.batches import random_horizontal_flip
 from acgan.data.images import LabeledImages
-from acgan.errors import DataError, DivergedError
+from acgan.errors import DataError, DivergedError, counted
 from acgan.execution.execution import fast_bfloat16
 
 FitProgress = Callable[[int, int, float], None]
 
 
 class FitConfig(Config):
-    """How a classifier is fitted; together with a seed it determines the weights.
+    """How to fit a classifier; together with the data and a seed it determines the weights.
 
     Attributes:
-        flip: mirror half of the images. It has no default, because it is wrong for digits and
-            text, where a mirrored image is another class or none.
-        images: the budget, counted in images shown.
-        batch_size: images a step (fewer where the data has fewer).
-        optimizer: ``adamw``, or stochastic gradient descent with Nesterov momentum .9.
+        flip: flip half of the images horizontally. It has no default, because it is wrong for
+            digits and text, where a flipped image belongs to another class or to none.
+        images: the budget, in training images.
+        batch_size: images per step (fewer if the data has fewer).
+        optimizer: ``adamw``, or stochastic gradient descent with Nesterov momentum 0.9.
         peak_lr: the learning rate at the top of the cycle.
-        warm_up_share: share of the steps in which the rate climbs linearly from 0; over the rest
-            it falls linearly to 0.
+        warm_up_share: share of the steps in which the learning rate rises linearly from 0; it
+            falls linearly to 0 over the rest.
         weight_decay: on weights of two dimensions or more, never on biases or batch norm.
         label_smoothing: probability spread evenly over all classes.
-        shift_pixels: largest random shift in each direction, the border filled by reflection.
+        shift_pixels: largest random shift in each direction; the border is filled by reflection.
         erase_pixels: side of a random square that is replaced by the mean color; 0 for none.
-        precision: ``auto`` takes bfloat16 where the processor computes with it, else float32.
+        precision: ``auto`` is bfloat16 if the processor computes with it, else float32.
     """
 
     flip: bool
@@ -64,16 +61,16 @@ def fit_classifier(
     seed: int,
     progress: FitProgress | None = None,
 ) -> None:
-    """Fit ``network`` in place, on the device where its parameters lie; it ends in eval mode.
+    """Fit ``network`` in place, on the device of its parameters; it ends in eval mode.
 
-    All randomness (order, augmentation, dropout) follows from ``seed``; torch's global generator
-    is left as it was.
+    ``seed`` determines all randomness (order, augmentation, dropout); torch's global generator
+    stays unchanged.
 
     Args:
         network: maps uint8 (N, C, H, W) to logits (N, K).
-        train: what to learn from.
-        config: how.
-        seed: of the order, the augmentation and the network's own draws.
+        train: the training images.
+        config: the configuration of the fit.
+        seed: of order, augmentation and dropout.
         progress: called after each step with images seen, the budget and the batch's loss in nats.
 
     Raises:
@@ -81,7 +78,9 @@ def fit_classifier(
         DivergedError: the loss is not finite.
     """
     if len(train) < 2:
-        raise DataError(f"a classifier cannot be fitted to {len(train)} images; give at least two")
+        raise DataError(
+            f"cannot fit a classifier to {counted(len(train), 'image')}; give at least two"
+        )
     device = next(network.parameters()).device
     batch_size = min(config.batch_size, len(train))
     steps = max(1, round(config.images / batch_size))
@@ -104,7 +103,7 @@ def fit_classifier(
             if not math.isfinite(value):
                 raise DivergedError(
                     f"the classifier's loss became {value} after {step * batch_size} images; "
-                    f"take a peak_lr below {config.peak_lr:g}"
+                    f"use a peak_lr below {config.peak_lr:g}"
                 )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -116,22 +115,22 @@ def fit_classifier(
 
 
 def one_cycle(step: int, steps: int, warm_up_share: float) -> float:
-    """Share of the peak rate at 0-based ``step``: linearly up, then linearly down, never 0."""
+    """Return the share of the peak learning rate at 0-based ``step``: triangular, never 0."""
     warm_up = warm_up_share * steps
     at = step + 0.5  # the middle of the step, so that neither the first nor the last is lost
     return at / warm_up if at < warm_up else max(0.0, (steps - at) / (steps - warm_up))
 
 
 def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
-    """Shift, mirror and erase, each image on its own, with torch's global generator.
+    """Shift, flip and erase each image independently, with torch's global generator.
 
     Args:
         images: uint8 (N, C, H, W).
-        config: which of the three, and how far.
+        config: which operations, and their size.
         fill: uint8 (C,), the color of an erased square.
 
     Returns:
-        uint8 (N, C, H, W), a new tensor where anything was done.
+        uint8 (N, C, H, W), a new tensor if anything changed.
     """
     count, _, height, width = images.shape
     if config.shift_pixels:
@@ -161,7 +160,7 @@ def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
 def _batches(
     train: LabeledImages, config: FitConfig, size: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """``steps`` augmented batches; every image occurs once before any occurs again."""
+    """Yield ``steps`` augmented batches; every image occurs once before any occurs again."""
     sample = train.images[:: max(1, len(train) // 4096)]
     fill = torch.from_numpy(np.rint(sample.mean(axis=(0, 2, 3))).astype(np.uint8))
     labels = torch.from_numpy(train.labels)
@@ -188,14 +187,14 @@ def _shift(images: Tensor, most: int) -> Tensor:
 
 
 def _reflect(positions: Tensor, size: int) -> Tensor:
-    """Positions outside [0, size) mirrored back inside, the border pixel not repeated."""
+    """Reflect positions outside [0, size) back inside, without repeating the border pixel."""
     period = max(1, 2 * (size - 1))
     inside = positions.remainder(period)
     return torch.minimum(inside, period - inside)
 
 
 def _span(count: int, size: int, side: int) -> Tensor:
-    """Boolean (count, size): a run of up to ``side`` positions around a uniform center."""
+    """Return bool (count, size): a run of up to ``side`` positions around a uniform center."""
     start = torch.randint(size, (count, 1)) - side // 2
     positions = torch.arange(size)
     return (positions >= start) & (positions < start + side)

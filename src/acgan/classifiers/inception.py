@@ -1,9 +1,7 @@
-"""Where the weights of Inception lie on this machine, and their one download.
+"""The Inception-v3 of the original FID, as torch-fidelity has it.
 
-The extractor of the literature: the Inception-v3 of the original FID, as torch-fidelity has it.
-
-Its weights are no part of any package: they are read from a file, or downloaded once. It is slow:
-some ten images a second and processor core.
+Its weights come from a file or are downloaded once. It is slow: about ten images per second and
+processor core.
 """
 
 from __future__ import annotations
@@ -37,20 +35,20 @@ _TIMEOUT_SECONDS = 10.0
 
 
 def find_inception_weights(chosen: Path | None = None) -> Path:
-    """The file of weights: the choice, ``ACGAN_INCEPTION``, or torch hub's folder of checkpoints.
+    """Find the weights: ``chosen``, ``ACGAN_INCEPTION``, or torch hub's folder of checkpoints.
 
-    Where none is named and the folder lacks it, it is downloaded there (95 MB) and checked against
-    the hash in its name.
+    If the file is in none of these, it is downloaded to the last (95 MB) and compared with the
+    hash in its name.
 
     Raises:
-        DataError: the file named is not there, or none is named and the download failed.
+        DataError: a named file is missing, or the download failed.
     """
     named = chosen or os.environ.get(VARIABLE)
     if named:
         given = Path(named).expanduser()
         if not given.is_file():
             origin = "" if chosen else f" (named by {VARIABLE})"
-            raise DataError(f"there is no file {given}{origin} with Inception's weights")
+            raise DataError(f"no file {given}{origin} with Inception's weights; check the path")
         return given
     from torch_fidelity import feature_extractor_inceptionv3
 
@@ -85,9 +83,9 @@ def _download(url: str, path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
-        return f"the server answered {error.code}"
+        return f"the server responded with {error.code}"
     if isinstance(error, URLError | TimeoutError | ConnectionError):
-        return "no network, or the server does not answer"
+        return "no network, or the server does not respond"
     return " ".join(str(error).split())[:200]
 
 
@@ -102,8 +100,8 @@ class InceptionExtractor:
     """Features float32 (N, 2048) and logits (N, 1008), as papers use them for FID and IS.
 
     The logits are torch-fidelity's ``logits_unbiased``, without the last layer's bias, from which
-    the original Inception score is computed (Salimans et al. 2016). As in
-    `acgan.classifiers.extractor.Extractor`, which this is; `load_inception` makes one.
+    the original Inception score is computed (Salimans et al. 2016). Implements
+    `acgan.classifiers.extractor.Extractor`; built by `load_inception`.
 
     Attributes:
         network: torch-fidelity's, in float32 on the CPU: uint8 (N, 3, H, W) to the tuple
@@ -119,14 +117,14 @@ class InceptionExtractor:
 
     @property
     def resize_rule(self) -> str:
-        """The one that the original FID inherited from TensorFlow 1."""
+        """The rule of the original FID, from TensorFlow 1."""
         return (
             "to 299×299 pixels, stretched where not square: bilinear as in TensorFlow 1.x, not "
             "antialiased; gray repeated to three channels; (pixel − 128) / 128"
         )
 
     def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
-        """Logits and features of images uint8 (N, C, H, W), each of the one image alone.
+        """Return logits and features of images uint8 (N, C, H, W).
 
         Raises:
             DataError: the images are neither gray nor RGB.
@@ -141,7 +139,7 @@ class InceptionExtractor:
         )
 
     def weights_hash(self) -> str:
-        """SHA-256 over the weights."""
+        """Return the SHA-256 over the weights."""
         return self._hash
 
     @cached_property
@@ -154,23 +152,23 @@ class InceptionExtractor:
 
 
 def load_inception(weights: Path | None = None) -> InceptionExtractor:
-    """The extractor, with weights from where `find_inception_weights` finds them.
+    """Build the extractor with the weights that `find_inception_weights` finds.
 
     Args:
-        weights: a file with them; None to look for it, or download it.
+        weights: file of weights; None to search for it or download it.
 
     Raises:
-        DataError: there are no weights and no way to them, or the file does not hold them.
+        DataError: the weights are missing and cannot be downloaded, or the file is another one.
     """
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     path = find_inception_weights(weights)
-    # torch-fidelity unpickles whatever its file holds, so it gets a copy of the tensors alone.
+    # torch-fidelity unpickles its file without checks, so give it a copy of the tensors alone.
     tensors = io.BytesIO()
     torch.save(load_weights(path), tensors)
     tensors.seek(0)
     try:
-        with torch.random.fork_rng(devices=[]):  # it first draws weights, then replaces them
+        with torch.random.fork_rng(devices=[]):  # random weights, replaced afterwards
             network = FeatureExtractorInceptionV3(
                 "inception-v3-compat",
                 ["2048", "logits_unbiased"],

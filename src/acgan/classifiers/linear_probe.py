@@ -1,22 +1,21 @@
-"""A linear probe: how well a straight cut through an extractor's features tells the classes apart.
+"""A linear probe: how well a linear classifier on an extractor's features separates the classes.
 
-Alain & Bengio 2016 (arXiv 1610.01644). It stands in for an ImageNet classifier where the classes
-have no counterparts in ImageNet.
+Alain & Bengio 2016 (arXiv 1610.01644). It replaces an ImageNet classifier if the classes have no
+counterparts in ImageNet.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.data.images import LabeledImages
 from acgan.data.split import sample_per_class
 from acgan.errors import DataError
-from acgan.metrics.arrays import Float64Array
+from acgan.metrics.arrays import Array, Float64Array, Int64Array
 
 MOST_IMAGES = 5_000
 MOST_PER_CLASS = 500
@@ -33,33 +32,31 @@ class LinearProbe:
 
     Attributes:
         weights: float64 (F, K), for features as they are.
-        bias: float64 (K,); the lowest finite number for a class it saw no image of.
+        bias: float64 (K,); the lowest finite number for a class without images.
     """
 
     weights: Float64Array
     bias: Float64Array
 
-    def logits(self, features: npt.NDArray[Any]) -> Float64Array:
-        """Unnormalized scores of the K classes, float64 (N, K), of features (N, F)."""
+    def logits(self, features: Array) -> Float64Array:
+        """Return unnormalized scores of the K classes, float64 (N, K), for features (N, F)."""
         return features.astype(np.float64) @ self.weights + self.bias
 
 
 def probe_images(train: LabeledImages, *, seed: int) -> LabeledImages:
-    """What a probe learns from: as many training images of each class as there are, up to a limit.
+    """Sample the images for a probe without replacement.
 
-    At most 500 of a class and about 5 000 in all (at least one of each), drawn without replacement.
+    At most 500 of each class and about 5 000 in all, but at least one of each class.
     """
     each = max(1, min(MOST_PER_CLASS, MOST_IMAGES // len(train.classes)))
     counts = np.minimum(train.class_counts, each).astype(np.int64)
     return train.subset(sample_per_class(train.labels, train.classes, counts, seed=seed))
 
 
-def fit_probe(
-    features: npt.NDArray[Any], labels: npt.NDArray[np.int64], classes: int
-) -> LinearProbe:
-    """Multinomial logistic regression with an L2 penalty on standardized features.
+def fit_probe(features: Array, labels: Int64Array, classes: int) -> LinearProbe:
+    """Fit a multinomial logistic regression with an L2 penalty on standardized features.
 
-    Solved by scikit-learn's L-BFGS, to convergence or 200 steps; nothing in it is random.
+    scikit-learn's L-BFGS runs to convergence or 200 steps; the result is deterministic.
 
     Args:
         features: (N, F), of real training images.
@@ -74,16 +71,16 @@ def fit_probe(
 
     present = np.unique(labels)
     if len(present) < 2:
-        raise DataError("a probe tells classes apart, so it takes images of at least two of them")
+        raise DataError("a linear probe needs images of at least two classes")
     values = features.astype(np.float64)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1.0
     regression = LogisticRegression(C=INVERSE_PENALTY, max_iter=_STEPS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is then as good as it needs to be
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 200 steps are enough
         regression.fit((values - mean) / scale, labels)
     slopes, offsets = regression.coef_, regression.intercept_
-    if len(present) == 2:  # scikit-learn keeps the second class's alone
+    if len(present) == 2:  # scikit-learn stores only the second class
         slopes, offsets = np.stack([-slopes[0], slopes[0]]), np.array([-offsets[0], offsets[0]])
     weights = np.zeros((values.shape[1], classes))
     bias = np.full(classes, _NOWHERE)

@@ -1,9 +1,7 @@
-"""What the judge is and how it is fitted, chosen from the data's kind and size.
+"""The reference classifier: fitted to the real training split, it classifies samples.
 
-The judge: a classifier of its own that says what a sample shows, and in which features.
-
-It learns from the real training part alone, never from samples, and is no discriminator's head.
-Whether two sets are alike in its features is for `acgan.evaluation` to say.
+It never learns from samples and is independent of the discriminator. Its features are a space in
+which sets of images are compared (`acgan.evaluation`).
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ from acgan.storage.files import write_atomic
 
 
 class ReferenceClassifierConfig(Config):
-    """What the judge is and how it is fitted; with a seed and data it determines the judge."""
+    """Network and fit of a reference classifier; with data and a seed it determines the weights."""
 
     network: ReferenceNetworkConfig | PooledNetworkConfig
     fit: FitConfig
@@ -45,17 +43,17 @@ class ReferenceClassifierConfig(Config):
 def reference_classifier_config(
     train: LabeledImages, *, flip: bool, images: int | None = None
 ) -> ReferenceClassifierConfig:
-    """The judge's configuration for some data.
+    """Return the default configuration for some data.
 
-    Three kinds of image are told apart: glyphs (gray, not to be mirrored), gray pictures of
-    things, and color pictures, which take larger networks and longer fits in this order.
+    There are three kinds: glyphs (gray, flips change the class), other gray images, and color
+    images; networks and budgets grow in this order.
 
     Args:
-        train: the training part.
-        flip: whether a mirrored image is of the same class: yes for photographs and clothes, no
-            for digits and letters.
-        images: the budget; None for 20 rounds of the training part, but at least 60 000 images
-            and at most 300 000 glyphs, 400 000 gray or 450 000 color pictures.
+        train: the training split.
+        flip: whether a horizontally flipped image keeps its class: true for photographs and
+            clothes, false for digits and letters.
+        images: the budget; None for 20 epochs, but at least 60 000 images and at most 300 000
+            glyphs, 400 000 gray or 450 000 color images.
     """
     gray = train.shape.channels == 1
     glyphs = gray and not flip
@@ -76,22 +74,22 @@ def reference_classifier_config(
     )
 
 
-_FORMAT = 1
-_BATCH = 250  # every forward pass has this many images, so an answer depends on its image alone
+_FORMAT = 2
+_BATCH = 250  # images per forward pass, see `predict_in_batches`
 
 
 class ReferenceClassifierRecord(Config):
-    """Everything about a judge but its weights; it travels in the same file.
+    """Everything about a reference classifier except its weights; stored in the same file.
 
     Attributes:
         format: of the file.
         config: network and fit.
         seed: of the fit.
-        shape: channels, height and width of the images it takes.
+        shape: channels, height and width of its images.
         classes: names of the K classes in label order.
-        train_hash: content hash of what it learned from.
-        train_images: how many those were.
-        accuracies: its accuracy on parts of the data it did not see, by their content hash.
+        train_hash: content hash of the training split.
+        train_images: number of training images.
+        accuracies: its accuracy on other splits, by their content hash.
     """
 
     format: int = _FORMAT
@@ -112,7 +110,7 @@ class ReferenceClassifier:
     `fit_reference_classifier` fits one, `load_reference_classifier` reads one.
 
     Attributes:
-        record: how it came about.
+        record: its configuration and data.
         network: in eval mode.
     """
 
@@ -121,36 +119,35 @@ class ReferenceClassifier:
 
     @property
     def name(self) -> str:
-        """As in `acgan.classifiers.extractor.Extractor`, which this is."""
+        """``reference-classifier``; implements `acgan.classifiers.extractor.Extractor`."""
         return "reference-classifier"
 
     @property
     def resize_rule(self) -> str:
-        """It takes images of the data's own size only."""
+        """No resizing: it takes images of the data's size only."""
         return f"none: images are compared at {self.shape}"
 
     @property
     def shape(self) -> ImageShape:
-        """Channels, height and width of the images it takes."""
+        """Channels, height and width of its images."""
         return ImageShape(*self.record.shape)
 
     def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
-        """Logits and features of images, each a function of the one image alone.
+        """Return logits and features of images, in float32.
 
-        Computed in float32, in passes of one fixed size, so that neither the other images nor
-        their number change a bit of an answer.
+        Batches have a fixed size, so an output depends on its image alone, bit for bit.
 
         Args:
             images: uint8 (N, C, H, W).
-            progress: called after each pass.
+            progress: called after each batch.
 
         Raises:
-            DataError: the images are of another size or color than the judge's.
+            DataError: the images have another size or number of channels.
         """
         if images.ndim != 4 or images.shape[1:] != self.shape:
             raise DataError(
-                f"the judge reads images of {self.shape} (height×width×channels), these are "
-                f"{_shape_text(images)}; fit a judge to data of the images' own size"
+                f"the reference classifier takes images of {self.shape} (height×width×channels), "
+                f"but these are {_shape_text(images)}; fit one to data of that size"
             )
         head = self.network.head
 
@@ -169,50 +166,54 @@ class ReferenceClassifier:
         )
 
     def accuracy(self, data: LabeledImages) -> float:
-        """Share of images whose class it reads right; looked up where it was measured before."""
+        """Return the share of correctly classified images; looked up if measured before."""
         known = self.record.accuracies.get(data.content_hash)
         if known is not None:
             return known
         return float(np.mean(self.predict(data.images).logits.argmax(1) == data.labels))
 
     def measured_on(self, *splits: LabeledImages) -> ReferenceClassifier:
-        """The same judge, its record naming its accuracy on these (non-empty) parts too."""
-        measured = {part.content_hash: self.accuracy(part) for part in splits if len(part)}
+        """Return the same classifier with its accuracy on these (non-empty) splits recorded."""
+        measured = {split.content_hash: self.accuracy(split) for split in splits if len(split)}
         accuracies = {**self.record.accuracies, **measured}
         return replace(self, record=self.record.model_copy(update={"accuracies": accuracies}))
 
     def weights_hash(self) -> str:
-        """SHA-256 over names, shapes and values of all weights: equal judges, equal hash."""
+        """Return the SHA-256 over names, shapes and values of all weights."""
         return hash_weights(self.network.state_dict())
 
     def save(self, path: Path) -> None:
-        """Write it as one safetensors file, the record as JSON in the file's header.
+        """Write one safetensors file, with the record as JSON in its header.
 
         Raises:
-            DiskError: it cannot be written.
+            DiskError: the file cannot be written.
         """
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        write_atomic(path, save(state, {"acgan-judge": self.record.model_dump_json()}))
+        write_atomic(
+            path, save(state, {"acgan-reference-classifier": self.record.model_dump_json()})
+        )
 
 
 def load_reference_classifier(path: Path) -> ReferenceClassifier:
-    """Read what `Judge.save` wrote, bit for bit.
+    """Read a file of `ReferenceClassifier.save`.
 
     Raises:
-        DataError: there is no such file, or it is no judge of this version.
+        DataError: the file is missing, damaged, or of another format.
     """
     try:
         with safe_open(path, "pt") as file:
             record = ReferenceClassifierRecord.model_validate_json(
-                (file.metadata() or {})["acgan-judge"]
+                (file.metadata() or {})["acgan-reference-classifier"]
             )
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if record.format != _FORMAT:
-            raise DataError(f"{path} holds a judge of format {record.format}, not {_FORMAT}")
+            raise DataError(
+                f"{path} has format {record.format}, but this version reads {_FORMAT}; fit it again"
+            )
         network = _network(record)
         network.load_state_dict(state)
     except FileNotFoundError:
-        raise DataError(f"there is no judge at {path}; fit one to the data first") from None
+        raise DataError(f"no reference classifier at {path}; fit one to the data first") from None
     except (
         KeyError,
         OSError,
@@ -224,7 +225,7 @@ def load_reference_classifier(path: Path) -> ReferenceClassifier:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
-            f"{path} is damaged or no judge ({reason}); delete it and fit anew"
+            f"{path} is damaged or no reference classifier ({reason}); delete it and fit it again"
         ) from error
     return ReferenceClassifier(record, network.eval())
 
@@ -239,15 +240,15 @@ def fit_reference_classifier(
     config: ReferenceClassifierConfig | None = None,
     progress: FitProgress | None = None,
 ) -> ReferenceClassifier:
-    """Fit a judge to a real training part.
+    """Fit a reference classifier to a real training split.
 
     Args:
-        train: what it learns from; samples are judged by it later, so none may be among these.
-        validation: what its accuracy is measured on, unseen; nothing is chosen by it.
+        train: real training images, without any samples.
+        validation: held-out images for its recorded accuracy; nothing is selected by it.
         seed: of initialization, order and augmentation.
         images: the budget; see `reference_classifier_config`.
         flip: see `reference_classifier_config`.
-        config: instead of the default one, of which ``images`` and ``flip`` are a part.
+        config: replaces the default one, and with it ``images`` and ``flip``.
         progress: see `acgan.classifiers.fit.fit_classifier`.
 
     Raises:
@@ -255,7 +256,7 @@ def fit_reference_classifier(
         DivergedError: the fit became non-finite.
     """
     if len(train.classes) < 2:
-        raise DataError("a judge tells classes apart, so the data need at least two of them")
+        raise DataError("a reference classifier needs data with at least two classes")
     if config is None:
         config = reference_classifier_config(train, flip=flip, images=images)
     record = ReferenceClassifierRecord(

@@ -102,7 +102,7 @@ def test_an_answer_depends_on_its_image_alone(reference_classifier: ReferenceCla
 def test_other_sizes_and_colors_are_refused(
     reference_classifier: ReferenceClassifier, shape: tuple[int, ...]
 ) -> None:
-    with pytest.raises(DataError, match="reads images of 9×8×1"):
+    with pytest.raises(DataError, match="takes images of 9×8×1"):
         reference_classifier.predict(np.zeros(shape, np.uint8))
 
 
@@ -118,8 +118,8 @@ def test_same_seed_same_weights() -> None:
 def test_saved_and_read_bit_for_bit(
     reference_classifier: ReferenceClassifier, tmp_path: Path
 ) -> None:
-    reference_classifier.save(tmp_path / "judge.safetensors")
-    again = load_reference_classifier(tmp_path / "judge.safetensors")
+    reference_classifier.save(tmp_path / "classifier.safetensors")
+    again = load_reference_classifier(tmp_path / "classifier.safetensors")
     assert again.record == reference_classifier.record
     assert again.weights_hash() == reference_classifier.weights_hash()
     images = halves(30, 5).images
@@ -129,7 +129,7 @@ def test_saved_and_read_bit_for_bit(
     assert np.array_equal(again.predict(images).logits, reference_classifier.predict(images).logits)
 
 
-def test_a_judge_of_color_pictures_is_saved_read_and_alone_with_each_image(
+def test_a_classifier_of_color_images_is_saved_read_and_alone_with_each_image(
     tmp_path: Path,
 ) -> None:
     gray = halves(300, 0)
@@ -139,8 +139,8 @@ def test_a_judge_of_color_pictures_is_saved_read_and_alone_with_each_image(
         train, config=TINY.model_copy(update={"network": pooled})
     )
     assert reference_classifier.accuracy(train) > 0.95
-    reference_classifier.save(tmp_path / "judge.safetensors")
-    again = load_reference_classifier(tmp_path / "judge.safetensors")
+    reference_classifier.save(tmp_path / "classifier.safetensors")
+    again = load_reference_classifier(tmp_path / "classifier.safetensors")
     assert again.record.config.network == pooled
     predictions = reference_classifier.predict(train.images)
     assert np.array_equal(again.predict(train.images).features, predictions.features)
@@ -174,8 +174,8 @@ def test_network_and_budget_follow_from_the_kind_and_number_of_images(
 def test_a_changed_weight_changes_the_hash(
     reference_classifier: ReferenceClassifier, tmp_path: Path
 ) -> None:
-    reference_classifier.save(tmp_path / "judge.safetensors")
-    again = load_reference_classifier(tmp_path / "judge.safetensors")
+    reference_classifier.save(tmp_path / "classifier.safetensors")
+    again = load_reference_classifier(tmp_path / "classifier.safetensors")
     with torch.no_grad():
         again.network.head.bias[0] += 1e-6
     assert again.weights_hash() != reference_classifier.weights_hash()
@@ -184,22 +184,22 @@ def test_a_changed_weight_changes_the_hash(
 def test_missing_and_damaged_files_are_said(
     reference_classifier: ReferenceClassifier, tmp_path: Path
 ) -> None:
-    path = tmp_path / "judge.safetensors"
-    with pytest.raises(DataError, match="there is no judge at"):
+    path = tmp_path / "classifier.safetensors"
+    with pytest.raises(DataError, match="no reference classifier at"):
         load_reference_classifier(path)
     reference_classifier.save(path)
     whole = path.read_bytes()
     for broken in (
         b"",
         whole[:-10],
-        b"not a judge at all",
-        whole.replace(b"acgan-judge", b"acgan-xxxxx"),
+        b"not a classifier at all",
+        whole.replace(b"acgan-reference-classifier", b"acgan-reference-xxxxxxxxxx"),
     ):
         path.write_bytes(broken)
-        with pytest.raises(DataError, match=r"damaged or no judge .* fit anew"):
+        with pytest.raises(DataError, match=r"damaged or no reference classifier .* fit it again"):
             load_reference_classifier(path)
-    path.write_bytes(whole.replace(b'\\"format\\":1', b'\\"format\\":9'))
-    with pytest.raises(DataError, match="format 9, not 1"):
+    path.write_bytes(whole.replace(b'\\"format\\":2', b'\\"format\\":9'))
+    with pytest.raises(DataError, match="format 9, but this version reads 2"):
         load_reference_classifier(path)
 
 
@@ -229,7 +229,7 @@ def test_the_cache_fits_once(tmp_path: Path) -> None:
     assert second.weights_hash() == first.weights_hash()
 
 
-def test_other_data_config_or_seed_is_another_judge(tmp_path: Path) -> None:
+def test_other_data_config_or_seed_is_another_classifier(tmp_path: Path) -> None:
     train = halves(300, 0)
     other = TINY.model_copy(update={"fit": TINY.fit.model_copy(update={"flip": True})})
     paths = {
@@ -263,7 +263,7 @@ def test_another_test_part_is_measured_without_a_new_fit(tmp_path: Path) -> None
     assert kept.record.accuracies == second.record.accuracies
 
 
-def test_kept_answers_are_the_judges_own_bit_for_bit(
+def test_cached_predictions_are_the_same_bit_for_bit(
     reference_classifier: ReferenceClassifier, tmp_path: Path
 ) -> None:
     data = halves(90, 2)
@@ -287,7 +287,7 @@ def test_kept_answers_are_the_judges_own_bit_for_bit(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_on_digits_it_reaches_its_bar_and_with_shuffled_labels_it_does_not() -> None:
     digits = load_data(DataConfig(source="digits"))
     reference_classifier = fit_reference_classifier(digits.train, images=40_000)

@@ -124,7 +124,7 @@ def test_it_learns_and_decay_spares_the_biases() -> None:
 def test_a_fit_that_diverges_says_so() -> None:
     network = Linear(16)
     nn.init.constant_(network.layer.weight, float("nan"))
-    with pytest.raises(DivergedError, match=r"nan after 10 images; take a peak_lr below 0\.003"):
+    with pytest.raises(DivergedError, match=r"nan after 10 images; use a peak_lr below 0\.003"):
         fit_classifier(network, numbered(30), config(), seed=0)
 
 

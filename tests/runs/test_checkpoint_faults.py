@@ -304,6 +304,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "power cut"])
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_kill_at_any_step_leaves_the_old_or_the_new(

@@ -100,6 +100,7 @@ def test_a_tuned_trunk_starts_there_and_learns(
     assert moved < 0.1  # from where it was, not from noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", ["efficientnet-lite0", pytest.param("judge", marks=pytest.mark.full)]
 )
@@ -165,6 +166,7 @@ def test_a_judge_learns_from_the_training_part_alone(
     assert display.says("evaluate such a model with other features too")
 
 
+@pytest.mark.slow
 def test_other_runs_have_no_trunk_and_one_from_a_model_takes_its(
     tmp_path: Path,
     tiny_config: TinyConfig,

@@ -90,6 +90,7 @@ def test_every_registered_objective_is_trained() -> None:
     assert {values["name"] for values in OBJECTIVES.values()} == registered
 
 
+@pytest.mark.slow
 def test_stopping_and_going_on_changes_nothing(
     config: RunConfig,
     tmp_path: Path,

@@ -181,6 +181,7 @@ class Killed(BaseException):
     """What a SIGKILL looks like from inside: nothing below may handle it."""
 
 
+@pytest.mark.slow
 def test_wherever_it_is_killed_it_ends_with_the_same_bytes(
     start: Callable[..., TrainedRun],
     tiny_config: ConfigMaker,

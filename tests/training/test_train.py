@@ -198,6 +198,7 @@ def test_what_color_means_to_gray_images_is_said(
     assert not display.says("textures")
 
 
+@pytest.mark.slow
 def test_what_d_is_shown_is_said_and_how_textures_go_without(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:

@@ -200,7 +200,7 @@ def test_every_registered_family_is_covered_here() -> None:
     assert registered - elsewhere == {type(config) for config in discriminator_configs()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(generators_and_shapes, st.sampled_from([1, 2, 10]), st.booleans())
 def test_a_generator_draws_images_and_every_parameter_learns(
     case: tuple[GeneratorFamily, ImageShape], classes: int, channels_last: bool
@@ -227,7 +227,7 @@ def test_every_way_the_label_may_enter_is_covered_here() -> None:
     assert get_args(ConditioningConfig.model_fields["mode"].annotation) == MODES
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(generators.filter(lambda each: each.conditioning.conditional), st.sampled_from([2, 10]))
 def test_the_label_changes_the_image(config: Any, classes: int) -> None:
     generator = make(config, ImageShape(1, 16, 16), classes).eval()
@@ -300,7 +300,7 @@ def test_what_the_label_leaves_alone_is_the_style(mode: Mode) -> None:
     assert torch.equal(layouts[0], layouts[1]) == (mode in ("batchnorm", "none"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     discriminators_and_shapes,
     st.sampled_from([1, 2, 10]),

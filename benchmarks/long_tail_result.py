@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, final
 
-from acgan.studies.objectives_result import decimals, mean_and_spread, summary
+from acgan.studies.objectives_result import decimals, mean_and_std, summary
 from acgan.studies.usefulness_result import paired_difference, rare_classes
 
 MEASURES = {
@@ -152,7 +152,7 @@ class LongTail:
         for policy in self.policies:
             runs = [run for run in self.runs if run.policy == policy]
             metrics = [
-                mean_and_spread(list(self.values(policy, measure).values())) for measure in MEASURES
+                mean_and_std(list(self.values(policy, measure).values())) for measure in MEASURES
             ]
             images = " / ".join(f"{each:,}" for each in sorted({run.images for run in runs}))
             lines.append([policy, images, str(len(runs)), *metrics])
@@ -165,7 +165,7 @@ class LongTail:
             [
                 name,
                 f"{count:,}",
-                *(mean_and_spread(self.class_values(*column, name)) for column in columns),
+                *(mean_and_std(self.class_values(*column, name)) for column in columns),
             ]
             for name, count in self.training_images.items()
         ]

@@ -18,13 +18,13 @@ def target_labels(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """A comparison that takes no time, and what it was asked."""
     questions: list[Question] = []
 
-    def compare(question: Question, folder: Path, *, display: Any, told: Any) -> Any:
+    def compare(question: Question, folder: Path, *, display: Any, on_result: Any) -> Any:
         questions.append(question)
         folder.mkdir(exist_ok=True)
         metrics = {"accuracy": 0.9, "frechet_ratio": 3.0, "variance_ratio": None}
         rows = {name: (ObjectiveRow(name, 0, 100, "m", metrics),) for name in ("adc", "tac")}
         found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
-        told(found)
+        on_result(found)
         return found
 
     def picture(found: ObjectiveComparison, folder: Path) -> bytes:
@@ -32,7 +32,7 @@ def target_labels(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
         return (folder / "drawn.png").read_bytes()
 
     monkeypatch.setattr(module, "compare_objectives", compare)
-    monkeypatch.setattr(module, "picture_of", picture)
+    monkeypatch.setattr(module, "comparison_chart", picture)
     return questions
 
 

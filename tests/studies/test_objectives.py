@@ -17,7 +17,7 @@ from acgan.evaluation.evaluation_data import real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.model.model import load
 from acgan.studies import objectives as module
-from acgan.studies.objectives import Question, compare_objectives, picture_of
+from acgan.studies.objectives import Question, compare_objectives, comparison_chart
 from acgan.studies.objectives_result import ObjectiveComparison
 from acgan.training.train import prepare_run
 
@@ -117,14 +117,16 @@ def test_what_a_kill_interrupts_goes_on_to_the_same_figures(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare_objectives(QUESTION, tmp_path, told=kill)
+        compare_objectives(QUESTION, tmp_path, on_result=kill)
     with (tmp_path / module.FIGURES).open("a") as log:
         log.write('{"name": "gan", "se')  # cut in a line
-    predicted: list[int] = []
+    counts: list[int] = []
     again = compare_objectives(
-        QUESTION, tmp_path, told=lambda found: predicted.append(sum(map(len, found.rows.values())))
+        QUESTION,
+        tmp_path,
+        on_result=lambda found: counts.append(sum(map(len, found.rows.values()))),
     )
-    assert predicted == [1, 2, 3, 4]
+    assert counts == [1, 2, 3, 4]
     assert again.to_json() == done[1].to_json()
 
 
@@ -156,7 +158,7 @@ def test_minutes_become_images_by_each_objectives_speed_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     speeds = {"acgan": 10.0, "gan": 20.0}
-    monkeypatch.setattr(module, "rates_in_turns", lambda runs, _: {k: speeds[k] for k in runs})
+    monkeypatch.setattr(module, "measure_rates", lambda runs, _: {k: speeds[k] for k in runs})
     question = replace(QUESTION, images=None, minutes=0.08, seeds=(0,))
     found = compare_objectives(question, tmp_path)
     assert {name: rows[0].images for name, rows in found.rows.items()} == {"acgan": 48, "gan": 96}
@@ -200,4 +202,4 @@ def test_the_picture_is_drawn_from_the_first_seeds_models(
     done: tuple[Path, ObjectiveComparison],
 ) -> None:
     folder, found = done
-    assert picture_of(found, folder).startswith(b"\x89PNG")
+    assert comparison_chart(found, folder).startswith(b"\x89PNG")

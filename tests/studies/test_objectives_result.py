@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow, objectives_picture
+from acgan.studies.objectives_result import ObjectiveComparison, ObjectiveRow, draw_comparison
 
 FIGURES = {
     "accuracy": 0.9,
@@ -42,16 +42,16 @@ def test_a_line_has_mean_and_deviation_over_seeds_and_a_dash_for_what_is_not_def
     cells = dict(zip(header, adc, strict=True))
     assert cells["objective"] == "adc"
     assert cells["seeds"] == "2"
-    assert cells["judge agrees"] == f"0.850 ± {np.std([0.9, 0.8], ddof=1):.3f}"
-    assert cells["Fréchet / floor"] == f"15.0 ± {np.std([12, 18], ddof=1):.1f}"
+    assert cells["GAN-test accuracy"] == f"0.850 ± {np.std([0.9, 0.8], ddof=1):.3f}"
+    assert cells["Fréchet ratio"] == f"15.0 ± {np.std([12, 18], ddof=1):.1f}"
     assert cells["Fréchet in a class"] == "–"
     assert dict(zip(header, gan, strict=True)) | {"images": "2,000"} == {
         "objective": "gan",
         "images": "2,000",
         "seeds": "1",
-        "judge agrees": "–",
+        "GAN-test accuracy": "–",
         "worst class": "–",
-        "Fréchet / floor": "30.0",
+        "Fréchet ratio": "30.0",
         "Fréchet in a class": "–",
         "variance ratio": "–",
         "lowest class": "–",
@@ -75,9 +75,9 @@ def test_the_picture_shows_figures_and_samples() -> None:
     samples = {
         name: random.integers(0, 255, (2, 1, 8, 8)).astype(np.uint8) for name in ("adc", "gan")
     }
-    picture = objectives_picture(comparison(), samples)
-    assert picture == objectives_picture(comparison(), samples)
+    picture = draw_comparison(comparison(), samples)
+    assert picture == draw_comparison(comparison(), samples)
     assert picture.startswith(b"\x89PNG")
     better = {"adc": (row("adc", 0),), "gan": comparison().rows["gan"]}
-    assert picture != objectives_picture(replace(comparison(), rows=better), samples)
-    assert picture != objectives_picture(comparison(), {**samples, "gan": 255 - samples["gan"]})
+    assert picture != draw_comparison(replace(comparison(), rows=better), samples)
+    assert picture != draw_comparison(comparison(), {**samples, "gan": 255 - samples["gan"]})

@@ -26,7 +26,7 @@ from acgan.objectives.build import objective_configs
 from acgan.objectives.interface import Objective, Terms
 from acgan.recipes.recipe import load_recipe
 from acgan.runs.config import RunConfig
-from acgan.studies.objectives import entrants
+from acgan.studies.objectives import objective_arms
 
 IMAGES = 20_000
 MORE_IMAGES = {"tac": 30_000, "reacgan": 60_000}
@@ -42,7 +42,7 @@ RECOGNIZED = 0.8
 """D's own class accuracy on held-out digits."""
 PER_CLASS = 40
 
-ENTRANTS = {each.name: each for each in entrants(load_recipe("small-gray"))}
+ENTRANTS = {each.name: each for each in objective_arms(load_recipe("small-gray"))}
 """Every objective of the registry, and small-gray's own."""
 MISLED = ("acgan", "projection", "sgan")
 """Those who learn labels by a class head, by a D that is given them, and for D alone."""

@@ -94,7 +94,7 @@ def compare_objectives(
     from acgan.kernels.memory import keep_freed_memory
     from acgan.storage.disk import disk_errors
     from acgan.storage.files import write_atomic
-    from acgan.studies.objectives import Question, compare_objectives, picture_of
+    from acgan.studies.objectives import Question, compare_objectives, comparison_chart
     from acgan.training.display import make_display
 
     keep_freed_memory()
@@ -116,9 +116,9 @@ def compare_objectives(
             write_atomic(out / "objectives.json", json.dumps(found.to_json(), indent=2).encode())
             write_atomic(out / "objectives.txt", f"{_text(found)}\n".encode())
 
-    found = compare_objectives(question, out, display=make_display(sys.stderr), told=keep)
+    found = compare_objectives(question, out, display=make_display(sys.stderr), on_result=keep)
     with disk_errors(out, option="--out"):
-        write_atomic(out / "objectives.png", picture_of(found, out))
+        write_atomic(out / "objectives.png", comparison_chart(found, out))
     values: dict[str, Any] = {"folder": out, **found.to_json()}
     result(values, f"{_text(found)}\n  chart: {out / 'objectives.png'}", as_json=as_json)
 

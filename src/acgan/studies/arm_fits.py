@@ -1,7 +1,6 @@
-"""Fits of a study's arms, each kept as a line of a log, so that a killed study goes on.
+"""Fits of a study's arms, cached as lines of a log, so that an interrupted study continues.
 
-One fit is one arm at one seed. What is kept of it is its confusion matrix on the tested part, from
-which every figure follows.
+A fit is one arm with one seed. Its confusion matrix on the test split determines every metric.
 """
 
 from __future__ import annotations

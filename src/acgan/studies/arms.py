@@ -1,9 +1,7 @@
-"""Where a study's samples come from: a model, a folder of pictures, or any function.
+"""Arms of a usefulness study: training sets that differ only in their images.
 
-The arms of a usefulness study: training sets that differ in what they hold, and in nothing else.
-
-An arm is a recipe in numbers (how many real images and samples of each class, augmented or not);
-`compose` turns it into images.
+An arm gives the number of real images and samples of each class, with or without augmentation;
+`compose` builds its images. Samples come from a model, a folder of images, or any function.
 """
 
 from __future__ import annotations

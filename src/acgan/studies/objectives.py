@@ -1,13 +1,7 @@
-"""How fast several configurations train, measured in turns: what else runs hits all alike.
+"""Compare objectives: the same networks, data and budget, several seeds, the same evaluation.
 
-Who takes part in a comparison of objectives, and how each differs from the recipe they share.
-
-What a comparison of objectives asks, and the budgets of its runs, kept in its folder.
-
-Objectives side by side: the same networks, data and budget, several seeds, judged alike.
-
-Everything is kept in one folder: the question, each run, each run's figures. The same call goes on
-where it was killed.
+A folder holds the question, the measured budgets, each run and its metrics. The same call continues
+an interrupted comparison.
 """
 
 from __future__ import annotations
@@ -40,7 +34,7 @@ from acgan.studies.objectives_result import (
     MEASURES,
     ObjectiveComparison,
     ObjectiveRow,
-    objectives_picture,
+    draw_comparison,
 )
 from acgan.training.budget import measure_images_per_second, throwaway_loop
 from acgan.training.display import Display, SilentDisplay
@@ -49,8 +43,8 @@ from acgan.training.train import prepare_run, train
 _TURNS, _SECONDS = 3, 2.0
 
 
-def rates_in_turns(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[str, float]:
-    """Images a second of training alone, by name: the median of three turns.
+def measure_rates(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[str, float]:
+    """Return training images/s by name: the median of three measurements, taken in turns.
 
     Raises:
         DiskError: the system's folder for temporary files cannot be written.
@@ -73,13 +67,13 @@ def rates_in_turns(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict
 
 @final
 @dataclass(frozen=True)
-class Entrant:
-    """One objective on the networks and rates that all share.
+class ObjectiveArm:
+    """One objective with the common networks and rates.
 
     Attributes:
-        name: of the objective, or of the recipe where it is the recipe's own setting of one.
-        objective: its section of a run.
-        conditional: whether its generator is asked for classes.
+        name: of the objective, or of the recipe for the recipe's own settings.
+        objective: section ``objective`` of a run.
+        conditional: whether the generator receives a target class.
     """
 
     name: str
@@ -88,28 +82,30 @@ class Entrant:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What distinguishes its runs, as settings of `acgan train -o`."""
+        """Settings of `acgan train -o` that select it."""
         own = (f"objective={_inline(self.objective)}",)
         return own if self.conditional else (*own, 'generator.conditioning={mode = "none"}')
 
 
-def entrants(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Entrant, ...]:
-    """The entrants of a comparison.
+def objective_arms(recipe: Recipe, names: Sequence[str] = ()) -> tuple[ObjectiveArm, ...]:
+    """Return the arms of a comparison.
 
-    An objective enters with its own defaults and the recipe's source loss; the recipe's own section
-    enters under the recipe's name.
+    Each objective has its defaults and the recipe's source loss. The recipe's own section is an arm
+    with the recipe's name.
 
     Args:
-        recipe: that they share.
-        names: of objectives, and of the recipe, in the order of the table; none for every
-            objective, and for the recipe if its section is none of these.
+        recipe: common recipe.
+        names: of objectives and of the recipe, in the order of the table; by default all
+            objectives, and the recipe if its section differs from them.
 
     Raises:
-        UsageError: there is no such objective, one is named twice, or only one is named.
+        UsageError: unknown objective, a repeated name, or fewer than two names.
     """
     known = {name: _by_default(recipe, name) for name in objective_configs()}
     own = recipe.values["objective"]
-    known[recipe.name] = Entrant(recipe.name, own, objective_configs()[own["name"]].conditional)
+    known[recipe.name] = ObjectiveArm(
+        recipe.name, own, objective_configs()[own["name"]].conditional
+    )
     if not names:
         as_default = validate(RunConfig, _run(recipe, known[own["name"]].objective), where="")
         as_recipe = validate(RunConfig, _run(recipe, own), where="")
@@ -118,14 +114,14 @@ def entrants(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Entrant, ...]:
         if name not in known:
             raise unknown_name("objective", name, known)
     if len(set(names)) < max(2, len(names)):
-        raise UsageError("a comparison takes two different objectives at least, each named once")
+        raise UsageError("a comparison needs at least two objectives, each named once")
     return tuple(known[name] for name in names)
 
 
-def _by_default(recipe: Recipe, name: str) -> Entrant:
+def _by_default(recipe: Recipe, name: str) -> ObjectiveArm:
     own = recipe.values["objective"]
     shared = {key: own[key] for key in ("source_loss",) if key in own}
-    return Entrant(name, {"name": name, **shared}, objective_configs()[name].conditional)
+    return ObjectiveArm(name, {"name": name, **shared}, objective_configs()[name].conditional)
 
 
 def _run(recipe: Recipe, objective: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +129,7 @@ def _run(recipe: Recipe, objective: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inline(section: Mapping[str, Any]) -> str:
-    """A section of plain values as an inline table of TOML."""
+    """Return a section of plain values as an inline table of TOML."""
     return "{" + ", ".join(f"{key} = {_value(value)}" for key, value in section.items()) + "}"
 
 
@@ -149,19 +145,19 @@ QUESTION = "comparison.json"
 @final
 @dataclass(frozen=True)
 class Question:
-    """What is compared; two comparisons of one folder must agree in it.
+    """What a comparison compares; all calls for one folder must agree in it.
 
     Attributes:
         data: name of a set, or path of a folder or zip.
         names: of objectives; see `acgan.studies.objectives.entrants`.
-        recipe: whose networks and rates all share; None for the data's default.
-        images: budget of every run in images, or None.
-        minutes: budget of every run in minutes of training, turned into images for each objective
-            by its own speed, which is measured in turns at the first start; or None. Without
-            either, the recipe's own budget in images.
+        recipe: of the common networks and rates; None for the data's default.
+        images: budget of each run in images, or None.
+        minutes: budget of each run in minutes of training, converted to images by the rate of each
+            objective, which is measured at the first start; or None. Without either, the recipe's
+            budget in images.
         seeds: of the runs.
-        per_class: samples a class that are judged.
-        part: the real part that they are held against.
+        per_class: evaluated samples per class.
+        part: the real split of the evaluation.
         data_options: fields of `acgan.data.config.DataConfig`.
         options: further ``section.key=value`` settings of every run.
     """
@@ -179,7 +175,7 @@ class Question:
 
 
 def check_question(question: Question) -> None:
-    """Raise UsageError where the question makes no sense."""
+    """Raise UsageError for an invalid question."""
     if question.images is not None and question.minutes is not None:
         raise UsageError("give the budget of a run as --images or as --minutes, not both")
     if question.minutes is not None and question.minutes <= 0:
@@ -187,26 +183,26 @@ def check_question(question: Question) -> None:
     if not question.seeds or len(set(question.seeds)) < len(question.seeds):
         raise UsageError("name at least one seed, and each once")
     if question.per_class < 1:
-        raise UsageError("--per-class must be at least 1; quoted figures take 1000")
+        raise UsageError("--per-class must be at least 1; published metrics use 1000")
 
 
-def kept_budgets(
+def cached_budgets(
     question: Question,
-    all_entrants: Sequence[Entrant],
+    arms: Sequence[ObjectiveArm],
     folder: Path,
-    speeds: Callable[[Sequence[Entrant]], dict[str, float]],
+    speeds: Callable[[Sequence[ObjectiveArm]], dict[str, float]],
 ) -> dict[str, int | None]:
-    """Images of a run by objective; measured and kept at the first start.
+    """Return the budget of each arm in images; rates are measured and cached at the first start.
 
     Args:
         question: what is compared.
-        all_entrants: its objectives.
-        folder: of the comparison; it must be there.
-        speeds: images a second of each of some objectives, by name.
+        arms: its arms.
+        folder: of the comparison; it must exist.
+        speeds: return images/s by name for some arms.
 
     Raises:
         UsageError: the folder holds another comparison.
-        DiskError: they cannot be kept.
+        DiskError: they cannot be saved.
     """
     target_labels = {
         "data": question.data,
@@ -218,19 +214,19 @@ def kept_budgets(
         "data_options": dict(question.data_options),
         "options": list(question.options),
     }
-    objectives = {each.name: dict(each.objective) for each in all_entrants}
+    objectives = {each.name: dict(each.objective) for each in arms}
     path = folder / QUESTION
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     if kept is not None:
         changes = difference(kept["question"], json.loads(json.dumps(target_labels)))
         if changes:
             raise UsageError(
-                f"{folder} holds another comparison ({'; '.join(changes)}); ask the same again, "
-                "or choose another folder with --out"
+                f"{folder} holds another comparison ({'; '.join(changes)}); repeat the same "
+                "question, or choose another folder with --out"
             )
     budgets: dict[str, int | None] = dict(kept["images"]) if kept else {}
     rates: dict[str, float] = dict(kept["rates"]) if kept else {}
-    new = [each for each in all_entrants if each.name not in budgets]
+    new = [each for each in arms if each.name not in budgets]
     if new and question.minutes is not None:
         rates |= speeds(new)
     for each in new:
@@ -260,24 +256,24 @@ def compare_objectives(
     folder: Path,
     *,
     display: Display | None = None,
-    told: Callable[[ObjectiveComparison], None] | None = None,
+    on_result: Callable[[ObjectiveComparison], None] | None = None,
 ) -> ObjectiveComparison:
-    """Train every objective with every seed, and judge what it draws.
+    """Train every objective with every seed and evaluate its samples.
 
     Args:
         question: what is compared.
-        folder: where everything is kept; made if it is not there.
+        folder: of the comparison; created if missing.
         display: of the training runs.
-        told: called with what is known after every run.
+        on_result: called with the results so far after every run.
 
     Returns:
-        All figures.
+        All results.
 
     Raises:
-        UsageError: the folder holds another comparison, or the question makes no sense.
+        UsageError: the folder holds another comparison, or the question is invalid.
         DataError: the data cannot be used, or have fewer than two classes.
         DivergedError: a run diverged beyond its retries.
-        DiskError: something cannot be written; what is done is kept.
+        DiskError: a file cannot be written; finished runs stay.
     """
     display = display or SilentDisplay()
     check_question(question)
@@ -290,60 +286,62 @@ def compare_objectives(
         display=display,
     )
     if len(splits.classes) < 2:
-        raise DataError(f"{splits.name} has one class; objectives differ in what they do with more")
-    all_entrants = entrants(recipe, question.names)
+        raise DataError(
+            f"{splits.name} has one class; a comparison of objectives needs data with at least two"
+        )
+    arms = objective_arms(recipe, question.names)
     with disk_errors(folder):
         make_folder(folder)
 
-    def speeds(some: Sequence[Entrant]) -> dict[str, float]:
+    def speeds(some: Sequence[ObjectiveArm]) -> dict[str, float]:
         display.message("measuring how fast each objective trains …")
         values = config.model_dump(mode="json")
         runs = {each.name: with_overrides(values, each.options) for each in some}
-        return rates_in_turns(
+        return measure_rates(
             {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, splits
         )
 
-    budgets = kept_budgets(question, all_entrants, folder, speeds)
+    budgets = cached_budgets(question, arms, folder, speeds)
     reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
-    known = {(row.name, row.seed): row for row in _kept(folder)}
+    known = {(row.name, row.seed): row for row in _cached_rows(folder)}
     log = LineLog(folder / FIGURES)
     with log:
         for seed in question.seeds:
-            for entrant in all_entrants:
+            for arm in arms:
                 trained = train(
                     question.data,
                     recipe=question.recipe,
-                    images=budgets[entrant.name],
+                    images=budgets[arm.name],
                     seed=seed,
-                    run=folder / f"{entrant.name}-s{seed}",
+                    run=folder / f"{arm.name}-s{seed}",
                     data_options=question.data_options,
-                    options=(*question.options, *entrant.options),
+                    options=(*question.options, *arm.options),
                     display=display,
                 )
-                row = known.get((entrant.name, seed))
+                row = known.get((arm.name, seed))
                 if row is None or row.model != trained.model.record.content_hash:
-                    row = _judged(entrant, seed, trained.images_seen, trained.model, question, real)
+                    row = _evaluate(arm, seed, trained.images_seen, trained.model, question, real)
                     log.append(row.to_json())
                     log.sync()
-                known[entrant.name, seed] = row
-                if told:
-                    told(_comparison(splits, all_entrants, known, real, question))
-    return _comparison(splits, all_entrants, known, real, question)
+                known[arm.name, seed] = row
+                if on_result:
+                    on_result(_comparison(splits, arms, known, real, question))
+    return _comparison(splits, arms, known, real, question)
 
 
-def picture_of(comparison: ObjectiveComparison, folder: Path) -> bytes:
-    """The PNG of a comparison that lies in ``folder``: figures, and what the first seed draws."""
+def comparison_chart(comparison: ObjectiveComparison, folder: Path) -> bytes:
+    """Return the chart of a comparison in ``folder``, with samples of the first seed, as PNG."""
     samples = {}
     shown = min(_PICTURED, len(comparison.classes))
     for name, rows in comparison.rows.items():
         model = load(folder / f"{name}-s{rows[0].seed}")
         labels = [each.name for each in model.classes[:shown]]
         samples[name] = model.sample(labels) if model.conditional else model.sample(count=shown)
-    return objectives_picture(comparison, samples)
+    return draw_comparison(comparison, samples)
 
 
-def _kept(folder: Path) -> list[ObjectiveRow]:
+def _cached_rows(folder: Path) -> list[ObjectiveRow]:
     path = folder / FIGURES
     if not path.exists():
         return []
@@ -351,8 +349,13 @@ def _kept(folder: Path) -> list[ObjectiveRow]:
     return [ObjectiveRow.from_json(json.loads(line)) for line in lines if line.endswith("\n")]
 
 
-def _judged(
-    entrant: Entrant, seed: int, images: int, model: Model, question: Question, real: EvaluationData
+def _evaluate(
+    arm: ObjectiveArm,
+    seed: int,
+    images: int,
+    model: Model,
+    question: Question,
+    real: EvaluationData,
 ) -> ObjectiveRow:
     classes = len(real.splits.classes)
     quality: dict[str, Any]
@@ -371,7 +374,7 @@ def _judged(
         )
         quality = {"frechet_ratio": distance / real.frechet_baseline(classifier).distance}
     return ObjectiveRow(
-        name=entrant.name,
+        name=arm.name,
         seed=seed,
         images=images,
         model=model.record.content_hash,
@@ -383,7 +386,7 @@ def _judged(
 
 def _comparison(
     splits: DatasetSplits,
-    all_entrants: Sequence[Entrant],
+    arms: Sequence[ObjectiveArm],
     known: Mapping[tuple[str, int], ObjectiveRow],
     real: EvaluationData,
     question: Question,
@@ -392,7 +395,7 @@ def _comparison(
         each.name: tuple(
             known[each.name, seed] for seed in question.seeds if (each.name, seed) in known
         )
-        for each in all_entrants
+        for each in arms
     }
     return ObjectiveComparison(
         data=splits.name,

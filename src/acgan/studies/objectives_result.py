@@ -1,8 +1,6 @@
-"""What a comparison of objectives found: a row for each run, a line for each objective.
+"""Results of a comparison of objectives: one row per run, a table, and a chart.
 
-The picture of a comparison of objectives: its figures, a dot a seed, above what each draws.
-
-Drawn on white paper; equal results give equal bytes.
+Equal results give a chart of equal bytes.
 """
 
 from __future__ import annotations
@@ -20,14 +18,14 @@ from acgan.plots.charts import COLORS, paper
 from acgan.plots.grid import class_grid
 
 MEASURES = {
-    "accuracy": "judge agrees",
+    "accuracy": "GAN-test accuracy",
     "worst_class_accuracy": "worst class",
     "frechet_ratio": "Fréchet / floor",
     "mean_class_frechet": "Fréchet in a class",
     "variance_ratio": "variance ratio",
     "lowest_variance_ratio": "lowest class",
 }
-"""Heading of every figure; an objective without classes has ``floors`` alone."""
+"""Heading of each metric; an unconditional objective has the Fréchet ratio only."""
 
 
 @final
@@ -38,11 +36,11 @@ class ObjectiveRow:
     Attributes:
         name: of the objective.
         seed: of the run.
-        images: real images that D saw.
-        model: content hash of the model that was judged.
+        images: number of real images used.
+        model: content hash of the evaluated model.
         metrics: some of `MEASURES`; None where one is not defined.
-        class_accuracy: the judge's agreement by class.
-        class_frechet: the Fréchet distance by class; None where a class has too few images.
+        class_accuracy: GAN-test accuracy by class.
+        class_frechet: Fréchet distance by class; None for a class with too few images.
     """
 
     name: str
@@ -59,23 +57,23 @@ class ObjectiveRow:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ObjectiveRow:
-        """What `to_json` gave."""
+        """Read the values of `to_json`."""
         return ObjectiveRow(**values)
 
 
 @final
 @dataclass(frozen=True)
 class ObjectiveComparison:
-    """All that is known so far.
+    """The results so far.
 
     Attributes:
         data: name of the data.
         classes: their names.
         rows: by objective, in the order of the table, a row for each seed that is done.
-        baseline: Fréchet distance between two real parts.
-        judge_accuracy: the judge's on the real part that samples are held against.
-        part: that part.
-        per_class: samples a class.
+        baseline: Fréchet distance between two real splits.
+        judge_accuracy: accuracy of the reference classifier on the real split.
+        part: the real split.
+        per_class: samples per class.
     """
 
     data: str
@@ -87,19 +85,19 @@ class ObjectiveComparison:
     per_class: int
 
     def values(self, name: str, measure: str) -> list[float]:
-        """A measure of an objective, seed by seed; empty where it is not defined."""
+        """Return a metric of an objective by seed; empty if it is undefined."""
         found = [row.metrics.get(measure) for row in self.rows[name]]
         return [value for value in found if value is not None]
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Header and a line for each objective: mean ± standard deviation (N − 1) over seeds."""
+        """Return header and rows: mean ± standard deviation (N − 1) over seeds."""
         header = ("objective", "images", "seeds", *MEASURES.values())
         lines = [
             (
                 name,
                 " / ".join(f"{each:,}" for each in sorted({row.images for row in rows})),
                 str(len(rows)),
-                *(mean_and_spread(self.values(name, measure)) for measure in MEASURES),
+                *(mean_and_std(self.values(name, measure)) for measure in MEASURES),
             )
             for name, rows in self.rows.items()
         ]
@@ -123,15 +121,15 @@ class ObjectiveComparison:
 
 
 def summary(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and standard deviation (N − 1) as plain values; None where there are too few."""
+    """Return mean and standard deviation (N − 1); None if there are too few values."""
     return {
         "mean": float(np.mean(values)) if values else None,
         "standard_deviation": float(np.std(values, ddof=1)) if len(values) > 1 else None,
     }
 
 
-def mean_and_spread(values: Sequence[float]) -> str:
-    """``mean ± standard deviation`` with as many digits as the mean's size asks for."""
+def mean_and_std(values: Sequence[float]) -> str:
+    """Return ``mean ± standard deviation``, with decimals chosen by the size of the mean."""
     if not values:
         return "–"
     mean = float(np.mean(values))
@@ -141,7 +139,7 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 
 def decimals(value: float) -> int:
-    """Digits after the point that a figure of this size is shown with."""
+    """Return the number of decimals for a value of this size."""
     return 1 if abs(value) >= 10 else 2 if abs(value) >= 2 else 3
 
 
@@ -149,11 +147,11 @@ _WIDTH, _DPI = 9.0, 120  # inches, pixels an inch
 _PANELS = ("accuracy", "frechet_ratio", "variance_ratio")
 
 
-def objectives_picture(comparison: ObjectiveComparison, samples: Mapping[str, Images]) -> bytes:
-    """A PNG.
+def draw_comparison(comparison: ObjectiveComparison, samples: Mapping[str, Images]) -> bytes:
+    """Return the chart as PNG.
 
     Args:
-        comparison: its figures.
+        comparison: the results.
         samples: by objective, uint8 (n, C, H, W), as many of each: one of a class from left to
             right, or, of an objective without classes, any.
     """

@@ -1,4 +1,4 @@
-"""Configuration of a usefulness study: what is fitted and how, the same for every arm."""
+"""Configuration of a usefulness study: the network and the fit, the same for every arm."""
 
 from __future__ import annotations
 

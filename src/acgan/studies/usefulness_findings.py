@@ -1,7 +1,7 @@
-"""What a usefulness study says in words: differences between arms, and whether they can be seen.
+"""Findings of a usefulness study: differences between arms and their significance.
 
-Which arms the verdict speaks of is fixed before any result: the mix at the headline ratio, or,
-where the classes differ in size, the real images filled up to equal classes.
+The arms of the verdict are fixed before any result: the mix at the headline ratio, or, for
+imbalanced classes, the real images with samples added up to equal class sizes.
 """
 
 from __future__ import annotations

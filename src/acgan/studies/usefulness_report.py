@@ -1,9 +1,4 @@
-"""The charts of a usefulness study: an arm a row, a dot a seed.
-
-Drawn on white paper, legible in a report 720 pixels wide; equal results give equal bytes.
-
-The report's chapter on usefulness.
-"""
+"""Charts and report section of a usefulness study; equal results give equal bytes."""
 
 from __future__ import annotations
 
@@ -205,8 +200,8 @@ def _arms_table(study: Usefulness) -> Table:
     rows: list[tuple[str | int, ...]] = []
     for result in study.results:
         arm = result.arm
-        more = (mean_and_spread(result.mean_recall(study.rare)),) if study.rare else ()
-        cells = (mean_and_spread(result.accuracy), mean_and_spread(result.macro_f1), *more)
+        more = (mean_and_std(result.mean_recall(study.rare)),) if study.rare else ()
+        cells = (mean_and_std(result.accuracy), mean_and_std(result.macro_f1), *more)
         rows.append((arm.title, sum(arm.real), sum(arm.synthetic), *cells))
     steps = ", ".join(map(str, study.protocol["steps"]))
     return Table(
@@ -246,7 +241,7 @@ def _comparison_table(study: Usefulness) -> Table:
 def _recall_table(study: Usefulness) -> Table:
     rows: list[tuple[str | int, ...]] = []
     for index, name in enumerate(study.classes):
-        cells = (mean_and_spread(result.recall[:, index]) for result in study.results)
+        cells = (mean_and_std(result.recall[:, index]) for result in study.results)
         rows.append((name, study.train_counts[index], *cells))
     return Table(
         "Recall of each class",
@@ -256,7 +251,7 @@ def _recall_table(study: Usefulness) -> Table:
     )
 
 
-def mean_and_spread(
+def mean_and_std(
     values: Sequence[float] | np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> str:
     """Shares as percents: ``89.1 ± 0.3``; a dash where the class has no test image."""

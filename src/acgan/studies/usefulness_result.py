@@ -1,7 +1,4 @@
-"""Differences between two arms over common seeds, and what so few seeds can show of them.
-
-What a usefulness study found: confusion matrices, and the figures that follow from them.
-"""
+"""Results of a usefulness study: confusion matrices, metrics, and paired differences of arms."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from acgan.studies.objectives import Question, compare_objectives, comparison_ch
 from acgan.studies.objectives_result import ObjectiveComparison
 from acgan.training.train import prepare_run
 
+pytestmark = pytest.mark.slow
+
 SMALL = (
     "generator.widths=[8, 4]",
     "generator.refinements=0",

@@ -14,6 +14,8 @@ from acgan.studies.usefulness_config import UsefulnessConfig
 from acgan.studies.usefulness_findings import usefulness_findings
 from acgan.studies.usefulness_result import Usefulness
 
+pytestmark = pytest.mark.full
+
 Pictures = Callable[[Sequence[int], int], LabeledImages]
 
 

@@ -20,7 +20,7 @@ from acgan.plots.grid import class_grid
 MEASURES = {
     "accuracy": "GAN-test accuracy",
     "worst_class_accuracy": "worst class",
-    "frechet_ratio": "Fréchet / floor",
+    "frechet_ratio": "Fréchet ratio",
     "mean_class_frechet": "Fréchet in a class",
     "variance_ratio": "variance ratio",
     "lowest_variance_ratio": "lowest class",

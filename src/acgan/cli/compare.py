@@ -96,12 +96,12 @@ def _metrics(comparison: ReportComparison) -> str:
 
 def _spreads(group: SeedGroup, rows: Sequence[MetricRow]) -> str:
     """Return mean and standard deviation of each metric over the seeds of a group."""
-    from acgan.report.report import mean_and_std
+    from acgan.report.report import mean_and_spread
 
     if not group.spreads:
         return "no mean: their metrics were computed in different ways"
     lines = [
-        (row.name, mean_and_std(spread.mean, spread.standard_deviation), str(spread.count))
+        (row.name, mean_and_spread(spread.mean, spread.standard_deviation), str(spread.count))
         for row in rows
         if (spread := group.spreads.get(row.key))
     ]

@@ -193,7 +193,7 @@ def test_it_takes_256_images_and_twice_the_features() -> None:
 
 def test_what_cannot_be_measured_is_refused() -> None:
     good = features(10, 3, 0)
-    with pytest.raises(ValueError, match="at least 2 images, not 1"):
+    with pytest.raises(ValueError, match="at least 2 images per side, not 1"):
         frechet_distance(good, good[:1])
     with pytest.raises(ValueError, match="finite"):
         frechet_distance(good, np.full((10, 3), np.nan))

@@ -1,4 +1,4 @@
-"""The model card: README.md of a model folder, for whoever finds the folder without its history."""
+"""The model card: README.md of a model folder, readable without the run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def model_card(info: ModelInfo) -> str:
 {_objective_rows(objective)}
 | images | {shape.height} × {shape.width} pixels, {"gray" if shape.channels == 1 else "color"} |
 
-Everything else that shaped it is in `config.json`.
+`config.json` has every other setting.
 
 ## Classes
 
@@ -66,15 +66,15 @@ Everything else that shaped it is in `config.json`.
 
 ## Data
 
-Three disjoint parts of `{data_name}`, cut before training; the networks learned from `train` alone.
-The hash tells whether other images are the same ones.
+Three disjoint splits of `{data_name}`, made before training; the networks were trained on `train`
+only. Equal hashes mean equal images.
 
 {_split_table(split)}
 {_labeled(split)}
-## Drawing
+## Use
 
 ```
-acgan sample THIS_FOLDER {words.option}--count 16 --out pictures
+acgan sample THIS_FOLDER {words.option}--count 16 --out samples
 ```
 
 ```python
@@ -84,25 +84,25 @@ model = load("THIS_FOLDER")
 images = model.sample({words.argument}count=16, seed=0)  # uint8 (16, {", ".join(map(str, shape))})
 ```
 
-{words.same} the same picture, alone or among others. The data set is not needed.
+{words.same} the same image, alone or in a batch. The data set is not needed.
 
 ## Limits
 
-- It draws what its training images look like, with their gaps and biases, and nothing else.
-{words.wrong} The discriminator's opinion measures neither; only an independent
-  evaluation on the test part does, and this card carries none.
-- {words.rare}, and single training images may be reproduced.
-- Whoever trains a classifier on these pictures should test it on real ones.
-- Pictures are byte-identical on the same kind of machine with the same versions; elsewhere single
+- Its images look like its training images, with their gaps and biases.
+{words.wrong}
+  The discriminator cannot measure that; `acgan evaluate` can.
+- {words.rare}, and single training images may be memorized.
+- Test classifiers that are trained on these images on real images.
+- Images are byte-identical on the same kind of machine with the same versions; elsewhere single
   gray levels may differ.
-- The license of the training images applies to what is derived from them, as far as it reaches.
+- The license of the training images may apply to what is derived from them.
 """
 
 
 @final
 @dataclass(frozen=True)
 class _Words:
-    """What a card says differently of models that can be asked for classes and of others."""
+    """Sentences of a card that differ between conditional and unconditional models."""
 
     title: str
     what: str
@@ -119,28 +119,28 @@ def _of_classes(classes: Sequence[ClassName]) -> _Words:
     return _Words(
         title=f"{len(classes)} classes",
         what="A class-conditional generator",
-        known="Each can be asked for by its name, another name, or its index.",
+        known="Select a class by its name, another name, or its index.",
         option=f"--class {_quoted(first)} ",
         argument=f"label={first!r}, ",
         same="The same class and seed give",
         wrong="""\
-- It can draw a wrong or unreadable picture of the class asked for, and may know fewer varieties of
-  a class than there are.""",
-        rare="A class with few training images is drawn worse",
+- An image may show another class than the requested one, or none, and the diversity within a class
+  may be lower than in the training images.""",
+        rare="Classes with few training images have worse images",
     )
 
 
 _OF_ALL = _Words(
     title="Images",
     what="A generator without classes",
-    known="Those of its data. The generator was not told of them and cannot be asked for one.",
+    known="Classes of its data. The generator does not use them, so none can be selected.",
     option="",
     argument="",
     same="The same seed gives",
     wrong="""\
-- It can draw unreadable pictures, leave out whole kinds of what its data show, or know few
-  varieties of them.""",
-    rare="What few training images show is drawn worse",
+- An image may show nothing recognizable, and whole kinds of training images may be missing from
+  the samples.""",
+    rare="What few training images show has worse images",
 )
 
 
@@ -184,7 +184,7 @@ def _split_table(split: Mapping[str, Mapping[str, Any]]) -> str:
         f"| {name} | {part['images']:,} | `{part['content_hash']}` |"
         for name, part in split.items()
     ]
-    return "\n".join(["| part | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
+    return "\n".join(["| split | images | SHA-256 of its content |", "| --- | --- | --- |", *rows])
 
 
 def _labeled(split: Mapping[str, Mapping[str, Any]]) -> str:
@@ -194,7 +194,7 @@ def _labeled(split: Mapping[str, Mapping[str, Any]]) -> str:
         return ""
     return (
         f"\nOf the training images {known['images']:,} had a label ({_each(known['per_class'])}); "
-        "the others were\nlearned from without.\n"
+        "the others were\nused without labels.\n"
     )
 
 

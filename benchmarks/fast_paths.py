@@ -1,11 +1,11 @@
-"""What does each fast path of `acgan.kernels` gain: steps with it and without it, in turns.
+"""Gain of each fast path of `acgan.kernels`: training steps with it and without it, in turns.
 
     python benchmarks/fast_paths.py
     python benchmarks/fast_paths.py --recipes acgan-cifar10 --data cifar --json fast_paths.json
 
-Every side is a process; all sides of a recipe take turns. A figure is the median over the rounds of
-the ratio of step times, with the fast path to without it: below 0.97 it gains 3 %. Step times are
-processor time by default, which other programs on the machine disturb less than the clock.
+Each side is a subprocess; all sides of a recipe take turns. A result is the median over the rounds
+of the ratio of step times with and without the fast path: a gain of 3 % is a ratio of 0.97. Step
+times are processor time by default, which other programs disturb less than wall time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RECIPES = ("small-gray", "acgan-mnist-32")  # the default for small gray images,
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     arguments = _arguments(words)
     rows = []
     for recipe in arguments.recipes:

@@ -1,13 +1,13 @@
-"""How fast is a folder of JPEGs read: images a second, the first time and from the cache?
+"""Speed of reading a folder of JPEGs: images per second the first time and from the cache.
 
     python benchmarks/ingest.py
     python benchmarks/ingest.py --folder photos --size 64
 
-Ours is `acgan.data.folder.load_folder`: each byte hashed, each header checked, each file decoded,
-brought to size and written to a cache that is checked when it is read. Against it stands Pillow
-alone: open, convert, resize, to an array, in one thread and one loop. By turns, every turn in a
-process of its own with an empty cache but where the cache is what is measured. Medians of rates and
-of ratios within a turn; peaks of memory. Without a folder, one of made pictures is written first.
+`acgan.data.folder.load_folder` hashes every byte, checks every header, decodes and resizes every
+file and writes a cache that is verified when read. The comparison is Pillow alone in one thread:
+open, convert, resize and copy to an array. They take turns in separate processes with an empty
+cache, except where reading the cache is measured. Results are medians of rates and of ratios
+within a turn, and peaks of memory. Without --folder, synthetic images are written first.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
 from acgan.errors import AcganError, UsageError
 
-WAYS = ("ours", "cached", "pillow")
+WAYS = ("acgan", "cached", "pillow")
 _CLASSES = 4
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     arguments = _arguments(words)
     try:
         if arguments.way is not None:
             print(json.dumps(once(arguments)))
             return 0
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as scratch:
             if arguments.folder is None:
-                arguments.folder = Path(place) / "photos"
+                arguments.folder = Path(scratch) / "photos"
                 write_photos(arguments.folder, arguments.images, arguments.side)
-            values = measure(arguments, Path(place))
+            values = measure(arguments, Path(scratch))
     except AcganError as error:
         print(f"ingest: {error}", file=sys.stderr)
         return error.exit_code
@@ -57,18 +57,18 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def write_photos(folder: Path, images: int, side: int) -> None:
-    """JPEGs of smooth noise, about as hard to decode as photographs, in class folders."""
+    """Write class folders of smooth noise as JPEGs, about as slow to decode as photographs."""
     random = np.random.default_rng(0)
     for index in range(images):
         coarse = random.integers(0, 256, (max(2, side // 4), max(2, side // 4), 3), np.uint8)
-        picture = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+        image = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
         path = folder / f"class-{index % _CLASSES}" / f"{index}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, quality=90)
+        image.save(path, quality=90)
 
 
-def measure(arguments: Any, place: Path) -> dict[str, Any]:
-    """Rates, ratios and peaks; one turn before them warms the disk's cache and is not counted.
+def measure(arguments: Any, scratch: Path) -> dict[str, Any]:
+    """Return rates, ratios and peaks; the first turn warms the disk cache and is not counted.
 
     Raises:
         UsageError: a process failed; its message was printed.
@@ -77,9 +77,9 @@ def measure(arguments: Any, place: Path) -> dict[str, Any]:
     peaks = dict.fromkeys(WAYS, 0.0)
     images = 0
     for turn in range(arguments.repeats + 1):
-        for way in WAYS:  # "cached" finds what "ours" has just kept
+        for way in WAYS:  # "cached" reads what "acgan" has just written
             command = [sys.executable, __file__, "--folder", str(arguments.folder), "--way", way]
-            command += ["--size", str(arguments.size), "--cache", str(place / f"cache-{turn}")]
+            command += ["--size", str(arguments.size), "--cache", str(scratch / f"cache-{turn}")]
             printed, peak = _process(command)
             images = printed["images"]
             rates[way].append(images / printed["seconds"])
@@ -97,10 +97,10 @@ def measure(arguments: Any, place: Path) -> dict[str, Any]:
 
 
 def once(arguments: Any) -> dict[str, float]:
-    """One reading of the folder; start-up is not counted.
+    """Read the folder once and return the number of images and seconds, without start-up.
 
     Raises:
-        DataError: files cannot be used.
+        DataError: a file cannot be used.
     """
     size = (arguments.size, arguments.size)
     started = time.perf_counter()
@@ -115,19 +115,19 @@ def once(arguments: Any) -> dict[str, float]:
 
 
 def pillow_alone(folder: Path, size: tuple[int, int]) -> np.ndarray[Any, Any]:
-    """uint8 (N, H, W, 3): the loop that anyone would write."""
-    pictures = []
+    """Read a folder with a plain loop of Pillow calls; return uint8 (N, H, W, 3)."""
+    images = []
     for path in sorted(folder.rglob("*.jp*g")):
         with Image.open(path) as opened:
-            picture = opened.convert("RGB")
-        if picture.size != size:
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
-        pictures.append(np.asarray(picture))
-    return np.stack(pictures)
+            image = opened.convert("RGB")
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        images.append(np.asarray(image))
+    return np.stack(images)
 
 
 def _process(command: list[str]) -> tuple[dict[str, Any], float]:
-    """What it printed as JSON, and its peak of memory in GiB."""
+    """Run a command; return its JSON output and its peak memory in GiB."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process.stdout as out:
@@ -135,8 +135,8 @@ def _process(command: list[str]) -> tuple[dict[str, Any], float]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise UsageError(f"`{' '.join(command[1:])}` ended with {process.returncode}")
-    # the system counts in KiB, macOS in bytes
+        raise UsageError(f"`{' '.join(command[1:])}` failed with exit code {process.returncode}")
+    # ru_maxrss is in KiB on Linux and in bytes on macOS.
     return json.loads(printed), usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
@@ -152,12 +152,14 @@ def _arguments(words: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--folder", type=Path, help="class folders of JPEGs; made where left out")
-    parser.add_argument("--images", type=int, default=4_000, help="pictures to make")
-    parser.add_argument("--side", type=int, default=96, help="pixels of a made picture's side")
-    parser.add_argument("--size", type=int, default=64, help="pixels of the side wanted")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument(
+        "--folder", type=Path, help="class folders of JPEGs; by default synthetic images"
+    )
+    parser.add_argument("--images", type=int, default=4_000, help="number of synthetic images")
+    parser.add_argument("--side", type=int, default=96, help="side of a synthetic image in pixels")
+    parser.add_argument("--size", type=int, default=64, help="side after resizing, in pixels")
+    parser.add_argument("--repeats", type=int, default=3, help="counted turns")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(words)

@@ -1,7 +1,7 @@
-"""How fast a convolution or product can be by itself: several ways to compute it, the best of each.
+"""Best time of a single convolution or matrix product over several ways to compute it.
 
-A way gets its operands ready-made in the layout that suits it; what it does to them (patches cut
-out, a result's layout) is in its time. Operands are as warm in the caches as they can be.
+Operands are prepared in the layout of each way and are warm in the caches. Conversions within a way
+(extracting patches, the layout of the result) are included in its time.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _LEAST_RUNS = 5
 
 @torch.no_grad()
 def best_time(kernel: Kernel, *, seconds_a_way: float) -> tuple[float, str]:
-    """Seconds of the fastest way, and what it is called.
+    """Return the seconds of the fastest way and its name.
 
     Args:
-        kernel: what to compute; of a single product or a 2-D convolution.
-        seconds_a_way: time to spend on each, five runs at least.
+        kernel: a matrix product or a 2-D convolution.
+        seconds_a_way: time to spend on each way; at least five runs are made.
     """
     ways = product_ways(kernel) if isinstance(kernel, Product) else convolution_ways(kernel)
     return min((_best(way, seconds_a_way), name) for name, way in ways.items())
 
 
 def product_ways(product: Product) -> dict[str, Way]:
-    """The product with each operand stored by rows or by columns."""
+    """Return the product with each operand stored by rows or by columns, by name."""
     batch = () if product.batch is None else (product.batch,)
     left = _random(product.dtype, *batch, product.rows, product.inner)
     right = _random(product.dtype, *batch, product.inner, product.columns)
@@ -51,7 +51,7 @@ def product_ways(product: Product) -> dict[str, Way]:
 
 
 def convolution_ways(convolution: Convolution) -> dict[str, Way]:
-    """Torch's own kernel in either layout, and what gives the same by other means."""
+    """Return torch's kernel in both layouts and equivalent computations, by name."""
     ways: dict[str, Way] = {}
     for name in _LAYOUTS:
         operands = _Operands(convolution, name)
@@ -70,7 +70,7 @@ def convolution_ways(convolution: Convolution) -> dict[str, Way]:
 
 @final
 class _Operands:
-    """Tensors of one convolution in one layout, and the calls to be timed."""
+    """Tensors of one convolution in one layout, and the calls to time."""
 
     def __init__(self, convolution: Convolution, layout: str) -> None:
         c, memory_format = convolution, _LAYOUTS[layout]
@@ -91,7 +91,7 @@ class _Operands:
         return self._backward(of_input=False)
 
     def input_gradient_as_convolution(self) -> object:
-        """The gradient of a convolution is the transposed one, and the reverse."""
+        """Compute the input gradient as a transposed convolution, or the reverse."""
         c = self._c
         lost = tuple(
             0 if c.transposed else side - ((out - 1) * step - 2 * pad + reach * (kernel - 1) + 1)
@@ -129,9 +129,9 @@ class _Operands:
 
 
 def _as_products(convolution: Convolution) -> dict[str, Way]:
-    """Patches of the larger maps laid out side by side, then one product."""
+    """Return ways that extract patches of the larger feature maps and multiply once."""
     c = convolution
-    # of a transposed convolution, the output is what a kernel slides over
+    # a transposed convolution slides its kernel over the output
     wide, narrow = (c.output, c.input) if c.transposed else (c.input, c.output)
     maps = _random(c.dtype, *wide).permute(0, 2, 3, 1).contiguous()
     other = _random(c.dtype, narrow[0] * narrow[2] * narrow[3], narrow[1])
@@ -150,7 +150,7 @@ def _as_products(convolution: Convolution) -> dict[str, Way]:
             return patches().T @ other, added
 
         return {"patches, then a product": weight_gradient}
-    if (c.kind == "convolution") == c.transposed:  # these put patches together, not apart
+    if (c.kind == "convolution") == c.transposed:  # these would have to merge patches
         return {}
 
     def forward() -> object:
@@ -159,8 +159,8 @@ def _as_products(convolution: Convolution) -> dict[str, Way]:
     return {"patches, then a product": forward}
 
 
-def _patches(maps: Tensor, c: Convolution, places: tuple[int, int]) -> Tensor:
-    """(N·H'·W', h·w·C) of (N, H, W, C): what the kernel sees at each place."""
+def _patches(maps: Tensor, c: Convolution, positions: tuple[int, int]) -> Tensor:
+    """Return the patch at each kernel position: (N·H'·W', h·w·C) from (N, H, W, C)."""
     height, width = c.weight[2:]
     if (height, width, *c.stride, *c.padding) == (1, 1, 1, 1, 0, 0):
         return maps.flatten(0, 2)
@@ -168,7 +168,7 @@ def _patches(maps: Tensor, c: Convolution, places: tuple[int, int]) -> Tensor:
     padded = F.pad(maps, (0, 0, horizontal, horizontal, vertical, vertical))
     each, row, column, channel = padded.stride()
     view = padded.as_strided(
-        (maps.shape[0], *places, height, width, maps.shape[3]),
+        (maps.shape[0], *positions, height, width, maps.shape[3]),
         (
             each,
             row * c.stride[0],
@@ -178,7 +178,7 @@ def _patches(maps: Tensor, c: Convolution, places: tuple[int, int]) -> Tensor:
             channel,
         ),
     )
-    return view.reshape(maps.shape[0] * places[0] * places[1], -1)
+    return view.reshape(maps.shape[0] * positions[0] * positions[1], -1)
 
 
 def _multiply(left: Tensor, right: Tensor, added: Tensor | None) -> Way:

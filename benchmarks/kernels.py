@@ -1,7 +1,7 @@
-"""Which convolutions and matrix products a piece of code runs, shapes and layouts included.
+"""Record the convolutions and matrix products that code runs, with their shapes and layouts.
 
-`recorded` watches below autograd and autocast, so it sees what the processor is given: bf16
-operands, every part of a backward pass, and what custom autograd functions call themselves.
+`recorded` works below autograd and autocast. It therefore sees the real operands (bf16), all of a
+backward pass, and the calls of custom autograd functions.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Convolution:
     """A convolution, or one of the two halves of its backward pass.
 
     Attributes:
-        kind: which of the three.
-        dtype: of the operands.
-        input: (N, C, H, W) of the forward pass's input.
-        weight: of the kernels, (O, C / groups, h, w); transposed: (C, O / groups, h, w).
-        bias: is one added (its gradient: is one computed).
-        stride: and the next four as `torch.ops.aten.convolution` takes them.
-        layouts: of input and weight, or of the two that a gradient is computed from.
+        kind: forward pass or one of the two gradients.
+        dtype: dtype of the operands.
+        input: shape of the input of the forward pass, (N, C, H, W).
+        weight: shape of the weight, (O, C / groups, h, w); transposed: (C, O / groups, h, w).
+        bias: whether a bias is added, or its gradient computed.
+        stride: this and the next five are arguments of `torch.ops.aten.convolution`.
+        layouts: layouts of input and weight, or of the two operands of a gradient.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class Convolution:
 
     @property
     def output(self) -> Shape:
-        """(N, O, H', W') of the forward pass's output."""
+        """Shape of the output of the forward pass, (N, O, H', W')."""
         sides = []
         for axis, side in enumerate(self.input[2:]):
             kernel, stride = self.weight[2 + axis], self.stride[axis]
@@ -66,7 +66,7 @@ class Convolution:
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions; those on padding count, too, as is usual."""
+        """Number of multiplications and additions, including those on padding, as is usual."""
         maps = self.input if self.transposed else self.output
         return 2 * maps[0] * math.prod(maps[2:]) * math.prod(self.weight)
 
@@ -86,13 +86,13 @@ class Product:
     """A matrix product, or a batch of them.
 
     Attributes:
-        dtype: of the operands.
-        batch: how many; None for a single one of 2-D operands.
-        rows: of the left.
-        inner: columns of the left, rows of the right.
-        columns: of the right.
-        bias: is something added.
-        layouts: of left and right.
+        dtype: dtype of the operands.
+        batch: number of products; None for a single product of 2-D operands.
+        rows: rows of the left operand.
+        inner: columns of the left operand and rows of the right one.
+        columns: columns of the right operand.
+        bias: whether a bias is added.
+        layouts: layouts of the left and the right operand.
     """
 
     dtype: torch.dtype
@@ -105,7 +105,7 @@ class Product:
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions."""
+        """Number of multiplications and additions."""
         return 2 * (self.batch or 1) * self.rows * self.inner * self.columns
 
     def __str__(self) -> str:
@@ -117,14 +117,14 @@ Kernel = Convolution | Product
 
 
 def recorded(run: Callable[[], object]) -> Counter[Kernel]:
-    """How often ``run`` does each convolution and product.
+    """Count the calls of each convolution and product in ``run``.
 
-    Nothing is seen inside code that torch.compile has turned into kernels of its own.
+    Calls inside code compiled by torch.compile are not recorded.
     """
-    run_logger = _Recorder()
-    with run_logger:
+    recorder = _Recorder()
+    with recorder:
         run()
-    return run_logger.calls
+    return recorder.calls
 
 
 @final

@@ -1,8 +1,8 @@
-"""What a step could cost at the least: each of its convolutions and products by itself, summed.
+"""Roofline of a training step: the sum of the best times of its convolutions and matrix products.
 
-Recorded from one real step, each distinct one measured alone in its best way on the same machine.
-Everything else a step does (norms, activations, copies, optimizers, Python) is not in it, so its
-share of the step's own time says how much of that time the matrix units are put to use.
+They are recorded from one real step, and each distinct one is measured alone in its fastest way on
+the same machine. Norms, activations, copies, optimizers and Python are not included. The ratio of
+the roofline to the time of the step is therefore the share of matrix operations.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from kernels import Kernel, recorded
 @final
 @dataclass(frozen=True)
 class Bound:
-    """One kernel's share of the roofline.
+    """One kernel of the roofline.
 
     Attributes:
-        kernel: what is computed.
-        calls: how often a step does it.
-        seconds: the best of one call by itself.
-        way: how that was done.
+        kernel: the convolution or product.
+        calls: number of calls per step.
+        seconds: best time of one call.
+        way: name of the fastest way.
     """
 
     kernel: Kernel
@@ -35,16 +35,16 @@ class Bound:
 
     @property
     def total_seconds(self) -> float:
-        """Of all its calls in a step."""
+        """Seconds of all calls in a step."""
         return self.calls * self.seconds
 
     @property
     def gflops(self) -> float:
-        """Billions of operations a second."""
+        """Billions of operations per second."""
         return self.kernel.operations / self.seconds / 1e9
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "kernel": str(self.kernel),
             "dtype": str(self.kernel.dtype).removeprefix("torch."),
@@ -59,10 +59,10 @@ class Bound:
 
 
 def roofline(step: Callable[[], object], *, seconds_a_way: float = 0.05) -> list[Bound]:
-    """The bounds of one step, the costliest first; their total seconds are the roofline.
+    """Return the bounds of one step, slowest first; the sum of their total seconds is the roofline.
 
     Args:
-        step: runs one step; it has been run before, so that nothing is set up in it.
+        step: runs one step; run it once before, so that set-up is not measured.
         seconds_a_way: time to spend on each way of each kernel.
     """
     bounds = [

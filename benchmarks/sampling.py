@@ -1,14 +1,13 @@
-"""How fast does a model draw: images a second in bulk, and the seconds of a cold `acgan sample`?
+"""Sampling speed of a model: images per second in bulk, and seconds of a cold `acgan sample`.
 
     python benchmarks/sampling.py runs/mnist
 
-Bulk is `acgan.sampling.sampler.sample_images`, to uint8 in memory, against the plain loop that
-anyone would
-write (the generator in evaluation mode, float32, 64 latents of `torch.randn`, the same conversion):
-by turns in one process that keeps its memory, as `acgan sample` does; the first turn of each is not
-counted. Beside the rates by the clock stand those by processor time, which a busy machine disturbs
-less: images a second of one thread. Cold is the command in a new process, once
-before the clock runs so that the disk's cache is warm. Medians, and peaks of memory.
+Bulk compares `acgan.sampling.sampler.sample_images`, to uint8 in memory, with a plain loop (the
+generator in evaluation mode, float32, batches of 64 latents from `torch.randn`, the same
+conversion). Both take turns in one process that keeps freed memory, as `acgan sample` does; the
+first turn of each is not counted. Rates are given per second of wall time and per second of
+processor time, which other programs disturb less. Cold is the command in a new process, after one
+uncounted call that warms the disk cache. Results are medians and peaks of memory.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ COLD_IMAGES = 64
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     arguments = _arguments(words)
     try:
         if arguments.bulk_only:
@@ -59,19 +58,19 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def measure(run: Path, images: int, repeats: int) -> dict[str, Any]:
-    """Both figures, each in processes of its own.
+    """Measure both, each in separate processes.
 
     Raises:
-        UsageError: there is no model, or a process failed; its message was printed.
+        UsageError: the model is missing, or a process failed; its message was printed.
     """
     find_model(run)
     own = [sys.executable, __file__, str(run), "--bulk-only"]
     out, _, bulk_peak = _process([*own, "--images", str(images), "--repeats", str(repeats)])
     seconds, peaks = [], []
     for _ in range(repeats + 1):
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory() as scratch:
             command = [sys.executable, "-m", "acgan", "sample", str(run)]
-            command += ["--class", "0", "--count", str(COLD_IMAGES), "--out", place]
+            command += ["--class", "0", "--count", str(COLD_IMAGES), "--out", scratch]
             _, taken, peak = _process(command)
         seconds.append(taken)
         peaks.append(peak)
@@ -85,11 +84,11 @@ def measure(run: Path, images: int, repeats: int) -> dict[str, Any]:
 
 
 def bulk(run: Path, images: int, repeats: int) -> dict[str, Any]:
-    """Images a second of ours and of the plain loop."""
+    """Return images per second of `sample_images` (acgan) and of the plain loop."""
     model = load(run)
     labels = np.arange(images) % len(model.classes)
     ways: dict[str, Callable[[], Any]] = {
-        "ours": lambda: sample_images(model.generator, labels, range(images)),
+        "acgan": lambda: sample_images(model.generator, labels, range(images)),
         "plain": lambda: plain(model.generator, labels),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -100,13 +99,15 @@ def bulk(run: Path, images: int, repeats: int) -> dict[str, Any]:
             way()
             rates[name].append(images / (time.perf_counter() - started))
             thread_rates[name].append(images / (time.process_time() - processor_started))
-    ratios = [ours / other for ours, other in zip(rates["ours"], rates["plain"], strict=True)]
+    ratios = [
+        acgan / plain_rate for acgan, plain_rate in zip(rates["acgan"], rates["plain"], strict=True)
+    ]
     return {
         "images": images,
         "threads": torch.get_num_threads(),
         "precision": model.sampling_precision(),
-        "images_per_second": statistics.median(rates["ours"][1:]),
-        "images_per_thread_second": statistics.median(thread_rates["ours"][1:]),
+        "images_per_second": statistics.median(rates["acgan"][1:]),
+        "images_per_thread_second": statistics.median(thread_rates["acgan"][1:]),
         "plain_images_per_second": statistics.median(rates["plain"][1:]),
         "plain_images_per_thread_second": statistics.median(thread_rates["plain"][1:]),
         "ratio": statistics.median(ratios[1:]),
@@ -114,18 +115,18 @@ def bulk(run: Path, images: int, repeats: int) -> dict[str, Any]:
 
 
 def plain(generator: Generator, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The loop that anyone would write."""
-    drawn = []
+    """Generate uint8 images with a plain loop."""
+    batches = []
     with torch.no_grad():
         for start in range(0, len(labels), PLAIN_BATCH):
             some = torch.from_numpy(labels[start : start + PLAIN_BATCH])
             images = generator(torch.randn(len(some), generator.latent_size), some)
-            drawn.append(to_uint8(images).numpy())
-    return np.concatenate(drawn)
+            batches.append(to_uint8(images).numpy())
+    return np.concatenate(batches)
 
 
 def _process(command: list[str]) -> tuple[str, float, float]:
-    """What it printed, its seconds and its peak of memory in GiB."""
+    """Run a command; return its output, its seconds and its peak memory in GiB."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -135,18 +136,18 @@ def _process(command: list[str]) -> tuple[str, float, float]:
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise UsageError(f"`{' '.join(command[1:])}` ended with {process.returncode}")
-    # the system counts in KiB, macOS in bytes
+        raise UsageError(f"`{' '.join(command[1:])}` failed with exit code {process.returncode}")
+    # ru_maxrss is in KiB on Linux and in bytes on macOS.
     return printed, seconds, usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def _print(values: dict[str, Any]) -> None:
-    for what, name in (("ours", ""), ("plain", "plain_")):
-        rate = values[f"{name}images_per_second"]
-        of_thread = values[f"{name}images_per_thread_second"]
-        print(f"bulk, {what}: {rate:,.0f} images/s ({of_thread:,.0f} a second of processor time)")
-    print(f"ours: {values['precision']}, {values['threads']} threads")
-    print(f"ours / plain: {values['ratio']:.2f}")
+    for loop, prefix in (("acgan", ""), ("plain", "plain_")):
+        rate = values[f"{prefix}images_per_second"]
+        of_thread = values[f"{prefix}images_per_thread_second"]
+        print(f"bulk, {loop}: {rate:,.0f} images/s ({of_thread:,.0f} per second of processor time)")
+    print(f"acgan: {values['precision']}, {values['threads']} threads")
+    print(f"acgan / plain: {values['ratio']:.2f}")
     print(f"cold, {values['cold_images']} images: {values['cold_seconds']:.2f} s")
     peaks = (values["bulk_peak_gib"], values["cold_peak_gib"])
     print(f"peak memory: bulk {peaks[0]:.2f} GiB, cold {peaks[1]:.2f} GiB")
@@ -157,9 +158,9 @@ def _arguments(words: Sequence[str] | None) -> Any:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="a run or its model/ folder")
-    parser.add_argument("--images", type=int, default=16_384, help="images of one bulk turn")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--images", type=int, default=16_384, help="images per bulk turn")
+    parser.add_argument("--repeats", type=int, default=5, help="counted turns")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--bulk-only", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(words)
 

@@ -1,6 +1,6 @@
-"""Training steps side by side: each side in a process of its own, so that its memory is its own.
+"""Processes that measure training steps, one per side, so that peaks of memory are separate.
 
-This process stays small (it never imports torch): a child's peak is never its parent's.
+The parent process never imports torch, so it stays small and never adds to the peak of a child.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WORKER = Path(__file__).with_name("step_worker.py")
 
 
 class SideError(Exception):
-    """A side ended; its message is on stderr already."""
+    """A side ended with an error; its message was printed to stderr."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)
@@ -27,15 +27,15 @@ class SideError(Exception):
 
 @final
 class Worker:
-    """A side in a process of its own; it waits, idle, between two questions.
+    """Subprocess of one side; it is idle between commands.
 
     Args:
-        side: as `step_worker` takes it.
+        side: description of the side for `step_worker`.
 
     Attributes:
-        described: what it said of itself: its name, batch, precision, threads.
-        start_seconds: from the start of the process to the first step, imports and data included.
-        peak_gib: the peak of its memory, once it has ended; None where the system does not tell.
+        described: name, batch size, precision and threads of the side.
+        start_seconds: from the start of the process to the first step, with imports and data.
+        peak_gib: peak memory after the process ended; None if the system does not report it.
     """
 
     def __init__(self, side: dict[str, Any]) -> None:
@@ -68,10 +68,10 @@ class Worker:
         self._end()
 
     def ask(self, command: dict[str, float]) -> Any:
-        """Its answer.
+        """Send a command and return the answer.
 
         Raises:
-            SideError: it ended instead.
+            SideError: the process ended instead.
         """
         assert self._process.stdin is not None
         try:
@@ -89,7 +89,7 @@ class Worker:
         return json.loads(line)
 
     def _end(self) -> None:
-        """End it and keep the peak of its resident memory: KiB, bytes on macOS."""
+        """End the process and save its peak resident memory (KiB on Linux, bytes on macOS)."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

@@ -1,7 +1,7 @@
-"""One side of a comparison of training steps, in a process of its own; `step_sides` starts it.
+"""Measure training steps of one side of a comparison in a subprocess of `step_sides`.
 
-The side is described by JSON on the command line. Commands are lines of JSON on stdin, each
-answered by one on stdout: ``{"train": seconds}`` and ``{"roofline": seconds_a_way}``.
+The command line describes the side in JSON. Each command is a line of JSON on stdin, answered by
+one line on stdout: ``{"train": seconds}`` and ``{"roofline": seconds_a_way}``.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _WITHOUT: dict[str, tuple[object, str, object]] = {
 
 
 class Side(NamedTuple):
-    """What is measured.
+    """One side of the comparison.
 
     Attributes:
-        step: one iteration of training.
-        batch: real images in a step.
-        described: how it is computed.
+        step: runs one training iteration.
+        batch: real images per step.
+        described: name, precision, image size and threads.
     """
 
     step: Callable[[], object]
@@ -53,10 +53,10 @@ class Side(NamedTuple):
 
 
 def main() -> int:
-    """Serve until stdin ends."""
-    target_labels = json.loads(sys.argv[1])
+    """Answer commands until stdin ends; return the exit code."""
+    settings = json.loads(sys.argv[1])
     try:
-        with _side(target_labels) as side:
+        with _side(settings) as side:
             _answer({"batch": side.batch, **side.described})
             for line in sys.stdin:
                 command = json.loads(line)
@@ -68,7 +68,7 @@ def main() -> int:
                     bounds = roofline(side.step, seconds_a_way=command["roofline"])
                     _answer([bound.to_json() for bound in bounds])
     except AcganError as error:
-        print(f"{target_labels['side']}: {error}", file=sys.stderr)
+        print(f"{settings['side']}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
@@ -93,19 +93,19 @@ def _train(side: Side, seconds: float) -> dict[str, float]:
 
 
 @contextmanager
-def _side(target_labels: dict[str, Any]) -> Iterator[Side]:
-    data = {"source": target_labels["data"], "root": target_labels["data_root"]}
-    if target_labels["threads"] is not None:
-        torch.set_num_threads(target_labels["threads"])
-    if target_labels["side"] == "tutorial":
+def _side(settings: dict[str, Any]) -> Iterator[Side]:
+    data = {"source": settings["data"], "root": settings["data_root"]}
+    if settings["threads"] is not None:
+        torch.set_num_threads(settings["threads"])
+    if settings["side"] == "tutorial":
         splits = load_data(validate(DataConfig, data, where="data"))
-        size = target_labels["image_size"] or splits.shape.height
-        batches = Tutorial(splits.train, size, target_labels["seed"]).train()
-        described = {"name": "the tutorial's way", "precision": "fp32", "side": size}
+        size = settings["image_size"] or splits.shape.height
+        batches = Tutorial(splits.train, size, settings["seed"]).train()
+        described = {"name": "tutorial script", "precision": "fp32", "side": size}
         yield Side(lambda: next(batches), BATCH, {**described, "threads": torch.get_num_threads()})
         return
-    _switch_off(target_labels.get("without"))
-    config, splits = _run(target_labels, data)
+    _switch_off(settings.get("without"))
+    config, splits = _run(settings, data)
     execution = choose_execution(config.execution)
     execution.apply()
     training = config.training
@@ -126,24 +126,24 @@ def _switch_off(fast_path: str | None) -> None:
         setattr(*_WITHOUT[fast_path])
 
 
-def _run(target_labels: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:
-    """The configuration of a run, a recipe completed with the data, or the data's default one."""
-    if target_labels.get("run"):
-        config = load(target_labels["run"]).config
-        if target_labels["data_root"] is not None:
-            data_config = config.data.model_copy(update={"root": target_labels["data_root"]})
+def _run(settings: dict[str, Any], data: dict[str, Any]) -> tuple[RunConfig, DatasetSplits]:
+    """Return the config of a run, of the named recipe or of the default recipe, and its data."""
+    if settings.get("run"):
+        config = load(settings["run"]).config
+        if settings["data_root"] is not None:
+            data_config = config.data.model_copy(update={"root": settings["data_root"]})
             config = config.model_copy(update={"data": data_config})
         return config, load_data(config.data)
-    recipe = load_recipe(target_labels["recipe"]) if target_labels["recipe"] else _default(data)
+    recipe = load_recipe(settings["recipe"]) if settings["recipe"] else _default(data)
     values = {
         **recipe.values,
         "recipe": recipe.name,
-        "seed": target_labels["seed"],
+        "seed": settings["seed"],
         "data": {**recipe.values.get("data", {}), **data},
-        "execution": {"device": "cpu", "threads": target_labels["threads"]},
+        "execution": {"device": "cpu", "threads": settings["threads"]},
     }
     config = validate(
-        RunConfig, with_overrides(values, target_labels["options"]), where=f"recipe {recipe.name}"
+        RunConfig, with_overrides(values, settings["options"]), where=f"recipe {recipe.name}"
     )
     return config, load_data(config.data)
 

@@ -1,13 +1,13 @@
-"""How fast is a training step: the tutorial's way, ours on the same networks, and what could be.
+"""Speed of a training step: the tutorial script, acgan with the same networks, and the roofline.
 
     python benchmarks/training_step.py
     python benchmarks/training_step.py --data mnist --data-root ~/data --json step.json
 
-Three sides, each in a process of its own, take turns in rounds: the popular MNIST script as it is
-(system 4 at 32 pixels, DataLoader included), `acgan`'s recipe acgan-mnist-32, which has the same
-networks, and the default recipe of the data. Then, for either of ours, the roofline: the sum over
-the convolutions and products of one step of each one's best time by itself, measured here and
-now, and its share of the step's time. Timings need an otherwise idle machine.
+Three sides take turns in separate processes: the popular MNIST script as it is (system 4 at 32
+pixels, with its DataLoader), the recipe acgan-mnist-32, which has the same networks, and the
+default recipe of the data. For both recipes, the roofline is measured too: the sum of the best
+times of all convolutions and matrix products of one step, and its share of the step's time.
+Timings need an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from step_sides import SideError, Worker
 
 SAME_NETWORKS = "acgan-mnist-32"
 IMAGE_SIZE = 32
-_BUSY = 0.5  # load average from which on the machine is not called idle
+_BUSY = 0.5  # load average above which the machine is not idle
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     arguments = _arguments(words)
     try:
         report = measure(arguments)
@@ -45,24 +45,24 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures as plain values.
+    """Return all results as plain values.
 
     Raises:
-        SideError: a side could not do it; it has said why.
+        SideError: a side failed; its message was printed.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    target_labels = {
+    common = {
         "data": arguments.data,
         "data_root": arguments.data_root,
         "image_size": IMAGE_SIZE,
         "seed": 0,
         "threads": arguments.threads,
     }
-    ours = {"side": "acgan", **target_labels, "options": arguments.option}
+    acgan = {"side": "acgan", **common, "options": arguments.option}
     sides = {
-        "tutorial": {"side": "tutorial", **target_labels},
-        "same networks": {**ours, "recipe": SAME_NETWORKS},
-        "default": {**ours, "recipe": None},
+        "tutorial": {"side": "tutorial", **common},
+        "same networks": {**acgan, "recipe": SAME_NETWORKS},
+        "default": {**acgan, "recipe": None},
     }
     rounds: dict[str, list[float]] = {name: [] for name in sides}
     with ExitStack() as stack:
@@ -89,15 +89,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "load_before": load,
         "ratio": statistics.median(
-            ours / theirs
-            for ours, theirs in zip(rounds["same networks"], rounds["tutorial"], strict=True)
+            acgan / tutorial
+            for acgan, tutorial in zip(rounds["same networks"], rounds["tutorial"], strict=True)
         ),
         "sides": report,
     }
 
 
 def _against_roofline(side: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """Steps, the roofline, steps again: of one process, and of the same minute."""
+    """Measure steps, the roofline and steps again in one process, directly after each other."""
     with Worker(side) as worker:
         before = worker.ask({"train": arguments.seconds})
         bounds = worker.ask({"roofline": arguments.seconds_a_way})
@@ -114,7 +114,7 @@ def _against_roofline(side: dict[str, Any], arguments: argparse.Namespace) -> di
 
 def _print(report: dict[str, Any], kernels: int) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
-    table = Table(title="a training step", caption="medians of the rounds")
+    table = Table(title="training step", caption="medians over the rounds")
     headings = ("images/s", "rounds", "roofline", "peak memory", "threads", "precision", "pixels")
     table.add_column("side")
     for heading in headings:
@@ -135,20 +135,20 @@ def _print(report: dict[str, Any], kernels: int) -> None:
     for name in ("same networks", "default"):
         side = report["sides"][name]
         console.print(_kernel_table(side, kernels))
-    console.print(f"ours / the tutorial's way, on the same networks: {report['ratio']:.2f}")
+    console.print(f"acgan / tutorial script, on the same networks: {report['ratio']:.2f}")
     if report["load_before"] > _BUSY:
         console.print(
             f"the machine was not idle (load {report['load_before']:.1f} before the start): "
-            "ratios may hold, rates do not"
+            "ratios may be right, rates are not"
         )
 
 
 def _kernel_table(side: dict[str, Any], most: int) -> Table:
     step, least = side["step_seconds"], side["roofline_seconds"]
     table = Table(
-        title=f"{side['name']}: a step takes {1e3 * step:.1f} ms, its convolutions and products "
-        f"at their best {1e3 * least:.1f} ms, {side['roofline_share']:.0%}",
-        caption=f"the costliest {most} of {len(side['kernels'])}",
+        title=f"{side['name']}: a step takes {1e3 * step:.1f} ms; its convolutions and products "
+        f"take at least {1e3 * least:.1f} ms ({side['roofline_share']:.0%})",
+        caption=f"the slowest {most} of {len(side['kernels'])}",
     )
     table.add_column("kernel", overflow="fold")
     table.add_column("in")
@@ -171,17 +171,19 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="digits", help="a named set of small gray images")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
-    parser.add_argument("--rounds", type=_count, default=5)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each side in a round")
-    parser.add_argument("--seconds-a-way", type=float, default=0.1, help="on the roofline's parts")
-    parser.add_argument("--threads", type=_count, help="by default each side's own choice")
+    parser.add_argument("--data", default="digits", help="a named data set of small gray images")
+    parser.add_argument("--data-root", help="folder of local copies of named data sets")
+    parser.add_argument("--rounds", type=_count, default=5, help="turns of each side")
+    parser.add_argument("--seconds", type=float, default=10.0, help="time of each side per round")
+    parser.add_argument(
+        "--seconds-a-way", type=float, default=0.1, help="time per way of a kernel of the roofline"
+    )
+    parser.add_argument("--threads", type=_count, help="by default chosen by each side")
     parser.add_argument("--kernels", type=_count, default=12, help="rows of the roofline's table")
     parser.add_argument(
-        "-o", "--option", action="append", default=[], help="section.key=value for our sides"
+        "-o", "--option", action="append", default=[], help="section.key=value for the recipes"
     )
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     return parser.parse_args(words)
 
 

@@ -46,6 +46,6 @@ def test_both_ways_read_the_same_pixels(benchmark: ModuleType, tmp_path: Path) -
 def test_a_folder_of_nothing_is_a_sentence(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--folder", str(tmp_path), "--way", "ours", "--cache", str(tmp_path / "cache")]
+    words = ["--folder", str(tmp_path), "--way", "acgan", "--cache", str(tmp_path / "cache")]
     assert benchmark.main(words) == 3
     assert "ingest: " in capsys.readouterr().err

@@ -1,15 +1,15 @@
-"""How good is a set of models as each draws fewer of the classes, at equal cost per class?
+"""Quality of sets of models that divide the classes among them, at equal cost per class.
 
     python benchmarks/classes_per_model.py fashion-mnist --data-root ~/data --out per-model
     python benchmarks/classes_per_model.py cifar10 --seeds 0 1 2 --out per-model-cifar
 
-Odena, Olah & Shlens 2017 (§4.5) trained 100 models of 10 classes each, since quality fell as one
-model drew more. Here the same budget of images is spent on one model of all classes and on sets of
-several: every class is seen equally often, and a step costs the same (the networks are of one
-size), so the sets have more weights and no more computing. Models are judged by
-`benchmarks/quality.py` (its options and measures), and means and standard deviations are taken over
-seeds. The same command goes on where it was stopped; a table as Markdown and all figures lie in
---out at the end. Take --split validation while choosing settings.
+Odena, Olah & Shlens 2017 (§4.5) trained 100 models of 10 classes each, because quality decreased
+with more classes per model. Here, one model of all classes and sets of several models are trained
+on the same number of images in total. Each class is used equally often, and a step costs the same
+(the networks have the same size), so the sets have more weights but no more computation. Models are
+evaluated as by `benchmarks/quality.py`; results are means and standard deviations over seeds. A
+table as Markdown and all results are written to --out; the same command resumes a stopped study.
+Use --split validation while choosing settings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from acgan.training.train import train
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     try:
         print(compare(_arguments(words)), end="")
     except AcganError as error:
@@ -41,15 +41,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> str:
-    """Train and judge everything that is not there yet; the table as Markdown.
+    """Train and evaluate what is missing in --out; return the table as Markdown.
 
     Raises:
         UsageError: settings contradict each other.
-        DataError: the data are not there.
-        DiskError: something cannot be written.
+        DataError: the data is missing.
+        DiskError: a file cannot be written.
     """
     if len(set(arguments.per_model)) < len(arguments.per_model):
-        raise UsageError("--per-model names a number twice; name each once")
+        raise UsageError("--per-model has a duplicate; name each number once")
     runs: dict[int, list[Path]] = {number: [] for number in arguments.per_model}
     trained: dict[str, int] = {}
     for seed in arguments.seeds:
@@ -85,20 +85,20 @@ def table(
     members: Mapping[int, int],
     images_seen: Mapping[str, int],
 ) -> str:
-    """A row for each number of classes per model: means and standard deviations over its runs.
+    """Return a Markdown table with means and standard deviations for each number of classes.
 
     Args:
-        metrics: of each run, as `quality.measure` has them.
-        runs: names of the runs by classes per model.
-        members: models in a set by classes per model.
-        images_seen: by each run, all its models together.
+        metrics: metrics of each run from `quality.measure`.
+        runs: names of the runs, by classes per model.
+        members: models in a set, by classes per model.
+        images_seen: training images of each run, for all its models together.
     """
-    header = ["classes per model", "models", "images seen", *(heading for heading, _ in METRICS)]
+    header = ["classes per model", "models", "images", *(heading for heading, _ in METRICS)]
     lines = [header, ["---"] * len(header)]
     for number, names in runs.items():
-        predicted = np.mean([images_seen[name] for name in names])
+        images = np.mean([images_seen[name] for name in names])
         cells = [_cell([metrics[name][key] for name in names]) for _, key in METRICS]
-        lines.append([str(number), str(members[number]), f"{predicted:,.0f}", *cells])
+        lines.append([str(number), str(members[number]), f"{images:,.0f}", *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
@@ -118,13 +118,15 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", metavar="DATA", help="a named set, a folder or a zip")
+    parser.add_argument("data", metavar="DATA", help="a named data set, a folder or a zip")
     parser.add_argument("--per-model", type=int, nargs="+", default=[2, 5, 10], metavar="N")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
-    parser.add_argument("--images", type=int, help="for all models of a set; else the recipe's")
-    parser.add_argument("--recipe", help="of all sets; else the data's default")
+    parser.add_argument(
+        "--images", type=int, help="training images of all models of a set; by default the recipe's"
+    )
+    parser.add_argument("--recipe", help="recipe of all sets; by default that of the data")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and results")
     add_quality_options(parser)
     return parser.parse_args(words)
 

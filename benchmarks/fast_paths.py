@@ -88,19 +88,19 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipes", nargs="+", default=RECIPES)
-    parser.add_argument("--data", default="digits", help="a named set that fits the recipes")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
+    parser.add_argument("--recipes", nargs="+", default=RECIPES, help="recipes to measure")
+    parser.add_argument("--data", default="digits", help="a named data set that fits the recipes")
+    parser.add_argument("--data-root", help="folder of local copies of named data sets")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each side in a round")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each side")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time of each side per round")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--clock",
         choices=("median_step_cpu_seconds", "median_step_seconds"),
         default="median_step_cpu_seconds",
     )
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     return parser.parse_args(words)
 
 

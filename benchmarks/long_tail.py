@@ -1,15 +1,14 @@
-"""On a long tail, which classes should fakes be asked for? Trained and judged class by class.
+"""Target labels of fakes on long-tailed data: policies compared class by class.
 
     python benchmarks/long_tail.py fashion-mnist --out long-tail
     python benchmarks/long_tail.py cifar10 --policies frequency uniform batch --out tail-cifar
 
-The training part is thinned out until the first class has --ratio times as many images as the last
-(in label order, as `--long-tail` of `acgan train` does it); validation and test stay whole. Every
-policy of `training.fake_labels` is trained with every seed, and each run is judged as
-`benchmarks/quality.py` does, by a judge that was fitted to the whole, balanced training part. The
-same command goes on where it was stopped: runs and the figures of each lie in --out, with
-long-tail.md and long-tail.json, renewed after every run. Take --split validation while choosing
-settings.
+The training split is reduced until the first class has --ratio times as many images as the last (in
+label order, as by `acgan train --long-tail`). Validation and test splits stay complete. Each policy
+of `training.fake_labels` is trained with each seed. Runs are evaluated as by
+`benchmarks/quality.py`, with a reference classifier that was fitted to the full, balanced training
+split. Runs, their metrics, long-tail.md and long-tail.json are in --out and updated after every
+run; the same command resumes a stopped study. Use --split validation while choosing settings.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ POLICIES = ("frequency", "uniform", "batch")
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the benchmark; the exit code is that of `acgan`'s errors."""
+    """Run the benchmark and return its exit code: 0, or that of an `AcganError`."""
     try:
         print(study(_arguments(words)).to_markdown(), end="")
     except AcganError as error:
@@ -45,17 +44,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def study(arguments: argparse.Namespace) -> LongTail:
-    """Train and judge everything that is not there yet.
+    """Train and evaluate what is missing in --out.
 
     Raises:
         UsageError: settings contradict each other, or --out holds runs of other settings.
-        DataError: the data are not there, or too few for the tail.
+        DataError: the data is missing or too small for the tail.
         DivergedError: a run diverged beyond its retries.
-        DiskError: something cannot be written; what is done is kept.
+        DiskError: a file cannot be written; finished runs are kept.
     """
     for name in ("policies", "seeds"):
         if len(set(getattr(arguments, name))) < len(getattr(arguments, name)):
-            raise UsageError(f"--{name} names one twice; name each once")
+            raise UsageError(f"--{name} has a duplicate; name each once")
     if arguments.ratio < 2:
         raise UsageError("--ratio must be at least 2; below that no class is rare")
     settings: dict[str, Any] = {
@@ -67,7 +66,7 @@ def study(arguments: argparse.Namespace) -> LongTail:
     result = LongTail(
         data=splits.name,
         ratio=arguments.ratio,
-        part=arguments.split,
+        split=arguments.split,
         per_class=arguments.per_class,
         training_images={
             each.name: int(count)
@@ -85,24 +84,24 @@ def study(arguments: argparse.Namespace) -> LongTail:
                 display=make_display(sys.stderr),
                 **settings,
             )
-            quality = _judged(trained, arguments)
+            quality = _quality(trained, arguments)
             result = result.and_run(Run(policy, seed, trained.images_seen, quality))
             _write(result, arguments.out)
     return result
 
 
-def _judged(trained: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The run's figures: those kept, if they are of this model and were taken in the same way."""
-    path = arguments.out / "figures" / f"{trained.folder.name}.json"
+def _quality(trained: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the metrics of a run: saved ones if model and settings match, or new ones."""
+    path = arguments.out / "metrics" / f"{trained.folder.name}.json"
     settings = {
         "model": trained.model.record.content_hash,
         "per_class": arguments.per_class,
         "split": arguments.split,
     }
     if path.exists():
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if kept["settings"] == settings:
-            found: dict[str, Any] = kept["quality"]
+        saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if saved["settings"] == settings:
+            found: dict[str, Any] = saved["quality"]
             return found
     report = measure_runs([trained.folder], arguments)
     quality: dict[str, Any] = report["models"][str(trained.folder)]
@@ -127,14 +126,18 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", nargs="?", default="fashion-mnist", metavar="DATA")
-    parser.add_argument("--out", type=Path, required=True, help="folder of runs and figures")
-    parser.add_argument("--ratio", type=float, default=50, help="largest class over smallest")
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and metrics")
+    parser.add_argument(
+        "--ratio", type=float, default=50, help="size of the largest class over the smallest"
+    )
     parser.add_argument(
         "--policies", nargs="+", choices=POLICIES, default=list(POLICIES[:2]), metavar="POLICY"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
-    parser.add_argument("--images", type=int, help="that each run sees; else the recipe's")
-    parser.add_argument("--recipe", help="of all runs; else the data's default")
+    parser.add_argument(
+        "--images", type=int, help="training images of each run; by default the recipe's"
+    )
+    parser.add_argument("--recipe", help="recipe of all runs; by default that of the data")
     parser.add_argument("-o", dest="option", action="append", default=[], metavar="KEY=VALUE")
     add_quality_options(parser)
     return parser.parse_args(words)

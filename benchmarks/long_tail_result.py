@@ -1,4 +1,4 @@
-"""What `benchmarks/long_tail.py` found: figures of policies, class by class, and what differs."""
+"""Results of `benchmarks/long_tail.py`: metrics of policies and classes, and differences."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from acgan.studies.objectives_result import decimals, mean_and_std, summary
 from acgan.studies.usefulness_result import paired_difference, rare_classes
 
 MEASURES = {
-    "accuracy": "judge agrees",
+    "accuracy": "GAN-test accuracy",
     "worst_class_accuracy": "worst class",
     "rare_accuracy": "rare classes",
-    "frechet_ratio": "Fréchet / floor",
-    "mean_class_frechet": "Fréchet in a class",
-    "rare_class_frechet": "… in a rare one",
+    "frechet_ratio": "Fréchet ratio",
+    "mean_class_frechet": "Fréchet per class",
+    "rare_class_frechet": "… of rare classes",
     "variance_ratio": "variance ratio",
-    "rare_variance_ratio": "… of rare ones",
+    "rare_variance_ratio": "… of rare classes",
 }
-"""Heading of every figure of a run; rare ones are means over the rare classes."""
+"""Headings of the metrics of a run; those of rare classes are means over them."""
 
 OF_CLASS = {
-    "class_accuracy": "judge agrees",
+    "class_accuracy": "GAN-test accuracy",
     "class_frechet": "Fréchet",
     "class_variance_ratio": "variance ratio",
 }
-"""Heading of every figure of a class."""
+"""Headings of the metrics of a class."""
 
 _RARE = {
     "rare_accuracy": "class_accuracy",
@@ -42,10 +42,10 @@ class Run:
     """One run.
 
     Attributes:
-        policy: of `training.fake_labels`.
-        seed: of the run.
-        images: real images that D saw.
-        quality: its figures, as `quality.measure` has them.
+        policy: value of `training.fake_labels`.
+        seed: seed of the run.
+        images: real images seen.
+        quality: metrics from `quality.measure`.
     """
 
     policy: str
@@ -57,31 +57,31 @@ class Run:
 @final
 @dataclass(frozen=True)
 class LongTail:
-    """All that is known so far.
+    """Results of all runs so far.
 
     Attributes:
         data: name of the data.
-        ratio: of the largest class to the smallest.
-        part: the real part that samples are held against.
-        per_class: samples a class.
-        training_images: by class, in label order.
-        runs: in the order in which they were trained.
+        ratio: size of the largest class over the smallest.
+        split: the split that samples are compared to.
+        per_class: samples per class.
+        training_images: number of training images by class, in label order.
+        runs: runs in order of training.
     """
 
     data: str
     ratio: float
-    part: str
+    split: str
     per_class: int
     training_images: Mapping[str, int]
     runs: tuple[Run, ...]
 
     def and_run(self, run: Run) -> LongTail:
-        """With one run more."""
+        """Return these results with another run."""
         return replace(self, runs=(*self.runs, run))
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """That have a run, in order of appearance; the first is what others are held against."""
+        """Policies with a run, in order of training; others are compared to the first."""
         return tuple(dict.fromkeys(run.policy for run in self.runs))
 
     @property
@@ -91,17 +91,17 @@ class LongTail:
         return tuple(names[index] for index in rare_classes(tuple(self.training_images.values())))
 
     def values(self, policy: str, measure: str) -> dict[int, float]:
-        """A measure of a policy by seed; a seed is left out where it is not defined."""
+        """Return a metric of a policy by seed, without seeds for which it is undefined."""
         found = {run.seed: self._metric(run, measure) for run in self.runs if run.policy == policy}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def class_values(self, policy: str, measure: str, name: str) -> list[float]:
-        """A measure of a class, likewise."""
+        """Return the defined values of a metric of a class over the runs of a policy."""
         found = [run.quality[measure][name] for run in self.runs if run.policy == policy]
         return [value for value in found if value is not None]
 
     def differences(self, policy: str) -> dict[str, dict[str, Any]]:
-        """Each measure of a policy less the first policy's: 95 % t interval over common seeds."""
+        """Return each metric minus that of the first policy: 95 % t interval over common seeds."""
         result = {}
         for measure in MEASURES:
             own, base = self.values(policy, measure), self.values(self.policies[0], measure)
@@ -112,7 +112,7 @@ class LongTail:
         return result
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: the protocol, every run, and what follows from them."""
+        """Return plain values: the protocol, all runs and their summaries."""
         return {
             **asdict(self),
             "rare_classes": list(self.rare),
@@ -129,20 +129,20 @@ class LongTail:
                         }
                         for name in self.training_images
                     },
-                    f"less_{self.policies[0]}": self.differences(policy),
+                    f"minus_{self.policies[0]}": self.differences(policy),
                 }
                 for policy in self.policies
             },
         }
 
     def to_markdown(self) -> str:
-        """Tables of policies, of classes, and of differences where two seeds are known."""
+        """Return tables of policies and classes, and of differences if two seeds are common."""
         counts = self.training_images
         rare = ", ".join(f"{name} ({counts[name]:,})" for name in self.rare)
         head = (
             f"{self.data}, largest class {self.ratio:g} times the smallest "
-            f"({sum(counts.values()):,} training images): {self.per_class:,} samples a class "
-            f"against the {self.part} part; mean ± standard deviation over seeds.\n"
+            f"({sum(counts.values()):,} training images): {self.per_class:,} samples per class "
+            f"compared to the {self.split} split; mean ± std over seeds.\n"
             f"Rare classes: {rare}.\n"
         )
         return "\n".join([head, self._by_policy(), self._by_class(), *self._by_difference()])
@@ -156,7 +156,7 @@ class LongTail:
             ]
             images = " / ".join(f"{each:,}" for each in sorted({run.images for run in runs}))
             lines.append([policy, images, str(len(runs)), *metrics])
-        return _table(["fakes asked for by", "images", "seeds", *MEASURES.values()], lines)
+        return _table(["policy", "images", "seeds", *MEASURES.values()], lines)
 
     def _by_class(self) -> str:
         columns = [(policy, measure) for measure in OF_CLASS for policy in self.policies]
@@ -174,7 +174,7 @@ class LongTail:
     def _by_difference(self) -> list[str]:
         found = {policy: self.differences(policy) for policy in self.policies[1:]}
         lines = [
-            [f"{policy} less {self.policies[0]}", *(_interval(each.get(m)) for m in MEASURES)]
+            [f"{policy} minus {self.policies[0]}", *(_interval(each.get(m)) for m in MEASURES)]
             for policy, each in found.items()
             if each
         ]

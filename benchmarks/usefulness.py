@@ -1,12 +1,12 @@
-"""Are a model's samples any good to train on? The usefulness study of one run, whole.
+"""Usefulness of a model's samples as training data: the complete study of one run.
 
     python benchmarks/usefulness.py runs/fashion-tenth --out useful-tenth
     python benchmarks/usefulness.py runs/fashion-tenth --out useful-tenth --json tenth.json
 
-The real arms are the training part that the run itself learned from (its config names it, a
-fraction or a long tail included), the tested images its test part. Every fit is written to
---out/fits.jsonl as it ends: the same command goes on where it was killed. Charts, the tables as
-Markdown and all figures lie in --out at the end. Take --part validation while choosing settings.
+The real arms use the run's own training split (including a fraction or a long tail in its config)
+and are tested on its test split. Each fit is appended to --out/fits.jsonl, so the same command
+resumes a stopped study. Charts, tables as Markdown and all results are written to --out. Use
+--split validation while choosing settings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from acgan.studies.usefulness_report import usefulness_section
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the study; the exit code is that of `acgan`'s errors."""
+    """Run the study and return its exit code: 0, or that of an `AcganError`."""
     try:
         print(study(_arguments(words)))
     except AcganError as error:
@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def study(arguments: argparse.Namespace) -> str:
-    """The whole study; writes its files and returns the report as Markdown."""
+    """Run the study, write its files and return the report as Markdown."""
     model = load(arguments.run)
     data = model.config.data
     if arguments.data_root is not None:
@@ -56,7 +56,7 @@ def study(arguments: argparse.Namespace) -> str:
         config=usefulness_config(splits.train, flip=flip, images=arguments.images),
         seeds=tuple(arguments.seeds),
         folder=arguments.out,
-        part=arguments.part,
+        part=arguments.split,
         progress=_progress(),
     )
     section = usefulness_section(result)
@@ -67,16 +67,16 @@ def study(arguments: argparse.Namespace) -> str:
     }
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomic(arguments.json or arguments.out / "usefulness.json", text)
-    pictures = [block for block in section.blocks if isinstance(block, ImageBlock)]
-    for name, picture in zip(("accuracy.png", "rare-recall.png"), pictures, strict=False):
-        write_atomic(arguments.out / name, picture.png)
+    charts = [block for block in section.blocks if isinstance(block, ImageBlock)]
+    for name, chart in zip(("accuracy.png", "rare-recall.png"), charts, strict=False):
+        write_atomic(arguments.out / name, chart.png)
     report = markdown(section)
     write_atomic(arguments.out / "usefulness.md", report)
     return report
 
 
 def markdown(section: Section) -> str:
-    """Findings, tables and notes of a section."""
+    """Format the findings, tables and notes of a section as Markdown."""
     lines = [f"- **{each.key}** ({each.level}): {each.sentence}" for each in section.findings]
     for block in section.blocks:
         if isinstance(block, Table):
@@ -98,13 +98,13 @@ def _cell(value: Any) -> str:
 def _progress() -> Any:
     last = ("", 0.0)
 
-    def tell(stage: str, done: int, _total: int) -> None:
+    def on_progress(stage: str, done: int, _total: int) -> None:
         nonlocal last
         if stage != last[0] or time.perf_counter() - last[1] > 60:
             last = (stage, time.perf_counter())
             print(f"{done:3} % {stage}", file=sys.stderr, flush=True)
 
-    return tell
+    return on_progress
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -112,13 +112,13 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="a run or its model/ folder")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the fits and results")
-    parser.add_argument("--data-root", help="folder of local copies of named sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder of fits and results")
+    parser.add_argument("--data-root", help="folder of local copies of named data sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--images", type=int, help="shown in each fit")
-    parser.add_argument("--flip", action="store_true", help="mirrored images keep their class")
-    parser.add_argument("--part", choices=("test", "validation"), default="test")
-    parser.add_argument("--json", type=Path, help="file of all figures, instead of one in --out")
+    parser.add_argument("--images", type=int, help="training images of each fit")
+    parser.add_argument("--flip", action="store_true", help="a horizontal flip keeps the class")
+    parser.add_argument("--split", choices=("test", "validation"), default="test")
+    parser.add_argument("--json", type=Path, help="file of all results instead of the one in --out")
     return parser.parse_args(words)
 
 

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+SOURCES = sorted(
+    path for folder in ("src", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")
+)
 RECIPES = sorted((ROOT / "src").rglob("*.toml"))
 
 PATTERNS = {

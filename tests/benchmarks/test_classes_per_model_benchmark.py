@@ -66,4 +66,4 @@ def test_errors_have_a_message(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert benchmark.main(["digits", "--per-model", "5", "5", "--out", str(tmp_path)]) == 2
-    assert "twice" in capsys.readouterr().err
+    assert "duplicate" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_one_command_trains_evaluates_and_resumes(
         assert protocol["reference_classifier_train_hash"] == balanced.train.content_hash
         assert protocol["reference_hash"] == balanced.test.content_hash
         assert protocol["samples_per_class"] == [30] * 10
-    assert "uniform less" not in first, "one seed shows no difference"
+    assert "uniform minus" not in first, "one seed shows no difference"
 
     def never(*_: Any) -> Any:
         raise AssertionError
@@ -127,10 +127,10 @@ def test_tables_and_differences_by_hand(benchmark: ModuleType) -> None:
     )
     assert policies[2][:4] == ["| frequency", "640", "2", "0.600 ± 0.141"]
     assert policies[4][:4] == ["| batch", "640", "1", "0.600"]
-    assert classes[0][2:5] == [f"judge agrees, {name}" for name in found.policies]
+    assert classes[0][2:5] == [f"GAN-test accuracy, {name}" for name in found.policies]
     assert classes[4][:4] == ["| c", "2", "0.250 ± 0.071", "0.400 ± 0.141"]
     assert classes[4][5:8] == ["–", "–", "–"]
-    assert [row[0] for row in compared[2:]] == ["| uniform less frequency"]
+    assert [row[0] for row in compared[2:]] == ["| uniform minus frequency"]
     assert compared[2][1] == "+0.150 ± 0.635"
     json.dumps(found.to_json(), allow_nan=False)
 
@@ -138,8 +138,8 @@ def test_tables_and_differences_by_hand(benchmark: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["digits", "--policies", "batch", "batch"], "--policies names one twice"),
-        (["digits", "--seeds", "1", "1"], "--seeds names one twice"),
+        (["digits", "--policies", "batch", "batch"], "--policies has a duplicate"),
+        (["digits", "--seeds", "1", "1"], "--seeds has a duplicate"),
         (["digits", "--ratio", "1.5"], "at least 2"),
     ],
 )

@@ -64,7 +64,7 @@ def test_both_arms_learn_from_the_same_labels_and_a_second_call_does_nothing_aga
 
 @pytest.mark.slow
 def test_accuracy_is_of_the_class_head(script: ModuleType, tmp_path: Path) -> None:
-    arguments = script._arguments(words(tmp_path, "--part", "validation"))
+    arguments = script._arguments(words(tmp_path, "--split", "validation"))
     accuracy = script._sgan(arguments, 2, 0)
     model = load(tmp_path / "run-2-0")
     part = load_data(DataConfig(source="digits")).validation

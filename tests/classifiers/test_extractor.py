@@ -99,6 +99,17 @@ def test_progress_counts_images() -> None:
     assert calls == [(4, 9), (8, 9), (9, 9)]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("which", ["logits", "features"])
+def test_outputs_that_are_not_finite_are_refused(value: float, which: str) -> None:
+    """Metrics raise ValueError for them, so users get the sentence where predictions enter."""
+    outputs = {"logits": np.zeros((3, 2), np.float32), "features": np.zeros((3, 4), np.float32)}
+    Predictions(**outputs)
+    outputs[which][1, 0] = value
+    with pytest.raises(DataError, match=f"{which} for 1 of 3 images; its weights are damaged"):
+        Predictions(**outputs)
+
+
 @pytest.mark.parametrize(
     "images",
     [

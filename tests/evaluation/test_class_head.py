@@ -21,16 +21,16 @@ from acgan.sampling.forward import BATCH
 class Planted(Discriminator):
     """Names the class that an image's brightness says, ``confused`` as a table has it."""
 
-    def __init__(self, confused: dict[int, int], *, head: bool = True) -> None:
+    def __init__(self, confused: dict[int, int], *, head: bool = True, shift: float = -5.0) -> None:
         super().__init__()
-        self.confused, self.head = confused, head
+        self.confused, self.head, self.shift = confused, head, shift
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         level = ((images.mean(dim=(1, 2, 3)) + 1) * 127.5 / 50).round().long().clamp(0, 3)
         predicted = torch.tensor([self.confused.get(k, k) for k in range(4)])[level]
         if self.training:
             predicted = (predicted + 1) % 4  # no answer of training mode may be taken
-        logits = nn.functional.one_hot(predicted, 4).float() * 1e-3 - 5.0
+        logits = nn.functional.one_hot(predicted, 4).float() * 1e-3 + self.shift
         return DiscriminatorOutput(logits[:, 0], logits if self.head else None, images.flatten(1))
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
@@ -74,5 +74,11 @@ def test_progress_is_told() -> None:
 def test_without_a_class_head_or_an_image_it_is_refused() -> None:
     with pytest.raises(UsageError, match="has no class head"):
         class_head_agreement(Planted({}, head=False), levels((1, 1, 1, 1)))
-    with pytest.raises(DataError, match="no samples"):
+    with pytest.raises(ValueError, match="no images"):
         class_head_agreement(Planted({}), levels((0, 0, 0, 0)))
+
+
+def test_logits_that_are_not_finite_are_refused() -> None:
+    head = Planted({}, shift=float("nan"))
+    with pytest.raises(DataError, match="NaN logits for 4 of 4 images; its weights are damaged"):
+        class_head_agreement(head, levels((1, 1, 1, 1)))

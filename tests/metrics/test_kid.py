@@ -144,10 +144,11 @@ def gaussian_truth(shift: float, scale: float, width: int) -> float:
     ("shift", "scale", "least", "most"),
     [(0.0, 1.0, 0.97, 1.0), (0.3, 1.0, 0.91, 0.99), (0.0, 1.5, 0.91, 1.0), (1.0, 0.7, 0.91, 0.99)],
 )
-def test_the_interval_holds_the_truth_as_often_as_it_says(
+@pytest.mark.full
+def test_the_interval_contains_the_truth_as_often_as_it_states(
     shift: float, scale: float, least: float, most: float
 ) -> None:
-    """Over 200 repetitions (standard error .015); too wide by some √3 where nothing differs."""
+    """Over 200 repetitions (standard error 0.015); too wide by some √3 where nothing differs."""
     truth, width, held, widths, values = gaussian_truth(shift, scale, 8), 8, [], [], []
     for seed in range(200):
         random = np.random.default_rng(seed)
@@ -200,7 +201,7 @@ def test_the_interval_is_seeded_and_the_value_is_not() -> None:
 
 def test_what_cannot_be_measured_is_refused() -> None:
     good = features(10, 3, 0)
-    with pytest.raises(ValueError, match="at least 2 images a side, not 1"):
+    with pytest.raises(ValueError, match="at least 2 images per side, not 1"):
         kernel_distance(good[:1], good)
     with pytest.raises(ValueError, match="finite"):
         kernel_distance(good, np.full((10, 3), np.inf))

@@ -107,7 +107,7 @@ def cached_predictions(
         try:
             cached = load_file(path)
             return Predictions(cached["logits"], cached["features"])
-        except (OSError, KeyError, SafetensorError):
+        except (OSError, KeyError, SafetensorError, DataError):
             pass  # damaged: compute it again
     predictions = extractor.predict(data.images, progress=progress)
     write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from acgan.data.images import Images
-from acgan.errors import DataError
+from acgan.errors import DataError, counted
 from acgan.execution.progress import Progress
 from acgan.metrics.arrays import Float32Array
 from acgan.registry import Registry
@@ -26,15 +26,27 @@ from acgan.registry import Registry
 @final
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Outputs of an extractor for N images.
+    """Outputs of a network for N images; metrics may rely on them being finite.
 
     Attributes:
         logits: float32 (N, K), unnormalized scores of the extractor's own K classes.
         features: float32 (N, F), the space in which distances are measured.
+
+    Raises:
+        DataError: a value is infinite or NaN.
     """
 
     logits: Float32Array
     features: Float32Array
+
+    def __post_init__(self) -> None:
+        for name, values in (("logits", self.logits), ("features", self.features)):
+            if broken := int((~np.isfinite(values)).any(axis=1).sum()):
+                raise DataError(
+                    f"a network gave infinite or NaN {name} for {broken:,} of "
+                    f"{counted(len(values), 'image')}; its weights are damaged: use another "
+                    "checkpoint, or fit or download the network again"
+                )
 
 
 class Extractor(Protocol):
@@ -112,27 +124,26 @@ def predict_in_batches(
         progress: called after each batch.
 
     Raises:
-        DataError: the array is not uint8 of this shape.
+        DataError: the array is not uint8 of this shape, or an output is not finite.
     """
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] not in (1, 3):
         raise DataError(
             "an extractor takes uint8 images (N, C, H, W) with 1 channel (gray) or 3 (RGB), "
             f"but these are {images.dtype} {images.shape}; convert them first"
         )
-    predictions = Predictions(
-        np.empty((len(images), classes), np.float32), np.empty((len(images), features), np.float32)
-    )
+    all_logits = np.empty((len(images), classes), np.float32)
+    all_features = np.empty((len(images), features), np.float32)
     for start in range(0, len(images), batch):
         chunk = images[start : start + batch]
         padded = np.zeros((batch, *images.shape[1:]), np.uint8)
         padded[: len(chunk)] = chunk
         with torch.inference_mode():
             logits, pooled = forward(torch.from_numpy(padded))
-        predictions.logits[start : start + batch] = logits[: len(chunk)].numpy()
-        predictions.features[start : start + batch] = pooled[: len(chunk)].numpy()
+        all_logits[start : start + batch] = logits[: len(chunk)].numpy()
+        all_features[start : start + batch] = pooled[: len(chunk)].numpy()
         if progress is not None:
             progress(start + len(chunk), len(images))
-    return predictions
+    return Predictions(all_logits, all_features)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

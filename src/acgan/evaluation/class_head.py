@@ -41,7 +41,7 @@ def class_head_agreement(
 
     Raises:
         UsageError: the discriminator has no class head.
-        DataError: there is no image, or a logit is not finite.
+        DataError: a logit is not finite.
     """
 
     def forward(pixels: Tensor) -> tuple[Tensor, Tensor]:

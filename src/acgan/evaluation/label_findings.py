@@ -10,7 +10,7 @@ import numpy as np
 
 from acgan.evaluation.findings import Rule, first_finding, known, listed
 from acgan.evaluation.label_classifiers import SMALLEST_COUNT, Accuracy
-from acgan.metrics.accuracy import association, permuted_cycles, row_shares
+from acgan.metrics.accuracy import cramers_v, permuted_cycles, row_shares
 from acgan.metrics.arrays import Int64Array
 from acgan.report.section import Finding
 
@@ -195,8 +195,8 @@ def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> Simpl
     return SimpleNamespace(
         accuracy=_accuracy(samples),
         real_accuracy=_accuracy(real),
-        association=association(samples),
-        real_association=association(real),
+        association=cramers_v(samples),
+        real_association=cramers_v(real),
         chance=float(counts / counts.sum() @ (predicted / predicted.sum())),
         most_frequent=f"{names[most]}, {predicted[most] / predicted.sum():.1%}",
         moves=listed([f"'{names[a]}' shows {names[b]} ({shares[a, b]:.1%})" for a, b in moves], 10),

@@ -1,16 +1,15 @@
-"""Accuracy per class, and what a confusion matrix shows: association and permuted labels."""
+"""Accuracy per class, and two properties of a confusion matrix: Cramér's V, permuted labels."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from acgan.metrics.arrays import Float64Array, Int64Array
+from acgan.metrics.arrays import Array, Float64Array, Int64Array, IntegerArray, check_logits
 
 
 @final
@@ -27,17 +26,10 @@ class ClassAgreement:
 
     overall: float
     per_class: Float64Array
-    confusion: npt.NDArray[np.int64]
-
-    @property
-    def worst_class(self) -> int:
-        """Index of the class with the lowest accuracy, the first of several."""
-        return int(np.nanargmin(self.per_class))
+    confusion: Int64Array
 
 
-def class_agreement(
-    logits: npt.NDArray[Any], target_labels: npt.NDArray[np.integer[Any]]
-) -> ClassAgreement:
+def class_agreement(logits: Array, target_labels: IntegerArray) -> ClassAgreement:
     """Compare the class of the highest logit with the target label.
 
     Args:
@@ -45,17 +37,10 @@ def class_agreement(
         target_labels: (N,), each in [0, K).
 
     Raises:
-        ValueError: there are no samples, or a logit is not finite (which argmax would hide).
+        ValueError: there are no images, or a logit is not finite (which argmax would hide).
     """
-    if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"logits {logits.shape} and classes {target_labels.shape} must be (N, K), (N,)"
-        )
+    check_logits(logits, target_labels)
     count, classes = logits.shape
-    if not count:
-        raise ValueError("there are no samples to classify; give at least one")
-    if not np.isfinite(logits).all():
-        raise ValueError("the classifier's logits are not all finite; its weights are damaged")
     if target_labels.min() < 0 or target_labels.max() >= classes:
         raise ValueError(f"target labels must be between 0 and {classes - 1}")
     confusion = np.zeros((classes, classes), np.int64)
@@ -71,7 +56,7 @@ def row_shares(confusion: Int64Array) -> Float64Array:
     return shares
 
 
-def association(confusion: Int64Array) -> float:
+def cramers_v(confusion: Int64Array) -> float:
     """Return Cramér's V of target and predicted labels, bias-corrected (Bergsma 2013).
 
     1 if every target label is predicted as one class and no two as the same, correct or not; 0 if

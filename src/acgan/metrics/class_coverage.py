@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from acgan.metrics.arrays import Int64Array
+from acgan.metrics.arrays import Array, Int64Array
 
 _SUBSETS = 50  # over which a distance at a smaller count is averaged
 
 
-def class_counts(logits: npt.NDArray[Any]) -> Int64Array:
+def class_counts(logits: Array) -> Int64Array:
     """Return the number of images per predicted label, int64 (K,), from logits (N, K)."""
     return np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]).astype(np.int64)
 
 
-def total_variation(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
+def total_variation(first: Array, second: Array) -> float:
     """Return ½ Σ_k |p_k − q_k|, the share of images that would have to change their class.
 
     Args:
@@ -32,17 +29,15 @@ def total_variation(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
     return float(0.5 * np.abs(p - q).sum())
 
 
-def total_variation_at(
-    count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64], *, seed: int
-) -> float:
+def total_variation_at(count: int, first: Int64Array, second: Int64Array, *, seed: int) -> float:
     """Return the mean distance to ``second`` of random subsets of the images of ``first``.
 
     The distance is larger for fewer images, so a distance and its baseline must use equal counts.
 
     Args:
         count: images per subset, at most the sum of ``first``.
-        first: counts (K,).
-        second: counts (K,).
+        first: counts of each class, (K,).
+        second: likewise.
         seed: of the subsets.
     """
     if count == first.sum():

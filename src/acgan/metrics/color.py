@@ -16,14 +16,7 @@ NEGLIGIBLE = 0.25
 
 
 def mean_colors(images: UInt8Array) -> Float64Array:
-    """Return the mean of each channel of each image.
-
-    Args:
-        images: uint8 (N, C, H, W).
-
-    Returns:
-        float64 (N, C), levels of 0 to 255.
-    """
+    """Return the mean level, 0 to 255, of each channel: float64 (N, C)."""
     colors: Float64Array = images.mean(axis=(2, 3), dtype=np.float64)
     return colors
 

@@ -12,7 +12,7 @@ from typing import cast, final
 import numpy as np
 from scipy.linalg import lapack
 
-from acgan.metrics.arrays import Array, Float64Array
+from acgan.metrics.arrays import Array, Float64Array, check_widths, finite_features
 
 SMALLEST_COUNT = 256
 """Minimum number of images per side of a Fréchet distance, for any features."""
@@ -91,8 +91,7 @@ def frechet_distance(a: Array, b: Array) -> float:
         >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))
         9.0
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise ValueError(f"features must be (N, F) and (M, F), not {a.shape} and {b.shape}")
+    check_widths(a, b)
     return _between(_gaussian(a), _gaussian(b))
 
 
@@ -104,9 +103,6 @@ def equal_count_distance(a: Array, b: Array, *, subsets: int, seed: int) -> floa
         b: (M, F).
         subsets: number of subsets to average over (one if N = M).
         seed: of the subsets, sampled without replacement.
-
-    Returns:
-        The mean distance.
     """
     small, large = sorted((a, b), key=len)
     if len(small) == len(large):
@@ -130,13 +126,7 @@ def _between(a: tuple[Float64Array, Float64Array], b: tuple[Float64Array, Float6
 
 def _gaussian(features: Array) -> tuple[Float64Array, Float64Array]:
     """Mean (F,) and a triangular R, (min(N, F), F), with Rᵀ R the unbiased covariance."""
-    if len(features) < 2:
-        raise ValueError(
-            f"a Fréchet distance needs at least 2 images per side, not {len(features)}"
-        )
-    values = features.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("a Fréchet distance needs finite features; some are infinite or NaN")
+    values = finite_features(features, "a Fréchet distance", least=2)
     mean = values.mean(axis=0)
     values -= mean
     values /= np.sqrt(len(values) - 1)

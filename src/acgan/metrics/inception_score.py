@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from scipy.special import log_softmax
 
-from acgan.metrics.arrays import Array, Float64Array, IntegerArray
+from acgan.metrics.arrays import Array, Float64Array, IntegerArray, check_logits
 
 SMALLEST_SCORE_COUNT = 100
 """Minimum number of images: with few, the mean prediction is close to each single one, which lowers
@@ -54,14 +54,7 @@ def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -
         >>> round(classifier_score(sure, np.array([0, 1]), 2).overall, 6)
         2.0
     """
-    if logits.ndim != 2 or target_labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"logits {logits.shape} and classes {target_labels.shape} must be (N, L), (N,)"
-        )
-    if not len(logits):
-        raise ValueError("there are no images to score; give at least one")
-    if not np.isfinite(logits).all():
-        raise ValueError("the classifier's logits are not all finite; its weights are damaged")
+    check_logits(logits, target_labels)
     logs = log_softmax(logits.astype(np.float64), axis=1)
     shares = np.exp(logs)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,43 +1,48 @@
-"""Whether samples lie nearer to the training images than images of the world should.
+"""Distances of samples to the training images, to be compared with those of held-out real images.
 
-Every figure here is a comparison with held-out real images: some of those lie near a training
-image too, and in the features of a network that was fitted to the training images nothing else
-would mean anything. No number alone detects copying; the pictures belong beside them.
+Some held-out images are near a training image too, so no value has a meaning without this
+comparison. No number alone detects copying; show the nearest images beside the values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-from acgan.metrics.arrays import Array, BoolArray, Float64Array, Int64Array, UInt8Array
+from acgan.metrics.arrays import (
+    Array,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int64Array,
+    UInt8Array,
+)
 from acgan.metrics.neighbors import NearestSearch
 
 NEAR_COPY = 0.7
-"""A sample is a near copy below this part of its training image's distance to the next one."""
+"""A near copy is closer than this fraction of the distance between training images (spacing)."""
 
-_FINE = 14  # a blur of this part of the shorter side leaves shapes and no detail
+_FINE = 14  # σ of the blur is the shorter side over this: shapes remain, details do not
 _CHUNK = 4096
-_RUN = 16  # pixels whose sums bound a difference
-_LOOKED_AT = 256  # training images at a time
+_RUN = 16  # pixels per sum of the bound
+_CANDIDATES = 256  # training images compared at a time
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Proximity:
-    """How near each of N images comes to the training images; `proximities` makes it.
+    """Distances of N images to the training images, from `proximities`.
 
     Attributes:
-        index: int64 (N,), its nearest training image.
-        distance: float64 (N,), to that one.
-        spacing: float64 (N,), from that one to its own nearest other training image.
+        index: int64 (N,), the nearest training image.
+        distance: float64 (N,), to the nearest training image.
+        spacing: float64 (N,), from that training image to its own nearest other training image.
     """
 
     index: Int64Array
@@ -46,22 +51,22 @@ class Proximity:
 
     @property
     def authentic(self) -> BoolArray:
-        """Farther from its training image than that one is from the next (Alaa et al. 2022, §3)."""
+        """Whether the distance exceeds the spacing (Alaa et al. 2022, §3)."""
         farther: BoolArray = self.distance > self.spacing
         return farther
 
     @property
     def near_copy(self) -> BoolArray:
-        """Nearer to its training image than ``NEAR_COPY`` times what that one is from the next.
+        """Whether the distance is below ``NEAR_COPY`` times the spacing, or 0.
 
-        Also where both are 0: an image that occurs twice in the training part, met again.
+        Both are 0 for a copy of an image that occurs twice in the training split.
         """
         nearer: BoolArray = (self.distance < NEAR_COPY * self.spacing) | (self.distance == 0)
         return nearer
 
     @property
     def closeness(self) -> Float64Array:
-        """Distance in units of the spacing: 0 for a copy, about 1 for a new image."""
+        """Distance over spacing: 0 for a copy, about 1 for a new image."""
         ratio = np.full(len(self.distance), np.inf)
         np.divide(self.distance, self.spacing, out=ratio, where=self.spacing > 0)
         ratio[self.distance == 0] = 0
@@ -69,17 +74,14 @@ class Proximity:
 
 
 def proximities(training: Array, queries: Sequence[Array]) -> tuple[Proximity, ...]:
-    """How near several sets of images come to the training images, exactly.
-
-    Distances between training images are taken only where they are needed: for those that are
-    somebody's nearest.
+    """Return the exact Euclidean distances of several sets of images to the training images.
 
     Args:
-        training: (M, …), M ≥ 2: pixels or features, uint8 or floating.
-        queries: sets (N, …) of samples, of held-out images …
+        training: (M, …), M ≥ 2, pixels or features, uint8 or floating.
+        queries: sets (N, …), such as samples and held-out images.
 
     Returns:
-        One for each set; Euclidean distances.
+        One `Proximity` per set.
     """
     search = NearestSearch(training)
     found = [search.nearest(each) for each in queries]
@@ -89,12 +91,12 @@ def proximities(training: Array, queries: Sequence[Array]) -> tuple[Proximity, .
     return tuple(Proximity(each.index, each.distance, spacing[each.index]) for each in found)
 
 
-def blurred(images: UInt8Array) -> npt.NDArray[np.float32]:
-    """UInt8Array without their detail, so that a blurred copy meets its source.
+def blurred(images: UInt8Array) -> Float32Array:
+    """Return images without their details, so that a blurred copy is close to its source.
 
-    A Gaussian blur of a fourteenth of the shorter side (2 pixels at 28 and 32), every second pixel
-    kept at σ 2, and so on. Samples, held-out and training images are all compared like this: what
-    blur a generator adds hardly matters then, and only what is depicted does.
+    Gaussian blur with σ = 1/14 of the shorter side (2 pixels at 28 and 32), then every σ-th pixel.
+    If samples, held-out and training images are all blurred, the blur that a generator adds has
+    little influence on distances.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -111,15 +113,12 @@ def blurred(images: UInt8Array) -> npt.NDArray[np.float32]:
     return result
 
 
-def rank_sum_z(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    """Mann and Whitney's z: how often values of ``a`` exceed those of ``b``, as a deviate.
+def rank_sum_z(a: Array, b: Array) -> float:
+    """Return the z score of the Mann-Whitney U test, negative if values of ``a`` are smaller.
 
-    (U − nm / 2) / σ with σ² = nm / 12 · (n + m + 1 − Σ (t³ − t) / ((n + m)(n + m − 1))), t being
-    the sizes of groups of equal values; about standard normal where both come from one
-    distribution, below 0 where ``a`` is the smaller.
-
-    Returns:
-        z; NaN where a set is empty or all values are equal.
+    (U − nm / 2) / σ with σ² = nm / 12 · (n + m + 1 − Σ (t³ − t) / ((n + m)(n + m − 1))), where t
+    are the sizes of groups of equal values. About standard normal if both sets have the same
+    distribution; NaN if a set is empty or all values are equal.
     """
     n, m = len(a), len(b)
     values = np.concatenate([a, b])
@@ -136,11 +135,11 @@ def rank_sum_z(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
 @final
 @dataclass(frozen=True, eq=False)
 class CopyingTest:
-    """The data-copying test; `copying_test` makes it.
+    """Result of the data-copying test, `copying_test`.
 
     Attributes:
-        pooled: C_T, the classes' z weighted by their held-out images; NaN where no class has one.
-        per_class: float64 (K,), z of each class; NaN where it has too few images.
+        pooled: C_T, mean z of the classes weighted by their held-out images; NaN if none has a z.
+        per_class: float64 (K,), z of each class; NaN for a class with too few images.
     """
 
     pooled: float
@@ -149,26 +148,26 @@ class CopyingTest:
 
 def copying_test(
     samples: Float64Array,
-    target_labels: npt.NDArray[np.int64],
+    target_labels: Int64Array,
     held_out: Float64Array,
-    labels: npt.NDArray[np.int64],
+    labels: Int64Array,
     classes: int,
     *,
     fewest: int,
 ) -> CopyingTest:
-    """C_T of Meehan, Chaudhuri & Dasgupta (2020, §3), with the classes as its cells.
+    """Return C_T of Meehan, Chaudhuri & Dasgupta (2020, §3), with the classes as cells.
 
-    Far below 0: samples lie nearer to the training images than held-out images do, as copies
-    would. Far above 0: they lie farther, as images would that are not of this kind at all. It
-    grows with the root of the number of images, so it says how sure a difference is, not how large.
+    Far below 0, samples are nearer to the training images than held-out images are, like copies;
+    far above 0 they are farther, like images of another kind. C_T increases with the root of the
+    number of images: it measures the significance of a difference, not its size.
 
     Args:
         samples: (N,), distance of each sample to its nearest training image.
-        target_labels: (N,), its class.
+        target_labels: (N,), of the samples.
         held_out: (M,), distance of each held-out image to its nearest training image.
-        labels: (M,), its class.
+        labels: (M,), classes of the held-out images.
         classes: K.
-        fewest: images a side that a class needs.
+        fewest: minimum number of images per class and side.
     """
     z = np.full(classes, np.nan)
     weight = np.zeros(classes)
@@ -183,18 +182,18 @@ def copying_test(
 
 
 def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
-    """The training image with the smallest sum of absolute differences: the paper's own probe.
+    """Return the training image with the smallest sum of absolute differences to each query.
 
-    Odena et al. (2017, §4.4) show these neighbors. Sums over runs of pixels never differ by more
-    than the pixels do (Σ|aᵢ − bᵢ| ≥ |Σaᵢ − Σbᵢ|), so training images are looked at in the order of
-    that bound, until it exceeds the best found.
+    Odena et al. (2017, §4.4) show these neighbors. The search is exact: sums over runs of pixels
+    never differ by more than the pixels (Σ|aᵢ − bᵢ| ≥ |Σaᵢ − Σbᵢ|), so training images are compared
+    in the order of this bound until it exceeds the smallest sum found.
 
     Args:
         queries: uint8 (n, C, H, W).
         training: uint8 (M, C, H, W).
 
     Returns:
-        int64 (n,); the first of several equally near ones.
+        int64 (n,), the first of several equally near ones.
     """
     flat, base = queries.reshape(len(queries), -1), training.reshape(len(training), -1)
     bounds = cdist(_run_sums(flat), _run_sums(base), "cityblock")
@@ -202,8 +201,8 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
     for place, query in enumerate(flat):
         order = np.argsort(bounds[place])
         best = (np.inf, len(base))
-        for start in range(0, len(order), _LOOKED_AT):
-            candidates = order[start : start + _LOOKED_AT]
+        for start in range(0, len(order), _CANDIDATES):
+            candidates = order[start : start + _CANDIDATES]
             if bounds[place, candidates[0]] > best[0]:
                 break
             rows = base[candidates]
@@ -215,13 +214,13 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
 
 
 def _run_sums(flat: UInt8Array) -> Float64Array:
-    """Return the sums over runs of 16 numbers, float64 (N, ⌈F / 16⌉)."""
+    """Sums over runs of 16 numbers, float64 (N, ⌈F / 16⌉)."""
     starts = np.arange(0, flat.shape[1], _RUN)
     sums: Float64Array = np.add.reduceat(flat, starts, axis=1, dtype=np.float64)
     return sums
 
 
-def _blur(side: int, sigma: int) -> npt.NDArray[np.float32]:
-    """Every σ-th row of the matrix that blurs a line of pixels, edges mirrored."""
+def _blur(side: int, sigma: int) -> Float32Array:
+    """Every σ-th row of the matrix that blurs a line of pixels, reflected at its ends."""
     whole = gaussian_filter1d(np.eye(side), sigma, axis=0, mode="reflect")
     return np.ascontiguousarray(whole[::sigma], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Exact nearest neighbors among some ten thousand images, fast enough to be asked every time."""
+"""Exact nearest neighbors among tens of thousands of images, in seconds."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-import numpy.typing as npt
+from scipy.spatial.distance import cdist
 
-from acgan.metrics.arrays import Array, Float64Array, Int64Array
+from acgan.metrics.arrays import Array, BoolArray, Float32Array, Float64Array, Int64Array
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_AXES = 192  # principal axes of the bound; what lies outside them counts by its length
+_AXES = 192  # principal axes of the bound; the rest of a row counts by its length
 _FITTED_TO = 256, 1024  # rows that axes are fitted to; any orthonormal axes give a true bound
 _QUERIES, _BASE, _GROUP = 256, 4096, 64  # one block of bounds stays in the processor's cache
 _BOUNDS = 1 << 26  # bounds held at a time: 256 MiB
-_CANDIDATES = (8, 64, 512)  # looked at exactly, at first and where those do not suffice
+_CANDIDATES = (8, 64, 512)  # compared exactly, more if fewer do not suffice
 _SLACK = 1e-4  # of the squared lengths: far above float32's rounding of a bound
 _DIRECT = 1 << 22  # numbers that one exact comparison holds at a time
 
@@ -28,8 +28,7 @@ class Nearest:
     """The nearest row of the base to each of N queries.
 
     Attributes:
-        index: int64 (N,), its place in the base; the first of several equally near ones among
-            those compared.
+        index: int64 (N,), in the base; the first of several equally near ones that were compared.
         distance: float64 (N,), Euclidean.
     """
 
@@ -39,28 +38,24 @@ class Nearest:
 
 @final
 class NearestSearch:
-    """Finds the nearest of M rows, exactly.
+    """Exact search for the nearest of M rows.
 
-    Rows are reduced to their coordinates p along principal axes and the length ρ of what is left.
-    Since |x − y|² ≥ |p_x − p_y|² + (ρ_x − ρ_y)², distances between these short vectors, one matrix
-    product in float32, never exceed the true ones. The true distance is then taken, in float64,
-    in the order of the bounds, until the next bound exceeds the best found.
+    Rows are reduced to their coordinates p along principal axes and the length ρ of the rest.
+    Since |x − y|² ≥ |p_x − p_y|² + (ρ_x − ρ_y)², distances of these short vectors, one matrix
+    product in float32, are lower bounds. True distances are then computed in float64, in the order
+    of the bounds, until the next bound exceeds the smallest distance found.
     """
 
     def __init__(self, base: Array) -> None:
-        """Prepare the search.
-
-        Args:
-            base: (M, …), M ≥ 1, uint8 or floating, flattened to M rows; kept by reference.
-        """
+        """Prepare a search of (M, …), M ≥ 1, uint8 or floating, flattened to rows; not copied."""
         from torch import inf
         from torch.nn.functional import pad
 
         self._base = _flat(base)
         if not len(self._base):
-            raise ValueError("there is nothing to search: the base has no rows")
+            raise ValueError("the base has no rows to search; give at least one")
         fewest, most = _FITTED_TO
-        fitted = min(most, max(fewest, len(base) // 8))  # a small base is soon searched anyhow
+        fitted = min(most, max(fewest, len(base) // 8))
         some = self._base[:: max(1, len(base) // fitted)][:fitted].astype(np.float64)
         self._mean = some.mean(axis=0)
         self._axes = None if some.shape[1] <= _AXES + 1 else _principal_axes(some - self._mean)
@@ -68,22 +63,19 @@ class NearestSearch:
         lengths = reduced.square().sum(dim=1)
         self._longest = float(lengths.max())
         size = min(_BASE, len(reduced) + -len(reduced) % _GROUP)
-        padding = -len(reduced) % size  # whole blocks; what is added is never near
+        padding = -len(reduced) % size  # to whole blocks, of infinite length
         rows = pad(reduced, (0, 0, 0, padding))
         self._rows = rows.view(-1, size, rows.shape[1])  # (blocks, rows of a block, axes + 1)
         far = pad(lengths, (0, padding), value=inf)
         self._lengths = far.view(-1, size)
 
     def nearest(self, queries: Array, *, skip: Int64Array | None = None) -> Nearest:
-        """The nearest row to each query.
+        """Return the nearest row to each query, exact up to rounding in float64.
 
         Args:
             queries: (N, …), of the base's width when flattened.
-            skip: int64 (N,), one row for each query that does not count: itself, where the
-                queries are rows of the base (which then has at least two).
-
-        Returns:
-            Places and distances; exact but for float64's rounding.
+            skip: int64 (N,), a row to exclude for each query: its own index, if the queries are
+                rows of the base (which then has at least two).
         """
         import torch
 
@@ -91,7 +83,7 @@ class NearestSearch:
         if flat.shape[1] != self._base.shape[1]:
             raise ValueError(f"queries of {flat.shape[1]} numbers, rows of {self._base.shape[1]}")
         if skip is not None and len(self._base) < 2:
-            raise ValueError("with one row skipped there is nothing to search")
+            raise ValueError("with the only row skipped there is nothing to search; give two rows")
         skipped = np.full(len(flat), -1, np.int64) if skip is None else skip
         index = np.full(len(flat), -1, np.int64)
         squared = np.full(len(flat), np.inf)
@@ -108,12 +100,9 @@ class NearestSearch:
     def _of_block(
         self, queries: Array, skip: Int64Array, bounds: Tensor
     ) -> tuple[Int64Array, Float64Array]:
-        """Place and squared distance for each of at most ``_QUERIES`` queries.
+        """Index and squared distance for at most ``_QUERIES`` queries (n, F), with skip (n,).
 
-        Args:
-            queries: (n, F).
-            skip: (n,).
-            bounds: room for (blocks, n, rows of a block) bounds, taken once for all queries.
+        ``bounds`` is a buffer of at least (blocks, n, rows of a block), allocated once.
         """
         import torch
 
@@ -138,7 +127,7 @@ class NearestSearch:
             open_ = open_[~done] if count < len(self._base) else open_[:0]
             if not len(open_):
                 break
-        for row in open_:  # bounds too alike to tell: all of them, exactly
+        for row in open_:  # the bounds are too similar, so compare all rows
             exact = self._distances(queries[row])
             exact[skip[row]] = np.inf if skip[row] >= 0 else exact[skip[row]]
             index[row] = exact.argmin()
@@ -154,8 +143,8 @@ class NearestSearch:
         bounds: Float64Array,
         index: Int64Array,
         squared: Float64Array,
-    ) -> npt.NDArray[np.bool_]:
-        """Look at candidates in the order of their bounds; tell which queries are settled."""
+    ) -> BoolArray:
+        """Compare candidates in the order of their bounds; return which queries are done."""
         done = np.zeros(len(rows), np.bool_)
         for rank in range(places.shape[1]):
             done |= bounds[:, rank] > squared[rows]
@@ -171,15 +160,12 @@ class NearestSearch:
 
     def _distances(self, query: Array) -> Float64Array:
         """Squared distances of one query to every row."""
-        result = np.empty(len(self._base))
         step = max(1, _DIRECT // max(1, self._base.shape[1]))
-        for start in range(0, len(self._base), step):
-            difference = self._base[start : start + step] - query.astype(np.float64)
-            result[start : start + step] = np.einsum("nf,nf->n", difference, difference)
-        return result
+        blocks = (self._base[i : i + step] for i in range(0, len(self._base), step))
+        return np.hstack([cdist(query[None], block, "sqeuclidean")[0] for block in blocks])
 
     def _reduced(self, rows: Array) -> Tensor:
-        """float32 (N, axes + 1): coordinates along the axes, and the length of what is left."""
+        """float32 (N, axes + 1): coordinates along the axes, and the length of the rest."""
         import torch
 
         if self._axes is None:
@@ -197,7 +183,7 @@ class NearestSearch:
     def _centered(self, rows: Array) -> Tensor:
         import torch
 
-        precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded once it is small
+        precision = np.result_type(rows.dtype, np.float32)  # float64 is rounded after centering
         centered = rows.astype(precision) - self._mean.astype(precision)
         return torch.from_numpy(centered.astype(np.float32, copy=False))
 
@@ -206,8 +192,8 @@ def _flat(rows: Array) -> Array:
     return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
 
 
-def _principal_axes(centered: Float64Array) -> npt.NDArray[np.float32]:
-    """Orthonormal (F, at most ``_AXES``), along which the rows vary most."""
+def _principal_axes(centered: Float64Array) -> Float32Array:
+    """Orthonormal axes (F, at most ``_AXES``) of largest variance."""
     _, vectors = np.linalg.eigh(centered @ centered.T)
     axes, _ = np.linalg.qr(centered.T @ vectors[:, ::-1][:, :_AXES])
     return np.ascontiguousarray(axes, dtype=np.float32)
@@ -216,9 +202,9 @@ def _principal_axes(centered: Float64Array) -> npt.NDArray[np.float32]:
 def _smallest(
     bounds: Tensor, groups: Tensor, rows: Int64Array, count: int
 ) -> tuple[Int64Array, Float64Array]:
-    """Places and values of the smallest bounds of some queries, in rising order.
+    """Indices and values of the smallest bounds of some queries, ascending.
 
-    They lie in as many groups: those with the smallest minima.
+    The ``count`` smallest are among the ``count`` groups with the smallest minima.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""Precision, recall, density and coverage: two sets of features as unions of balls.
+"""Precision, recall, density and coverage of two sets of features.
 
-A set's manifold is the union of balls around its points, each as large as the distance to the
-point's k-th nearest neighbor in its own set, the point itself not counted.
+The manifold of a set is the union of balls around its points. The radius of a ball is the distance
+of its point to the k-th nearest other point of the same set.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import final
 
 import numpy as np
 
-from acgan.metrics.arrays import Array, Float64Array
+from acgan.metrics.arrays import Array, Float64Array, check_widths, finite_features
 
 NEIGHBORS = 5
-"""k, as Naeem et al. 2020 choose it (section 4.3.1)."""
+"""k, as in Naeem et al. 2020 (section 4.3.1)."""
 SMALLEST_MANIFOLD_COUNT = 100
-"""Images a side below which none of the four is given: each is a share of so many images, so its
-standard error would pass .05, and a ball would hold more than a twentieth of the set."""
+"""Minimum number of images per side: with fewer, the standard error of a share can exceed 0.05, and
+a ball contains more than a twentieth of its set."""
 
 _BLOCK = 2048  # distances of 2048 × 2048 pairs at a time: 32 MiB
-_TIE = 1e-12  # of the largest squared length: far above rounding, far below what two images differ
+_TIE = 1e-12  # of the largest squared length: far above rounding, far below differences of images
 
 
 @final
 @dataclass(frozen=True)
 class Manifold:
-    """How the samples lie to the real images.
+    """Overlap of the manifolds of samples and real images.
 
     Attributes:
-        precision: share of samples inside the ball of some real image (Kynkäänniemi et al. 2019).
-        recall: share of real images inside the ball of some sample (the same).
-        density: real balls that a sample lies in, over k, on average; may exceed 1 (Naeem et al.
-            2020, eq. 5).
-        coverage: share of real images with a sample in their ball (the same, eq. 6).
+        precision: share of samples inside the ball of any real image (Kynkäänniemi et al. 2019).
+        recall: share of real images inside the ball of any sample (same paper).
+        density: mean number of real balls that contain a sample, over k; may exceed 1 (Naeem et
+            al. 2020, eq. 5).
+        coverage: share of real images with a sample in their ball (same paper, eq. 6).
     """
 
     precision: float
@@ -47,32 +47,29 @@ def manifold(
     real: Array,
     *,
     k: int = NEIGHBORS,
-    fake_radii: Float64Array | None = None,
     real_radii: Float64Array | None = None,
 ) -> Manifold:
-    """Precision, recall, density and coverage.
+    """Return precision, recall, density and coverage.
 
     All four depend on the number of images; compare them at equal counts only.
 
-    Balls are closed: on their surface is inside, as in the formula of Kynkäänniemi et al. (eq. 1)
-    and in torch-fidelity; prdc counts only what lies strictly inside. The two differ on ties alone,
-    where the closed ball gives a model that repeats the real images precision 1 and not 0.
-    Distances are float64, by |x|² + |y|² − 2 x·y of centered features; squared ones that differ by
-    less than 1e-12 of the largest squared length count as tied.
+    Balls include their surface, as in the formula of Kynkäänniemi et al. (eq. 1) and in
+    torch-fidelity; prdc excludes it. The two differ only on ties: a model that repeats the real
+    images has precision 1 with closed balls, 0 with open ones. Distances are float64,
+    |x|² + |y|² − 2 x·y of centered features; squared distances that differ by less than 1e-12 of
+    the largest squared length count as tied.
 
     Args:
         fake: features of the samples, (N, F), N > k, any real dtype.
         real: features of real images, (M, F), M > k.
-        k: which neighbor's distance is a ball's radius; the point itself is none.
-        fake_radii: `ball_radii` of ``fake`` with the same k, where they are known.
-        real_radii: likewise of ``real``.
+        k: the radius of a ball is the distance to the k-th nearest other point.
+        real_radii: `ball_radii` of ``real`` with the same k; None to compute them.
 
     Raises:
         ValueError: too few images for k, or values that are not finite.
     """
-    if fake.ndim != 2 or real.ndim != 2 or fake.shape[1] != real.shape[1]:
-        raise ValueError(f"features must be (N, F) and (M, F), not {fake.shape} and {real.shape}")
-    around_fake = ball_radii(fake, k) if fake_radii is None else fake_radii
+    check_widths(fake, real)
+    around_fake = ball_radii(fake, k)
     around_real = ball_radii(real, k) if real_radii is None else real_radii
     fake, real = _checked(fake, k), _checked(real, k)
     center = real.mean(axis=0)
@@ -82,7 +79,7 @@ def manifold(
     tie = _TIE * max(left[:, -2].max(), right[:, -1].max())
     reach_of_fake, reach_of_real = np.square(around_fake) + tie, np.square(around_real) + tie
 
-    balls_around = np.zeros(len(fake), np.int64)  # real balls that each sample lies in
+    balls_around = np.zeros(len(fake), np.int64)  # number of real balls with each sample
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for i in range(0, len(real), _BLOCK):
         rows = slice(i, i + _BLOCK)
@@ -102,7 +99,7 @@ def manifold(
 
 
 def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
-    """Distance of each point to its k-th nearest neighbor among the others.
+    """Return the distance of each point to its k-th nearest other point.
 
     Args:
         features: (N, F), N > k, any real dtype.
@@ -120,7 +117,7 @@ def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
     nearest = np.full((len(points), k), np.inf)
     for i in range(0, len(points), _BLOCK):
         rows = slice(i, i + _BLOCK)
-        for j in range(i, len(points), _BLOCK):  # a pair of blocks serves both
+        for j in range(i, len(points), _BLOCK):  # distances of two blocks serve both
             columns = slice(j, j + _BLOCK)
             distances = left[rows] @ right[columns].T
             if i == j:
@@ -150,14 +147,6 @@ def _right(y: Float64Array) -> Float64Array:
 
 
 def _checked(features: Array, k: int) -> Float64Array:
-    """A float64 copy."""
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    if len(features) <= k:
-        raise ValueError(
-            f"the {k}-th nearest neighbor needs more than {k} images a side, not {len(features)}"
-        )
-    values = features.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("neighbors need finite features; some are infinite or NaN")
-    return values
+    return finite_features(features, f"the nearest neighbor number {k}", least=k + 1)

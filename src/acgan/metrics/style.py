@@ -1,12 +1,11 @@
-"""Whether one latent keeps its style when the class changes."""
+"""Style consistency: whether one latent has the same style in every class."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.metrics.arrays import Float64Array, UInt8Array
 
@@ -18,14 +17,13 @@ SMALLEST_SEEDS = 10
 @final
 @dataclass(frozen=True, eq=False)
 class StyleConsistency:
-    """How much two classes agree about one seed, statistic by statistic.
+    """Correlation of image statistics between classes, over seeds.
 
     Attributes:
         names: of the S statistics.
-        correlations: float64 (S,): mean correlation over seeds between two classes; NaN where a
-            statistic does not vary in at least two classes.
-        shuffled: float64 (S,): what 95 % of shuffles stay below, in which the seed means nothing.
-        mean: of the defined correlations; NaN without any.
+        correlations: float64 (S,), mean correlation over seeds between two classes; NaN for a
+            statistic that varies in fewer than two classes.
+        shuffled: float64 (S,), 95 % quantile of the same after shuffling the seeds of each class.
     """
 
     names: tuple[str, ...]
@@ -34,17 +32,17 @@ class StyleConsistency:
 
     @property
     def mean(self) -> float:
-        """Over the statistics for which it is defined; NaN without any."""
+        """Mean of the defined correlations; NaN if there is none."""
         defined = self.correlations[np.isfinite(self.correlations)]
         return float(defined.mean()) if len(defined) else float("nan")
 
 
 def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]:
-    """Plain properties that an image of any class has.
+    """Return simple properties of images of any class.
 
-    Gray: brightness (mean), contrast (standard deviation) and slant, the shear that the second
-    moments of what differs from the border show. Color: brightness, contrast, and warmth (mean
-    red minus mean blue).
+    Gray: brightness (mean), contrast (standard deviation) and slant, the shear given by the second
+    moments of the differences from the border. Color: brightness, contrast, and warmth (mean red
+    minus mean blue).
 
     Args:
         images: uint8 (N, C, H, W), C 1 or 3.
@@ -63,15 +61,15 @@ def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]
 
 
 def style_consistency(images: UInt8Array, *, seed: int) -> StyleConsistency:
-    """How far the seed alone decides an image's style, whatever its class.
+    """Return how far the seed alone determines the style of an image, independently of its class.
 
-    Each statistic is standardized within its class, which takes out what the class decides; then
-    the correlation over seeds of every two classes is taken, and averaged: 1 where a seed means
-    the same in every class, 0 where it means nothing across classes. This is the share of the
-    variance within classes that the seed explains in all of them (an intraclass correlation).
+    Each statistic is standardized within its class; then its correlation over seeds is averaged
+    over all pairs of classes. It is 1 if a seed gives the same style in every class, 0 if styles of
+    different classes are independent: an intraclass correlation, the share of the within-class
+    variance that the seed explains.
 
     Args:
-        images: uint8 (n, K, C, H, W), a row for each seed, a column for each class.
+        images: uint8 (n, K, C, H, W), one row per seed, one column per class.
         seed: of the shuffles.
 
     Raises:
@@ -79,7 +77,7 @@ def style_consistency(images: UInt8Array, *, seed: int) -> StyleConsistency:
     """
     count, classes = images.shape[:2]
     if count < SMALLEST_SEEDS:
-        raise ValueError(f"it takes at least {SMALLEST_SEEDS} seeds, not {count}")
+        raise ValueError(f"style consistency needs at least {SMALLEST_SEEDS} seeds, not {count}")
     names, flat = style_statistics(images.reshape(-1, *images.shape[2:]))
     table = flat.reshape(count, classes, len(names))
     random = np.random.default_rng(seed)
@@ -96,14 +94,14 @@ def style_consistency(images: UInt8Array, *, seed: int) -> StyleConsistency:
 
 
 def _mean_correlation(scores: Float64Array) -> float:
-    """Of every two columns of standardized (n, K): from the variance of the rows' sums."""
+    """Mean over pairs of columns of standardized (n, K), from the variance of the row sums."""
     columns = scores.shape[1]
     together = float(np.square(scores.sum(axis=1)).mean())
     return float((together - columns) / (columns * (columns - 1)))
 
 
-def _slant(luma: npt.NDArray[Any]) -> Float64Array:
-    """Pixels to the left for each pixel down, (N,); 0 for an image all of one gray."""
+def _slant(luma: Float64Array) -> Float64Array:
+    """Pixels to the left per pixel down, (N,); 0 for a constant image."""
     count, height, width = luma.shape
     border = np.concatenate([luma[:, 0], luma[:, -1], luma[:, :, 0], luma[:, :, -1]], axis=1)
     ink = np.abs(luma - np.median(border, axis=1)[:, None, None])

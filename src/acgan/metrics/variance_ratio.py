@@ -42,13 +42,7 @@ def variance_ratio(
 def class_variance(features: Array, labels: IntegerArray, classes: int) -> Float64Array:
     """Return the variance (N − 1) of the features of each class, summed over the features.
 
-    Args:
-        features: (N, F).
-        labels: (N,), each in [0, K).
-        classes: K.
-
-    Returns:
-        float64 (K,); NaN for a class with fewer than two images.
+    For features (N, F) and labels (N,): float64 (K,), NaN for a class with fewer than two images.
     """
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ValueError(
@@ -66,11 +60,8 @@ def typical_distance(images: Array, *, seed: int) -> float:
     """Return the median Euclidean distance of 1 000 random pairs of images of one class.
 
     Args:
-        images: (N, …), pixels or features.
+        images: (N, …), pixels or features; NaN for fewer than two images.
         seed: of the pairs.
-
-    Returns:
-        The distance; NaN for fewer than two images.
     """
     first, second = random_pairs(len(images), _PAIRS, seed=seed)
     if not len(first):
@@ -90,11 +81,8 @@ def duplicate_share(images: Array, typical: float) -> float:
     class, and look equal. The share increases with the number of images.
 
     Args:
-        images: (N, …), of one class.
-        typical: `typical_distance` of real images of that class.
-
-    Returns:
-        The share; NaN for fewer than two images or an undefined ``typical``.
+        images: (N, …), of one class; NaN for fewer than two images.
+        typical: `typical_distance` of real images of that class; NaN gives NaN.
     """
     if len(images) < 2 or not np.isfinite(typical):
         return float("nan")

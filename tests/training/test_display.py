@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from contextlib import closing
 from typing import Any, TextIO
 
 import pytest
@@ -127,7 +128,7 @@ def test_live_messages_stay_and_are_taken_literally() -> None:
 
 def test_the_live_display_gives_the_cursor_back_and_closes_twice() -> None:
     stream = Terminal()
-    with live(stream, Watch()) as display:
+    with closing(live(stream, Watch())) as display:
         display.start("run", 1000, 0)
         # Also while it runs: a kill must not leave a terminal without its cursor.
         assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
@@ -203,7 +204,7 @@ def test_without_color_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             monkeypatch.delenv("NO_COLOR", raising=False)
         stream = Terminal()
-        with make_display(stream) as display:
+        with closing(make_display(stream)) as display:
             display.start("run", 1000, 0)
             display.message("careful", "warning")
         drawn.append(stream.getvalue())
@@ -212,7 +213,7 @@ def test_without_color_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_silent_display_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
-    with SilentDisplay() as display:
+    with closing(SilentDisplay()) as display:
         display.start("run", 1000, 0)
         display.update(1)
         display.metrics(ROW)

@@ -129,7 +129,7 @@ class RunFolder:
         """Write JSON atomically."""
         write_atomic(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
-    def write_status(self, state: str, images_seen: int, total_images: int) -> None:
+    def write_status(self, state: str, images_seen: int, total_images: int | None) -> None:
         """Write status.json: ``training``, ``stopped``, ``complete`` or ``diverged``."""
         values = {"state": state, "images_seen": images_seen, "total_images": total_images}
         self.write(self.status, values)

@@ -1,7 +1,6 @@
 """Training alarms: rules that recognize a failing run from its metrics, each with a remedy.
 
-`ALARMS` is the table of all rules and their sentences; the thresholds stand above it. All functions
-are pure; `acgan.training.monitor` collects the evidence at every sample grid.
+`acgan.training.monitor` collects the evidence at every sample grid.
 """
 
 from __future__ import annotations
@@ -137,16 +136,16 @@ def samples_collapsed(evidence: AlarmEvidence) -> Findings:
     has_class_head = bool(np.isfinite(evidence.held_out_class_accuracy).any())
     remedy = "a lower objective.class_weight_generator" if has_class_head else "the regularizer r1"
     names = evidence.class_names
-    which = (
-        [("", "all samples")] if names is None else [(f"/{n}", f"samples of {n}") for n in names]
-    )
-    for (suffix, samples), ratio in zip(which, evidence.variance_ratio, strict=True):
+    groups = [("", "all samples")]
+    if names is not None:
+        groups = [(f"/{name}", f"samples of {name}") for name in names]
+    for (suffix, samples), ratio in zip(groups, evidence.variance_ratio, strict=True):
         if ratio < COLLAPSED_RATIO:
             yield {"suffix": suffix, "samples": samples, "ratio": ratio, "remedy": remedy}
 
 
 def double_softmax(evidence: AlarmEvidence) -> Findings:
-    """The class loss stays at the minimum of a double softmax although D knows the classes.
+    """The class loss stays at the minimum of a double softmax although D's accuracy is high.
 
     The cross-entropy of a correct and confident head tends to 0. If its input is a softmax of the
     logits, it cannot fall below log(1 + (K − 1)/e) (`double_softmax_minimum`), and a correct head
@@ -181,37 +180,18 @@ def classes_overrepresented(evidence: AlarmEvidence) -> Findings:
     correlation = float(np.corrcoef(log_ratio, logits)[0, 1])
     if slope >= EXPLAINED_SLOPE and correlation >= EXPLAINED_CORRELATION:
         names: npt.NDArray[Any] = np.array(evidence.class_names)[known]
-        yield {
-            "names": ", ".join(names[overrepresented]),
-            "times": np.exp(-log_ratio.min()),
-        }
+        yield {"names": ", ".join(names[overrepresented]), "times": np.exp(-log_ratio.min())}
 
 
-@final
-@dataclass(frozen=True)
-class Alarm:
-    """One alarm.
-
-    Attributes:
-        key: of its events; a format string for the values that the rule yields.
-        rule: yields the values of every finding.
-        sentence: what is wrong and what to try; a format string likewise.
-    """
-
-    key: str
-    rule: Callable[[AlarmEvidence], Findings]
-    sentence: str
-
-
-ALARMS = (
-    Alarm(
+ALARMS: tuple[tuple[str, Callable[[AlarmEvidence], Findings], str], ...] = (
+    (
         "source",
         discriminator_wins,
         "the discriminator wins: its source accuracy is {real:.1%} on real images and {fake:.1%} "
         "on fakes, so the generator learns little; try a lower optimizer.discriminator_lr, "
         "dropout, or label smoothing (objective.real_target=0.9)",
     ),
-    Alarm(
+    (
         "overfitting",
         discriminator_overfits,
         "the discriminator has memorized the training images: its logits of held-out real images "
@@ -219,14 +199,14 @@ ALARMS = (
         '(-o \'augmentation.policy=["translation","color"]\'), use an earlier checkpoint, or '
         "add images",
     ),
-    Alarm(
+    (
         "augmentation",
         augmentation_at_limit,
         "the adaptive augmentation is at its limit: every image is changed, and the discriminator "
         "still overfits; try more entries in augmentation.policy, the regularizer lecam, a "
         "smaller discriminator, or more images",
     ),
-    Alarm(
+    (
         "ignored",
         all_classes_ignored,
         "the generator ignores the target label: the discriminator assigns {accuracy:.0%} of "
@@ -234,19 +214,19 @@ ALARMS = (
         "class term (objective.class_weight_generator above 0) or a discriminator with the label "
         "as input (objective.source_head=projection)",
     ),
-    Alarm(
+    (
         "ignored/{name}",
         class_ignored,
         "the generator ignores the class {name}: the discriminator assigns only {accuracy:.0%} of "
         "its samples to it; try a higher objective.class_weight_generator, or more images of it",
     ),
-    Alarm(
+    (
         "collapsed{suffix}",
         samples_collapsed,
         "{samples} have collapsed: their variance is {ratio:.0%} of the real images'; try "
         "{remedy}, or use an earlier checkpoint",
     ),
-    Alarm(
+    (
         "double-softmax",
         double_softmax,
         "the discriminator's class accuracy on real images is {accuracy:.1%}, but its class loss "
@@ -254,7 +234,7 @@ ALARMS = (
         "by a loss that applies softmax itself, so class gradients are weak and vanish for "
         "confident mistakes; give the loss logits (objective.class_loss=cross-entropy)",
     ),
-    Alarm(
+    (
         "overrepresented",
         classes_overrepresented,
         "the discriminator rejects samples of {names} because of their class: these classes are up "
@@ -262,14 +242,16 @@ ALARMS = (
         "data's frequency (training.fake_labels=frequency)",
     ),
 )
+"""Key, rule and sentence of each alarm; key and sentence are format strings for the values that
+the rule yields."""
 
 
 def find_alarms(evidence: AlarmEvidence) -> dict[str, str]:
     """Return the sentences of all alarms by key."""
     return {
-        alarm.key.format(**values): alarm.sentence.format(**values)
-        for alarm in ALARMS
-        for values in alarm.rule(evidence)
+        key.format(**values): sentence.format(**values)
+        for key, rule, sentence in ALARMS
+        for values in rule(evidence)
     }
 
 
@@ -281,11 +263,11 @@ def overfitting(train: Float64Array, held_out: Float64Array, fake: Float64Array)
 
     Args:
         train: source logits of training images, (N,).
-        held_out: of real images that are not trained on, (M,).
-        fake: of samples, (L,).
+        held_out: source logits of real images that are not trained on, (M,).
+        fake: source logits of samples, (L,).
 
     Returns:
-        NaN if D does not clearly place training images above samples; r_v is undefined then.
+        r_v, or NaN if D does not clearly place training images above samples.
     """
     distance = train.mean() - fake.mean()
     error = np.sqrt(train.var() / len(train) + fake.var() / len(fake))
@@ -303,10 +285,10 @@ def coarse_variance_ratio(
     sign of collapse, not a quality metric; see `acgan.metrics.variance_ratio` for that.
 
     Args:
-        fake: uint8 (N, C, H, W), labels int64 (N,).
-        fake_labels: their target labels.
-        real: uint8 (M, C, H, W), labels int64 (M,).
-        real_labels: their labels.
+        fake: samples, uint8 (N, C, H, W).
+        fake_labels: their target labels, int64 (N,).
+        real: real images, uint8 (M, C, H, W).
+        real_labels: their labels, int64 (M,).
         classes: K.
 
     Returns:
@@ -325,12 +307,7 @@ def coarse_variance_ratio(
 
 def class_accuracies(predicted: Labels, labels: Labels, classes: int) -> Float64Array:
     """Return each class's accuracy, float64 (K,); NaN for classes without images."""
-    correct = np.bincount(labels[predicted == labels], minlength=classes).astype(np.float64)
-    count = np.bincount(labels, minlength=classes)
-    accuracies: Float64Array = np.divide(
-        correct, count, out=np.full(classes, np.nan), where=count > 0
-    )
-    return accuracies
+    return class_means((predicted == labels).astype(np.float64), labels, classes)
 
 
 def class_means(values: Float64Array, labels: Labels, classes: int) -> Float64Array:
@@ -352,20 +329,18 @@ class AlarmTracker:
         """Count the alarms of one grid and return the new event rows."""
         if images_seen < GRACE_IMAGES:
             return []
-        events: list[dict[str, Any]] = []
+        found = []
         for key, message in alarms.items():
             self._counts[key] = self._counts.get(key, 0) + 1
             if self._counts[key] == PERSISTENCE:
-                events.append(
-                    {"images": images_seen, "event": "alarm", "about": key, "message": message}
-                )
+                found.append(("alarm", key, message))
         for key in [key for key in self._counts if key not in alarms]:
             if self._counts.pop(key) >= PERSISTENCE:
-                message = f"the alarm {key.replace('/', ' ')} has ended"
-                events.append(
-                    {"images": images_seen, "event": "alarm over", "about": key, "message": message}
-                )
-        return events
+                found.append(("alarm over", key, f"the alarm {key.replace('/', ' ')} has ended"))
+        return [
+            {"images": images_seen, "event": event, "about": key, "message": message}
+            for event, key, message in found
+        ]
 
     def state(self) -> dict[str, int]:
         """Return the counts for a checkpoint."""
@@ -383,9 +358,6 @@ def _reduce(images: Images) -> Float64Array:
     columns = np.linspace(0, width, min(8, width) + 1).astype(int)[:-1]
     sums = np.add.reduceat(images.astype(np.float64), rows, axis=2)
     sums = np.add.reduceat(sums, columns, axis=3)
-    heights = np.diff([*rows, height])[:, None]
-    widths = np.diff([*columns, width])[None, :]
-    result: Float64Array = (sums / (heights * widths)).reshape(
-        count, channels * len(rows) * len(columns)
-    )
-    return result
+    areas = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
+    means: Float64Array = (sums / areas).reshape(count, channels * areas.size)
+    return means

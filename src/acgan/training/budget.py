@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from acgan.data.images import DatasetSplits
 from acgan.execution.execution import Execution
@@ -30,7 +30,7 @@ _ESTIMATE_SECONDS = 1.5
 @final
 @dataclass(frozen=True)
 class Rate:
-    """A measured speed.
+    """A measured speed; the content of ``budget.json``.
 
     Attributes:
         images_per_second: of training without events.
@@ -39,27 +39,15 @@ class Rate:
     """
 
     images_per_second: float
-    event_seconds: tuple[float, float, float]
+    event_seconds: Sequence[float]
     measuring_seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of ``budget.json``."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(values: dict[str, Any]) -> Rate:
-        """Restore the result of `to_json`."""
-        return Rate(**{**values, "event_seconds": tuple(values["event_seconds"])})
 
     def images_in(self, seconds: float, reporting: ReportingConfig) -> int:
         """Return how many images fit into ``seconds``, events included; at least 1."""
-        return max(1, int(seconds / self._seconds_per_image(reporting)))
+        return max(1, int(seconds / self.seconds_per_image(reporting)))
 
-    def seconds_for(self, images: int, reporting: ReportingConfig) -> float:
-        """Return the seconds that ``images`` take, events included."""
-        return images * self._seconds_per_image(reporting)
-
-    def _seconds_per_image(self, reporting: ReportingConfig) -> float:
+    def seconds_per_image(self, reporting: ReportingConfig) -> float:
+        """Return the duration of an image with its share of the events."""
         log, grid, checkpoint = self.event_seconds
         return 1 / self.images_per_second + (
             log / reporting.log_every_images
@@ -76,12 +64,11 @@ def budget_images(context: RunContext) -> int:
         return total
     minutes = training.max_minutes
     assert minutes is not None  # RunConfig has exactly one budget
-    saved = folder.read(folder.budget)
-    if saved is None:
-        rate = measure_rate(context, measuring_seconds(minutes))
-        folder.write(folder.budget, rate.to_json())
+    if (saved := folder.read(folder.budget)) is not None:
+        rate = Rate(**saved)
     else:
-        rate = Rate.from_json(saved)
+        rate = measure_rate(context, measuring_seconds(minutes))
+        folder.write(folder.budget, asdict(rate))
     total = rate.images_in(60 * minutes - rate.measuring_seconds, context.config.reporting)
     context.display.message(
         f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} images/s "
@@ -92,9 +79,8 @@ def budget_images(context: RunContext) -> int:
 
 def announce_duration(context: RunContext, images: int) -> None:
     """Show how long ``images`` will take, from a short measurement."""
-    rate = measure_rate(context, _ESTIMATE_SECONDS)
-    seconds = rate.seconds_for(images, context.config.reporting)
-    execution = context.execution
+    rate, execution = measure_rate(context, _ESTIMATE_SECONDS), context.execution
+    seconds = images * rate.seconds_per_image(context.config.reporting)
     context.display.message(
         f"{images:,} images will take about {duration(seconds)} on this {execution.device} in "
         f"{execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
@@ -104,11 +90,9 @@ def announce_duration(context: RunContext, images: int) -> None:
 
 def total_images(config: TrainingConfig, train_images: int) -> int | None:
     """Return a budget given in images or epochs as images; None for minutes."""
-    if config.total_images is not None:
-        return config.total_images
     if config.total_epochs is not None:
         return config.total_epochs * train_images
-    return None
+    return config.total_images
 
 
 def measuring_seconds(minutes: float) -> float:
@@ -133,7 +117,7 @@ def measure_rate(context: RunContext, seconds: float) -> Rate:
 
 
 def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> float:
-    """Measure the speed of ``iterate`` after a warm-up.
+    """Measure for about ``seconds``, after a warm-up, how fast ``iterate`` trains on its images.
 
     Args:
         iterate: trains on one batch and returns its number of images.
@@ -157,8 +141,8 @@ def throwaway_loop(
         config: the run.
         splits: its data.
         execution: device, precision and threads; already applied.
-        beside: folder in which the temporary folder is created, because the kind of disk matters;
-            by default the system's temporary folder.
+        beside: parent of the temporary folder, because the kind of disk matters; by default the
+            system's.
 
     Raises:
         DiskError: the folder cannot be written.

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
+from acgan.data.images import DatasetSplits
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.runs.checkpoint import CheckpointStore, TrainingState
+from acgan.runs.config import RunConfig
 from acgan.training.learner import Learner
 from acgan.training.state import Counters, RunContext
+
+
+def model_info(config: RunConfig, splits: DatasetSplits, images_seen: int) -> ModelInfo:
+    """Return what a model folder states about a run."""
+    record = splits.split_record()
+    return ModelInfo(config, splits.shape, splits.classes, record, splits.name, images_seen)
 
 
 @final
@@ -20,26 +28,18 @@ class CheckpointManager:
         context: the run.
         learner: weights, buffers and moments.
         counters: the rest of the training state.
+
+    Attributes:
+        store: the checkpoints on disk.
     """
 
     def __init__(self, context: RunContext, learner: Learner, counters: Counters) -> None:
-        self._context = context
-        self._learner = learner
-        self._counters = counters
-        self._reporting = context.config.reporting
-        self._store = CheckpointStore(
+        self._context, self._learner, self._counters = context, learner, counters
+        self.store = CheckpointStore(
             context.folder.checkpoints,
-            keep_last=self._reporting.keep_checkpoints,
+            keep_last=context.config.reporting.keep_checkpoints,
             on_damage=lambda warning: context.display.message(warning, "warning"),
         )
-
-    def newest(self) -> TrainingState | None:
-        """Return the latest undamaged state, or None."""
-        return self._store.newest()
-
-    def newest_scheduled(self) -> TrainingState | None:
-        """Return the latest undamaged state that was saved at a scheduled image count, or None."""
-        return self._store.newest_scheduled()
 
     def restore(self, state: TrainingState) -> None:
         """Set learner and counters to a saved state."""
@@ -62,9 +62,10 @@ class CheckpointManager:
         # First, so that a checkpoint always holds the statistics that belong to the average's
         # weights, independently of when the last snapshot was made.
         self._learner.snapshot()
-        interval = self._counters.images_seen // self._reporting.checkpoint_every_images
+        every = self._context.config.reporting.checkpoint_every_images
+        interval = self._counters.images_seen // every
         logs = {"metrics_bytes": metrics_bytes, "unlogged": list(unlogged)}
-        self._store.save(
+        self.store.save(
             TrainingState(self._learner.tensors(), {**self._counters.state(), **logs}),
             scheduled=scheduled,
             milestone=scheduled and interval & (interval - 1) == 0,
@@ -76,17 +77,9 @@ class CheckpointManager:
         Raises:
             DiskError: it could not be written; the previous model stays valid.
         """
-        splits = self._context.splits
         save_model(
             self._context.folder.model,
-            ModelInfo(
-                config=self._context.config,
-                shape=splits.shape,
-                classes=splits.classes,
-                split=splits.split_record(),
-                data_name=splits.name,
-                images_seen=self._counters.images_seen,
-            ),
+            model_info(self._context.config, self._context.splits, self._counters.images_seen),
             generator_state=self._learner.snapshot().state_dict(),
             discriminator_state=self._learner.discriminator.state_dict(),
         )

@@ -10,8 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Literal, Self, TextIO, cast, final
+from typing import Any, Literal, TextIO, cast, final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -109,17 +108,13 @@ def format_metrics(row: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, st
 
     Losses have three decimals, accuracies are percentages, unknown values are dashes.
     """
-    return [
-        (
-            title,
-            [
-                (name.replace("_", " ").replace("held out", "held-out"), _value(value, is_share))
-                for name, value in row[group].items()
-            ],
-        )
-        for group, title, is_share in _GROUPS
-        if row.get(group)
-    ]
+    shown = []
+    for group, title, is_share in _GROUPS:
+        if values := row.get(group):
+            names = [name.replace("_", " ").replace("held out", "held-out") for name in values]
+            texts = [_value(value, is_share) for value in values.values()]
+            shown.append((title, list(zip(names, texts, strict=True))))
+    return shown
 
 
 def _value(value: float | None, is_share: bool) -> str:
@@ -135,10 +130,8 @@ def _value(value: float | None, is_share: bool) -> str:
 def _percent(share: float) -> str:
     """Round to a tenth of a percent; only exact values become 100 % or 0 %."""
     tenths = round(share * 1000)
-    if tenths == 1000 and share < 1:
-        tenths = 999
-    if tenths == 0 and share > 0:
-        tenths = 1
+    if 0 < share < 1:
+        tenths = min(max(tenths, 1), 999)
     return f"{tenths / 10:.1f} %"
 
 
@@ -168,17 +161,6 @@ class Display(ABC):
     def close(self) -> None:
         """End; the last state stays on the screen. Repeated calls have no effect."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def make_display(stream: TextIO | None = None) -> Display:
     """Return the display for a stream: live on a terminal, plain lines elsewhere.
@@ -199,20 +181,10 @@ def make_display(stream: TextIO | None = None) -> Display:
 class SilentDisplay(Display):
     """Shows nothing."""
 
-    def start(self, run: str, total_images: int, images_seen: int) -> None:
-        """Nothing."""
+    def _nothing(self, *_arguments: Any, **_options: Any) -> None:
+        pass
 
-    def update(self, images_seen: int) -> None:
-        """Nothing."""
-
-    def metrics(self, row: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def message(self, text: str, level: Level = "info") -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
+    start = update = metrics = message = close = _nothing
 
 
 @final
@@ -288,11 +260,9 @@ class LiveDisplay(Display):
         self.close()
         self._run = run
         self._progress.start(total_images, images_seen)
+        # No thread: `update` redraws when it is due. Results go to stdout, so it stays unchanged.
         self._live = Live(
-            self._render(),
-            console=self._console,
-            auto_refresh=False,  # no thread: `update` redraws when it is due
-            redirect_stdout=False,  # results go there
+            self._render(), console=self._console, auto_refresh=False, redirect_stdout=False
         )
         self._next_redraw = self._clock() + _REDRAW_SECONDS
         self._live.start(refresh=True)
@@ -306,8 +276,7 @@ class LiveDisplay(Display):
         if self._live is not None and began >= self._next_redraw:
             self._live.update(self._render(), refresh=True)
             ended = self._clock()
-            pause = max(_REDRAW_SECONDS, _REDRAW_COST * (ended - began))
-            self._next_redraw = ended + pause
+            self._next_redraw = ended + max(_REDRAW_SECONDS, _REDRAW_COST * (ended - began))
 
     def metrics(self, row: Mapping[str, Any]) -> None:
         """Save the row for the next redraw."""
@@ -316,9 +285,8 @@ class LiveDisplay(Display):
 
     def message(self, text: str, level: Level = "info") -> None:
         """Print above the live area."""
-        is_warning = level == "warning"
-        line = Text(f"warning: {text}" if is_warning else text, "yellow" if is_warning else "")
-        self._console.print(line)
+        warning = Text(f"warning: {text}", "yellow")
+        self._console.print(warning if level == "warning" else Text(text))
 
     def close(self) -> None:
         """Draw the last state and end the live area."""

@@ -20,6 +20,8 @@ from acgan.training.state import RunContext
 
 _STATISTICS_BATCHES, _STATISTICS_BATCH = 8, 128
 
+Tensors = dict[str, Tensor]
+
 
 @final
 class MovingAverage:
@@ -39,8 +41,7 @@ class MovingAverage:
         self, generator: Generator, *, half_life_images: float, ramp: float | None
     ) -> None:
         self.generator = copy.deepcopy(generator).requires_grad_(False).eval()
-        self._half_life = half_life_images
-        self._ramp = ramp
+        self._half_life, self._ramp = half_life_images, ramp
 
     def decay(self, images_seen: int, batch: int) -> float:
         """Return β of this step: ½^(batch / half-life), in [0, 1)."""
@@ -56,9 +57,6 @@ class MovingAverage:
         torch._foreach_lerp_(
             list(self.generator.parameters()), [p.detach() for p in generator.parameters()], weight
         )
-
-
-Tensors = dict[str, Tensor]
 
 
 @final
@@ -108,26 +106,30 @@ class Learner:
         self.discriminate: Callable[[Tensor, Tensor], DiscriminatorOutput] = execution.compiled(
             self.discriminator
         )
-        self.average = MovingAverage(
-            self.generator,
-            half_life_images=config.training.ema_half_life_images,
-            ramp=config.training.ema_ramp,
-        )
+        half_life, ramp = config.training.ema_half_life_images, config.training.ema_ramp
+        self.average = MovingAverage(self.generator, half_life_images=half_life, ramp=ramp)
         optimizer = config.optimizer
-        self.generator_optimizer = _adam(
-            optimizer,
-            optimizer.generator_lr,
-            self.generator,
-            list(self.generator.conditioning_parameters()),
+        special, factor = (
+            self.generator.conditioning_parameters(),
             optimizer.conditioning_multiplier,
         )
-        self.discriminator_optimizer = _adam(
-            optimizer,
-            optimizer.discriminator_lr,
-            self.discriminator,
-            list(self.discriminator.head_parameters()),
-            optimizer.heads_multiplier,
+        self.generator_optimizer = _adam(
+            optimizer, self.generator, optimizer.generator_lr, list(special), factor
         )
+        special, factor = self.discriminator.head_parameters(), optimizer.heads_multiplier
+        self.discriminator_optimizer = _adam(
+            optimizer, self.discriminator, optimizer.discriminator_lr, list(special), factor
+        )
+        self._modules: dict[str, nn.Module] = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average.generator,
+            "extra_state": self.extra_state,
+        }
+        self._optimizers = {
+            "optimizer.generator": (self.generator, self.generator_optimizer),
+            "optimizer.discriminator": (self.discriminator, self.discriminator_optimizer),
+        }
 
     def set_rates(self, factor: float) -> None:
         """Set every learning rate to ``factor`` times its configured value."""
@@ -145,9 +147,9 @@ class Learner:
         self._snapshot_is_current = False
 
     def snapshot(self) -> Generator:
-        """Return the averaged generator in evaluation mode, with batch-norm statistics of its own.
+        """Return the averaged generator in evaluation mode, its batch-norm statistics measured.
 
-        The statistics are measured with the same latents and labels throughout a run. They are no
+        Latents and labels of the measurement are the same throughout a run. The statistics are not
         part of the training state, so snapshots never change the trajectory.
         """
         generator = self.average.generator
@@ -174,40 +176,29 @@ class Learner:
 
     def tensors(self) -> Tensors:
         """Return all weights, buffers and moments by name."""
-        return {
-            **module_tensors("generator", self.generator),
-            **module_tensors("discriminator", self.discriminator),
-            **module_tensors("average", self.average.generator),
-            **module_tensors("extra_state", self.extra_state),
-            **optimizer_tensors("optimizer.generator", self.generator, self.generator_optimizer),
-            **optimizer_tensors(
-                "optimizer.discriminator", self.discriminator, self.discriminator_optimizer
-            ),
-        }
+        tensors: Tensors = {}
+        for name, module in self._modules.items():
+            tensors |= module_tensors(name, module)
+        for name, (module, optimizer) in self._optimizers.items():
+            tensors |= optimizer_tensors(name, module, optimizer)
+        return tensors
 
     def restore(self, tensors: Tensors) -> None:
         """Copy the result of `tensors` into existing memory, whose layout stays unchanged."""
         self._snapshot_is_current = False
-        load_module("generator", self.generator, tensors)
-        load_module("discriminator", self.discriminator, tensors)
-        load_module("average", self.average.generator, tensors)
-        load_module("extra_state", self.extra_state, tensors)
-        load_optimizer("optimizer.generator", self.generator, self.generator_optimizer, tensors)
-        load_optimizer(
-            "optimizer.discriminator", self.discriminator, self.discriminator_optimizer, tensors
-        )
+        for name, module in self._modules.items():
+            load_module(name, module, tensors)
+        for name, (module, optimizer) in self._optimizers.items():
+            load_optimizer(name, module, optimizer, tensors)
 
     def load_model(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Copy the weights of a finished model into G, its average and D."""
-        for ours, theirs in (
-            (self.generator, generator),
-            (self.average.generator, generator),
-            (self.discriminator, discriminator),
-        ):
-            load_module("", ours, module_tensors("", theirs))
+        for ours in (self.generator, self.average.generator):
+            load_module("", ours, module_tensors("", generator))
+        load_module("", self.discriminator, module_tensors("", discriminator))
 
     def load_feature_network(self, trained: Tensors) -> None:
-        """Copy the state of a trained feature network, by names within it, into D's own."""
+        """Copy the state of a trained feature network, by names within it, into D's."""
         feature_network = self.discriminator.get_submodule("feature_network")
         load_module("", feature_network, {f".{name}": value for name, value in trained.items()})
 
@@ -225,17 +216,15 @@ def schedule_factor(config: OptimizerConfig, images_seen: int, total_images: int
 
 def _adam(
     config: OptimizerConfig,
-    rate: float,
     network: nn.Module,
+    rate: float,
     special: list[nn.Parameter],
     multiplier: float,
 ) -> torch.optim.Adam:
     """Build fused Adam; the ``special`` parameters have ``multiplier`` times the rate."""
     ids = {id(p) for p in special}
-    groups = [
-        ([p for p in network.parameters() if id(p) not in ids], rate),
-        (special, rate * multiplier),
-    ]
+    rest = [p for p in network.parameters() if id(p) not in ids]
+    groups = [(rest, rate), (special, rate * multiplier)]
     return torch.optim.Adam(
         [{"params": ps, "lr": r, "base_rate": r} for ps, r in groups if ps],
         betas=(config.beta1, config.beta2),

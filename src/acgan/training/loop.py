@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import final
 
 from acgan.errors import DivergedError
@@ -17,7 +18,7 @@ from acgan.training.learner import Learner, schedule_factor
 from acgan.training.monitor import Monitor
 from acgan.training.randomness import Streams
 from acgan.training.run_logger import RunLogger
-from acgan.training.signals import InterruptedRunError, StopRequest
+from acgan.training.signals import InterruptedRunError, stop_request
 from acgan.training.state import Counters, RunContext
 from acgan.training.step import Stepper
 
@@ -55,7 +56,7 @@ class Loop:
             or (training.horizontal_flip == "auto" and context.splits.flip_keeps_class),
         )
         self._checkpoints = CheckpointManager(context, self._learner, self._counters)
-        state = self._checkpoints.newest()
+        state = self._checkpoints.store.newest()
         self._is_new = state is None
         if state is None:
             initialize(self._learner)
@@ -88,7 +89,7 @@ class Loop:
         """
         counters, reporting = self._counters, self._config.reporting
         self._display.start(str(self._folder.path), self._total, counters.images_seen)
-        with StopRequest() as stop:
+        with stop_request() as stop:
             if self._is_new:
                 self._monitor.real_grid()
                 self._monitor.grid()
@@ -100,7 +101,9 @@ class Loop:
                 self._display.update(counters.images_seen)
                 counters.skipped_in_row = counters.skipped_in_row + 1 if skipped else 0
                 for problem in skipped:
-                    self._log_event("skipped", f"{problem} is not finite; the update was skipped")
+                    message = f"{problem} is not finite; the update was skipped"
+                    event = {"images": self.images_seen, "event": "skipped", "message": message}
+                    self._logger.event(event)
                 if counters.skipped_in_row >= self._config.training.skips_before_restore:
                     self._restore_last_good(skipped[0])
                 else:
@@ -139,13 +142,14 @@ class Loop:
 
     def time_events(self) -> tuple[float, float, float]:
         """Return the seconds that a metrics row, a sample grid and a checkpoint take."""
-        seconds = []
-        events = (self._monitor.row, self._monitor.grid, lambda: self._save(scheduled=True))
-        for event in events:
+
+        def timed(event: Callable[[], None]) -> float:
             start = time.perf_counter()
             event()
-            seconds.append(time.perf_counter() - start)
-        return seconds[0], seconds[1], seconds[2]
+            return time.perf_counter() - start
+
+        save = partial(self._save, scheduled=True)
+        return timed(self._monitor.row), timed(self._monitor.grid), timed(save)
 
     def close(self) -> None:
         """Close the logs."""
@@ -153,9 +157,6 @@ class Loop:
 
     def _crossed(self, before: int, every: int) -> bool:
         return before // every != self.images_seen // every
-
-    def _log_event(self, kind: str, message: str) -> None:
-        self._logger.event({"images": self.images_seen, "event": kind, "message": message})
 
     def _save(self, *, scheduled: bool) -> None:
         self._checkpoints.save_checkpoint(self._logger.sync(), scheduled=scheduled)
@@ -178,7 +179,7 @@ class Loop:
         """Go back to the last scheduled checkpoint with new random numbers and half the rates."""
         counters, diverged_at = self._counters, self.images_seen
         retry = counters.retry + 1
-        state = self._checkpoints.newest_scheduled()
+        state = self._checkpoints.store.newest_scheduled()
         if retry > MAX_RETRIES or state is None:
             self._write_status("diverged")
             raise DivergedError(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import numpy as np
 from PIL import Image
 
 from acgan.config import difference
 from acgan.data.images import DatasetSplits
+from acgan.errors import UsageError
 from acgan.execution.execution import Execution, check_present, choose_execution
 from acgan.model.model import Model, load
 from acgan.plots.animation import animation
@@ -103,7 +105,7 @@ def run_training(
         with closing(Loop(context, total_images=total, initialize=initialize)) as loop:
             resumed_at = loop.images_seen
             if resumed_at < total or not folder.is_finished(resumed_at):
-                with display:
+                with closing(display):
                     loop.run()
         return TrainedRun(folder.path, loop.images_seen, resumed_at, draw_summary(folder))
 
@@ -116,10 +118,16 @@ def _choose_execution(config: RunConfig, folder: RunFolder, display: Display) ->
         execution = choose_execution(config.execution)
         folder.write(folder.environment, {"execution": execution.to_json(), "environment": now})
         return execution
-    execution = Execution(**saved["execution"])
+    try:
+        execution = Execution(**saved["execution"])
+        known = saved["environment"]
+    except (KeyError, TypeError):
+        raise UsageError(
+            f"{folder.environment} has the format of another version of acgan; continue the run "
+            "with that version, or train the model again in another folder (--run)"
+        ) from None
     check_present(execution.device)
-    changes = difference(saved["environment"], now)
-    if changes:
+    if changes := difference(known, now):
         display.message(
             "the environment differs from that of the first start, so the run may not continue "
             f"bit for bit: {'; '.join(changes)}",
@@ -141,31 +149,24 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
     grids = folder.grids()
     summary: dict[str, Path] = {}
     if grids:
-        chosen = _spread(grids)
+        # Evenly spaced, including the first and the last.
+        positions = np.linspace(0, len(grids) - 1, min(len(grids), _MAX_FRAMES))
+        chosen = [grids[round(position)] for position in positions]
         frames = [Image.open(path) for path in chosen]
         captions = [f"{int(path.stem):,} images" for path in chosen]
         beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
         if folder.real_images.exists():
             beside.append((Image.open(folder.real_images), "real images"))
         both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
-        summary["last grid"] = grids[-1]
-        summary["first and last"] = _write(folder.first_and_last, png_bytes(both))
-        summary["trajectory"] = _write(folder.trajectory, animation(frames, captions))
-    lines = folder.metrics.read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+        write_atomic(folder.first_and_last, png_bytes(both))
+        write_atomic(folder.trajectory, animation(frames, captions))
+        summary |= {
+            "last grid": grids[-1],
+            "first and last": folder.first_and_last,
+            "trajectory": folder.trajectory,
+        }
+    rows = [json.loads(line) for line in folder.metrics.read_text(encoding="utf-8").splitlines()]
     if any("event" not in row for row in rows):
-        summary["curves"] = _write(folder.curves, curves(rows))
+        write_atomic(folder.curves, curves(rows))
+        summary["curves"] = folder.curves
     return summary
-
-
-def _spread(paths: list[Path]) -> list[Path]:
-    """Return at most ``_MAX_FRAMES`` paths, evenly spaced, including the first and the last."""
-    if len(paths) <= _MAX_FRAMES:
-        return paths
-    step = (len(paths) - 1) / (_MAX_FRAMES - 1)
-    return [paths[round(index * step)] for index in range(_MAX_FRAMES)]
-
-
-def _write(path: Path, data: bytes) -> Path:
-    write_atomic(path, data)
-    return path

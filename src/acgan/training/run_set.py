@@ -7,7 +7,7 @@ model folder that generates every class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -15,7 +15,6 @@ from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, select_classes
 from acgan.data.images import DatasetSplits
 from acgan.errors import DivergedError, UsageError
-from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model_set
 from acgan.model.model import load
 from acgan.plots.grid import png_bytes
@@ -24,6 +23,7 @@ from acgan.runs.folder import RunFolder, run_lock
 from acgan.storage.files import remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
 from acgan.training.budget import total_images
+from acgan.training.checkpoint_manager import model_info
 from acgan.training.display import Display
 from acgan.training.run import TrainedRun, run_training
 
@@ -78,16 +78,16 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
         values = config.model_dump(mode="json")
         values["classes_per_model"] = None
         values["data"]["only_class"] = names
-        values["training"] |= _budget_share(values["training"], images / len(splits.train))
-        ends = (splits.classes[label] for label in (labels[0], labels[-1]))
-        name = "-to-".join(each.folder[:_MAX_NAME].rstrip(".") for each in ends)
-        members.append(
-            ClassGroupModel(
-                name=f"{index:0{digits}}-{name}",
-                labels=labels,
-                config=validate(RunConfig, values, where=f"model {index} of the set"),
-            )
-        )
+        share = images / len(splits.train)
+        if config.training.total_images is not None:
+            total = max(1, round(config.training.total_images * share))
+            values["training"]["total_images"] = total
+        if config.training.max_minutes is not None:
+            values["training"]["max_minutes"] = config.training.max_minutes * share
+        ends = (splits.classes[label].folder for label in (labels[0], labels[-1]))
+        name = "-to-".join(end[:_MAX_NAME].rstrip(".") for end in ends)
+        member = validate(RunConfig, values, where=f"model {index} of the set")
+        members.append(ClassGroupModel(f"{index:0{digits}}-{name}", labels, member))
     return tuple(members)
 
 
@@ -101,18 +101,11 @@ def train_model_set(
 ) -> TrainedRun:
     """Train the set in ``folder`` up to its budget; finished members stay unchanged.
 
-    Args:
-        config: of the whole set, with ``classes_per_model``.
-        splits: the whole data set.
-        folder: created if it does not exist.
-        display: shows the progress of each member.
-        estimate: at the first start, show how long a member will take.
+    Arguments and errors are those of `acgan.training.run.run_training`; ``config`` has
+    ``classes_per_model``.
 
     Returns:
         The set as one run; image counts are those of all members together.
-
-    Raises:
-        AcganError: as `acgan.training.run.run_training`; the same call resumes the set.
     """
     members = plan(config, splits)
     folder.require_ours()
@@ -121,10 +114,6 @@ def train_model_set(
         remove_leftovers(folder.path)
         recover_folder(folder.model)
         total = total_images(config.training, len(splits.train))
-
-        def write_status(state: str) -> None:
-            values = {"state": state, "images_seen": seen, "total_images": total}
-            folder.write(folder.status, values)
 
         finished: dict[str, Any] = folder.read(folder.finished_members) or {}
         seen = resumed_at = 0
@@ -136,14 +125,14 @@ def train_model_set(
                 seen += done["images_seen"]
                 resumed_at += done["images_seen"]
                 continue
-            write_status("training")
+            folder.write_status("training", seen, total)
             names = ", ".join(splits.classes[label].name for label in member.labels)
             display.message(f"model {index + 1} of {len(members)}: {names}")
             data = select_classes(splits, member.labels, cache=config.data.cache)
             try:
                 run = run_training(member.config, data, own, display, estimate=estimate)
             except DivergedError as error:
-                write_status("diverged")
+                folder.write_status("diverged", seen, total)
                 raise DivergedError(f"{own.path}: {error}") from None
             estimate = False  # the other members take as long
             seen += run.images_seen
@@ -152,18 +141,9 @@ def train_model_set(
             folder.write(folder.finished_members, finished)
         if resumed_at < seen or not folder.is_finished(seen):
             _save_set(config, splits, folder, members, seen)
-            write_status("complete")
+            folder.write_status("complete", seen, total)
         summary = {"grid": folder.grid} if folder.grid.exists() else {}
         return TrainedRun(folder.path, seen, resumed_at, summary)
-
-
-def _budget_share(training: Mapping[str, Any], share: float) -> dict[str, Any]:
-    """Return a member's share of the budget."""
-    images, minutes = training["total_images"], training["max_minutes"]
-    return {
-        "total_images": None if images is None else max(1, round(images * share)),
-        "max_minutes": None if minutes is None else minutes * share,
-    }
 
 
 def _save_set(
@@ -174,17 +154,9 @@ def _save_set(
     images_seen: int,
 ) -> None:
     """Replace the set's ``model/`` and its grid, made from the members' models."""
-    info = ModelInfo(
-        config=config,
-        shape=splits.shape,
-        classes=splits.classes,
-        split=splits.split_record(),
-        data_name=splits.name,
-        images_seen=images_seen,
-    )
     models = {each.name: RunFolder(folder.members / each.name).model for each in members}
-    save_model_set(folder.model, info, models)
-    model, count = load(folder.path), len(splits.classes)
-    shown = range(0, count, -(-count // _MAX_ROWS))  # evenly spaced where there are many
-    grid = model.grid(list(shown), config.reporting.grid_columns)
+    save_model_set(folder.model, model_info(config, splits, images_seen), models)
+    count = len(splits.classes)
+    shown = list(range(0, count, -(-count // _MAX_ROWS)))  # evenly spaced where there are many
+    grid = load(folder.path).grid(shown, config.reporting.grid_columns)
     write_atomic(folder.grid, png_bytes(grid))

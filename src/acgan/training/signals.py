@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from types import FrameType, TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
 from typing import final
 
 from acgan.errors import AcganError
-
-_WATCHED = (signal.SIGINT, signal.SIGTERM)
 
 
 @final
@@ -22,32 +23,33 @@ class InterruptedRunError(AcganError):
 
 
 @final
+@dataclass
 class StopRequest:
-    """Context manager in which the first SIGINT or SIGTERM only sets ``signal_number``."""
+    """The first SIGINT or SIGTERM since `stop_request`, or None."""
 
-    def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self._handlers: dict[signal.Signals, signal._HANDLER] = {}
+    signal_number: int | None = None
 
-    def __enter__(self) -> StopRequest:
+
+@contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Within this context, the first SIGINT or SIGTERM only sets ``signal_number``.
+
+    Python delivers signals to the main thread only; in other threads nothing changes.
+    """
+    request, handlers = StopRequest(), dict[signal.Signals, signal._HANDLER]()
+
+    def restore_handlers() -> None:
+        while handlers:
+            signal.signal(*handlers.popitem())
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        request.signal_number = number
+        restore_handlers()
+
+    try:
         if threading.current_thread() is threading.main_thread():
-            for watched in _WATCHED:
-                self._handlers[watched] = signal.signal(watched, self._receive)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore_handlers()
-
-    def _receive(self, number: int, _frame: FrameType | None) -> None:
-        self.signal_number = number
-        self._restore_handlers()
-
-    def _restore_handlers(self) -> None:
-        while self._handlers:
-            watched, handler = self._handlers.popitem()
-            signal.signal(watched, handler)
+            for watched in (signal.SIGINT, signal.SIGTERM):
+                handlers[watched] = signal.signal(watched, receive)
+        yield request
+    finally:
+        restore_handlers()

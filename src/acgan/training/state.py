@@ -50,38 +50,35 @@ class Meters:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[str, tuple[float, int]] = {}
 
     def add(self, name: str, total: float, count: int = 1) -> None:
         """Add ``total``, the sum of ``count`` observations."""
-        self._sums[name] = self._sums.get(name, 0.0) + total
-        self._counts[name] = self._counts.get(name, 0) + count
+        old_total, old_count = self._sums.get(name, (0.0, 0))
+        self._sums[name] = old_total + total, old_count + count
 
     def means(self) -> dict[str, Any]:
         """Return the means so far, nested by the dots in their names."""
         nested: dict[str, Any] = {}
-        for name, total in self._sums.items():
+        for name, (total, count) in self._sums.items():
             *sections, key = name.split(".")
             node = nested
             for section in sections:
                 node = node.setdefault(section, {})
-            node[key] = total / self._counts[name]
+            node[key] = total / count
         return nested
 
     def clear(self) -> None:
         """Start a new interval."""
         self._sums.clear()
-        self._counts.clear()
 
     def state(self) -> dict[str, list[float]]:
         """Return ``{name: [sum, count]}``; JSON keeps a float64 exactly."""
-        return {name: [total, self._counts[name]] for name, total in self._sums.items()}
+        return {name: [total, count] for name, (total, count) in self._sums.items()}
 
     def restore(self, state: Mapping[str, list[float]]) -> None:
         """Restore the result of `state`."""
-        self._sums = {name: float(total) for name, (total, _) in state.items()}
-        self._counts = {name: int(count) for name, (_, count) in state.items()}
+        self._sums = {name: (float(total), int(count)) for name, (total, count) in state.items()}
 
 
 @final

@@ -305,8 +305,10 @@ def coarse_variance_ratio(
     return ratios
 
 
-def class_accuracies(predicted: Labels, labels: Labels, classes: int) -> Float64Array:
-    """Return each class's accuracy, float64 (K,); NaN for classes without images."""
+def class_accuracies(predicted: Labels | None, labels: Labels, classes: int) -> Float64Array:
+    """Return each class's accuracy, float64 (K,); NaN for classes without images or predictions."""
+    if predicted is None:
+        return np.full(classes, np.nan)
     return class_means((predicted == labels).astype(np.float64), labels, classes)
 
 

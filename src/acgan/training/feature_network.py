@@ -51,11 +51,11 @@ def trained_feature_network(
 ) -> TrainedFeatureNetwork | None:
     """Return the trained feature network for a new run, or None if its D has none.
 
-    The scales of its channels are measured on the training split.
+    It depends on the training split only; the scales of its channels are measured there.
 
     Args:
         config: the run.
-        splits: its data; the feature network depends on the training split only.
+        splits: its data.
         display: shows the fit and its result.
 
     Raises:
@@ -69,17 +69,24 @@ def trained_feature_network(
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         feature_network = FeatureNetwork(wanted, splits.shape)
     if isinstance(feature_network.backbone, EarlyReferenceNetwork):
-        reference_classifier = _fit(wanted, config, splits, display)
-        weights, record = (
-            feature_network.backbone.weights_of(reference_classifier.network),
-            _record(reference_classifier, splits),
-        )
+        classifier = _fit(wanted, config, splits, display)
+        weights = feature_network.backbone.weights_of(classifier.network)
+        validation = splits.validation
+        fit = {
+            "fit": classifier.record.config.model_dump(mode="json"),
+            "seed": classifier.record.seed,
+            "train_hash": classifier.record.train_hash,
+            "validation_accuracy": classifier.accuracy(validation) if len(validation) else None,
+        }
     else:
-        state = load_efficientnet_lite0().network.state_dict()
-        weights, record = {name: state[name] for name in feature_network.backbone.state_dict()}, {}
+        state, fit = load_efficientnet_lite0().network.state_dict(), {}
+        weights = {name: state[name] for name in feature_network.backbone.state_dict()}
     feature_network.backbone.load_state_dict(weights)
-    feature_network.learn_scales(_some_images(splits))
-    record = {"network": wanted.network, "weights_hash": hash_weights(weights), **record}
+    # Real images in [-1, 1], evenly spaced over the training split.
+    step = max(1, len(splits.train) // _SCALE_IMAGES)
+    images = torch.from_numpy(splits.train.images[::step][:_SCALE_IMAGES].copy())
+    feature_network.learn_scales(images.float().div_(127.5).sub_(1.0))
+    record = {"network": wanted.network, "weights_hash": hash_weights(weights), **fit}
     display.message(_describe(record))
     return TrainedFeatureNetwork(dict(feature_network.state_dict()), record)
 
@@ -88,8 +95,9 @@ def _fit(
     wanted: FeatureNetworkConfig, config: RunConfig, splits: DatasetSplits, display: Display
 ) -> ReferenceClassifier:
     """Fit a reference classifier to the training split, with a seed that evaluation never uses."""
-    flip = splits.flip_keeps_class
-    usual = reference_classifier_config(splits.train, flip=flip, images=wanted.fit_images)
+    usual = reference_classifier_config(
+        splits.train, flip=splits.flip_keeps_class, images=wanted.fit_images
+    )
     display.message(
         f"fitting a reference classifier on {wanted.fit_images:,} images of the training split, as "
         "D's feature network …"
@@ -99,23 +107,6 @@ def _fit(
         config=usual.model_copy(update={"network": reference_network_config(splits.shape)}),
         seed=Streams(config.seed).derive(Stream.FEATURE_NETWORK),
     )
-
-
-def _record(reference_classifier: ReferenceClassifier, splits: DatasetSplits) -> dict[str, Any]:
-    accuracy = reference_classifier.accuracy(splits.validation) if len(splits.validation) else None
-    return {
-        "fit": reference_classifier.record.config.model_dump(mode="json"),
-        "seed": reference_classifier.record.seed,
-        "train_hash": reference_classifier.record.train_hash,
-        "validation_accuracy": accuracy,
-    }
-
-
-def _some_images(splits: DatasetSplits) -> Tensor:
-    """Return real images in [-1, 1], evenly spaced over the training split."""
-    step = max(1, len(splits.train) // _SCALE_IMAGES)
-    some = torch.from_numpy(splits.train.images[::step][:_SCALE_IMAGES].copy())
-    return some.float().div_(127.5).sub_(1.0)
 
 
 def _describe(record: dict[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Monitor:
         context: the run.
         learner: its networks.
         counters: its counters; the monitor updates those that the alarms use.
-        run_logger: where the results go.
+        run_logger: logs the results.
     """
 
     def __init__(
@@ -76,93 +76,80 @@ class Monitor:
     def row(self) -> None:
         """Log a row: means since the last row, and D's class accuracy on held-out images now."""
         counters = self._counters
-        row: dict[str, Any] = {
-            "images": counters.images_seen,
-            "step": counters.step,
-            **counters.meters.means(),
-        }
+        row: dict[str, Any] = {"images": counters.images_seen, "step": counters.step}
+        row |= counters.meters.means()
         predicted, _ = self._predict(self._held_out_images, self._held_out_labels)
         if predicted is not None:
             accuracy = float((predicted == self._held_out_labels).mean())
             row.setdefault("class_accuracy", {})["real_held_out"] = accuracy
         counters.meters.clear()
         counters.source_accuracy = row.get("source_accuracy", {})
-        counters.class_loss = self._context.config.objective.mean_cross_entropy(
-            row.get("discriminator", {})
-        )
+        objective = self._context.config.objective
+        counters.class_loss = objective.mean_cross_entropy(row.get("discriminator", {}))
         counters.class_accuracy = row.get("class_accuracy", {}).get("real_train")
         if metrics := self._learner.augmentation_metrics():
             row["augmentation"] = metrics
         self._logger.row(row)
 
-    def real_grid(self) -> None:
-        """Log real training images in the arrangement of the sample grids."""
-        self._logger.image("real", self.draw_real_grid(), 0)
-
     def grid(self, *, alarms: bool = False) -> None:
         """Log samples from fixed latents; with ``alarms``, also log new alarms."""
         images_seen = self._counters.images_seen
         generator = self._learner.snapshot()
-        self._logger.image(f"{images_seen:012d}", self.draw_grid(generator), images_seen)
+        self._logger.image(f"{images_seen:012d}", self._sample_grid(generator), images_seen)
         if alarms:
             found = find_alarms(self.evidence(generator))
             for event in self._counters.alarm_tracker.update(found, images_seen):
                 self._logger.event(event)
 
-    def draw_grid(self, generator: Generator) -> Image.Image:
-        """Draw one row per class; column i has seed i. Without classes, a square of seeds."""
+    def _sample_grid(self, generator: Generator) -> Image.Image:
+        """Return one row per class; column i has seed i. Without classes, a square of seeds."""
+        columns, classes = self._columns, self._grid_classes
         if not self._conditional:
-            images = sample_images(generator, None, range(self._columns**2))
-            return strip(images, columns=self._columns)
-        labels = np.repeat(self._grid_classes, self._columns)
-        seeds = list(range(self._columns)) * len(self._grid_classes)
+            return strip(sample_images(generator, None, range(columns**2)), columns=columns)
+        labels, seeds = np.repeat(classes, columns), list(range(columns)) * len(classes)
         images = sample_images(generator, labels, seeds)
-        rows = images.reshape(-1, self._columns, *images.shape[1:])
-        return class_grid(rows, [self._names[k] for k in self._grid_classes])
+        rows = images.reshape(-1, columns, *images.shape[1:])
+        return class_grid(rows, [self._names[k] for k in classes])
 
-    def draw_real_grid(self) -> Image.Image:
-        """Draw real training images in the same arrangement."""
-        splits = self._context.splits
-        if not self._conditional:
-            chosen = random_order(len(splits.train), _GRID_ORDER)[: self._columns**2]
-            return strip(np.asarray(splits.train.images[chosen]), columns=self._columns)
-        rows = []
-        for k in self._grid_classes:
-            (indices,) = np.nonzero(splits.labeled.labels == k)
-            rows.append(np.asarray(splits.labeled.images[indices[: self._columns]]))
-        return class_grid(rows, [self._names[k] for k in self._grid_classes])
+    def real_grid(self) -> None:
+        """Log real training images in the arrangement of the sample grids."""
+        splits, columns = self._context.splits, self._columns
+        if self._conditional:
+            labeled, rows = splits.labeled, []
+            for k in self._grid_classes:
+                indices = np.flatnonzero(labeled.labels == k)[:columns]
+                rows.append(np.asarray(labeled.images[indices]))
+            image = class_grid(rows, [self._names[k] for k in self._grid_classes])
+        else:
+            chosen = random_order(len(splits.train), _GRID_ORDER)[: columns**2]
+            image = strip(np.asarray(splits.train.images[chosen]), columns=columns)
+        self._logger.image("real", image, 0)
 
     def evidence(self, generator: Generator) -> AlarmEvidence:
         """Measure what the alarms need, on fixed samples and held-out images."""
         labels, counters = self._alarm_labels, self._counters
-        fakes = sample_images(
-            generator, labels.tolist() if self._conditional else None, self._alarm_seeds
-        )
+        target_labels = labels.tolist() if self._conditional else None
+        fakes = sample_images(generator, target_labels, self._alarm_seeds)
         fake_classes, fake_logits = self._predict(fakes, labels)
         real_classes, real_logits = self._predict(self._held_out_images, self._held_out_labels)
-        held_out_labels, real = self._held_out_labels, (self._real_images, self._real_labels)
-        classes = len(self._names)
+        classes, real = len(self._names), (self._real_images, self._real_labels)
         if not self._conditional:  # all images form one group, without class predictions
             classes, fake_classes, real_classes = 1, None, None
             real = self._held_out_images, np.zeros(len(self._held_out_images), np.int64)
-        unknown = np.full(classes, np.nan)
+        r_v = float("nan")
+        if self._train is not None:
+            r_v = overfitting(self._predict(*self._train)[1], real_logits, fake_logits)
         shares = self._context.fake_labels
         return AlarmEvidence(
             class_names=self._names if self._conditional else None,
             source_accuracy=counters.source_accuracy,
-            fake_class_accuracy=unknown
-            if fake_classes is None
-            else class_accuracies(fake_classes, labels, classes),
-            held_out_class_accuracy=unknown
-            if real_classes is None
-            else class_accuracies(real_classes, held_out_labels, classes),
+            fake_class_accuracy=class_accuracies(fake_classes, labels, classes),
+            held_out_class_accuracy=class_accuracies(real_classes, self._held_out_labels, classes),
             variance_ratio=coarse_variance_ratio(fakes, labels, *real, classes),
             source_logits=class_means(fake_logits, labels, classes),
             real_shares=shares.real_shares,
             fake_shares=shares.fake_shares,
-            overfitting=float("nan")
-            if self._train is None
-            else overfitting(self._predict(*self._train)[1], real_logits, fake_logits),
+            overfitting=r_v,
             class_loss=counters.class_loss,
             class_accuracy=counters.class_accuracy,
             augmentation_probability=self._learner.augmentation_metrics().get("probability"),

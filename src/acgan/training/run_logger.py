@@ -10,7 +10,7 @@ import io
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from PIL import Image
 
@@ -20,9 +20,6 @@ from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
 from acgan.storage.line_log import LineLog
 from acgan.training.display import Display
-
-if TYPE_CHECKING:
-    from tensorboard.compat.proto.event_pb2 import Event
 
 
 @final
@@ -80,9 +77,8 @@ class RunLogger:
 
     def rewind(self, metrics_bytes: int, images_seen: int) -> None:
         """Cut metrics.jsonl to a length that `sync` returned at ``images_seen``."""
-        cut = LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
-        self._metrics.close()
-        self._metrics = cut
+        old, self._metrics = self._metrics, LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
+        old.close()
         self._close_tensorboard()
         self._first_image = images_seen
 
@@ -95,9 +91,8 @@ class RunLogger:
     def _open_tensorboard(self) -> TensorBoardLog:
         """Return TensorBoard's file of this start, created at the first call."""
         if self._tensorboard is None:
-            self._tensorboard = TensorBoardLog(
-                self._folder.tensorboard, first_image=self._first_image
-            )
+            folder, first_image = self._folder.tensorboard, self._first_image
+            self._tensorboard = TensorBoardLog(folder, first_image=first_image)
         return self._tensorboard
 
     def _close_tensorboard(self) -> None:
@@ -136,18 +131,19 @@ class TensorBoardLog:
         try:
             self._write(0, file_version="brain.Event:2")
             if number:
-                self._write_purge(after=first_image)
+                from tensorboard.compat.proto.event_pb2 import SessionLog
+
+                # TensorBoard drops steps from this one on; the step `first_image` itself stays.
+                start = SessionLog(status=SessionLog.START)
+                self._write(first_image + 1, session_log=start)
         except BaseException:
             self.close()
             raise
 
     def scalars(self, images_seen: int, values: Mapping[str, Any]) -> None:
-        """Log numbers.
+        """Log nested numbers at the step ``images_seen``; None is left out.
 
-        Args:
-            images_seen: the step.
-            values: numbers by name, nested at will: ``{"loss": {"generator": {"class": 0.1}}}``
-                becomes the tag ``loss/generator/class``. None is left out.
+        ``{"loss": {"generator": {"class": 0.1}}}`` becomes the tag ``loss/generator/class``.
         """
         from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -171,29 +167,19 @@ class TensorBoardLog:
         """Close the file; no event is pending."""
         self._file.close()
 
-    def _write_purge(self, *, after: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import SessionLog
-
-        # TensorBoard drops steps from this one on; the step `after` itself stays.
-        self._write(after + 1, session_log=SessionLog(status=SessionLog.START))
-
     def _write(self, step: int, **content: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        record = _record(Event(wall_time=time.time(), step=step, **content))
+        # TensorFlow's record format: length, data and a checksum of each.
+        buffer = io.BytesIO()
+        event = Event(wall_time=time.time(), step=step, **content)
+        RecordWriter(buffer).write(event.SerializeToString())
+        record = buffer.getvalue()
         with disk_errors(self._path, len(record)):
             rest = memoryview(record)
             while rest:  # an unbuffered write may be partial
                 rest = rest[self._file.write(rest) :]
-
-
-def _record(event: Event) -> bytes:
-    """Return the event in TensorFlow's record format: length, data and a checksum of each."""
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    buffer = io.BytesIO()
-    RecordWriter(buffer).write(event.SerializeToString())
-    return buffer.getvalue()
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

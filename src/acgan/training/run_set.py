@@ -8,8 +8,7 @@ model folder that generates every class.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple
 
 from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, select_classes
@@ -31,16 +30,8 @@ _MAX_NAME = 24  # characters of a class name in a member's folder name
 _MAX_ROWS = 50
 
 
-@final
-@dataclass(frozen=True)
-class ClassGroupModel:
-    """One member of a set.
-
-    Attributes:
-        name: folder name.
-        labels: its classes, as labels of the whole data set.
-        config: configuration of its run.
-    """
+class ClassGroupModel(NamedTuple):
+    """One member of a set: folder name, its labels in the whole data set, and its run."""
 
     name: str
     labels: range

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import final
+from typing import NamedTuple, final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,17 +36,16 @@ def source_of_unlabeled(real: DiscriminatorOutput, labels: Tensor) -> Discrimina
         real: D's output for N real images.
         labels: int64 (N,) on the CPU, so that nothing is read from the device.
     """
-    unlabeled = unlabeled_rows(labels)
-    if unlabeled is None:
+    rows = unlabeled_rows(labels)
+    if not len(rows):
         return real
-    chosen = unlabeled.to(real.source_logits.device)
-    return replace(real, source_logits=real.source_logits[chosen])
+    logits = real.source_logits
+    return replace(real, source_logits=logits[rows.to(logits.device)])
 
 
-def unlabeled_rows(labels: Tensor) -> Tensor | None:
-    """Return the rows of a batch (on the CPU) without a label, or None if all are labeled."""
-    found = np.flatnonzero(labels.numpy() == UNLABELED)
-    return torch.from_numpy(found) if len(found) else None
+def unlabeled_rows(labels: Tensor) -> Tensor:
+    """Return the rows of a batch (on the CPU) without a label."""
+    return (labels == UNLABELED).nonzero().view(-1)
 
 
 @torch.no_grad()
@@ -68,7 +66,7 @@ def count_correct(
         fake_labels: their target labels; None if G is unconditional.
 
     Returns:
-        By metric name: correct predictions (on the device), and the number of predictions.
+        Number of correct predictions (on the device) and of all predictions, by metric name.
     """
     correct = {
         "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
@@ -86,7 +84,7 @@ def count_correct(
 @final
 @dataclass(frozen=True)
 class Update:
-    """Results of one update, still on the device until the end of the iteration.
+    """Results of one update, on the device until the end of the iteration.
 
     Attributes:
         network: ``discriminator`` or ``generator``.
@@ -106,11 +104,10 @@ def read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
 
     This is the only place where an iteration reads values from the device.
     """
-    parts = [
-        torch.cat([u.check.sizes, *(total.view(1) for total, _ in u.correct.values())])
-        for u in updates
-    ]
-    values = iter(torch.cat(parts).tolist())
+    on_device: list[Tensor] = []
+    for update in updates:
+        on_device += [update.check.sizes, *(total.view(1) for total, _ in update.correct.values())]
+    values = iter(torch.cat(on_device).tolist())
     skipped = []
     for update in updates:
         sizes = list(islice(values, len(update.check.names)))
@@ -126,15 +123,8 @@ def read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
     return skipped
 
 
-@final
-@dataclass(frozen=True)
-class FakeBatch:
-    """Images from G.
-
-    Attributes:
-        images: (N, C, H, W) in [-1, 1].
-        labels: int64 (N,), the target labels.
-    """
+class FakeBatch(NamedTuple):
+    """Images of G, (N, C, H, W) in [-1, 1], and their target labels, int64 (N,)."""
 
     images: Tensor
     labels: Tensor
@@ -142,18 +132,11 @@ class FakeBatch:
 
 @final
 class Stepper:
-    """Runs the iterations of a learner.
-
-    Args:
-        context: the run.
-        learner: networks and optimizers.
-    """
+    """Runs the iterations of a learner."""
 
     def __init__(self, context: RunContext, learner: Learner) -> None:
-        self._learner = learner
-        self._config = context.config.training
-        self._execution = context.execution
-        self._fake_labels = context.fake_labels
+        self._learner, self._config = learner, context.config.training
+        self._execution, self._fake_labels = context.execution, context.fake_labels
         self._generator_guard = Guard(learner.generator)
         self._discriminator_guard = Guard(learner.discriminator, learner.extra_state)
 
@@ -200,7 +183,7 @@ class Stepper:
         real = None
         if self._learner.matches_features:
             real = self._output_to_match(*batches[-1], streams, images_seen)
-        updates.append(self._generator_step(FakeBatch(images, fakes.labels), real))
+        updates.append(self._generator_step(images, fakes.labels, real))
         return read_out(updates, meters)
 
     def _generate(
@@ -244,12 +227,8 @@ class Stepper:
         terms = learner.objective.discriminator(counted, fake, real_labels, fakes.labels)
         now = DiscriminatorStep(
             learner.discriminator,
-            real_images,
-            real_labels,
-            real,
-            fake_images,
-            fakes.labels,
-            fake,
+            *(real_images, real_labels, real),
+            *(fake_images, fakes.labels, fake),
             step=step,
             images_seen=images_seen,
             random=streams.generator(Stream.REGULARIZERS, images_seen),
@@ -274,18 +253,20 @@ class Stepper:
         Unlabeled images only, if there are any. No gradient; running statistics stay unchanged.
         """
         rows = unlabeled_rows(labels)
-        if rows is not None:
+        if len(rows):
             images, labels = images[rows], labels[rows]
         pixels = self._augment(self._execution.pixels(images), "matched", streams, images_seen)
         with self._execution.autocast(), frozen_statistics(self._learner.discriminator):
             return self._learner.discriminate(pixels, labels.to(self._execution.device))
 
-    def _generator_step(self, fakes: FakeBatch, real: DiscriminatorOutput | None) -> Update:
+    def _generator_step(
+        self, images: Tensor, labels: Tensor, real: DiscriminatorOutput | None
+    ) -> Update:
         learner = self._learner
         learner.discriminator.requires_grad_(False)
         with self._execution.autocast(), frozen_statistics(learner.discriminator):
-            output = learner.discriminate(fakes.images, fakes.labels)
-        terms = learner.objective.generator(output, fakes.labels)
+            output = learner.discriminate(images, labels)
+        terms = learner.objective.generator(output, labels)
         if real is not None:
             terms |= feature_matching(real, output)
         check = _update(terms, self._generator_guard, learner.generator_optimizer)

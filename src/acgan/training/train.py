@@ -119,11 +119,12 @@ def prepare_run(
     splits = _load_splits(chosen, given, options, display or SilentDisplay())
     if chosen is None:
         # --only-class selects one class of a labeled data set: a conditional recipe still fits
-        all_labeled = splits.labeled_rows is None
         one_of_several = "only_class" in _merge(None, given, options)["data"]
-        conditional = len(splits.classes) > 1 or one_of_several
         chosen = choose(
-            splits.shape, len(splits.train), conditional=conditional, all_labeled=all_labeled
+            splits.shape,
+            len(splits.train),
+            conditional=len(splits.classes) > 1 or one_of_several,
+            all_labeled=splits.labeled_rows is None,
         )
     model = load(init_from) if init_from else None
     config = _configure(chosen, given, options, images, max_minutes, model)
@@ -148,11 +149,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 def _load_splits(
     recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str], display: Display
 ) -> DatasetSplits:
-    """Load the data and show its notes; the recipe may not be chosen yet.
-
-    Raises:
-        AcganError: as `acgan.data.load.load_data`.
-    """
+    """Load the data and show its notes; the recipe may not be chosen yet."""
     data_options = [option for option in options if option.split(".")[0].strip() == "data"]
     values = _merge(recipe, given, data_options).get("data", {})
     shown: set[str] = set()
@@ -176,32 +173,16 @@ def _configure(
     max_minutes: float | None,
     model: Model | None,
 ) -> RunConfig:
-    """Build the complete configuration.
-
-    Args:
-        recipe: the recipe.
-        given: sections set by arguments.
-        options: ``section.key=value``; they win over everything but the budget arguments.
-        images: budget in images; replaces any budget of the recipe.
-        max_minutes: budget in minutes, likewise.
-        model: initial weights, or None.
-
-    Raises:
-        UsageError: an option or a combination of options is invalid.
-    """
+    """Build the complete configuration; budgets of arguments and options replace the recipe's."""
     if images is not None and max_minutes is not None:
         raise UsageError("give the budget as --images or as --max-minutes, not both")
     values = {**_merge(recipe, given, options), "recipe": recipe.name}
     budget = {"total_images": images, "max_minutes": max_minutes}
-    budget |= {
-        key: values["training"][key]
-        for option in options
-        for key in _BUDGETS
-        if option.replace(" ", "").startswith(f"training.{key}=")
-    }
-    if any(value is not None for value in budget.values()):
+    names = {option.split("=")[0].replace(" ", "") for option in options}
+    budget |= {key: values["training"][key] for key in _BUDGETS if f"training.{key}" in names}
+    if budget := _without_none(budget):
         training = {k: v for k, v in values["training"].items() if k not in _BUDGETS}
-        values["training"] = {**training, **_without_none(budget)}
+        values["training"] = training | budget
     if model is not None:
         values["init_from"] = model.record.content_hash
     return validate(RunConfig, values, where=f"recipe {recipe.name} with your options")
@@ -209,11 +190,6 @@ def _configure(
 
 def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | None) -> None:
     """Refuse combinations of configuration, data and initial model that cannot be trained.
-
-    Args:
-        config: the run.
-        splits: its data.
-        model: initial weights, or None.
 
     Raises:
         UsageError: sizes, classes or networks do not fit together.
@@ -244,15 +220,9 @@ def _check_initial_model(config: RunConfig, splits: DatasetSplits, model: Model)
             "--init-from starts one model from one model, and classes_per_model makes a set of "
             "several; leave one of the two out, or start from one of the set's members/"
         )
+    networks = {"generator", "discriminator"}
     differences = difference(
-        {
-            "generator": model.config.generator.model_dump(),
-            "discriminator": model.config.discriminator.model_dump(),
-        },
-        {
-            "generator": config.generator.model_dump(),
-            "discriminator": config.discriminator.model_dump(),
-        },
+        model.config.model_dump(include=networks), config.model_dump(include=networks)
     )
     if model.shape != splits.shape:
         differences.append(f"image size: {model.shape} → {splits.shape}")
@@ -274,14 +244,8 @@ def _announce(
     recipe: Recipe, config: RunConfig, splits: DatasetSplits, folder: RunFolder, display: Display
 ) -> None:
     """Show which data, recipe and folder a run uses."""
-    counts = ", ".join(
-        f"{len(split):,} {name}"
-        for name, split in (
-            ("training", splits.train),
-            ("validation", splits.validation),
-            ("test", splits.test),
-        )
-    )
+    named = {"training": splits.train, "validation": splits.validation, "test": splits.test}
+    counts = ", ".join(f"{len(split):,} {name}" for name, split in named.items())
     if splits.labeled_rows is not None:
         counts += f"; {len(splits.labeled):,} training images labeled"
     count = len(splits.classes)
@@ -308,9 +272,9 @@ def _augmentation_notes(augmentation: AugmentationConfig, channels: int) -> Iter
     if "translation" in policy:
         others = ",".join(each for each in policy if each != "translation")
         changes += (
-            f" (for textures, leave translation out: -o augmentation.policy=[{others}], or, above "
+            f" (for textures, leave translation out: -o augmentation.policy=[{others}], "
+            "or, above 96 px, --recipe texture-128)"
         )
-        changes += "96 px, --recipe texture-128)"
     yield changes
     if "color" in policy and channels == 1:
         yield "for gray images, color means brightness and contrast only"

@@ -209,11 +209,14 @@ def test_reading_changes_nothing(store: CheckpointStore) -> None:
     assert (path.parent / ".tmp-of-the-process-that-trains").exists()
 
 
-def test_an_older_format_is_refused_by_a_sentence(store: CheckpointStore) -> None:
+@pytest.mark.parametrize("number", [None, 1, 99])
+def test_another_format_is_refused_by_a_sentence(
+    store: CheckpointStore, number: int | None
+) -> None:
     path = store.save(state(100), scheduled=True, milestone=False)
-    update_record(path, {k: v for k, v in read_record(path).items() if k != "format"})
+    update_record(path, read_record(path) | {"format": number})
     for read in (store.newest, store.newest_scheduled, store.list, lambda: read_checkpoint(path)):
-        with pytest.raises(UsageError, match=r"was written by an older version of acgan; train"):
+        with pytest.raises(UsageError, match=r"was written by another version of acgan; cont"):
             read()
 
 

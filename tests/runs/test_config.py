@@ -250,13 +250,13 @@ def test_labels_may_be_few_where_the_objective_takes_unlabeled_images(
         (["objective.name=cgan"], "the objective cgan as it is set takes no"),
         (["objective.name=reacgan"], "reacgan as it is set takes no real image without"),
         (["training.fake_labels=batch"], 'set it to "frequency"'),
-        (["classes_per_model=2"], "divides training images by their class"),
+        (["classes_per_model=2"], "divides training images by class"),
         (
             [
                 "discriminator.family=pretrained",
                 "discriminator.feature_network.network=reference-classifier",
             ],
-            "has learned the labels of all training images",
+            "is fitted to the labels of all training images: use",
         ),
     ],
 )

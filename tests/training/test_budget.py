@@ -159,7 +159,7 @@ def test_a_device_that_is_not_there_is_refused(
     device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device_module, "_has", lambda _: False)
-    with pytest.raises(UsageError, match=rf"no {device} device here \(there is: cpu\).*--device"):
+    with pytest.raises(UsageError, match=rf"no {device} device, but cpu; .*--device"):
         check_present(device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_nothing_is_compiled_unless_asked(tiny_config: Callable[..., RunConfig])
 
 
 def test_a_run_from_before_the_choice_existed_goes_on_without_it() -> None:
-    known = Execution("cpu", "fp32", 1, channels_last=False, compile=True).to_json()
+    known = asdict(Execution("cpu", "fp32", 1, channels_last=False, compile=True))
     assert Execution(**known).compile
     del known["compile"]
     assert not Execution(**known).compile

@@ -75,6 +75,32 @@ def test_a_damaged_file_gets_its_sentence(
     assert str(tmp_path / "run") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("config.json", {"optimizer": {"generator_rate": 1e-3}}, "an older version of acgan"),
+        ("environment.json", {"choices": {"device": "cpu"}}, "has the format of another version"),
+        ("environment.json", {"execution": {"kind": "cpu"}}, "has the format of another version"),
+    ],
+    ids=["config", "environment", "execution"],
+)
+def test_files_of_an_older_format_are_refused_by_a_sentence(
+    name: str,
+    values: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    finished: Any,
+) -> None:
+    finished(tiny_config())
+    path = tmp_path / "run" / name
+    old = values if name == "environment.json" else json.loads(path.read_text()) | values
+    path.write_text(json.dumps(old))
+    with pytest.raises(UsageError, match=rf"{words}.*--run"):
+        train_tiny(tmp_path / "run", tiny_config())
+
+
 def test_a_shortened_log_is_not_gone_on_with(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:

@@ -1,7 +1,4 @@
-"""What the processor at hand is good at.
-
-Where and how a run is computed: decided once at its first start, kept on resume.
-"""
+"""Device, precision, memory format and threads of a run, decided once at its first start."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, final
 
 import torch
@@ -23,9 +20,9 @@ from acgan.kernels.memory import keep_freed_memory
 
 
 def fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is faster than float32 on ``cpu``, ``cuda`` or ``mps``.
+    """Return whether bfloat16 is faster than float32 on ``cpu``, ``cuda`` or ``mps``.
 
-    That is: AMX or AVX-512 BF16, or a CUDA card's own arithmetic instead of an emulation.
+    It is with AMX, with AVX-512 BF16, and on CUDA devices that do not emulate it.
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -36,16 +33,15 @@ def fast_bfloat16(device: str) -> bool:
 
 @final
 class ExecutionConfig(Config):
-    """Where and how it is computed; ``auto`` is decided at the first start and then kept.
+    """Settings of the execution; ``auto`` is decided at the first start of a run.
 
     Attributes:
-        device: ``auto`` takes CUDA, then MPS, then the CPU.
-        precision: ``auto`` takes bf16 autocast where the processor has it.
-        threads: CPU threads; by default what torch takes at the first start.
-        memory_format: layout of images and convolution weights; ``auto`` is channels-last
-            with bf16.
+        device: ``auto`` uses CUDA, then MPS, then the CPU.
+        precision: ``auto`` uses bf16 autocast if `fast_bfloat16`, else fp32.
+        threads: CPU threads; by default torch's number at the first start.
+        memory_format: of images and convolution weights; ``auto`` is channels-last with bf16.
         compile: ``always`` compiles both networks for training, for up to a minute at each start;
-            ``auto`` does not: it was measured not to pay on CPUs.
+            ``auto`` does not, because it did not pay on CPUs.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -63,8 +59,8 @@ class Execution:
     Attributes:
         device: ``cpu``, ``cuda`` or ``mps``.
         precision: ``fp32``, or ``bf16`` for autocast.
-        threads: CPU threads; another number gives other last bits.
-        channels_last: memory layout of images and convolution weights.
+        threads: CPU threads; another number changes the last bits.
+        channels_last: memory format of images and convolution weights.
         compile: whether networks are compiled for training.
     """
 
@@ -74,15 +70,11 @@ class Execution:
     channels_last: bool
     compile: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """As ``environment.json`` holds it."""
-        return asdict(self)
-
     def apply(self) -> None:
-        """Set up the process: threads as recorded, kernels that repeat themselves, kept memory.
+        """Set up the process: threads, deterministic kernels, allocator.
 
         Raises:
-            UsageError: networks are to be compiled, and there is no compiler.
+            UsageError: ``compile`` is set, and the machine has no compiler.
         """
         if self.compile:
             check_compiler(self.device)
@@ -94,31 +86,28 @@ class Execution:
             torch.backends.cudnn.benchmark = False
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """bf16 autocast, or nothing."""
+        """Return the context of forward passes: bf16 autocast, or no change."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
 
     def place(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) moved to the device in the chosen layout."""
+        """Move (N, C, H, W) to the device, in the chosen memory format."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return images.to(self.device, memory_format=layout)
 
     def pixels(self, images: Tensor) -> Tensor:
-        """uint8 (N, C, H, W) as a network takes it: placed, float32 in [-1, 1]."""
+        """Convert uint8 (N, C, H, W) to a network's input: placed, float32 in [-1, 1]."""
         return self.place(images).float().div_(127.5).sub_(1.0)
 
     def compiled(self, network: nn.Module) -> Callable[..., Any]:
-        """The network as training steps call it: itself, or compiled; weights are shared."""
-        if not self.compile:
-            return network
-        compiled: Callable[..., Any] = torch.compile(network, dynamic=False)
-        return compiled
+        """Return the network, compiled if ``compile`` is set; weights are shared."""
+        return torch.compile(network, dynamic=False) if self.compile else network
 
 
 def choose_execution(config: ExecutionConfig) -> Execution:
-    """Decide what ``auto`` means on this machine.
+    """Decide every ``auto`` on this machine.
 
     Raises:
-        UsageError: the device asked for is not there, or no compiler.
+        UsageError: the machine lacks the device or the compiler.
     """
     device = config.device
     if device == "auto":
@@ -143,20 +132,20 @@ def check_present(device: str) -> None:
     """Refuse a device that this machine does not have.
 
     Raises:
-        UsageError: names the devices that are there.
+        UsageError: it lists the devices of the machine.
     """
     if device != "cpu" and not _has(device):
-        there = ", ".join(name for name in ("cuda", "mps", "cpu") if name == "cpu" or _has(name))
+        present = ", ".join([*filter(_has, ("cuda", "mps")), "cpu"])
         raise UsageError(
-            f"there is no {device} device here (there is: {there}); choose another with --device"
+            f"this machine has no {device} device, but {present}; choose another with --device"
         )
 
 
 def check_compiler(device: str) -> None:
-    """Refuse to compile where the program that does it is missing.
+    """Refuse to compile on a machine without a compiler.
 
     Raises:
-        UsageError: names what to install.
+        UsageError: it names what to install.
     """
     if device == "cuda":
         found, what = importlib.util.find_spec("triton") is not None, "the package triton"
@@ -165,8 +154,8 @@ def check_compiler(device: str) -> None:
         found, what = any(map(shutil.which, names)), "a C++ compiler (g++ or clang++)"
     if not found:
         raise UsageError(
-            f"execution.compile=always needs {what}, and there is none here; install it, or leave "
-            "execution.compile at auto"
+            f"execution.compile=always needs {what}, which this machine lacks; install it, or set "
+            "execution.compile to auto"
         )
 
 

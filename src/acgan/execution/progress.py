@@ -18,20 +18,20 @@ Result = TypeVar("Result")
 
 @final
 class Stopwatch:
-    """Times named parts of the work, one after the other.
+    """Measures the durations of named stages.
 
     Args:
-        progress: told a stage's name, how much of it is done, and its total, while it runs.
-        done: told a part's name and its seconds when it ends.
+        progress: called while a stage runs.
+        done: called with the name and the seconds of a stage when it ends.
 
     Attributes:
-        progress: as given.
-        seconds: by part, in the order in which they ended.
+        progress: the argument.
+        seconds: duration of each stage, in the order of their ends.
     """
 
     def __init__(
         self,
-        progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+        progress: StageProgress = lambda _stage, _done, _total: None,
         done: Callable[[str, float], None] = lambda _part, _seconds: None,
     ) -> None:
         self.progress = progress
@@ -39,7 +39,7 @@ class Stopwatch:
         self._done = done
 
     def timed(self, part: str, work: Callable[[], Result]) -> Result:
-        """Do the work, and note how long it took."""
+        """Run ``work`` as the stage ``part`` and record its duration."""
         started = time.perf_counter()
         result = work()
         self.seconds[part] = time.perf_counter() - started

@@ -33,7 +33,7 @@ _NAME = re.compile(r"\d{12,}-r\d+")
 @final
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """Everything the next step depends on, besides the config and the data.
+    """Everything that the next step depends on, besides the config and the data.
 
     Attributes:
         tensors: values by name, of any dtype and device; saved contiguous, loaded on the CPU.
@@ -45,7 +45,7 @@ class TrainingState:
 
 
 class Position(NamedTuple):
-    """Position of a state in a run. A later retry supersedes every state of an earlier one."""
+    """Position of a state in a run. States of a later retry supersede those of earlier ones."""
 
     retry: int
     images_seen: int
@@ -70,7 +70,7 @@ class Checkpoint:
 
     @property
     def images_seen(self) -> int:
-        """Real images that the discriminator had seen."""
+        """Real images used in D's steps."""
         return self.position.images_seen
 
 
@@ -93,9 +93,7 @@ class CheckpointStore:
     ) -> None:
         if keep_last < 1:
             raise ValueError(f"keep_last must be at least 1, not {keep_last}")
-        self._folder = folder
-        self._keep_last = keep_last
-        self._on_damage = on_damage
+        self._folder, self._keep_last, self._on_damage = folder, keep_last, on_damage
         self._known_good: set[Path] = set()
         self._warned: set[str] = set()
 
@@ -116,17 +114,11 @@ class CheckpointStore:
         remove_leftovers(self._folder)
         self._known_good.discard(path)
         present = self._good_record(path) if path.exists() else None
-        if present is not None:
-            record = {
-                **present,
-                "scheduled": present["scheduled"] or scheduled,
-                "milestone": present["milestone"] or milestone,
-            }
-            if record != present:
-                update_record(path, record)
-        else:
-            flags = {"scheduled": scheduled, "milestone": milestone}
+        flags = {"scheduled": scheduled, "milestone": milestone}
+        if present is None:
             self._commit(path, state, {"format": FORMAT, **position._asdict(), **flags})
+        elif added := {name: True for name, flag in flags.items() if flag and not present[name]}:
+            update_record(path, present | added)
         self._known_good.add(path)
         self._remove_old()
         return path
@@ -135,7 +127,7 @@ class CheckpointStore:
         """Return the latest undamaged state, or None.
 
         Raises:
-            UsageError: an older version of acgan wrote the checkpoints; so do the methods below.
+            UsageError: another version of acgan wrote the checkpoints; so do the methods below.
         """
         return self._newest(self.list())
 
@@ -219,7 +211,7 @@ def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
 
     Raises:
         CorruptFolderError: it is damaged; the message names the file and the reason.
-        UsageError: an older version of acgan wrote it.
+        UsageError: another version of acgan wrote it.
     """
     _checkpoint(path, verify_folder(path)["record"])
     try:
@@ -238,10 +230,10 @@ def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
 
     Args:
         run: the run folder; without checkpoints the result is empty.
-        before: images that the model had seen; only earlier checkpoints are returned.
+        before: the model's image count; only earlier checkpoints are returned.
 
     Raises:
-        UsageError: an older version of acgan wrote the checkpoints.
+        UsageError: another version of acgan wrote the checkpoints.
     """
     kept: list[Checkpoint] = []
     earliest = before
@@ -254,10 +246,10 @@ def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
 
 def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
     try:
-        if record.get("format", 1) < FORMAT:
+        if record.get("format") != FORMAT:
             raise UsageError(
-                f"{path} was written by an older version of acgan; train the model again in "
-                "another folder (--run)"
+                f"{path} was written by another version of acgan; continue the run with that "
+                "version, or train the model again in another folder (--run)"
             )
         position = Position(int(record["retry"]), int(record["images_seen"]))
         return Checkpoint(path, position, bool(record["scheduled"]), bool(record["milestone"]))

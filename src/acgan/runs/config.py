@@ -1,4 +1,4 @@
-"""A run is a value: everything that shapes it, in one frozen configuration that can be printed."""
+"""The configuration of a run: one frozen value that can be printed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class OptimizerConfig(Config):
 
     Attributes:
         generator_lr: learning rate of G.
-        discriminator_lr: learning rate of D's trunk.
-        conditioning_multiplier: the rate of the parameters through which the label enters G, as a
-            multiple of G's (conditional BN's embedding wants about five).
-        heads_multiplier: the rate of D's heads as a multiple of D's.
+        discriminator_lr: learning rate of D's feature layers.
+        conditioning_multiplier: factor on G's rate for the parameters that depend on the label
+            (about 5 for the embedding of conditional BN).
+        heads_multiplier: factor on D's rate for its heads.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         epsilon: added to the root of the second moment.
         schedule: ``constant``, or ``linear`` down to 0 at ``total_images`` from ``decay_from`` on.
-        decay_from: share of ``total_images`` from which the linear schedule falls.
+        decay_from: share of ``total_images`` after which the linear schedule falls.
     """
 
     generator_lr: float = Field(2e-4, gt=0)
@@ -47,28 +47,26 @@ class OptimizerConfig(Config):
 
 @final
 class TrainingConfig(Config):
-    """The loop; its clock counts real images that D has seen.
+    """The training loop; its clock counts the real images used in D's steps.
 
     Attributes:
-        total_images: the budget in images.
-        total_epochs: the budget in passes over the training part, for recipes that are told so.
-        max_minutes: the budget in minutes, turned into images once by a measurement at the start.
+        total_images: budget in images.
+        total_epochs: budget in passes over the training split.
+        max_minutes: budget in minutes, converted into images once by a measurement at the start.
         batch_size: images in a batch, for D and for G.
-        discriminator_steps: D steps for each G step, every one on a batch of its own.
-        horizontal_flip: whether half of the real images are shown mirrored, drawn anew each time:
-        ``auto``
-            where a mirrored image keeps its class (`acgan.data.batches`): photographs, clothes.
-        generator_batch: ``shared``: one forward pass of G serves D's (last) step and G's;
-            ``fresh``: G's step draws latents and labels of its own.
-        fake_labels: ``frequency``: drawn by the training part's class frequencies; ``uniform``;
-            ``batch``: those of the real batch.
-        labeled_share: where only some training images are labeled (`DataConfig`): the share of
-            each batch that is drawn from these, with labels; the rest is drawn from all training
-            images, without.
+        discriminator_steps: D steps per G step, each on another batch.
+        horizontal_flip: whether each real image is flipped with probability ½; ``auto`` does so if
+            the data source declares that flips keep the class (photographs, clothes).
+        generator_batch: ``shared``: D's (last) step and G's use the same fakes; ``fresh``: G's step
+            samples new latents and labels.
+        fake_labels: ``frequency``: sampled at the class frequencies of the training split;
+            ``uniform``; ``batch``: the labels of the real batch.
+        labeled_share: if only some training images are labeled: their share of each batch. The
+            rest is sampled from all training images, without labels.
         ema_half_life_images: half-life of the moving average of G's weights; 0 switches it off.
-        ema_ramp: the half-life is at most this share of the images seen so far, so that short runs
-            forget the start (Karras et al. 2022, appendix F).
-        skips_before_restore: updates skipped in a row before the last good state is restored.
+        ema_ramp: upper limit of the half-life as a share of the images seen, so that short runs
+            forget their start (Karras et al. 2022, appendix F).
+        skips_before_restore: consecutive skipped updates before the last good state is restored.
     """
 
     total_images: int | None = Field(None, ge=1)
@@ -87,14 +85,15 @@ class TrainingConfig(Config):
 
 @final
 class ReportingConfig(Config):
-    """What is written while it trains; none of it changes the trajectory.
+    """Output during training; it never changes the trajectory.
 
     Attributes:
-        log_every_images: one row of metrics.jsonl, one line or refresh of the display.
-        grid_every_images: a sample sheet, TensorBoard images, the collapse alarms.
-        checkpoint_every_images: a checkpoint, and ``model/`` renewed.
-        keep_checkpoints: the last few that stay; milestones (1, 2, 4, 8 … intervals) stay always.
-        grid_columns: samples of each class on a sheet.
+        log_every_images: interval of the rows of metrics.jsonl and of the display.
+        grid_every_images: interval of sample grids and alarms.
+        checkpoint_every_images: interval of checkpoints and of ``model/``.
+        keep_checkpoints: number of last checkpoints that stay; milestones (1, 2, 4, 8 … intervals)
+            always stay.
+        grid_columns: samples of each class in a grid.
     """
 
     log_every_images: int = Field(4_000, ge=1)
@@ -109,12 +108,11 @@ class RunConfig(Config):
     """A complete run.
 
     Attributes:
-        recipe: the recipe that it started from.
-        seed: of every random stream in training.
-        init_from: SHA-256 of the model whose weights it starts from.
-        classes_per_model: None for one model of all classes; else several, trained one after the
-            other as runs of their own, each of at most so many classes (`acgan.training.run_set`).
-            Budgets are then those of all models together.
+        recipe: name of its recipe.
+        seed: seed of all random streams in training.
+        init_from: SHA-256 of the model with its initial weights.
+        classes_per_model: None for one model of all classes; else the largest number of classes of
+            each model of a set (`acgan.training.run_set`). The budget is that of all together.
     """
 
     recipe: str
@@ -133,15 +131,14 @@ class RunConfig(Config):
     classes_per_model: int | None = Field(None, ge=MIN_GROUP_SIZE)
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Self:
+    def _check_budget(self) -> Self:
         training = self.training
-        budgets = (training.total_images, training.total_epochs, training.max_minutes)
-        if sum(budget is not None for budget in budgets) != 1:
+        if [training.total_images, training.total_epochs, training.max_minutes].count(None) != 2:
             raise ValueError("give one budget: training.total_images, total_epochs or max_minutes")
         return self
 
     @model_validator(mode="after")
-    def _asks_for_classes_where_the_objective_does(self) -> Self:
+    def _check_conditioning(self) -> Self:
         mode = self.generator.conditioning.mode
         if self.objective.conditional and mode == "none":
             raise ValueError(
@@ -154,10 +151,6 @@ class RunConfig(Config):
                 f"the objective {self.objective.name} needs an unconditional generator, and "
                 f'generator.conditioning.mode is "{mode}"; set it to "none"'
             )
-        return self
-
-    @model_validator(mode="after")
-    def _divides_classes_only_where_there_are_some(self) -> Self:
         if self.classes_per_model is not None and not self.objective.conditional:
             raise ValueError(
                 f"the objective {self.objective.name} has an unconditional generator, so there "
@@ -166,7 +159,7 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
-    def _hides_labels_only_where_they_can_be_missed(self) -> Self:
+    def _check_unlabeled(self) -> Self:
         if self.data.labeled_per_class is None:
             return self
         rest = "leave data.labeled_per_class out"
@@ -182,30 +175,29 @@ class RunConfig(Config):
             )
         if self.classes_per_model is not None:
             raise ValueError(
-                "classes_per_model divides training images by their class, which those without a "
-                f"label do not tell; leave it out, or {rest}"
+                "classes_per_model divides training images by class, and most have no label: "
+                f"leave it out, or {rest}"
             )
         d = self.discriminator
         if isinstance(d, PretrainedConfig) and d.feature_network.network == "reference-classifier":
             raise ValueError(
-                "a reference classifier as discriminator.feature_network has learned the labels of "
-                "all training images: "
-                f"set discriminator.feature_network.network to another, or {rest}"
+                "a reference classifier as discriminator.feature_network is fitted to the labels "
+                f"of all training images: use another discriminator.feature_network, or {rest}"
             )
         return self
 
     @model_validator(mode="after")
-    def _signs_tell_overfitting(self) -> Self:
+    def _check_adaptive_augmentation(self) -> Self:
         if self.augmentation.adaptive and self.objective.source_loss == "least-squares":
             raise ValueError(
-                "augmentation.adaptive reads the sign of D's logits, and least-squares has its "
+                "augmentation.adaptive uses the sign of D's logits, and least-squares has its "
                 "border between real and fake at ½: set objective.source_loss to bce or hinge, or "
                 "give a fixed augmentation.probability"
             )
         return self
 
     @model_validator(mode="after")
-    def _each_regularizer_once(self) -> Self:
+    def _check_regularizers(self) -> Self:
         names = [regularizer.name for regularizer in self.regularizers]
         for name in names:
             if names.count(name) > 1:
@@ -213,10 +205,10 @@ class RunConfig(Config):
         return self
 
     def trajectory(self) -> dict[str, Any]:
-        """The part that shapes the trajectory: equal parts, equal weights at equal images.
+        """Return the settings that determine the weights at each image count.
 
-        Left out: where data and caches lie (their content is compared by hash), what is reported,
-        and the budget, unless the learning rate's schedule depends on it.
+        Left out are the paths of data and caches (their content is compared by hash), reporting,
+        and the budget, unless the schedule of the learning rate depends on it.
         """
         values = self.model_dump(mode="json")
         del values["reporting"]
@@ -228,5 +220,5 @@ class RunConfig(Config):
         return values
 
     def trajectory_hash(self) -> str:
-        """Eight hexadecimal digits that name the trajectory in a run folder's name."""
+        """Return 8 hexadecimal digits of the trajectory, for the name of a run folder."""
         return short_hash(self.trajectory())

@@ -70,7 +70,11 @@ class RunFolder:
         """
         if self.config.exists() or not self.path.exists():
             return
-        if not self.path.is_dir() or self._foreign():
+        interrupted_start = {self.split.name, self.lock.name}
+        if not self.path.is_dir() or any(
+            p.name not in interrupted_start and not p.name.startswith(".tmp")
+            for p in self.path.iterdir()
+        ):
             raise UsageError(
                 f"{self.path} exists and is not an acgan run; name another folder with --run"
             )
@@ -139,13 +143,6 @@ class RunFolder:
         status = self.read(self.status) or {}
         ended = (status.get("state"), status.get("images_seen")) == ("complete", images_seen)
         return ended and self.model.is_dir()
-
-    def _foreign(self) -> bool:
-        """Whether the folder holds anything that an interrupted start would not have left."""
-        ours = {self.split.name, self.lock.name}
-        return any(
-            p.name not in ours and not p.name.startswith(".tmp") for p in self.path.iterdir()
-        )
 
 
 @contextmanager

@@ -76,6 +76,9 @@ def summarize(run: Path) -> RunSummary:
         images_seen = sum(member.images_seen or 0 for member in members)
     elif images_seen is None:
         images_seen = _newest_checkpoint(folder, problems)
+    state: State = status.get("state", "")
+    if state not in {"complete", "diverged"}:
+        state = "training" if lock_is_held(run) else "resumable"
     return RunSummary(
         name=run.resolve().name,
         path=run,
@@ -83,7 +86,7 @@ def summarize(run: Path) -> RunSummary:
         recipe=str(config.get("recipe", "?")),
         images_seen=images_seen,
         total_images=_whole(status.get("total_images")),
-        state=_state(run, status.get("state")) if config else "unreadable",
+        state=state if config else "unreadable",
         last_row=_last_row(folder.metrics),
         has_model=folder.model.is_dir(),
         problem="; ".join(problems) or None,
@@ -91,16 +94,8 @@ def summarize(run: Path) -> RunSummary:
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if RunFolder(path).has_run())
-
-
-def _state(run: Path, written: object) -> State:
-    match written:
-        case "complete" | "diverged":
-            return written
-    return "training" if lock_is_held(run) else "resumable"
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in paths if RunFolder(path).has_run())
 
 
 def _object(folder: RunFolder, path: Path, problems: list[str]) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""From modules and optimizers to named tensors and back, into the same memory layout.
+"""Tensors of modules and optimizers by name, and back into the same memory layout.
 
-A checkpoint holds contiguous values. Fused Adam on a CPU walks a parameter and its moments as raw
-memory: moments restored in another memory format than their parameter's would be paired with the
-wrong weights, without a word. So values are copied into tensors that have the right layout already.
+A checkpoint holds contiguous values. Fused Adam on a CPU reads a parameter and its moments as raw
+memory: moments in another memory format than their parameter's would silently be paired with the
+wrong weights. So values are copied into tensors that already have the right layout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,26 +17,21 @@ from acgan.errors import UsageError
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and persistent buffers as ``prefix.name``; they share memory with the module."""
+    """Return parameters and persistent buffers as ``prefix.name``, sharing their memory."""
     return {f"{prefix}.{name}": tensor for name, tensor in module.state_dict().items()}
 
 
 def load_module(prefix: str, module: nn.Module, saved: Mapping[str, Tensor]) -> None:
-    """Copy ``prefix.*`` of ``saved`` into a module; dtype, device and memory format stay its own.
-
-    Raises:
-        UsageError: names or shapes differ.
-    """
-    copy_into(module_tensors(prefix, module), _below(prefix, saved))
-
-
-def copy_into(targets: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
-    """Copy values into existing tensors of the same names and shapes.
+    """Copy ``prefix.*`` of ``saved`` into a module, whose dtype, device and layout stay.
 
     Raises:
         UsageError: names or shapes differ; nothing has been copied then.
     """
-    _require_names(targets.keys(), saved.keys())
+    targets, saved = module_tensors(prefix, module), _below(prefix, saved)
+    if missing := sorted(targets.keys() - saved.keys()):
+        raise _misfit(f"{missing[0]} is missing")
+    if unknown := sorted(saved.keys() - targets.keys()):
+        raise _misfit(f"the network has no {unknown[0]}")
     for name, target in targets.items():
         _require_shape(name, target, saved[name])
     with torch.no_grad():
@@ -45,14 +40,14 @@ def copy_into(targets: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> Non
 
 
 def optimizer_tensors(prefix: str, module: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
-    """An optimizer's state as ``prefix.<parameter name>.<key>``; shares memory with it.
+    """Return an optimizer's state as ``prefix.<parameter name>.<key>``, sharing its memory.
 
-    Parameters that were never stepped have no state. Learning rates and other hyper-parameters
-    are no state: the config and the counters determine them.
+    Parameters without a step have no state. Hyper-parameters are left out: the config and the
+    counters determine them.
 
     Raises:
-        ValueError: the optimizer has a parameter that is not of ``module``, or a state that is
-            not a tensor.
+        ValueError: the optimizer has a parameter of another module, or a state that is not a
+            tensor.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in _optimized(module, optimizer).items():
@@ -68,14 +63,13 @@ def optimizer_tensors(prefix: str, module: nn.Module, optimizer: Optimizer) -> d
 def load_optimizer(
     prefix: str, module: nn.Module, optimizer: Optimizer, saved: Mapping[str, Tensor]
 ) -> None:
-    """Give an optimizer the state ``prefix.*`` of ``saved``, in the layout of its parameters.
+    """Replace an optimizer's state by ``prefix.*`` of ``saved``, in its parameters' layout.
 
-    The module must be on its device and in its memory format already. State that the optimizer
-    had is dropped.
+    The module must be on its device and in its memory format already.
 
     Raises:
-        UsageError: a saved name is no parameter's, or a shape differs; nothing has changed then.
-        ValueError: the optimizer has a parameter that is not of ``module``.
+        UsageError: a name belongs to no parameter, or a shape differs; nothing has changed then.
+        ValueError: the optimizer has a parameter of another module.
     """
     parameters = _optimized(module, optimizer)
     states: dict[str, dict[str, Tensor]] = {}
@@ -86,25 +80,21 @@ def load_optimizer(
         if value.ndim:
             _require_shape(full_name, parameters[name], value)
         states.setdefault(name, {})[key] = value
-    on_device = {
-        id(parameter)
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if group.get("fused") or group.get("capturable")
-    }
     optimizer.state.clear()
-    for name, values in states.items():
-        parameter = parameters[name]
-        optimizer.state[parameter] = {
-            key: _like(parameter, value, scalar_on_device=id(parameter) in on_device)
-            for key, value in values.items()
-        }
+    for group in optimizer.param_groups:
+        step_on_device = bool(group.get("fused") or group.get("capturable"))
+        mine = {id(parameter) for parameter in group["params"]}
+        for name, values in states.items():
+            if id(parameter := parameters[name]) in mine:
+                optimizer.state[parameter] = {
+                    key: _like(parameter, value, step_on_device) for key, value in values.items()
+                }
 
 
-def _like(parameter: Tensor, value: Tensor, *, scalar_on_device: bool) -> Tensor:
-    """``value`` as the optimizer itself would have created it beside ``parameter``."""
+def _like(parameter: Tensor, value: Tensor, step_on_device: bool) -> Tensor:
+    """Return ``value`` as the optimizer itself would have created it beside ``parameter``."""
     if not value.ndim:  # the step count: on the CPU unless the kernel reads it
-        return value.to(parameter.device if scalar_on_device else "cpu", copy=True)
+        return value.to(parameter.device if step_on_device else "cpu", copy=True)
     empty = torch.empty_like(parameter, dtype=value.dtype, memory_format=torch.preserve_format)
     return empty.detach().copy_(value)
 
@@ -119,14 +109,6 @@ def _optimized(module: nn.Module, optimizer: Optimizer) -> dict[str, nn.Paramete
 
 def _below(prefix: str, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in saved.items() if name.startswith(f"{prefix}.")}
-
-
-def _require_names(expected: Iterable[str], found: Iterable[str]) -> None:
-    missing, unknown = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if missing:
-        raise _misfit(f"it lacks {missing[0]}")
-    if unknown:
-        raise _misfit(f"it has {unknown[0]}, which is not wanted")
 
 
 def _require_shape(name: str, target: Tensor, value: Tensor) -> None:

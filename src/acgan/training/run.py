@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
@@ -116,7 +116,7 @@ def _choose_execution(config: RunConfig, folder: RunFolder, display: Display) ->
     saved = folder.read(folder.environment)
     if saved is None:
         execution = choose_execution(config.execution)
-        folder.write(folder.environment, {"execution": execution.to_json(), "environment": now})
+        folder.write(folder.environment, {"execution": asdict(execution), "environment": now})
         return execution
     try:
         execution = Execution(**saved["execution"])

@@ -36,7 +36,8 @@ def stop_request() -> Iterator[StopRequest]:
 
     Python delivers signals to the main thread only; in other threads nothing changes.
     """
-    request, handlers = StopRequest(), dict[signal.Signals, signal._HANDLER]()
+    request = StopRequest()
+    handlers: dict[signal.Signals, signal._HANDLER] = {}
 
     def restore_handlers() -> None:
         while handlers:

@@ -16,39 +16,23 @@ from acgan.data.images import Images, Labels
 from acgan.metrics.arrays import Float64Array
 from acgan.objectives.classification import double_softmax_minimum
 
-GRACE_IMAGES = 30_000
-"""Alarms start here: early samples of every run look collapsed."""
-PERSISTENCE = 2
-"""Consecutive grids with the same alarm, since one bad grid is noise."""
-DISCRIMINATOR_WINS = 0.99
-"""Source accuracy, on real images and on fakes, from which D no longer teaches G."""
-IGNORED_ACCURACY = 0.2
-"""A class is ignored if D's class accuracy on its samples is below this …"""
-RECOGNIZABLE_ACCURACY = 0.6
-"""… and at least this on held-out real images of it."""
-ABOVE_CHANCE = 0.1
-"""All classes are ignored if D's class accuracy on samples exceeds chance by less than this share
-of the distance from chance to 1."""
-COLLAPSED_RATIO = 0.1
-"""Coarse variance of a class's samples relative to its real images (`coarse_variance_ratio`)."""
+GRACE_IMAGES = 30_000  # alarms start here: early samples of every run look collapsed
+PERSISTENCE = 2  # consecutive grids with the same alarm: one bad grid is noise
+DISCRIMINATOR_WINS = 0.99  # source accuracy, on real images and on fakes
+IGNORED_ACCURACY = 0.2  # a class is ignored if D's class accuracy on its samples is below this …
+RECOGNIZABLE_ACCURACY = 0.6  # … and at least this on held-out real images of it
+ABOVE_CHANCE = 0.1  # all classes are ignored below chance + this share of (1 - chance)
+COLLAPSED_RATIO = 0.1  # `coarse_variance_ratio` of a class
+# `overfitting` of D. Measured with small-gray and 100 000 images: 0.85 with 1 080 images of
+# Fashion-MNIST, 0.36 with 4 000 digits, 0.20 with 5 400 images of Fashion-MNIST, -0.07 to 0.12 with
+# 54 000.
 OVERFITTING = 0.5
-"""Overfitting r_v of D (`overfitting`).
-
-Measured with small-gray and 100 000 images: 0.85 with 1 080 images of Fashion-MNIST, 0.36 with
-4 000 digits, 0.20 with 5 400 images of Fashion-MNIST, -0.07 to 0.12 with 54 000.
-"""
-SEPARATION = 6.0
-"""r_v is defined if D's means on training images and samples are this many errors apart."""
-CONFIDENT_ACCURACY = 0.95
-"""A double softmax is suspected if D's class accuracy on labeled real images is at least this …"""
-NEAR_FLOOR = 0.1
-"""… and its class loss is at most this far above the minimum of a double softmax."""
-OVERREPRESENTED = 3.0
-"""A class is overrepresented among fakes at this multiple of its share in the data …"""
-EXPLAINED_SLOPE = 0.5
-"""… if the slope of D's logits on the log ratio of shares is at least this …"""
-EXPLAINED_CORRELATION = 0.8
-"""… and their correlation over classes at least this."""
+SEPARATION = 6.0  # standard errors between D's means on training images and samples
+CONFIDENT_ACCURACY = 0.95  # a double softmax: D's class accuracy on real images is at least this …
+NEAR_FLOOR = 0.1  # … and its class loss at most this far above the minimum of a double softmax
+OVERREPRESENTED = 3.0  # a class has this multiple of its share in the data among fakes …
+EXPLAINED_SLOPE = 0.5  # … the slope of D's logits on the log ratio of shares is at least this …
+EXPLAINED_CORRELATION = 0.8  # … and their correlation over classes at least this
 
 
 @final
@@ -147,9 +131,8 @@ def samples_collapsed(evidence: AlarmEvidence) -> Findings:
 def double_softmax(evidence: AlarmEvidence) -> Findings:
     """The class loss stays at the minimum of a double softmax although D's accuracy is high.
 
-    The cross-entropy of a correct and confident head tends to 0. If its input is a softmax of the
-    logits, it cannot fall below log(1 + (K − 1)/e) (`double_softmax_minimum`), and a correct head
-    ends just above that.
+    The cross-entropy of a correct and confident head tends to 0, but of a softmax of its logits to
+    log(1 + (K − 1)/e) (`double_softmax_minimum`).
     """
     loss, accuracy = evidence.class_loss, evidence.class_accuracy
     classes = len(evidence.class_names or ())
@@ -163,9 +146,9 @@ def double_softmax(evidence: AlarmEvidence) -> Findings:
 def classes_overrepresented(evidence: AlarmEvidence) -> Findings:
     """D rejects classes because their share among fakes exceeds their share in the data.
 
-    If G is perfect within each class, the best D still gives s = log p(y) / p′(y), where p is the
-    data's share of a class and p′ its share among fakes (docs/objective.md). So D's mean logit per
-    class is compared with that.
+    If G is perfect within each class, the best D still outputs log p(y) / p′(y), where p is the
+    share of a class in the data and p′ among fakes (docs/objective.md). D's mean logits per class
+    are compared with that.
     """
     real, fake, logits = evidence.real_shares, evidence.fake_shares, evidence.source_logits
     known = np.isfinite(logits) & (real > 0) & (fake > 0)

@@ -58,9 +58,8 @@ class RealBatches:
     """Real batches, each a pure function of the random streams and the images seen before it.
 
     If all training images are labeled, batches are consecutive windows of one `BatchOrder`. If only
-    some are, a plain batch would rarely hold a labeled image. Each batch then combines two orders:
-    one of the labeled images, with labels, and one of all training images, without labels. So the
-    unlabeled images of a batch follow the distribution of the whole training split.
+    some are, each batch combines two orders: one of the labeled images, with labels, and one of all
+    training images, without labels, so that these follow the distribution of the whole split.
 
     Args:
         splits: the data; only the labels in `DatasetSplits.labeled` are used.

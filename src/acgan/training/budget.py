@@ -146,10 +146,6 @@ def throwaway_loop(
 
     Raises:
         DiskError: the folder cannot be written.
-
-    Example:
-        >>> with throwaway_loop(config, splits, execution) as loop:   # doctest: +SKIP
-        ...     loop.train_once()
     """
     with disk_errors(beside or Path(tempfile.gettempdir())):
         scratch = tempfile.TemporaryDirectory(

@@ -34,9 +34,7 @@ _GROUPS = (
 
 @final
 class Progress:
-    """Images done, and the rate over the last 30 seconds of wall-clock time.
-
-    The rate includes events (grids, checkpoints), so the time left is realistic.
+    """Images done, and the rate over the last 30 seconds, events (grids, checkpoints) included.
 
     Args:
         clock: monotonic seconds.
@@ -51,8 +49,7 @@ class Progress:
     def start(self, total_images: int, images_seen: int) -> None:
         """Start the measurement."""
         self.total, self.seen = total_images, images_seen
-        self._samples.clear()
-        self._samples.append((self._clock(), images_seen))
+        self._samples = deque([(self._clock(), images_seen)])
 
     def update(self, images_seen: int) -> None:
         """Record the position of the run; well under a microsecond in most calls."""
@@ -234,8 +231,7 @@ class PlainDisplay(Display):
 class LiveDisplay(Display):
     """Shows a bar with rate and time left, the latest metrics below, and messages above.
 
-    The pause between two redraws is at least 250 times the duration of the last one, so the display
-    costs at most 0.4 % of the run.
+    Its redraws take at most 0.4 % of the run's time.
 
     Args:
         stream: a terminal; if it is closed, the run continues.
@@ -318,13 +314,10 @@ class LiveDisplay(Display):
 
 @final
 class UnbreakableStream(io.TextIOBase):
-    """A stream that drops all output once the underlying stream fails.
+    """A stream that drops all output once the underlying ``stream`` fails.
 
     A closed pipe (``| head``), a closed terminal or a full disk must not end a run of hours; rich
     would even end the process.
-
-    Args:
-        stream: the underlying stream.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -74,10 +74,7 @@ def run_training(
         folder: created if it does not exist.
         display: shows progress.
         init_from: the model with the initial weights of a new run.
-        estimate: at the first start, show how long it will take, from a measurement of seconds.
-
-    Returns:
-        The finished run.
+        estimate: at the first start, measure for seconds and show how long it will take.
 
     Raises:
         AcganError: see `acgan.errors`; saved files stay valid, and the same call resumes the run.
@@ -154,10 +151,11 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
         chosen = [grids[round(position)] for position in positions]
         frames = [Image.open(path) for path in chosen]
         captions = [f"{int(path.stem):,} images" for path in chosen]
-        beside = [(frames[0], captions[0]), (frames[-1], captions[-1])]
+        images, titles = [frames[0], frames[-1]], [captions[0], captions[-1]]
         if folder.real_images.exists():
-            beside.append((Image.open(folder.real_images), "real images"))
-        both = side_by_side([frame for frame, _ in beside], [caption for _, caption in beside])
+            images.append(Image.open(folder.real_images))
+            titles.append("real images")
+        both = side_by_side(images, titles)
         write_atomic(folder.first_and_last, png_bytes(both))
         write_atomic(folder.trajectory, animation(frames, captions))
         summary |= {

@@ -41,9 +41,8 @@ class ClassGroupModel(NamedTuple):
 def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...]:
     """Plan the members of a set, each with its share of the budget.
 
-    Images and minutes are divided in proportion to the members' training images, so that every
-    class gets as many images and as much time as in one model of all classes with the same budget.
-    Epochs are not divided.
+    Images and minutes are divided in proportion to the members' training images, as one model of
+    all classes would do. Epochs are not divided.
 
     Args:
         config: of the whole set, with ``classes_per_model``.

@@ -1,4 +1,4 @@
-"""`acgan evaluate` on real digits: faults planted into samples are named by the report's words."""
+"""`acgan evaluate` on real digits: faults planted into samples are named in the report."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from scipy.ndimage import gaussian_filter
 
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.reference_classifier import (
+    ReferenceClassifier,
     ReferenceClassifierConfig,
     reference_classifier_config,
 )
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.data.load import load_data
+from acgan.evaluation import prepare as prepare_module
 
-PER_CLASS = 80
+PER_CLASS = 40
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +33,39 @@ def digits() -> DatasetSplits:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all tests here, so that the judge is fitted once."""
+    """One cache for all tests here, so that the reference classifier is fitted once."""
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(autouse=True)
-def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    """The default judge with a third of its budget, which is enough for digits."""
+@pytest.fixture(scope="module")
+def stub(
+    digits: DatasetSplits, gaussian_classifier: Callable[[LabeledImages], Any]
+) -> ReferenceClassifier:
+    classifier = gaussian_classifier(digits.train)
+    classifier.record.seed = 0
+    classifier.record.accuracies = {
+        each.content_hash: classifier.accuracy(each) for each in (digits.validation, digits.test)
+    }
+    made: ReferenceClassifier = classifier
+    return made
+
+
+@pytest.fixture(params=["stub", pytest.param("fitted", marks=pytest.mark.full)], autouse=True)
+def reference_classifier(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    cache: Path,
+    stub: ReferenceClassifier,
+) -> None:
+    """A stub, or a network fitted with a third of the default budget, enough for digits."""
 
     def config(train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
         return reference_classifier_config(train, flip=flip, images=25_000)
 
     monkeypatch.setenv("ACGAN_CACHE", str(cache))
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
+    if request.param == "stub":
+        monkeypatch.setattr(prepare_module, "cached_reference_classifier", lambda *_, **__: stub)
 
 
 def of_class(part: LabeledImages, label: int) -> Images:
@@ -52,7 +74,7 @@ def of_class(part: LabeledImages, label: int) -> Images:
 
 
 def held_out(digits: DatasetSplits, label: int) -> Images:
-    """Real images that are no training images: what a perfect generator would draw."""
+    """Real images that are no training images: the samples of a perfect generator."""
     return np.concatenate([of_class(digits.validation, label), of_class(digits.test, label)])
 
 
@@ -62,8 +84,8 @@ def permuted(digits: DatasetSplits, label: int) -> Images:
 
 def label_ignored(digits: DatasetSplits, label: int) -> Images:
     both = np.concatenate([digits.validation.images, digits.test.images])
-    drawn: Images = both[np.random.default_rng(label).permutation(len(both))[:PER_CLASS]]
-    return drawn
+    sampled: Images = both[np.random.default_rng(label).permutation(len(both))[:PER_CLASS]]
+    return sampled
 
 
 def one_image(digits: DatasetSplits, label: int) -> Images:
@@ -130,9 +152,7 @@ def test_a_planted_fault_is_named(
 
 
 @pytest.mark.slow
-def test_real_images_are_accused_of_nothing(
-    acgan: Any, digits: DatasetSplits, tmp_path: Path
-) -> None:
+def test_real_images_have_no_fault(acgan: Any, digits: DatasetSplits, tmp_path: Path) -> None:
     evaluated(acgan, write(tmp_path / "made", digits, held_out), tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
     assert [each["key"] for each in report["findings"] if each["level"] == "fault"] == []
@@ -141,7 +161,7 @@ def test_real_images_are_accused_of_nothing(
     assert report["reference_classifier"]["accuracy_on_test"] > 0.9
 
 
-def test_mistakes_get_a_sentence_and_a_code(acgan: Any, tmp_path: Path) -> None:
+def test_wrong_arguments_get_a_message_and_an_exit_code(acgan: Any, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")
     for arguments, code, sentence in [
@@ -160,7 +180,7 @@ def test_mistakes_get_a_sentence_and_a_code(acgan: Any, tmp_path: Path) -> None:
                 "reference-classifier",
             ),
             2,
-            "goes with no other",
+            "cannot be combined with another --extractor",
         ),
         ((tmp_path / "empty", "--samples", "0"), 2, "--samples"),
     ]:

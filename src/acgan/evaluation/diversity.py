@@ -94,8 +94,7 @@ def _each(measure: Callable[..., float], *sides: Classes) -> Float64Array:
 def _over_real(measure: Callable[[Images, Images], float]) -> Callable[[ClassImages], Values]:
     """Return a computation that compares the samples, then validation images, with test images."""
     return lambda images: Values(
-        _each(measure, images.samples, images.test),
-        _each(measure, images.validation, images.test),
+        _each(measure, images.samples, images.test), _each(measure, images.validation, images.test)
     )
 
 
@@ -118,8 +117,7 @@ def _below_real_maximum(images: ClassImages) -> Values:
 def _variance_ratio(images: ClassImages) -> Values:
     data = images.data
     return Values(
-        _feature_variance(data, data.sample_set.target_labels),
-        _feature_variance(data, None),
+        _feature_variance(data, data.sample_set.target_labels), _feature_variance(data, None)
     )
 
 

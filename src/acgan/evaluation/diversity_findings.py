@@ -88,10 +88,7 @@ _LOW_DIVERSITY_SENTENCE = (
 )
 _LOW_DIVERSITY = (
     Rule(
-        "low-diversity",
-        "fault",
-        lambda f: f.remaining_variance < VERY_LOW,
-        _LOW_DIVERSITY_SENTENCE,
+        "low-diversity", "fault", lambda f: f.remaining_variance < VERY_LOW, _LOW_DIVERSITY_SENTENCE
     ),
     Rule(
         "low-diversity",

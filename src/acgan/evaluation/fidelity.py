@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -11,21 +12,10 @@ import numpy as np
 from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
 from acgan.evaluation.fidelity_findings import fidelity_findings
-from acgan.metrics.frechet import (
-    Baseline,
-    baseline_subsets,
-    frechet_distance,
-    smallest_count,
-)
+from acgan.metrics.frechet import Baseline, baseline_subsets, frechet_distance, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
-from acgan.metrics.prdc import (
-    NEIGHBORS,
-    SMALLEST_MANIFOLD_COUNT,
-    Manifold,
-    ball_radii,
-    manifold,
-)
+from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT, Manifold, ball_radii, manifold
 from acgan.plots.charts import class_bars
 from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, Table, defined
 
@@ -68,9 +58,9 @@ _EXPLANATION = (
     "overall and far from them per class generates good images under wrong labels.",
 )
 
-Pair = tuple[float | None, float | None]
-"""A metric of the samples, and of real images in their place; None if undefined."""
-
+Pair = tuple[float, float]
+"""A metric of the samples, and of real images in their place; NaN if undefined."""
+_UNDEFINED: Pair = (math.nan, math.nan)
 
 _MEASURES: dict[str, tuple[str, Aim]] = {
     "frechet_distance": ("Fréchet distance", "low"),
@@ -87,28 +77,6 @@ _PRDC = ("precision", "recall", "density", "coverage")
 """The measures that share a protocol."""
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """All measures in the features of one extractor.
-
-    Attributes:
-        extractor: its name.
-        features: number of its features.
-        spread: total variance of the real test images' features.
-        metrics: by measure.
-        protocols: by key.
-        class_counts: images per side of each class's Fréchet distance; 0 for too few.
-    """
-
-    extractor: str
-    features: int
-    spread: float
-    metrics: Mapping[str, Metric]
-    protocols: Mapping[str, Mapping[str, Any]]
-    class_counts: tuple[int, ...]
-
-
 def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> Section:
     """Measure fidelity in the features of every extractor, overall and per class.
 
@@ -117,35 +85,64 @@ def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> S
         extractors: the most important first; only its distances may be faults.
     """
     names = data.group_names if data.sample_set.conditional else ()
-    results: list[Measured] = []
+    metrics: list[Metric] = []
+    blocks: list[Table | ImageBlock] = []
     findings: list[Finding] = []
+    protocols: dict[str, dict[str, Any]] = {}
+    notes = (
+        [] if names else ["The samples have no target labels, so there are no values per class."]
+    )
     for done, extractor in enumerate(extractors):
         data.progress("fidelity", done, len(extractors))
-        result = measured(data, extractor)
-        results.append(result)
+        found, made = measured(data, extractor)
+        frechet = found["frechet_distance"]
+        features = data.split_predictions(extractor, "test").features
         findings += fidelity_findings(
             names,
-            result.metrics,
-            extractor=result.extractor,
-            spread=result.spread,
+            found,
+            extractor=extractor.name,
+            spread=float(features.astype(np.float64).var(axis=0).sum()),
             decisive=done == 0 and data.fallback_extractor is None,
         )
+        if frechet.per_class:
+            counts = made[frechet.protocol]["images_per_side_per_class"]
+            blocks += _class_blocks(names, frechet, counts)
+        elif names and frechet.value is not None:
+            width = features.shape[1]
+            notes.append(
+                f"No Fréchet distance per class ({extractor.name}): the covariance of {width:,} "
+                f"features requires {smallest_count(width):,} images of a class per side; the "
+                "kernel inception distance requires few."
+            )
+        metrics += found.values()
+        protocols |= made
     data.progress("fidelity", len(extractors), len(extractors))
+    if names:
+        samples = np.bincount(data.sample_set.target_labels, minlength=len(names))
+        test = data.splits.test.class_counts
+        difference = 0.5 * np.abs(samples / samples.sum() - test / test.sum()).sum()
+        if difference > _SHARES_DIFFER:
+            notes.append(
+                f"The class shares of samples and test images differ (by {difference:.0%} of the "
+                "images). This changes the overall values, but not those per class."
+            )
     order = ("fault", "warning", "good")
     return Section(
         key="fidelity",
         title="Fidelity: how close are the samples to real images?",
         explanation=_EXPLANATION,
-        metrics=tuple(metric for each in results for metric in each.metrics.values()),
-        blocks=tuple(block for each in results for block in _blocks(names, each)),
+        metrics=tuple(metrics),
+        blocks=tuple(blocks),
         findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
-        protocols={key: value for each in results for key, value in each.protocols.items()},
-        notes=tuple(_notes(data, results)),
+        protocols=protocols,
+        notes=tuple(notes),
     )
 
 
-def measured(data: EvaluationData, extractor: Extractor) -> Measured:
-    """Compute every measure.
+def measured(
+    data: EvaluationData, extractor: Extractor
+) -> tuple[dict[str, Metric], dict[str, dict[str, Any]]]:
+    """Return the metrics by measure, and their protocols by key.
 
     The overall Fréchet distance compares all samples with all test images, its baseline all images
     of the smaller real split with subsets of the larger. All other values that depend on the
@@ -159,7 +156,7 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
     labels = (data.sample_set.target_labels, data.splits.test.labels, data.splits.validation.labels)
     whole = FeatureSets(*(each.features for each in predictions))
     groups = [whole]
-    for index in range(_class_count(data)):
+    for index in range(len(data.group_names) if data.sample_set.conditional else 0):
         sides = zip(predictions, labels, strict=True)
         groups.append(FeatureSets(*(p.features[each == index] for p, each in sides)))
     equal = [
@@ -169,57 +166,41 @@ def measured(data: EvaluationData, extractor: Extractor) -> Measured:
     results = {
         "frechet_distance": _frechet(groups, data.frechet_baseline(extractor), data.seed),
         "kernel_inception_distance": _kernel(groups, equal, data.seed),
-        "inception_score": _score(data, extractor),
+        "inception_score": _score(data, extractor, len(groups) - 1),
         **_prdc(equal),
     }
-    base = {
-        **data.protocol(extractor),
-        "baseline": "validation images against test images",
-        "validation_images": len(data.splits.validation),
-        "validation_hash": data.splits.validation.content_hash,
-        "features": whole.test.shape[1],
-    }
-    return Measured(
-        extractor=extractor.name,
+    base = data.protocol(
+        extractor,
+        baseline="validation images against test images",
+        validation_images=len(data.splits.validation),
+        validation_hash=data.splits.validation.content_hash,
         features=whole.test.shape[1],
-        spread=float(whole.test.astype(np.float64).var(axis=0).sum()),
-        metrics={
-            measure: _metric(measure, extractor.name, result) for measure, result in results.items()
-        },
-        protocols={
-            _protocol_key(measure, extractor.name): {**base, **result.protocol}
-            for measure, result in results.items()
-        },
-        class_counts=tuple(results["frechet_distance"].protocol["images_per_side_per_class"]),
     )
+    metrics = {key: _metric(key, extractor.name, each) for key, each in results.items()}
+    protocols = {metrics[key].protocol: base | each.protocol for key, each in results.items()}
+    return metrics, protocols
 
 
 @final
 @dataclass(frozen=True)
 class _Result:
-    """One measure: values of all images and then of each class, what they require, how made."""
+    """Values of one measure (all images, then each class) and the images that they require."""
 
     pairs: Sequence[Pair]
     fewest: int
-    protocol: Mapping[str, Any]
+    protocol: dict[str, Any]
     interval: tuple[float, float] | None = None
     note: str = ""
 
 
-def _class_count(data: EvaluationData) -> int:
-    return len(data.group_names) if data.sample_set.conditional else 0
-
-
 def _frechet(groups: Sequence[FeatureSets], baseline: Baseline, seed: int) -> _Result:
     whole, *classes = groups
-    width = whole.test.shape[1]
-
-    enough = whole.enough(smallest_count(width))
-    value = frechet_distance(whole.samples, whole.test) if enough else None
-    of_class = [_equal_frechet(each, (seed, index)) for index, each in enumerate(classes)]
+    fewest = smallest_count(whole.test.shape[1])
+    value = frechet_distance(whole.samples, whole.test) if whole.enough(fewest) else math.nan
+    of_class = [_equal_frechet(each, fewest, (seed, k)) for k, each in enumerate(classes)]
     return _Result(
-        [(value, defined(baseline.distance)), *(pair for pair, _ in of_class)],
-        smallest_count(width),
+        [(value, baseline.distance), *(pair for pair, _ in of_class)],
+        fewest,
         {
             "covariance": "unbiased (N − 1), float64",
             "overall": "all samples against all test images",
@@ -227,27 +208,25 @@ def _frechet(groups: Sequence[FeatureSets], baseline: Baseline, seed: int) -> _R
             "baseline_subsets": baseline.subsets,
             "per_class": "random subsets of equal size of samples, test and validation images",
             "images_per_side_per_class": [count for _, count in of_class],
-            "subsets_per_class": baseline_subsets(width),
+            "subsets_per_class": baseline_subsets(whole.test.shape[1]),
         },
     )
 
 
-def _equal_frechet(sides: FeatureSets, seed: tuple[int, ...]) -> tuple[Pair, int]:
+def _equal_frechet(sides: FeatureSets, fewest: int, seed: tuple[int, ...]) -> tuple[Pair, int]:
     """Return the means over equal subsets of samples and of validation against test images."""
-    width, (samples, test, validation) = sides.test.shape[1], sides.counts
-    fewest = smallest_count(width)
+    samples, test, validation = sides.counts
+    subsets = 1 if samples == test == validation else baseline_subsets(sides.test.shape[1])
     pairs, count = [], 0
-    for draw in range(1 if samples == test == validation else baseline_subsets(width)):
-        equal = sides.equal(fewest, seed=(*seed, draw))
+    for subset in range(subsets):
+        equal = sides.equal(fewest, seed=(*seed, subset))
         if equal is None:
-            return (None, None), 0
-        count = len(equal.test)
-        baseline = (
-            frechet_distance(equal.validation, equal.test) if len(equal.validation) else np.nan
-        )
+            return _UNDEFINED, 0
+        count, has_baseline = len(equal.test), len(equal.validation) > 0
+        baseline = frechet_distance(equal.validation, equal.test) if has_baseline else math.nan
         pairs.append((frechet_distance(equal.samples, equal.test), baseline))
     value, mean_baseline = np.mean(pairs, axis=0)
-    return (float(value), defined(mean_baseline)), count
+    return (value, mean_baseline), count
 
 
 def _kernel(
@@ -257,7 +236,7 @@ def _kernel(
     pairs: list[Pair] = []
     interval = None
     for index, (sides, subsets) in enumerate(zip(groups, equal, strict=True)):
-        value = baseline = None
+        value, baseline = _UNDEFINED
         if sides.enough(SMALLEST_KERNEL_COUNT):
             replicates = 0 if index else REPLICATES
             estimate = kernel_distance(sides.samples, sides.test, replicates=replicates, seed=seed)
@@ -279,14 +258,14 @@ def _kernel(
     )
 
 
-def _score(data: EvaluationData, extractor: Extractor) -> _Result:
+def _score(data: EvaluationData, extractor: Extractor, classes: int) -> _Result:
     """Score samples and test images, equally many."""
     sides = (
         (data.sample_predictions(extractor).logits, data.sample_set.target_labels),
         (data.split_predictions(extractor, "test").logits, data.split_groups("test")),
     )
-    count, classes = min(len(logits) for logits, _ in sides), _class_count(data)
-    pairs: list[Pair] = [(None, None)] * (classes + 1)
+    count = min(len(logits) for logits, _ in sides)
+    pairs = [_UNDEFINED] * (classes + 1)
     if count < SMALLEST_SCORE_COUNT:
         count = 0
     else:
@@ -295,7 +274,7 @@ def _score(data: EvaluationData, extractor: Extractor) -> _Result:
             chosen = np.random.default_rng(data.seed).permutation(len(labels))[:count]
             score = classifier_score(logits[chosen], labels[chosen], max(classes, 1))
             scores.append([score.overall, *score.per_class[:classes]])
-        pairs = [(defined(value), defined(real)) for value, real in zip(*scores, strict=True)]
+        pairs = list(zip(*scores, strict=True))
     known_classes = sides[0][0].shape[1]
     return _Result(
         pairs,
@@ -322,7 +301,7 @@ def _prdc(equal: Sequence[FeatureSets | None]) -> dict[str, _Result]:
     }
     return {
         measure: _Result(
-            [(getattr(a, measure, None), getattr(b, measure, None)) for a, b in manifolds],
+            [(getattr(a, measure, math.nan), getattr(b, measure, math.nan)) for a, b in manifolds],
             SMALLEST_MANIFOLD_COUNT,
             protocol,
         )
@@ -338,12 +317,8 @@ def _manifolds(equal: FeatureSets) -> tuple[Manifold, Manifold | None]:
     return samples, manifold(equal.validation, equal.test, real_radii=radii)
 
 
-def _protocol_key(measure: str, extractor: str) -> str:
-    return f"{'prdc' if measure in _PRDC else measure}[{extractor}]"
-
-
 def _metric(measure: str, extractor: str, result: _Result) -> Metric:
-    (value, baseline), classes = result.pairs[0], result.pairs[1:]
+    (value, baseline), *classes = [(defined(a), defined(b)) for a, b in result.pairs]
     values, baselines = ([pair[side] for pair in classes] for side in (0, 1))
     images = f"at least {result.fewest:,}"
     missing = []
@@ -365,7 +340,7 @@ def _metric(measure: str, extractor: str, result: _Result) -> Metric:
         extractor=extractor,
         value=value,
         aim=aim,
-        protocol=_protocol_key(measure, extractor),
+        protocol=f"{'prdc' if measure in _PRDC else measure}[{extractor}]",
         baseline=baseline,
         interval=result.interval,
         per_class=tuple(values) if known else (),
@@ -374,16 +349,21 @@ def _metric(measure: str, extractor: str, result: _Result) -> Metric:
     )
 
 
-def _blocks(classes: Sequence[str], result: Measured) -> list[Table | ImageBlock]:
-    """Return a chart and a table of the Fréchet distance per class."""
-    frechet = result.metrics["frechet_distance"]
-    if not frechet.per_class:
-        return []
+def _class_blocks(
+    classes: Sequence[str], frechet: Metric, counts: Sequence[int]
+) -> list[Table | ImageBlock]:
+    """Return a chart and a table of the Fréchet distance per class.
+
+    Args:
+        classes: their names.
+        frechet: the distance, with values per class.
+        counts: images per side of each class.
+    """
     baselines = frechet.per_class_baseline or (None,) * len(classes)
     rows = [
         (name, value, baseline, _ratio(value, baseline), images)
         for name, value, baseline, images in zip(
-            classes, frechet.per_class, baselines, result.class_counts, strict=True
+            classes, frechet.per_class, baselines, counts, strict=True
         )
     ]
     overall = (frechet.value, frechet.baseline, _ratio(frechet.value, frechet.baseline))
@@ -391,11 +371,11 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | ImageBlock
     chart = class_bars(
         [classes[index] for index in shown],
         {"samples": [frechet.per_class[index] for index in shown]},
-        axis=f"Fréchet distance ({result.extractor})",
+        axis=f"Fréchet distance ({frechet.extractor})",
         baseline=[baselines[index] for index in shown],
     )
     most = f" The {_MOST_BARS} farthest classes are shown." if len(classes) > _MOST_BARS else ""
-    title = f"Fréchet distance per class ({result.extractor})"
+    title = f"Fréchet distance per class ({frechet.extractor})"
     return [
         ImageBlock(
             title=title,
@@ -418,31 +398,3 @@ def _blocks(classes: Sequence[str], result: Measured) -> list[Table | ImageBlock
 
 def _ratio(value: float | None, baseline: float | None) -> float | None:
     return value / baseline if value is not None and baseline else None
-
-
-def _notes(data: EvaluationData, results: Sequence[Measured]) -> list[str]:
-    if not data.sample_set.conditional:
-        return ["The samples have no target labels, so there are no values per class."]
-    notes = []
-    for each in results:
-        frechet, fewest = each.metrics["frechet_distance"], smallest_count(each.features)
-        if frechet.value is not None and not frechet.per_class:
-            notes.append(
-                f"No Fréchet distance per class ({each.extractor}): the covariance of "
-                f"{each.features:,} features requires {fewest:,} images of a class per side; the "
-                "kernel inception distance requires few."
-            )
-    shares = [
-        counts / max(counts.sum(), 1)
-        for counts in (
-            np.bincount(data.sample_set.target_labels, minlength=len(data.group_names)),
-            data.splits.test.class_counts,
-        )
-    ]
-    difference = 0.5 * np.abs(shares[0] - shares[1]).sum()
-    if difference > _SHARES_DIFFER:
-        notes.append(
-            f"The class shares of samples and test images differ (by {difference:.0%} of the "
-            "images). This changes the overall values, but not those per class."
-        )
-    return notes

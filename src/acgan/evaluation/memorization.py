@@ -5,17 +5,16 @@ Every metric compares samples with held-out real images, in pixels, blurred pixe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 
-from acgan.data.images import Images, Labels
 from acgan.evaluation.charts import distance_chart, neighbor_grid
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.memorization_findings import NearCopies, memorization_findings
-from acgan.metrics.arrays import BoolArray, Int64Array
+from acgan.metrics.arrays import Array, BoolArray, Float64Array, Int64Array
 from acgan.metrics.memorization import (
     NEAR_COPY,
     Proximity,
@@ -92,78 +91,50 @@ BLURRED = Space(
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Queries:
-    """The images whose nearest training images are searched for.
+class Search:
+    """Samples and held-out images, at most ``MOST`` each, and their nearest training images.
 
     Attributes:
-        samples: uint8 (N, C, H, W).
-        sample_rows: int64 (N,), their rows among all samples.
-        target_labels: int64 (N,).
-        held_out: uint8 (M, C, H, W), real test images.
-        held_out_rows: int64 (M,), their rows in the test split.
-        labels: int64 (M,).
+        data: samples and real splits.
+        samples, target_labels: uint8 (N, C, H, W) and int64 (N,).
+        held_out, labels: real test images, uint8 (M, C, H, W) and int64 (M,).
         half: bool (M,), a random half of the held-out images, to be compared with the other.
-        names: of the K classes.
         spaces: pixels, blurred pixels, features.
+        found: by space, the training images nearest to the samples and to the held-out images;
+            empty if there are too few images.
     """
 
-    samples: Images
-    sample_rows: Int64Array
-    target_labels: Labels
-    held_out: Images
-    held_out_rows: Int64Array
-    labels: Labels
-    half: BoolArray
-    names: tuple[str, ...]
-    spaces: tuple[Space, Space, Space]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """Nearest training images of samples and of held-out images, and their distances."""
-
-    space: Space
-    samples: Proximity
-    held_out: Proximity
-
-
-def memorization_section(data: EvaluationData) -> Section:
-    """Measure near copies, authenticity, the data-copying test and distances; show neighbors."""
-    splits = data.splits
-    few = min(len(data.sample_set.samples), len(splits.test)) < FEWEST or len(splits.train) < 2
-    queries = select_queries(data)
-    found = () if few else search(data, queries)
-    return Section(
-        key="memorization",
-        title="Memorization",
-        explanation=_EXPLANATION,
-        metrics=memorization_metrics(queries, found),
-        blocks=() if few else _blocks(data, queries, found),
-        findings=() if few else _findings(data, queries, found),
-        protocols=_protocols(data, queries),
-        notes=() if data.held_out else (_UNKNOWN,),
-    )
-
-
-def select_queries(data: EvaluationData) -> Queries:
-    """Select the samples and the test images that are searched for."""
-    sample_set, test = data.sample_set, data.splits.test
-    some, held_out = (_rows(len(each), data.seed) for each in (sample_set.samples, test))
-    name = data.extractor.name
-    whose = "the reference classifier" if data.reference_classifier is not None else name
-    return Queries(
-        samples=sample_set.samples[some],
-        sample_rows=some,
-        target_labels=sample_set.target_labels[some],
-        held_out=test.images[held_out],
-        held_out_rows=held_out,
-        labels=data.split_groups("test")[held_out],
-        half=np.random.default_rng(data.seed).permutation(len(held_out)) % 2 == 0,
-        names=data.group_names,
-        spaces=(PIXELS, BLURRED, Space(name, f"in the features of {whose}")),
-    )
+    def __init__(self, data: EvaluationData) -> None:
+        sample_set, splits = data.sample_set, data.splits
+        rows, test_rows = (
+            _rows(len(each), data.seed) for each in (sample_set.samples, splits.test)
+        )
+        self.data = data
+        self.samples, self.target_labels = sample_set.samples[rows], sample_set.target_labels[rows]
+        self.held_out = splits.test.images[test_rows]
+        self.labels = data.split_groups("test")[test_rows]
+        self.half = np.random.default_rng(data.seed).permutation(len(test_rows)) % 2 == 0
+        name = data.extractor.name
+        whose = "the reference classifier" if data.reference_classifier is not None else name
+        self.spaces = (PIXELS, BLURRED, Space(name, f"in the features of {whose}"))
+        self.found: dict[Space, Neighbors] = {}
+        if min(len(rows), len(test_rows)) < FEWEST or len(splits.train) < 2:
+            return
+        images = (splits.train.images, self.samples, self.held_out)
+        for done, space in enumerate(self.spaces):
+            data.progress("nearest training images", done, len(self.spaces))
+            compared: list[Array] = [*images]
+            if space is BLURRED:
+                compared = [blurred(each) for each in images]
+            elif space is not PIXELS:
+                compared = [
+                    data.split_predictions(data.extractor, "train").features,
+                    data.sample_predictions(data.extractor).features[rows],
+                    data.split_predictions(data.extractor, "test").features[test_rows],
+                ]
+            samples, held_out = proximities(compared[0], compared[1:])
+            self.found[space] = samples, held_out
+        data.progress("nearest training images", len(self.spaces), len(self.spaces))
 
 
 def _rows(total: int, seed: int) -> Int64Array:
@@ -172,173 +143,141 @@ def _rows(total: int, seed: int) -> Int64Array:
     return np.sort(np.random.default_rng(seed).permutation(total)[:MOST])
 
 
-def search(data: EvaluationData, queries: Queries) -> tuple[Distances, ...]:
-    """Find the nearest training images in every space."""
-    extractor, training = data.extractor, data.splits.train.images
-    images = (queries.samples, queries.held_out)
-    found = []
-    for done, space in enumerate(queries.spaces):
-        data.progress("nearest training images", done, len(queries.spaces))
-        if space is PIXELS:
-            pair = proximities(training, images)
-        elif space is BLURRED:
-            pair = proximities(blurred(training), [blurred(each) for each in images])
-        else:
-            pair = proximities(
-                data.split_predictions(extractor, "train").features,
-                (
-                    data.sample_predictions(extractor).features[queries.sample_rows],
-                    data.split_predictions(extractor, "test").features[queries.held_out_rows],
-                ),
-            )
-        found.append(Distances(space, *pair))
-    data.progress("nearest training images", len(queries.spaces), len(queries.spaces))
-    return tuple(found)
+def memorization_section(data: EvaluationData) -> Section:
+    """Measure near copies, authenticity, the data-copying test and distances; show neighbors."""
+    search = Search(data)
+    return Section(
+        key="memorization",
+        title="Memorization",
+        explanation=_EXPLANATION,
+        # In blurred pixels, the share of near copies alone.
+        metrics=tuple(
+            _metric(measure, space, search)
+            for measure in _MEASURES
+            for space in search.spaces
+            if space is not BLURRED or measure == "near_copies"
+        ),
+        blocks=_blocks(search) if search.found else (),
+        findings=_findings(search) if search.found else (),
+        protocols={f"memorization[{each.key}]": _protocol(each, search) for each in search.spaces},
+        notes=() if data.held_out else (_UNKNOWN,),
+    )
 
 
+Neighbors = tuple[Proximity, Proximity]
+"""The training images nearest to the samples, and those nearest to the held-out images."""
 Pair = tuple[float, float]
 """A metric of the samples and its baseline, NaN if undefined."""
-
-
-Computation = Callable[[Distances, Queries], tuple[Pair, Sequence[Pair]]]
-"""Computes the pair of all images, and the pairs of the classes."""
-
-
-@final
-@dataclass(frozen=True)
-class _Measure:
-    """A metric of the chapter: name, direction, computation, why undefined."""
-
-    title: str
-    aim: Aim
-    compute: Computation
-    undefined: str = ""
+Computation = Callable[[Neighbors, Search], Sequence[Pair]]
+"""Computes the pair of all images, then those of the classes."""
 
 
 def _by_class(pair: Callable[..., Pair]) -> Computation:
     """Compute a pair for all images and for the samples and held-out images of each class."""
 
-    def compute(found: Distances, queries: Queries) -> tuple[Pair, Sequence[Pair]]:
-        all_images = np.ones(len(queries.target_labels), bool), np.ones(len(queries.labels), bool)
-        per_class: list[Pair] = []
-        for index in range(len(queries.names)):
-            members = queries.target_labels == index, queries.labels == index
+    def compute(found: Neighbors, search: Search) -> Sequence[Pair]:
+        everything = np.ones(len(search.samples), bool), np.ones(len(search.held_out), bool)
+        pairs = [pair(*found, *everything, search.half)]
+        for index in range(len(search.data.group_names)):
+            members = search.target_labels == index, search.labels == index
             enough = min(each.sum() for each in members) >= FEWEST
-            per_class.append(pair(found, *members, queries.half) if enough else (np.nan, np.nan))
-        return pair(found, *all_images, queries.half), per_class
+            pairs.append(pair(*found, *members, search.half) if enough else (np.nan, np.nan))
+        return pairs
 
     return compute
 
 
 def _share(of: Callable[[Proximity], BoolArray]) -> Callable[..., Pair]:
-    return lambda found, samples, held_out, _half: (
-        float(of(found.samples)[samples].mean()),
-        float(of(found.held_out)[held_out].mean()),
+    return lambda samples, held_out, sampled, real, _half: (
+        float(of(samples)[sampled].mean()),
+        float(of(held_out)[real].mean()),
     )
 
 
 def _distance_ratio(
-    found: Distances, samples: BoolArray, held_out: BoolArray, half: BoolArray
+    samples: Proximity, held_out: Proximity, sampled: BoolArray, real: BoolArray, half: BoolArray
 ) -> Pair:
-    real = found.held_out.distance
+    def ratio(above: Float64Array, below: Float64Array) -> float:
+        return np.median(above) / median if (median := np.median(below)) > 0 else np.nan
 
-    def ratio(above: float, below: float) -> float:
-        return above / below if below > 0 else np.nan
-
+    distance = held_out.distance
     return (
-        ratio(np.median(found.samples.distance[samples]), np.median(real[held_out])),
-        ratio(np.median(real[held_out & half]), np.median(real[held_out & ~half])),
+        ratio(samples.distance[sampled], distance[real]),
+        ratio(distance[real & half], distance[real & ~half]),
     )
 
 
-def _data_copying_test(found: Distances, queries: Queries) -> tuple[Pair, Sequence[Pair]]:
-    real, half, labels = found.held_out.distance, queries.half, queries.labels
-    count = len(queries.names)
-    test = copying_test(
-        found.samples.distance, queries.target_labels, real, labels, count, fewest=FEWEST
+def _data_copying_test(found: Neighbors, search: Search) -> Sequence[Pair]:
+    real, half, labels = found[1].distance, search.half, search.labels
+    count = len(search.data.group_names)
+    tests = (
+        copying_test(found[0].distance, search.target_labels, real, labels, count, fewest=FEWEST),
+        copying_test(
+            real[half], labels[half], real[~half], labels[~half], count, fewest=FEWEST // 2
+        ),
     )
-    baseline = copying_test(
-        real[half], labels[half], real[~half], labels[~half], count, fewest=FEWEST // 2
-    )
-    per_class = list(zip(test.per_class.tolist(), baseline.per_class.tolist(), strict=True))
-    return (test.pooled, baseline.pooled), per_class
+    return list(zip(*([test.pooled, *test.per_class.tolist()] for test in tests), strict=True))
 
 
-_MEASURES = {
-    "near_copies": _Measure(
-        "Share of near copies", "baseline", _by_class(_share(lambda each: each.near_copy))
+_MEASURES: dict[str, tuple[str, Aim, Computation, str]] = {
+    "near_copies": (
+        "Share of near copies",
+        "baseline",
+        _by_class(_share(lambda each: each.near_copy)),
+        "",
     ),
-    "authenticity": _Measure(
-        "Authentic share", "baseline", _by_class(_share(lambda each: each.authentic))
+    "authenticity": (
+        "Authentic share",
+        "baseline",
+        _by_class(_share(lambda each: each.authentic)),
+        "",
     ),
-    "data_copying_test": _Measure(
+    "data_copying_test": (
         "Data-copying test C_T, z",
         "baseline",
         _data_copying_test,
         f"Requires a class with {FEWEST} samples and {FEWEST} test images",
     ),
-    "nearest_distance_ratio": _Measure(
+    "nearest_distance_ratio": (
         "Median distance to the nearest training image, samples over held-out images",
         "one",
         _by_class(_distance_ratio),
         "Undefined: more than half of the test images occur among the training images",
     ),
 }
+"""Title, aim, computation and reason why the value is undefined, by measure."""
 
 
-def memorization_metrics(queries: Queries, found: Sequence[Distances]) -> tuple[Metric, ...]:
-    """Return the metrics in every space; in blurred pixels, the share of near copies alone.
-
-    Args:
-        queries: the images that were searched for.
-        found: the result of `search`; empty if there are too few images.
-    """
-    by_space = {each.space: each for each in found}
-    return tuple(
-        _metric(measure, each, space, by_space, queries)
-        for measure, each in _MEASURES.items()
-        for space in queries.spaces
-        if space is not BLURRED or measure == "near_copies"
-    )
-
-
-def _metric(
-    measure: str,
-    each: _Measure,
-    space: Space,
-    by_space: Mapping[Space, Distances],
-    queries: Queries,
-) -> Metric:
-    value, baseline = np.nan, np.nan
-    per_class: Sequence[Pair] = ()
-    note = f"Requires {FEWEST} samples, {FEWEST} test images and 2 training images"
-    if space in by_space:
-        (value, baseline), per_class = each.compute(by_space[space], queries)
-        note = each.undefined
+def _metric(measure: str, space: Space, search: Search) -> Metric:
+    title, aim, compute, note = _MEASURES[measure]
+    if space in search.found:
+        (value, baseline), *classes = compute(search.found[space], search)
+    else:
+        value, baseline, classes = np.nan, np.nan, []
+        note = f"Requires {FEWEST} samples, {FEWEST} test images and 2 training images"
     return Metric(
         measure=measure,
-        title=each.title,
+        title=title,
         extractor=space.key,
         value=defined(value),
-        aim=each.aim,
+        aim=aim,
         protocol=f"memorization[{space.key}]",
         baseline=defined(baseline),
-        per_class=tuple(defined(pair[0]) for pair in per_class),
-        per_class_baseline=tuple(defined(pair[1]) for pair in per_class),
+        per_class=tuple(defined(pair[0]) for pair in classes),
+        per_class_baseline=tuple(defined(pair[1]) for pair in classes),
         note="" if np.isfinite(value) else note,
     )
 
 
-def _blocks(
-    data: EvaluationData, queries: Queries, found: Sequence[Distances]
-) -> tuple[ImageBlock, ...]:
-    closest = np.argsort(np.min([each.samples.closeness for each in found], axis=0), kind="stable")
-    random = np.random.default_rng(data.seed).permutation(len(queries.samples))
+def _blocks(search: Search) -> tuple[ImageBlock, ...]:
+    data, found = search.data, search.found.values()
+    closest = np.argsort(np.min([each.closeness for each, _ in found], axis=0), kind="stable")
+    random = np.random.default_rng(data.seed).permutation(len(search.samples))
     of_each = " of each class" if data.sample_set.conditional else ""
     return (
         ImageBlock(
             "The samples closest to training images",
-            _grid(data, queries, found, closest),
+            _grid(search, closest),
             f"The samples{of_each} with the smallest relative distance to a training image in any "
             "space: the distance to it, divided by the distance from it to its own nearest other "
             "training image. Beside each sample are its nearest training images by squared and by "
@@ -347,96 +286,86 @@ def _blocks(
         ),
         ImageBlock(
             "Random samples",
-            _grid(data, queries, found, random),
+            _grid(search, random),
             "The same for random samples: the typical behavior of the model.",
         ),
         distance_chart(
-            [(each.space.key, each.samples.closeness, each.held_out.closeness) for each in found]
+            [
+                (space.key, samples.closeness, held_out.closeness)
+                for space, (samples, held_out) in search.found.items()
+            ]
         ),
     )
 
 
-def _grid(
-    data: EvaluationData, queries: Queries, found: Sequence[Distances], order: Int64Array
-) -> bytes:
+def _grid(search: Search, order: Int64Array) -> bytes:
     """Show the first samples of each class in this order, beside their nearest training images."""
-    pixels, _, features = found
-    training = data.splits.train.images
-    present = [k for k in range(len(queries.names)) if (queries.target_labels == k).any()]
-    rows = present[:_MOST_CLASSES]
-    names = [queries.names[index] for index in rows]
-    chosen = [order[queries.target_labels[order] == index][:_SHOWN] for index in rows]
-    if not data.sample_set.conditional:
+    pixels, _, features = search.spaces
+    training = search.data.splits.train.images
+    present = np.unique(search.target_labels)[:_MOST_CLASSES]
+    names = [search.data.group_names[index] for index in present]
+    chosen = [order[search.target_labels[order] == index][:_SHOWN] for index in present]
+    if not search.data.sample_set.conditional:
         shown = order[: _SHOWN * _MOST_CLASSES]
         chosen = [shown[start : start + _SHOWN] for start in range(0, len(shown), _SHOWN)]
         names = [""] * len(chosen)
-    by_l1 = nearest_by_l1(queries.samples[np.concatenate(chosen)], training)
+    by_l1 = nearest_by_l1(search.samples[np.concatenate(chosen)], training)
     l1 = np.split(by_l1, np.cumsum([len(each) for each in chosen])[:-1])
+    by_l2, by_feature = (search.found[space][0].index for space in (pixels, features))
     return neighbor_grid(
         names,
-        [queries.samples[each] for each in chosen],
+        [search.samples[each] for each in chosen],
         [
-            ("pixels, L2", [training[pixels.samples.index[each]] for each in chosen]),
+            ("pixels, L2", [training[by_l2[each]] for each in chosen]),
             ("pixels, L1", [training[each] for each in l1]),
-            (features.space.key, [training[features.samples.index[each]] for each in chosen]),
+            (features.key, [training[by_feature[each]] for each in chosen]),
         ],
     )
 
 
-def _findings(
-    data: EvaluationData, queries: Queries, found: Sequence[Distances]
-) -> tuple[Finding, ...]:
+def _findings(search: Search) -> tuple[Finding, ...]:
     copies = [
-        NearCopies(
-            each.space.where,
-            float(each.samples.near_copy.mean()),
-            float(each.held_out.near_copy.mean()),
-        )
-        for each in found
+        NearCopies(space.where, float(samples.near_copy.mean()), float(held_out.near_copy.mean()))
+        for space, (samples, held_out) in search.found.items()
     ]
-    worst = max(zip(copies, found, strict=True), key=lambda each: each[0].excess)[1]
-    pixels = found[0]
-    median = float(np.median(pixels.held_out.distance))
+    worst = max(zip(copies, search.found.values(), strict=True), key=lambda each: each[0].excess)
+    samples, held_out = search.found[PIXELS]
+    median = float(np.median(held_out.distance))
     return memorization_findings(
         copies,
-        samples=len(queries.samples),
-        held_out=len(queries.held_out),
-        copy_sharpness=_sharpness_of_copies(data, queries, worst.samples),
-        nearest_ratio=float(np.median(pixels.samples.distance)) / median if median > 0 else None,
+        samples=len(search.samples),
+        held_out=len(search.held_out),
+        copy_sharpness=_sharpness_of_copies(search, worst[1][0]),
+        nearest_ratio=float(np.median(samples.distance)) / median if median > 0 else None,
     )
 
 
-def _sharpness_of_copies(
-    data: EvaluationData, queries: Queries, samples: Proximity
-) -> float | None:
+def _sharpness_of_copies(search: Search, samples: Proximity) -> float | None:
     """Return the median detail of near copies, relative to their nearest training images."""
     copies = np.flatnonzero(samples.near_copy)
-    sources = data.splits.train.images[samples.index[copies]]
-    above, below = laplacian_energy(queries.samples[copies]), laplacian_energy(sources)
+    sources = search.data.splits.train.images[samples.index[copies]]
+    above, below = laplacian_energy(search.samples[copies]), laplacian_energy(sources)
     known = below > 0
     return float(np.median(above[known] / below[known])) if known.any() else None
 
 
-def _protocols(data: EvaluationData, queries: Queries) -> dict[str, dict[str, Any]]:
-    train = data.splits.train
-    protocols = {}
-    for space in queries.spaces:
-        protocol = data.protocol(
-            data.extractor,
-            training_images=len(train),
-            training_hash=train.content_hash,
-            samples_searched=len(queries.samples),
-            held_out_searched=len(queries.held_out),
-            distance="Euclidean",
-            near_copy=f"below {NEAR_COPY} of the training image's distance to the next",
-            baseline="held-out test images; for C_T and distances, one half against the other",
-            smallest_class=FEWEST,
-        )
-        if space.description:
-            protocol |= {
-                "extractor": space.description,
-                "resize": f"none: images are compared at {train.shape}",
-                "extractor_weights_hash": None,
-            }
-        protocols[f"memorization[{space.key}]"] = protocol
-    return protocols
+def _protocol(space: Space, search: Search) -> dict[str, Any]:
+    train = search.data.splits.train
+    protocol = search.data.protocol(
+        search.data.extractor,
+        training_images=len(train),
+        training_hash=train.content_hash,
+        samples_searched=len(search.samples),
+        held_out_searched=len(search.held_out),
+        distance="Euclidean",
+        near_copy=f"below {NEAR_COPY} of the training image's distance to the next",
+        baseline="held-out test images; for C_T and distances, one half against the other",
+        smallest_class=FEWEST,
+    )
+    if space.description:
+        protocol |= {
+            "extractor": space.description,
+            "resize": f"none: images are compared at {train.shape}",
+            "extractor_weights_hash": None,
+        }
+    return protocol

@@ -64,17 +64,9 @@ _RULES = (
         _BLURRED,
     ),
     Rule(
-        "blurred-training-images",
-        "warning",
-        lambda f: f.copied and f.sharpness < BLURRED,
-        _BLURRED,
+        "blurred-training-images", "warning", lambda f: f.copied and f.sharpness < BLURRED, _BLURRED
     ),
-    Rule(
-        "copies-training-images",
-        "fault",
-        lambda f: f.copied and f.worst.excess > MANY,
-        _COPIED,
-    ),
+    Rule("copies-training-images", "fault", lambda f: f.copied and f.worst.excess > MANY, _COPIED),
     Rule("copies-training-images", "warning", lambda f: f.copied, _COPIED),
     Rule(
         "nearer-than-held-out",

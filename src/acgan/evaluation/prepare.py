@@ -224,11 +224,7 @@ def _holds_model(path: Path) -> bool:
 
 def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
     """Return the data of the model, or other data with the same settings."""
-    changes = {
-        "source": request.data,
-        "root": request.data_root,
-        "image_size": request.image_size,
-    }
+    changes = {"source": request.data, "root": request.data_root, "image_size": request.image_size}
     given = {key: value for key, value in changes.items() if value is not None}
     if model is None:
         if request.data is None:

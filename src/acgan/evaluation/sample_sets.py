@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from acgan.data.config import DataConfig
 from acgan.data.folder import load_folder
-from acgan.data.images import ClassName, DatasetSplits, Images, Labels, find_class
+from acgan.data.images import ClassName, DatasetSplits, Labels, find_class
 from acgan.data.layout import SINGLE_CLASS
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import SampleSet
@@ -45,9 +44,8 @@ def counts_per_class(reference: Int64Array, total: int) -> Int64Array:
         raise UsageError(f"{total} samples are fewer than the {classes} classes; request more")
     if reference.min() > 0 and reference.max() <= _BALANCED * reference.min():
         return np.full(classes, total // classes, np.int64)
-    counts: Int64Array = np.maximum(1, np.rint(total * reference / reference.sum())).astype(
-        np.int64
-    )
+    exact = total * reference / reference.sum()
+    counts: Int64Array = np.maximum(1, np.rint(exact)).astype(np.int64)
     return counts
 
 
@@ -74,51 +72,25 @@ def sample_model(
             f"{name} generates images of {model.shape}, but {splits.name} has images of "
             f"{splits.shape} (height×width×channels); use data with this size and color"
         )
-    if not model.conditional:
-        return _sample_without_classes(model, splits, total, seed, name, run, progress)
     generated, real = ([each.name for each in some] for some in (model.classes, splits.classes))
-    if generated != real:
+    if not model.conditional:
+        labels, seeds = np.zeros(total, np.int64), np.array(check_seeds(seed, total))
+    elif generated == real:
+        counts = counts_per_class(splits.test.class_counts, total)
+        labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        seeds = np.concatenate([np.array(check_seeds(seed, int(count))) for count in counts])
+    else:
         raise DataError(
             f"{name} has the classes {_listed(generated)}, but {splits.name} has {_listed(real)}; "
             "use its training data, or other data with the same classes"
         )
-    counts = counts_per_class(splits.test.class_counts, total)
-    labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    seeds = np.concatenate([np.array(check_seeds(seed, int(count))) for count in counts])
-    samples = _generate(model, labels, seeds, progress)
-    return SampleSet(name, samples, labels, splits.classes, model, run, _origin(model, seed))
-
-
-def _sample_without_classes(
-    model: Model,
-    splits: DatasetSplits,
-    total: int,
-    seed: int,
-    name: str,
-    run: Path | None,
-    progress: StageProgress,
-) -> SampleSet:
-    samples = _generate(model, None, np.array(check_seeds(seed, total)), progress)
-    target_labels, origin = np.zeros(total, np.int64), _origin(model, seed)
-    return SampleSet(
-        name, samples, target_labels, splits.classes, model, run, origin=origin, conditional=False
-    )
-
-
-def _generate(
-    model: Model, labels: Labels | None, seeds: npt.NDArray[np.int64], progress: StageProgress
-) -> Images:
     samples = np.empty((len(seeds), *model.shape), np.uint8)
     done = 0
-    for batch in iterate_images(model.generator, labels, seeds):
+    for batch in iterate_images(model.generator, labels if model.conditional else None, seeds):
         samples[done : done + len(batch)] = batch
         done += len(batch)
         progress("samples", done, len(samples))
-    return samples
-
-
-def _origin(model: Model, seed: int) -> dict[str, Any]:
-    return {
+    origin = {
         "model": model.record.content_hash,
         "images_seen": model.images_seen,
         "recipe": model.config.recipe,
@@ -126,6 +98,7 @@ def _origin(model: Model, seed: int) -> dict[str, Any]:
         "sample_seed": seed,
         "precision": model.sampling_precision(),
     }
+    return SampleSet(name, samples, labels, splits.classes, model, run, origin, model.conditional)
 
 
 def load_sample_folder(
@@ -145,31 +118,32 @@ def load_sample_folder(
         DataError: there are no images, size or channels differ from the data, or a class is
             unknown or missing.
     """
-    source = load_folder(folder, DataConfig(source=str(folder)), progress)
-    found, shape = source.data, source.data.shape
-    if shape != splits.shape:
+    found = load_folder(folder, DataConfig(source=str(folder)), progress).data
+    if found.shape != splits.shape:
         raise DataError(
-            f"the images in {folder} are of {shape}, but {splits.name} has images of "
+            f"the images in {folder} are of {found.shape}, but {splits.name} has images of "
             f"{splits.shape} (height×width×channels); set --image-size, or use other data"
         )
     origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
-    name = folder.resolve().name
-    if [each.name for each in found.classes] == [SINGLE_CLASS]:
-        chosen = _even_choice(found.labels, total, seed)
-        target_labels = np.zeros(len(chosen), np.int64)
-        images = found.images[chosen]
-        return SampleSet(
-            name, images, target_labels, splits.classes, origin=origin, conditional=False
-        )
-    labels = _matched(found.classes, splits.classes, folder)[found.labels]
+    conditional = [each.name for each in found.classes] != [SINGLE_CLASS]
+    labels = found.labels
+    if conditional:
+        labels = _matched(found.classes, splits.classes, folder)[labels]
     chosen = _even_choice(labels, total, seed)
-    return SampleSet(name, found.images[chosen], labels[chosen], splits.classes, origin=origin)
+    return SampleSet(
+        folder.resolve().name,
+        found.images[chosen],
+        labels[chosen],
+        splits.classes,
+        origin=origin,
+        conditional=conditional,
+    )
 
 
 def _matched(
     found: tuple[ClassName, ...], wanted: tuple[ClassName, ...], folder: Path
 ) -> npt.NDArray[np.int64]:
-    """Return the label of each class of the folder, int64 (F,)."""
+    """Return the label of each class of the folder."""
     try:
         labels = [find_class(wanted, each.name) for each in found]
     except UsageError as error:

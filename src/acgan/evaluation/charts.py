@@ -18,7 +18,7 @@ from acgan.report.section import ImageBlock
 
 _GAP = 14  # pixels between one sample with its neighbors and the next
 _HEADING = 11
-_INK = 40
+_INK = "#282828"
 _SAMPLES, _REAL, _MARK = "#D55E00", "#0072B2", "#7F7F7F"
 _MOST_NAMED = 60  # classes whose names fit beside a plot
 
@@ -39,15 +39,15 @@ def neighbor_grid(
         A PNG in which every image keeps its pixels, enlarged by an integer factor.
     """
     panels = []
+    headings = ["sample", *(heading for heading, _ in neighbors)]
     for column in range(max(map(len, samples))):
         shown = [
             np.concatenate([side[column : column + 1] for side in sides])
             for sides in zip(samples, *(found for _, found in neighbors), strict=True)
         ]
-        headings = ["sample", *(heading for heading, _ in neighbors)]
-        panels.append(_panel(shown, list(names) if not column else [""] * len(names), headings))
-    width = sum(panel.width for panel in panels) + _GAP * (len(panels) - 1)
-    grid = Image.new(panels[0].mode, (width, panels[0].height), _shade(panels[0].mode, 255))
+        panels.append(_panel(shown, [""] * len(names) if column else names, headings))
+    width = sum(panel.width + _GAP for panel in panels) - _GAP
+    grid = Image.new(panels[0].mode, (width, panels[0].height), "white")
     left = 0
     for panel in panels:
         grid.paste(panel, (left, 0))
@@ -60,18 +60,14 @@ def _panel(rows: Sequence[Images], names: Sequence[str], headings: Sequence[str]
     grid = class_grid(rows, names)
     layout = grid_layout(rows[0].shape[2:], len(headings), names)
     top = line_height(_HEADING)
-    result = Image.new(grid.mode, (grid.width, grid.height + top), _shade(grid.mode, 255))
+    result = Image.new(grid.mode, (grid.width, grid.height + top), "white")
     result.paste(grid, (0, top))
-    pen, ink = ImageDraw.Draw(result), _shade(grid.mode, _INK)
+    pen = ImageDraw.Draw(result)
     for column, heading in enumerate(headings):
         left, _, right, _ = layout.box(0, column)
         text = shorten(heading, _HEADING, right - left + 2)
-        pen.text(((left + right) / 2, top + 4), text, fill=ink, font=font(_HEADING), anchor="mb")
+        pen.text(((left + right) / 2, top + 4), text, fill=_INK, font=font(_HEADING), anchor="mb")
     return result
-
-
-def _shade(mode: str, level: int) -> int | tuple[int, int, int]:
-    return level if mode == "L" else (level, level, level)
 
 
 def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> ImageBlock:
@@ -84,10 +80,8 @@ def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> 
         for axes, (heading, samples, held_out) in zip(
             drawing.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
         ):
-            for values, color, name in (
-                (held_out, _REAL, "held-out real images"),
-                (samples, _SAMPLES, "samples"),
-            ):
+            sides = ((held_out, _REAL, "held-out real images"), (samples, _SAMPLES, "samples"))
+            for values, color, name in sides:
                 steps = np.sort(values)
                 shares = np.arange(1, len(steps) + 1) / len(steps)
                 axes.step(steps, shares, where="post", color=color, linewidth=1.8, label=name)
@@ -161,11 +155,8 @@ _MOST_CLASSES = 20
 
 def overview(data: EvaluationData) -> ImageBlock:
     """Show the first samples beside real test images, class by class."""
-    title, headings, test = (
-        "Samples and real images",
-        ("samples", "real test images"),
-        data.splits.test,
-    )
+    title, headings = "Samples and real images", ("samples", "real test images")
+    test = data.splits.test
     if not data.sample_set.conditional:
         chosen = np.random.default_rng(data.seed).permutation(len(test))[: _COLUMNS**2]
         images = data.sample_set.samples[: _COLUMNS**2], test.images[chosen]

@@ -37,6 +37,11 @@ _OMITTED = (
     "and the resolution experiment are omitted."
 )
 _NO_CLASSES = "The data have no classes, so class shares are omitted too."
+_METRICS = {
+    "class_total_variation": "Total variation distance of the class shares",
+    "missing_classes": f"Classes generated less than {RARE:g} times as often as they occur",
+}
+_TOO_FEW = f"Requires {FEWEST} samples, validation images and test images"
 _TITLE = "Classes: does the model generate every class?"
 
 
@@ -71,53 +76,41 @@ def coverage_section(data: EvaluationData) -> Section:
     classifier = data.reference_classifier
     if classifier is None:
         return Section("labels", _TITLE, (), notes=(_OMITTED, _NO_CLASSES))
-    samples, test, validation = (
-        class_counts(predictions.logits)
-        for predictions in (
-            data.sample_predictions(classifier),
-            data.split_predictions(classifier, "test"),
-            data.split_predictions(classifier, "validation"),
-        )
+    predictions = (
+        data.sample_predictions(classifier),
+        data.split_predictions(classifier, "test"),
+        data.split_predictions(classifier, "validation"),
     )
+    samples, test, validation = (class_counts(each.logits) for each in predictions)
     names = tuple(each.name for each in data.splits.classes)
     count = int(min(samples.sum(), validation.sum()))
     enough = min(count, test.sum()) >= FEWEST
     shares, real = samples / samples.sum(), test / test.sum()
-    distance, baseline = (
-        total_variation_at(count, each, test, seed=data.seed) for each in (samples, validation)
-    )
     rows = zip(names, samples, shares, real, strict=True)
-    note = "" if enough else f"Requires {FEWEST} samples, validation images and test images"
 
-    def metric(measure: str, title: str, value: float, baseline: float) -> Metric:
-        return Metric(
-            measure=measure,
-            title=title,
-            extractor=classifier.name,
-            value=value if enough else None,
-            aim="low",
-            protocol="coverage",
-            baseline=baseline if enough else None,
-            note=note,
-        )
+    def measured(counts: Int64Array) -> tuple[float, float]:
+        distance = total_variation_at(count, counts, test, seed=data.seed)
+        return distance, float(_missing(counts, test).sum())
 
+    values, baselines = measured(samples), measured(validation)
     return Section(
         key="labels",
         title=_TITLE,
         explanation=_EXPLANATION,
-        metrics=(
-            metric(
-                "class_total_variation",
-                "Total variation distance of the class shares",
-                distance,
-                baseline,
-            ),
-            metric(
-                "missing_classes",
-                f"Classes generated less than {RARE:g} times as often as they occur",
-                float(_missing(samples, test).sum()),
-                float(_missing(validation, test).sum()),
-            ),
+        metrics=tuple(
+            Metric(
+                measure=measure,
+                title=title,
+                extractor=classifier.name,
+                value=value if enough else None,
+                aim="low",
+                protocol="coverage",
+                baseline=baseline if enough else None,
+                note="" if enough else _TOO_FEW,
+            )
+            for (measure, title), value, baseline in zip(
+                _METRICS.items(), values, baselines, strict=True
+            )
         ),
         blocks=(
             Table(
@@ -131,7 +124,7 @@ def coverage_section(data: EvaluationData) -> Section:
                 "the class is generated as often as it occurs.",
             ),
         ),
-        findings=first_finding(_RULES, _facts(names, samples, test, distance - baseline))
+        findings=first_finding(_RULES, _facts(names, samples, test, values[0] - baselines[0]))
         if enough
         else (),
         protocols={

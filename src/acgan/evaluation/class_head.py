@@ -7,6 +7,7 @@ The head classifies real images only; whether samples show their target label is
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -90,10 +91,7 @@ def with_class_head(section: Section, data: EvaluationData) -> Section:
         note = f"{reason}; the accuracy of a class head on real images is omitted."
         return replace(section, notes=(*section.notes, note))
     test, classifier = data.splits.test, data.required_reference_classifier
-
-    def on_progress(done: int, total: int) -> None:
-        data.progress("the discriminator's class head: test images", done, total)
-
+    on_progress = partial(data.progress, "the discriminator's class head: test images")
     own = class_head_agreement(model.discriminator, test, progress=on_progress)
     reference = class_agreement(data.split_predictions(classifier, "test").logits, test.labels)
     train = model.split["train"]

@@ -5,7 +5,7 @@ Each metric is one entry of ``_METRICS``: computation, name, aim, protocol and e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -16,9 +16,9 @@ import numpy.typing as npt
 from acgan.data.images import Images, Labels
 from acgan.evaluation.charts import similarity_chart
 from acgan.evaluation.diversity_findings import diversity_findings
-from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, pixel_protocol
 from acgan.evaluation.findings import listed
-from acgan.metrics.arrays import Float64Array
+from acgan.metrics.arrays import Array, Float64Array
 from acgan.metrics.color import brightness_variance_ratio, color_variance_ratio
 from acgan.metrics.ms_ssim import SsimScales, mean_ms_ssim, ssim_scales
 from acgan.metrics.sharpness import sharpness_ratio
@@ -37,6 +37,8 @@ _MOST_DUPLICATES = 1000  # images of a class that are searched for near-identica
 
 Classes = tuple[Images, ...]
 """Images by class; a class with fewer than ``FEWEST`` images is empty."""
+Side = tuple[Array, Labels]
+"""Features and classes of images."""
 
 
 @final
@@ -74,10 +76,12 @@ class ClassImages:
     @cached_property
     def ms_ssim(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Mean MS-SSIM within each class of samples, test and validation images, (K,) each."""
-        samples, test, validation = (
-            _each(lambda images: mean_ms_ssim(images, pairs=_PAIRS, seed=self.data.seed), side)
-            for side in (self.samples, self.test, self.validation)
-        )
+
+        def similarity(images: Images) -> float:
+            return mean_ms_ssim(images, pairs=_PAIRS, seed=self.data.seed)
+
+        sides = (self.samples, self.test, self.validation)
+        samples, test, validation = (_each(similarity, side) for side in sides)
         return samples, test, validation
 
 
@@ -115,27 +119,25 @@ def _below_real_maximum(images: ClassImages) -> Values:
 
 
 def _variance_ratio(images: ClassImages) -> Values:
-    data = images.data
     return Values(
-        _feature_variance(data, data.sample_set.target_labels), _feature_variance(data, None)
+        _feature_variance(images.data, *_samples(images.data)),
+        _feature_variance(images.data, *_real(images.data, "validation")),
     )
 
 
-def _feature_variance(data: EvaluationData, labels: Labels | None) -> Float64Array:
-    """Return the variance ratio of the samples under these labels, (K,); None: of validation."""
-    count, extractor = len(data.group_names), data.extractor
-    features = (
-        data.split_predictions(extractor, "validation")
-        if labels is None
-        else data.sample_predictions(extractor)
-    ).features
-    labels = data.split_groups("validation") if labels is None else labels
-    test, test_labels = (
-        data.split_predictions(extractor, "test").features,
-        data.split_groups("test"),
-    )
-    ratios = variance_ratio(features, labels, test, test_labels, count)
-    smaller = np.minimum(*(np.bincount(each, minlength=count) for each in (labels, test_labels)))
+def _samples(data: EvaluationData) -> Side:
+    return data.sample_predictions(data.extractor).features, data.sample_set.target_labels
+
+
+def _real(data: EvaluationData, split: HeldOutSplit) -> Side:
+    return data.split_predictions(data.extractor, split).features, data.split_groups(split)
+
+
+def _feature_variance(data: EvaluationData, features: Array, labels: Labels) -> Float64Array:
+    """Return the variance ratio of features and test images, (K,); NaN for too few images."""
+    test, count = _real(data, "test"), len(data.group_names)
+    ratios = variance_ratio(features, labels, *test, count)
+    smaller = np.minimum(*(np.bincount(each, minlength=count) for each in (labels, test[1])))
     return np.where(smaller < FEWEST, np.nan, ratios)
 
 
@@ -306,60 +308,57 @@ def diversity_section(data: EvaluationData) -> Section:
     """Measure the diversity of the samples within each class, or of all samples without classes."""
     conditional = data.sample_set.conditional
     images = ClassImages(data)
-    values = {
-        each.key: (each, each.compute(images))
-        for each in _METRICS
-        if conditional or not each.classes_needed
-    }
-    values = {
-        key: (each, found)
-        for key, (each, found) in values.items()
-        if not each.omitted_if_undefined or np.isfinite(found.samples).any()
-    }
-    metrics = {
-        key: _metric(each, found, _extractor(each, data), images)
-        for key, (each, found) in values.items()
-    }
+    computed = [
+        (each, each.compute(images)) for each in _METRICS if conditional or not each.classes_needed
+    ]
+    measured = [
+        (each, values, _metric(each, values, images))
+        for each, values in computed
+        if not each.omitted_if_undefined or np.isfinite(values.samples).any()
+    ]
+    explanations = (_INTRODUCTION, *(each.explanation for each, _, _ in measured), _LIMITS)
+    variance_by_predicted_class = None
+    if conditional:
+        predictions = data.sample_predictions(data.extractor)
+        variance_by_predicted_class = _mean(
+            _feature_variance(data, predictions.features, predictions.logits.argmax(axis=1))
+        )
     similarity, real, _ = images.ms_ssim
     charted = conditional and np.isfinite(similarity + real).any()
     return Section(
         key="diversity",
         title="Diversity within classes" if conditional else "Diversity of all samples",
-        explanation=tuple(
-            filter(
-                None, (_INTRODUCTION, *(each.explanation for each, _ in values.values()), _LIMITS)
-            )
-        ),
-        metrics=tuple(metrics.values()),
+        explanation=tuple(filter(None, explanations)),
+        metrics=tuple(metric for _, _, metric in measured),
         blocks=(similarity_chart(images.scales.name, data.group_names, similarity, real),)
         if charted
         else (),
         findings=diversity_findings(
             data.group_names,
-            {key: (found.samples, found.baseline) for key, (_, found) in values.items()},
+            {each.key: (values.samples, values.baseline) for each, values, _ in measured},
             conditional=conditional,
-            variance_by_predicted_class=_variance_by_predicted_class(data),
+            variance_by_predicted_class=variance_by_predicted_class,
         ),
         protocols={
-            metrics[key].protocol: {**_base_protocol(each, data), **each.protocol(images)}
-            for key, (each, _) in values.items()
+            metric.protocol: {**_base_protocol(each, data), **each.protocol(images)}
+            for each, _, metric in measured
         },
         notes=(*(() if conditional else _NOT_CONDITIONAL), *_notes(images)),
     )
 
 
-def _extractor(each: DiversityMetric, data: EvaluationData) -> str:
-    return "pixels" if each.pixels else data.extractor.name
-
-
-def _metric(each: DiversityMetric, values: Values, extractor: str, images: ClassImages) -> Metric:
+def _metric(each: DiversityMetric, values: Values, images: ClassImages) -> Metric:
     """Return the metric with the mean over the classes as its overall value."""
     conditional = images.data.sample_set.conditional
     measure = each.key if conditional else f"{each.key}_all_samples"
+    extractor = "pixels" if each.pixels else images.data.extractor.name
     value = _mean(values.samples)
     of_a_class = " of a class" if conditional else ""
     too_few = f"Requires at least {FEWEST} samples and {FEWEST} test images{of_a_class}"
-    listed_by_class = conditional and each.per_class
+    sides = (values.samples, values.baseline)
+    per_class, per_class_baseline = (
+        tuple(map(defined, side)) if conditional and each.per_class else () for side in sides
+    )
     return Metric(
         measure=measure,
         title=each.title.format(ms_ssim=images.scales.name),
@@ -368,8 +367,8 @@ def _metric(each: DiversityMetric, values: Values, extractor: str, images: Class
         aim=each.aim,
         protocol=f"{measure}[{extractor}]",
         baseline=_mean(values.baseline),
-        per_class=tuple(map(defined, values.samples.tolist())) if listed_by_class else (),
-        per_class_baseline=tuple(map(defined, values.baseline.tolist())) if listed_by_class else (),
+        per_class=per_class,
+        per_class_baseline=per_class_baseline,
         note=too_few if value is None else values.note if conditional else "",
     )
 
@@ -381,32 +380,16 @@ def _mean(values: Float64Array) -> float | None:
 
 def _base_protocol(each: DiversityMetric, data: EvaluationData) -> dict[str, Any]:
     protocol = data.protocol(data.extractor, smallest_class=FEWEST)
-    if each.pixels:
-        protocol |= {
-            "extractor": "pixels",
-            "extractor_weights_hash": None,
-            "resize": f"none: images are compared at {data.splits.shape}",
-        }
-    return protocol
+    return protocol | pixel_protocol("pixels", data.splits.shape) if each.pixels else protocol
 
 
-def _variance_by_predicted_class(data: EvaluationData) -> float | None:
-    """Return the mean variance ratio if samples are sorted by their predicted classes."""
-    if not data.sample_set.conditional:
-        return None
-    predicted = data.sample_predictions(data.extractor).logits.argmax(axis=1)
-    return _mean(_feature_variance(data, predicted))
-
-
-def _notes(images: ClassImages) -> Sequence[str]:
-    sides = {
-        "samples": images.samples,
-        "test images": images.test,
-        "validation images": images.validation,
-    }
-    notes = []
-    for side, classes in sides.items():
+def _notes(images: ClassImages) -> Iterator[str]:
+    sides = (
+        ("samples", images.samples),
+        ("test images", images.test),
+        ("validation images", images.validation),
+    )
+    for side, classes in sides:
         names = zip(images.data.group_names, classes, strict=True)
         if few := [name for name, found in names if not len(found)]:
-            notes.append(f"Fewer than {FEWEST} {side} of {listed(few, 5)}: no values for these.")
-    return notes
+            yield f"Fewer than {FEWEST} {side} of {listed(few, 5)}: no values for these."

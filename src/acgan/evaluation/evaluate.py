@@ -11,7 +11,6 @@ from acgan.evaluation.charts import overview
 from acgan.evaluation.class_coverage import coverage_section
 from acgan.evaluation.class_head import with_class_head
 from acgan.evaluation.diversity import diversity_section
-from acgan.evaluation.evaluation_data import HeldOutSplit
 from acgan.evaluation.fidelity import fidelity_section
 from acgan.evaluation.labels import labels_section
 from acgan.evaluation.latent import latent_section
@@ -25,24 +24,18 @@ from acgan.runs.environment import describe_environment, machine_in_words
 
 def _labels(prepared: PreparedEvaluation) -> Section:
     data = prepared.data
-    if data.sample_set.conditional:
-        section = labels_section(data, prepared.imagenet)
-    else:
-        section = coverage_section(data)
+    conditional = data.sample_set.conditional
+    section = labels_section(data, prepared.imagenet) if conditional else coverage_section(data)
     return with_class_head(section, data)
 
 
-def _memorization(prepared: PreparedEvaluation) -> Section | None:
-    """Only the training split of the model itself can show memorization."""
-    return memorization_section(prepared.data) if prepared.own_training_split else None
-
-
-_HELD_OUT: tuple[HeldOutSplit, ...] = ("validation", "test")
 _CHAPTERS: dict[str, Callable[[PreparedEvaluation], Section | None]] = {
     "fidelity": lambda prepared: fidelity_section(prepared.data, prepared.extractors),
     "labels": _labels,
     "diversity": lambda prepared: diversity_section(prepared.data),
-    "memorization": _memorization,
+    "memorization": lambda prepared: (
+        memorization_section(prepared.data) if prepared.own_training_split else None
+    ),  # only the training split of the model itself can show memorization
     "latent structure": lambda prepared: latent_section(prepared.data),
 }
 """Chapters in reading order; None for one that cannot be measured."""
@@ -59,12 +52,10 @@ def evaluate(prepared: PreparedEvaluation, watch: Stopwatch) -> tuple[Section, .
     for extractor in prepared.extractors:
         name = extractor.name
         watch.timed(f"{name}: samples", partial(data.sample_predictions, extractor))
-        for split in _HELD_OUT:
+        for split in ("validation", "test"):
             predict = partial(data.split_predictions, extractor, split)
             watch.timed(f"{name}: {split} images", predict)
-    chapters = [
-        watch.timed(name, partial(chapter, prepared)) for name, chapter in _CHAPTERS.items()
-    ]
+    chapters = (watch.timed(name, partial(each, prepared)) for name, each in _CHAPTERS.items())
     sections = tuple(each for each in chapters if each is not None)
     return sections if data.sample_set.conditional else tuple(map(_without_classes, sections))
 
@@ -123,17 +114,16 @@ def report_of(
 
 def _reference_classifier(prepared: PreparedEvaluation) -> dict[str, Any]:
     """Facts about the reference classifier; empty if there is none."""
-    reference_classifier, splits = prepared.data.reference_classifier, prepared.data.splits
-    if reference_classifier is None:
+    classifier, splits = prepared.data.reference_classifier, prepared.data.splits
+    if classifier is None:
         return {}
+    record = classifier.record
     return {
-        "accuracy_on_test": reference_classifier.record.accuracies[splits.test.content_hash],
-        "accuracy_on_validation": reference_classifier.record.accuracies[
-            splits.validation.content_hash
-        ],
-        "train_images": reference_classifier.record.train_images,
-        "train_hash": reference_classifier.record.train_hash,
-        "weights_hash": reference_classifier.weights_hash(),
-        "seed": reference_classifier.record.seed,
+        "accuracy_on_test": record.accuracies[splits.test.content_hash],
+        "accuracy_on_validation": record.accuracies[splits.validation.content_hash],
+        "train_images": record.train_images,
+        "train_hash": record.train_hash,
+        "weights_hash": classifier.weights_hash(),
+        "seed": record.seed,
         "horizontal_flip": prepared.horizontal_flip,
     }

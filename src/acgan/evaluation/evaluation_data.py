@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -12,7 +13,7 @@ import numpy as np
 from acgan.classifiers.cache import cached_predictions
 from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.classifiers.reference_classifier import ReferenceClassifier
-from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages, Labels
+from acgan.data.images import ClassName, DatasetSplits, Images, ImageShape, LabeledImages, Labels
 from acgan.errors import DataError
 from acgan.execution.progress import StageProgress
 from acgan.metrics.accuracy import class_agreement
@@ -78,10 +79,8 @@ class FeatureSets:
 
 
 def _subset(features: Array, count: int, random: np.random.Generator) -> Array:
-    if len(features) == count:
-        return features
-    chosen: Array = features[random.permutation(len(features))[:count]]
-    return chosen
+    full = len(features) == count
+    return features if full else features[random.permutation(len(features))[:count]]
 
 
 @final
@@ -197,10 +196,9 @@ class EvaluationData:
     def sample_predictions(self, extractor: Extractor) -> Predictions:
         """Return features and logits of the samples."""
         if extractor.name not in self._of_samples:
-            stage = f"{extractor.name}: samples"
             self._of_samples[extractor.name] = extractor.predict(
                 self.sample_set.samples,
-                progress=lambda done, total: self.progress(stage, done, total),
+                progress=partial(self.progress, f"{extractor.name}: samples"),
             )
         return self._of_samples[extractor.name]
 
@@ -217,10 +215,7 @@ class EvaluationData:
         self, extractor: Extractor, real: LabeledImages, stage: str
     ) -> Predictions:
         """Return features and logits of any real images, from the cache folder if there is one."""
-
-        def on_progress(done: int, total: int) -> None:
-            self.progress(stage, done, total)
-
+        on_progress = partial(self.progress, stage)
         if self.folder is None:
             return extractor.predict(real.images, progress=on_progress)
         return cached_predictions(extractor, real, self.folder, progress=on_progress)
@@ -228,10 +223,8 @@ class EvaluationData:
     def frechet_baseline(self, extractor: Extractor) -> Baseline:
         """Return the Fréchet distance between validation and test images at equal counts."""
         if extractor.name not in self._baselines:
-            validation, test = (
-                self.split_predictions(extractor, split).features
-                for split in ("validation", "test")
-            )
+            validation = self.split_predictions(extractor, "validation").features
+            test = self.split_predictions(extractor, "test").features
             self._baselines[extractor.name] = frechet_baseline(validation, test, seed=self.seed)
         return self._baselines[extractor.name]
 
@@ -242,23 +235,26 @@ class EvaluationData:
 
     def protocol(self, extractor: Extractor, **more: Any) -> dict[str, Any]:
         """Return the protocol shared by all metrics of an extractor, and ``more``."""
-        test = self.splits.test
+        test, labels = self.splits.test, self.sample_set.target_labels
+        counts = np.bincount(labels, minlength=len(self.group_names))
         return {
             "extractor": extractor.name,
             "extractor_weights_hash": extractor.weights_hash(),
             "resize": extractor.resize_rule,
             "samples": len(self.sample_set.samples),
-            "samples_per_class": np.bincount(
-                self.sample_set.target_labels, minlength=len(self.group_names)
-            ).tolist()
-            if self.sample_set.conditional
-            else None,
+            "samples_per_class": counts.tolist() if self.sample_set.conditional else None,
             "reference": "test",
             "reference_images": len(test),
             "reference_hash": test.content_hash,
             "seed": self.seed,
             **more,
         }
+
+
+def pixel_protocol(extractor: str, shape: ImageShape) -> dict[str, Any]:
+    """Return the entries of a protocol that differ for metrics of pixels."""
+    resize = f"none: images are compared at {shape}"
+    return {"extractor": extractor, "extractor_weights_hash": None, "resize": resize}
 
 
 def real_data(

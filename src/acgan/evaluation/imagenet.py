@@ -53,14 +53,15 @@ def imagenet_counterparts(classes: Sequence[ClassName]) -> Counterparts | None:
     Returns:
         None if fewer than two classes have counterparts, since there is nothing to distinguish.
     """
-    found: dict[str, list[int]] = {}
+    labels_of: dict[tuple[int, ...], list[int]] = {}
     for label, each in enumerate(classes):
-        for entry in {_entry(name) for name in (each.name, *each.aliases)} - {None}:
-            found.setdefault(str(entry), []).append(label)
-    claims = [label for labels in found.values() for label in labels]
+        spellings = {name.strip().casefold() for name in (each.name, *each.aliases)}
+        for found in {_imagenet_map()[name] for name in spellings & _imagenet_map().keys()}:
+            labels_of.setdefault(found, []).append(label)
+    claims = [label for labels in labels_of.values() for label in labels]
     indices = {
-        labels[0]: _imagenet_map()[entry]
-        for entry, labels in found.items()
+        labels[0]: found
+        for found, labels in labels_of.items()
         if len(labels) == 1 and claims.count(labels[0]) == 1
     }
     return Counterparts(len(classes), dict(sorted(indices.items()))) if len(indices) > 1 else None
@@ -95,23 +96,10 @@ def class_scores(logits: npt.NDArray[Any], counterparts: Counterparts) -> Float6
 
 @cache
 def _imagenet_map() -> dict[str, tuple[int, ...]]:
-    return {name: tuple(entry["indices"]) for name, entry in _read_map().items()}
-
-
-@cache
-def _read_map() -> dict[str, dict[str, Any]]:
+    """Return the ImageNet classes of each everyday class, by its name and its aliases."""
     source = files("acgan.evaluation") / "imagenet_map.toml"
-    return tomllib.loads(source.read_text(encoding="utf-8"))
-
-
-@cache
-def _names() -> dict[str, str]:
     return {
-        spelling: name
-        for name, entry in _read_map().items()
+        spelling: tuple(entry["indices"])
+        for name, entry in tomllib.loads(source.read_text(encoding="utf-8")).items()
         for spelling in (name, *entry["aliases"])
     }
-
-
-def _entry(name: str) -> str | None:
-    return _names().get(name.strip().casefold())

@@ -76,23 +76,18 @@ class Accuracy:
     per_class_baseline: tuple[float | None, ...]
 
 
+_BASELINE = "real test images, the classes weighted as among the samples"
+
+
 def accuracy_with_baseline(samples: ClassAgreement | None, real: ClassAgreement | None) -> Accuracy:
     """Return the accuracy on samples and on real images; None where there are too few images."""
-    per_class, per_class_baseline = _by_class(samples), _by_class(real)
-    if samples is None or samples.confusion.sum() < SMALLEST_COUNT:
-        return Accuracy(None, None, None, per_class, per_class_baseline)
-    correct, count = int(samples.confusion.trace()), int(samples.confusion.sum())
-    interval = binomtest(correct, count).proportion_ci(method="wilson")
-    return Accuracy(
-        value=samples.overall,
-        interval=(float(interval.low), float(interval.high)),
-        baseline=None if real is None else _weighted(real, samples.confusion.sum(axis=1)),
-        per_class=per_class,
-        per_class_baseline=per_class_baseline,
-    )
-
-
-_BASELINE = "real test images, the classes weighted as among the samples"
+    value = interval = baseline = None
+    if samples is not None and (count := int(samples.confusion.sum())) >= SMALLEST_COUNT:
+        value = samples.overall
+        wilson = binomtest(int(samples.confusion.trace()), count).proportion_ci(method="wilson")
+        interval = (float(wilson.low), float(wilson.high))
+        baseline = None if real is None else _weighted(real, samples.confusion.sum(axis=1))
+    return Accuracy(value, interval, baseline, _by_class(samples), _by_class(real))
 
 
 def _by_class(agreement: ClassAgreement | None) -> tuple[float | None, ...]:
@@ -163,9 +158,8 @@ def imagenet_label_classifier(data: EvaluationData, extractor: Extractor) -> Lab
 
 def _probe(data: EvaluationData, extractor: Extractor) -> LabelClassifier:
     real = probe_images(data.splits.train, seed=data.seed)
-    predictions = data.real_predictions(
-        extractor, real, f"{extractor.name}: images for the linear probe"
-    )
+    stage = f"{extractor.name}: images for the linear probe"
+    predictions = data.real_predictions(extractor, real, stage)
     probe = fit_probe(predictions.features, real.labels, len(data.group_names))
     return LabelClassifier(
         measure="linear_probe_accuracy",

@@ -120,7 +120,7 @@ def label_findings(
     samples: Int64Array,
     real: Int64Array,
     *,
-    at_half: Mapping[str, tuple[float, float, float, float] | None] = MappingProxyType({}),
+    at_half: Mapping[str, tuple[float, float, float, float]] = MappingProxyType({}),
     others: Mapping[str, Accuracy] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
     """Return the findings, most serious first.
@@ -130,7 +130,7 @@ def label_findings(
         samples: (K, K), number of samples by target label (row) and predicted class (column).
         real: the same for real images that the reference classifier was not trained on.
         at_half: by classifier, the accuracy on samples at the full side and at half the side, then
-            on real images; None if it was not measured.
+            on real images; NaN if undefined.
         others: by name, the accuracies of classifiers other than the reference classifier.
     """
     if min(samples.sum(), real.sum()) < SMALLEST_COUNT:
@@ -139,22 +139,19 @@ def label_findings(
     if deciding := first_finding(_DECIDING, facts):
         return deciding
     findings = [rule.finding(facts) for rule in _RULES if rule.applies(facts)]
-    expected = facts.accuracy / facts.real_accuracy
     for name, share in others.items():
-        upper = share.interval[1] if share.interval else math.nan
         other = SimpleNamespace(
             name=name,
             share=known(share.value),
-            upper=upper,
+            upper=share.interval[1] if share.interval else math.nan,
             real=known(share.baseline),
-            expected=expected,
+            expected=facts.accuracy / facts.real_accuracy,
         )
         findings += first_finding([_DISAGREES], other)
     for name, accuracies in at_half.items():
-        if accuracies is not None:
-            keys = ("full", "half", "real_full", "real_half")
-            sides = SimpleNamespace(name=name, **dict(zip(keys, accuracies, strict=True)))
-            findings += first_finding([_UNUSED], sides)
+        keys = ("full", "half", "real_full", "real_half")
+        sides = SimpleNamespace(name=name, **dict(zip(keys, accuracies, strict=True)))
+        findings += first_finding([_UNUSED], sides)
     return tuple(findings) or (_GOOD.finding(facts),)
 
 
@@ -180,7 +177,10 @@ def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> Simpl
     )
     count, others = int(counts[both].sum()), int(real_counts[both].sum())
     enough = np.flatnonzero(counts >= SMALLEST_COUNT)
-    worst = int(enough[np.diagonal(shares)[enough].argmin()]) if len(enough) else None
+    worst = ""
+    if len(enough):
+        k = int(enough[np.diagonal(shares)[enough].argmin()])
+        worst = f"; the lowest accuracy of a class is {shares[k, k]:.1%} ({names[k]})"
 
     def pairs(classes: Sequence[int]) -> str:
         sentences = []
@@ -193,8 +193,8 @@ def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> Simpl
         return listed(sentences, _NAMED)
 
     return SimpleNamespace(
-        accuracy=_accuracy(samples),
-        real_accuracy=_accuracy(real),
+        accuracy=float(np.trace(samples) / samples.sum()),
+        real_accuracy=float(np.trace(real) / real.sum()),
         association=cramers_v(samples),
         real_association=cramers_v(real),
         chance=float(counts / counts.sum() @ (predicted / predicted.sum())),
@@ -207,14 +207,8 @@ def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> Simpl
         balanced=balanced,
         real_balanced=real_balanced,
         balanced_chance=_chance_gap(balanced * count, count, real_balanced * others, others),
-        worst=""
-        if worst is None
-        else f"; the lowest accuracy of a class is {shares[worst, worst]:.1%} ({names[worst]})",
+        worst=worst,
     )
-
-
-def _accuracy(confusion: Int64Array) -> float:
-    return float(np.trace(confusion) / confusion.sum())
 
 
 def _chance_gap(right: float, count: int, real_right: float, real_count: int) -> float:

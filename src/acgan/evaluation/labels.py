@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
+    Accuracy,
     LabelClassifier,
     accuracy_with_baseline,
     imagenet_label_classifier,
@@ -64,6 +65,7 @@ def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
     if imagenet is not None:
         classifiers.append(imagenet_label_classifier(data, imagenet))
     views = [_view(data, each) for each in classifiers]
+    shares = [accuracy_with_baseline(*each) for each in views]
     results = [resolution(data, each) for each in classifiers]
     blocks = [resolution_table(results, data.splits.shape)]
     findings: tuple[Finding, ...] = ()
@@ -76,14 +78,12 @@ def labels_section(data: EvaluationData, imagenet: Extractor | None) -> Section:
             real.confusion,
             at_half={each.label_classifier.extractor.name: each.at_half for each in results},
             others={
-                each.extractor.name: accuracy_with_baseline(*view)
-                for each, view in zip(classifiers[1:], views[1:], strict=True)
+                each.extractor.name: share
+                for each, share in zip(classifiers[1:], shares[1:], strict=True)
             },
         )
-    metrics = [
-        _metric(data.group_names, each, *view)
-        for each, view in zip(classifiers, views, strict=True)
-    ]
+    both = zip(classifiers, shares, strict=True)
+    metrics = [_metric(data.group_names, each, share) for each, share in both]
     return Section(
         key="labels",
         title="Labels: do samples show the class of their target label?",
@@ -111,21 +111,12 @@ def _view(data: EvaluationData, classifier: LabelClassifier) -> View:
     )
 
 
-def _metric(
-    names: Sequence[str],
-    classifier: LabelClassifier,
-    predicted: ClassAgreement | None,
-    real: ClassAgreement | None,
-) -> Metric:
-    share = accuracy_with_baseline(predicted, real)
+def _metric(names: Sequence[str], classifier: LabelClassifier, share: Accuracy) -> Metric:
     without = [name for name, known in zip(names, classifier.known, strict=True) if not known]
     notes = []
     if share.value is None:
         notes.append(f"Requires at least {SMALLEST_COUNT} samples")
-    elif any(
-        value is None and known
-        for value, known in zip(share.per_class, classifier.known, strict=True)
-    ):
+    elif None in np.array(share.per_class)[classifier.known]:
         notes.append(f"A class requires at least {SMALLEST_COUNT} samples")
     if without:
         notes.append(f"Without {', '.join(without)}: not among the classifier's classes")
@@ -161,14 +152,9 @@ def _confusion_table(
         )
     wrong = predicted.confusion - np.diag(np.diagonal(predicted.confusion))
     target, other = np.unravel_index(np.argsort(-wrong, axis=None, kind="stable"), wrong.shape)
+    counts = predicted.confusion.sum(axis=1)
     rows = [
-        (
-            names[a],
-            names[b],
-            int(wrong[a, b]),
-            int(predicted.confusion[a].sum()),
-            int(real.confusion[a, b]),
-        )
+        (names[a], names[b], int(wrong[a, b]), int(counts[a]), int(real.confusion[a, b]))
         for a, b in zip(target[:_PAIRS], other[:_PAIRS], strict=True)
         if wrong[a, b]
     ]
@@ -181,12 +167,9 @@ def _confusion_table(
     )
 
 
-def _notes(data: EvaluationData, classifiers: Sequence[LabelClassifier]) -> list[str]:
-    counts = np.bincount(data.sample_set.target_labels, minlength=len(data.group_names))
-    missing = [name for name, count in zip(data.group_names, counts, strict=True) if not count]
-    notes = []
-    if missing:
-        notes.append(f"There are no samples of {', '.join(missing)}; they have no values.")
+def _notes(data: EvaluationData, classifiers: Sequence[LabelClassifier]) -> Iterator[str]:
+    present = set(data.sample_set.target_labels.tolist())
+    if missing := [name for k, name in enumerate(data.group_names) if k not in present]:
+        yield f"There are no samples of {', '.join(missing)}; they have no values."
     if len(classifiers) == 1:
-        notes.append("Discriminability is omitted: no ImageNet classifier was selected.")
-    return notes
+        yield "Discriminability is omitted: no ImageNet classifier was selected."

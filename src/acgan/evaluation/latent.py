@@ -205,20 +205,16 @@ def _past_blocks(data: EvaluationData, past: Sequence[Snapshot]) -> Iterator[Ima
     if len(past) < 2:
         return
     conditional = past[0].accuracy is not None
-    names = ", ".join(data.group_names[k] for k in _shown_classes(data))
+    columns = "Each column is one seed."
+    if conditional:
+        names = ", ".join(data.group_names[k] for k in _shown_classes(data))
+        columns = f"The columns are {names}, all with one seed."
+    rows = [f"{each.images_seen:,} images" for each in past]
     yield ImageBlock(
         "The same seed over training time" if conditional else "The same seeds over training time",
-        png_bytes(
-            class_grid(
-                [each.images for each in past], [f"{each.images_seen:,} images" for each in past]
-            )
-        ),
+        png_bytes(class_grid([each.images for each in past], rows)),
         "Each row is the model after this number of real images; the last row is the model itself. "
-        + (
-            f"The columns are {names}, all with one seed."
-            if conditional
-            else "Each column is one seed."
-        ),
+        f"{columns}",
     )
     if conditional:
         yield Table(
@@ -270,9 +266,8 @@ def _class_paths(data: EvaluationData, model: Model) -> Iterator[ImageBlock]:
 
 
 def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
-    shown, seeds = _shown_classes(data), range(data.seed, data.seed + _SHOWN_SEEDS)
-    images = sample_images(model.generator, np.repeat(shown, len(seeds)), list(seeds) * len(shown))
-    rows = images.reshape(len(shown), len(seeds), *images.shape[1:])
+    shown = _shown_classes(data)
+    rows = _every_seed_of(model, shown, data.seed, _SHOWN_SEEDS)
     return ImageBlock(
         "One seed in every class",
         png_bytes(class_grid(rows, [data.group_names[k] for k in shown])),
@@ -282,17 +277,22 @@ def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
 
 
 def _measure_style(data: EvaluationData, model: Model) -> StyleConsistency:
-    classes = spread(len(data.group_names), _STYLE_CLASSES)
-    seeds = np.arange(data.seed, data.seed + _STYLE_SEEDS)
     data.progress("style over classes", 0, 1)
-    # Class after class: a set of models then generates batches of one model's classes.
-    images = sample_images(
-        model.generator, np.repeat(classes, len(seeds)), np.tile(seeds, len(classes))
+    images = _every_seed_of(
+        model, spread(len(data.group_names), _STYLE_CLASSES), data.seed, _STYLE_SEEDS
     )
-    by_class = images.reshape(len(classes), len(seeds), *images.shape[1:])
-    style = style_consistency(by_class.swapaxes(0, 1), seed=data.seed)
+    style = style_consistency(images.swapaxes(0, 1), seed=data.seed)
     data.progress("style over classes", 1, 1)
     return style
+
+
+def _every_seed_of(model: Model, classes: Sequence[int], first_seed: int, count: int) -> Images:
+    """Return samples of each class with the same seeds, (classes, seeds, C, H, W)."""
+    seeds = np.arange(first_seed, first_seed + count)
+    # Class after class: a set of models then generates batches of one model's classes.
+    images = sample_images(model.generator, np.repeat(classes, count), np.tile(seeds, len(classes)))
+    by_class: Images = images.reshape(len(classes), count, *images.shape[1:])
+    return by_class
 
 
 def _style_table(style: StyleConsistency) -> Table:
@@ -300,7 +300,7 @@ def _style_table(style: StyleConsistency) -> Table:
         title="Style consistency by property",
         header=("property", "correlation between two classes", "95 % quantile of shuffled seeds"),
         rows=tuple(
-            (name, defined(float(found)), defined(float(chance)))
+            (name, defined(found), defined(chance))
             for name, found, chance in zip(
                 style.names, style.correlations, style.shuffled, strict=True
             )

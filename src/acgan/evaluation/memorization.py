@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 
 from acgan.evaluation.charts import distance_chart, neighbor_grid
-from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.evaluation_data import EvaluationData, pixel_protocol
 from acgan.evaluation.memorization_findings import NearCopies, memorization_findings
 from acgan.metrics.arrays import Array, BoolArray, Float64Array, Int64Array
 from acgan.metrics.memorization import (
@@ -362,10 +362,5 @@ def _protocol(space: Space, search: Search) -> dict[str, Any]:
         baseline="held-out test images; for C_T and distances, one half against the other",
         smallest_class=FEWEST,
     )
-    if space.description:
-        protocol |= {
-            "extractor": space.description,
-            "resize": f"none: images are compared at {train.shape}",
-            "extractor_weights_hash": None,
-        }
-    return protocol
+    described = pixel_protocol(space.description, train.shape)
+    return protocol | described if space.description else protocol

@@ -9,15 +9,18 @@ from acgan.networks.feature_network import FeatureNetworkName
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.runs.config import RunConfig
 
-_DESCRIPTION: dict[FeatureNetworkName, str] = {
-    "reference-classifier": "a classifier that was fitted, like the reference-classifier of this "
-    "evaluation, to the training split",
-    "efficientnet-lite0": "efficientnet-lite0, which is also an extractor of this evaluation",
+_NETWORKS: dict[FeatureNetworkName, tuple[str, str]] = {
+    "reference-classifier": (
+        "a classifier that was fitted, like the reference classifier of this evaluation, to the "
+        "training split",
+        "efficientnet-lite0",
+    ),
+    "efficientnet-lite0": (
+        "efficientnet-lite0, which is also an extractor of this evaluation",
+        "reference-classifier",
+    ),
 }
-_ALTERNATIVE: dict[FeatureNetworkName, str] = {
-    "reference-classifier": "efficientnet-lite0",
-    "efficientnet-lite0": "reference-classifier",
-}
+"""Description of each feature network, and the extractor to use in its place."""
 
 
 def shared_features(config: RunConfig) -> str | None:
@@ -34,11 +37,11 @@ def shared_features(config: RunConfig) -> str | None:
     """
     if not isinstance(config.discriminator, PretrainedConfig):
         return None
-    network = config.discriminator.feature_network.network
+    description, alternative = _NETWORKS[config.discriminator.feature_network.network]
     return (
-        f"The discriminator of this model uses the first layers of {_DESCRIPTION[network]}. "
+        f"The discriminator of this model uses the first layers of {description}. "
         "Metrics with this extractor favor the model over models whose discriminator was trained "
-        f"from scratch. To compare such models, use {_ALTERNATIVE[network]} or Inception."
+        f"from scratch. To compare such models, use {alternative} or Inception."
     )
 
 
@@ -95,5 +98,4 @@ def origin_notes(
         )
     if model is not None and (shared := shared_features(model.config)) is not None:
         notes.append(shared)
-    notes.extend(splits.notes)
-    return notes
+    return [*notes, *splits.notes]

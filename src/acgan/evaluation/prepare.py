@@ -28,10 +28,9 @@ from acgan.model.model import Model, load
 
 def has_same_split(model: Model, splits: DatasetSplits) -> bool:
     """Return whether the record of a model names exactly these three splits, by content hash."""
-    mine = splits.split_record()
     return all(
-        part in model.split and model.split[part]["content_hash"] == mine[part]["content_hash"]
-        for part in mine
+        split in model.split and model.split[split]["content_hash"] == mine["content_hash"]
+        for split, mine in splits.split_record().items()
     )
 
 
@@ -73,11 +72,8 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
     if not has_same_split(model, own):
         return None
     trained_on = set(image_digests(own.train))
-    shared = sum(
-        digest in trained_on
-        for part in (splits.validation, splits.test)
-        for digest in image_digests(part)
-    )
+    held_out = [*image_digests(splits.validation), *image_digests(splits.test)]
+    shared = sum(digest in trained_on for digest in held_out)
     if shared:
         raise DataError(
             f"{shared} of the validation and test images of {splits.name} are training images of "
@@ -170,16 +166,29 @@ def prepare_evaluation(
         DataError: the data cannot be used, has another shape or other classes, or is not held out.
         DiskError: the reference classifier cannot be cached.
     """
-    model = load(request.path) if _holds_model(request.path) else None
+    path = request.path
+    # `load` reports paths that do not exist.
+    model = load(path) if not path.is_dir() or is_run_or_model(path) else None
     config = _data_config(request, model)
     splits = watch.timed("data", lambda: load_data(config, progress=watch.progress))
-    name = _name(request.path)
+    name = _name(path)
     held_out, own = (None, True) if model is None else _unseen(model, splits, name, request)
-    _check_splits(splits)
+    for split, real in (("validation", splits.validation), ("test", splits.test)):
+        if not len(real):
+            raise DataError(
+                f"{splits.name} has no {split} images, but every metric needs held-out real "
+                "images; add images, or raise the share of this split in the run"
+            )
     horizontal_flip = request.horizontal_flip
     if horizontal_flip is None:
         horizontal_flip = splits.flip_keeps_class
-    imagenet, others = _other_extractors(request)
+    weights = request.inception_weights
+    others = {
+        each: build_extractor(each, inception_weights=weights)
+        for each in dict.fromkeys(request.extractors)
+        if each != "reference-classifier"
+    }
+    imagenet = others.get("efficientnet-lite0")
     if model is not None:
         check(model, splits, model.conditional)
     sample_set = watch.timed(
@@ -189,9 +198,14 @@ def prepare_evaluation(
         check(None, splits, sample_set.conditional)
     reference_classifier: ReferenceClassifier | None = None
     if len(splits.classes) > 1:
+        stage = "fitting the reference classifier, cached for the next time"
         reference_classifier = watch.timed(
             "reference classifier",
-            lambda: _reference_classifier(splits, horizontal_flip, watch.progress),
+            lambda: cached_reference_classifier(
+                splits,
+                flip=horizontal_flip,
+                progress=lambda done, total, _loss: watch.progress(stage, done, total),
+            ),
         )
     fallback_extractor = (
         None if reference_classifier else (imagenet or build_extractor("efficientnet-lite0"))
@@ -206,20 +220,15 @@ def prepare_evaluation(
         watch.progress,
         fallback_extractor,
     )
-    extractors = (data.extractor, *(each for each in others if each is not fallback_extractor))
+    more = (each for each in others.values() if each is not fallback_extractor)
     return PreparedEvaluation(
         data=data,
-        extractors=extractors,
+        extractors=(data.extractor, *more),
         imagenet=imagenet,
         own_training_split=own,
         horizontal_flip=horizontal_flip,
         notes=tuple(origin_notes(model, splits, reference_classifier, held_out, own)),
     )
-
-
-def _holds_model(path: Path) -> bool:
-    """Return whether the path names a model; `load` reports paths that do not exist."""
-    return not path.is_dir() or is_run_or_model(path)
 
 
 def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
@@ -255,24 +264,6 @@ def _unseen(
     return check_unseen(model, splits, name), False
 
 
-def _check_splits(splits: DatasetSplits) -> None:
-    for part_name, part in (("validation", splits.validation), ("test", splits.test)):
-        if not len(part):
-            raise DataError(
-                f"{splits.name} has no {part_name} images, but every metric needs held-out real "
-                "images; add images, or raise the share of this split in the run"
-            )
-
-
-def _other_extractors(request: EvaluationRequest) -> tuple[Extractor | None, tuple[Extractor, ...]]:
-    """Return the ImageNet classifier or None, and all extractors but the reference classifier."""
-    wanted = [name for name in dict.fromkeys(request.extractors) if name != "reference-classifier"]
-    built = {
-        name: build_extractor(name, inception_weights=request.inception_weights) for name in wanted
-    }
-    return built.get("efficientnet-lite0"), tuple(built.values())
-
-
 def _sample_set(
     request: EvaluationRequest,
     model: Model | None,
@@ -287,15 +278,6 @@ def _sample_set(
     return sample_model(
         model, splits, total=total, seed=seed, name=name, run=run, progress=progress
     )
-
-
-def _reference_classifier(
-    splits: DatasetSplits, horizontal_flip: bool, progress: StageProgress
-) -> ReferenceClassifier:
-    def on_progress(done: int, total: int, _loss: float) -> None:
-        progress("fitting the reference classifier, cached for the next time", done, total)
-
-    return cached_reference_classifier(splits, flip=horizontal_flip, progress=on_progress)
 
 
 def _name(path: Path) -> str:

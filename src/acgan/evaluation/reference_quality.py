@@ -19,6 +19,13 @@ from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.arrays import Float32Array
 from acgan.metrics.frechet import SMALLEST_COUNT, Baseline, frechet_distance
 from acgan.metrics.variance_ratio import variance_ratio
+from acgan.report.section import defined
+
+_OVERALL = (
+    *("accuracy", "worst_class_accuracy", "frechet", "baseline", "frechet_ratio"),
+    *("mean_class_frechet", "variance_ratio", "lowest_variance_ratio", "highest_variance_ratio"),
+)
+_PER_CLASS = ("class_accuracy", "class_frechet", "class_variance_ratio")
 
 
 @final
@@ -84,23 +91,11 @@ class SampleQuality:
 
     def to_json(self) -> dict[str, Any]:
         """Return values that JSON can hold; undefined ones are None."""
-        overall = (
-            "accuracy",
-            "worst_class_accuracy",
-            "frechet",
-            "baseline",
-            "frechet_ratio",
-            "mean_class_frechet",
-            "variance_ratio",
-            "lowest_variance_ratio",
-            "highest_variance_ratio",
-        )
-        per_class = ("class_accuracy", "class_frechet", "class_variance_ratio")
         return {
-            **{name: _defined(getattr(self, name)) for name in overall},
+            **{name: defined(getattr(self, name)) for name in _OVERALL},
             **{
-                name: dict(zip(self.classes, map(_defined, getattr(self, name)), strict=True))
-                for name in per_class
+                name: dict(zip(self.classes, map(defined, getattr(self, name)), strict=True))
+                for name in _PER_CLASS
             },
             "confusion": [list(row) for row in self.confusion],
             "protocol": self.protocol,
@@ -123,10 +118,8 @@ def measure_quality(data: EvaluationData, reference: HeldOutSplit = "test") -> S
     real: LabeledImages = getattr(data.splits, reference)
     names = tuple(each.name for each in real.classes)
     predictions = data.sample_predictions(classifier)
-    features, real_features = (
-        predictions.features,
-        data.split_predictions(classifier, reference).features,
-    )
+    features = predictions.features
+    real_features = data.split_predictions(classifier, reference).features
     baseline = data.frechet_baseline(classifier)
     agreement = class_agreement(predictions.logits, target_labels)
     ratios = variance_ratio(features, target_labels, real_features, real.labels, len(names))
@@ -188,18 +181,12 @@ def _notes(samples: int, ratios: list[float], real: LabeledImages, baseline: Bas
         notes.append(f"no Fréchet distance: {least} images per side, {needs}")
     if baseline.count < SMALLEST_COUNT:
         notes.append(f"no baseline: {baseline.count} images per side, {needs}")
-    undefined = [
-        each.name for each, ratio in zip(real.classes, ratios, strict=True) if math.isnan(ratio)
-    ]
-    if undefined:
+    named = zip(real.classes, ratios, strict=True)
+    if undefined := [each.name for each, ratio in named if math.isnan(ratio)]:
         notes.append(f"no variance ratio: fewer than two images of {', '.join(undefined)}")
     return notes
 
 
 def _over_defined(summary: Callable[[Any], Any], values: tuple[float, ...]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
-    return float(summary(defined)) if defined else math.nan
-
-
-def _defined(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    known = [value for value in values if not math.isnan(value)]
+    return float(summary(known)) if known else math.nan

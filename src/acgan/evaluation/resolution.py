@@ -16,6 +16,7 @@ from acgan.classifiers.extractor import Predictions
 from acgan.data.images import Images, ImageShape, LabeledImages, Labels
 from acgan.data.split import sample_per_class
 from acgan.evaluation.evaluation_data import EvaluationData
+from acgan.evaluation.findings import known
 from acgan.evaluation.label_classifiers import (
     SMALLEST_COUNT,
     Accuracy,
@@ -108,8 +109,7 @@ class ResolutionResult:
     def _note(self, share: Accuracy) -> str:
         if share.value is None:
             return f"Requires at least {SMALLEST_COUNT} samples"
-        chance = 1 / int(self.label_classifier.known.sum())
-        if share.baseline is not None and share.baseline < _NEAR_CHANCE * chance:
+        if known(share.baseline) < _NEAR_CHANCE / int(self.label_classifier.known.sum()):
             return (
                 "The accuracy on real images is close to chance too (the classifier was trained on "
                 "sharp images), so this value decides nothing"
@@ -117,17 +117,10 @@ class ResolutionResult:
         return ""
 
     @property
-    def at_half(self) -> tuple[float, float, float, float] | None:
-        """Samples at the full and at half the side, then real images; None if one is undefined."""
+    def at_half(self) -> tuple[float, float, float, float]:
+        """Samples at the full and at half the side, then real images; NaN if undefined."""
         full, half, _ = self.shares
-        if (
-            full.value is None
-            or half.value is None
-            or full.baseline is None
-            or half.baseline is None
-        ):
-            return None
-        return full.value, half.value, full.baseline, half.baseline
+        return known(full.value), known(half.value), known(full.baseline), known(half.baseline)
 
 
 def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> ResolutionResult:
@@ -148,19 +141,14 @@ def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> Resol
             predicted = _subset(data.sample_predictions(extractor), sample_rows)
             real_predicted = _subset(data.split_predictions(extractor, "test"), real_rows)
         else:
-            on_progress = partial(data.progress, f"{extractor.name}: images at {words}")
+            stage = f"{extractor.name}: images at {words}"
             images = reduced(sample_set.samples[sample_rows], factor)
-            predicted = extractor.predict(images, progress=on_progress)
+            predicted = extractor.predict(images, progress=partial(data.progress, stage))
             reduced_real = LabeledImages(reduced(real.images, factor), real.labels, real.classes)
-            real_predicted = data.real_predictions(
-                extractor, reduced_real, f"{extractor.name}: images at {words}"
-            )
-        shares.append(
-            accuracy_with_baseline(
-                label_classifier.agreement(predicted, sample_set.target_labels[sample_rows]),
-                label_classifier.agreement(real_predicted, real.labels),
-            )
-        )
+            real_predicted = data.real_predictions(extractor, reduced_real, stage)
+        samples = label_classifier.agreement(predicted, sample_set.target_labels[sample_rows])
+        baseline = label_classifier.agreement(real_predicted, real.labels)
+        shares.append(accuracy_with_baseline(samples, baseline))
     protocol = data.protocol(
         extractor,
         **label_classifier.protocol,
@@ -173,20 +161,18 @@ def resolution(data: EvaluationData, label_classifier: LabelClassifier) -> Resol
 
 def resolution_table(results: Sequence[ResolutionResult], shape: ImageShape) -> Table:
     """Return the accuracies of every classifier at every side, on samples and real images."""
-    header = ["side"]
-    for result in results:
-        name = result.label_classifier.extractor.name
-        header += [f"samples ({name})", f"real test images ({name})"]
+    names = [each.label_classifier.extractor.name for each in results]
     rows: list[tuple[str | float | None, ...]] = []
     for index, (_, _, factor) in enumerate(_STEPS):
         side = f"{max(1, round(shape.height / factor))}×{max(1, round(shape.width / factor))}"
-        cells: list[str | float | None] = [side]
-        for result in results:
-            cells += [result.shares[index].value, result.shares[index].baseline]
-        rows.append(tuple(cells))
+        shares = [each.shares[index] for each in results]
+        rows.append((side, *(x for share in shares for x in (share.value, share.baseline))))
     return Table(
         title="Does the resolution carry information?",
-        header=tuple(header),
+        header=(
+            "side",
+            *(f"{images} ({name})" for name in names for images in ("samples", "real test images")),
+        ),
         rows=tuple(rows),
         caption="Accuracy on images that were reduced to this side and enlarged again. If it falls "
         "for real images but not for samples, the fine detail of the samples carries no "

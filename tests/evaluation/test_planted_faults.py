@@ -1,10 +1,9 @@
-"""Faults planted among real digits, which the chapters on diversity and memorization must name."""
+"""Diversity and memorization name the faults that are planted among real digits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +18,13 @@ from acgan.evaluation.memorization import memorization_section
 from acgan.report.section import ImageBlock, Section
 
 RANDOM = np.random.default_rng(0)
-KEPT: list[Path] = []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the judge's answers to real images lie, which all tests share."""
-    KEPT.append(tmp_path_factory.mktemp("answers"))
-    return KEPT[-1]
-
-
-def evidence_of(
-    digits: DatasetSplits,
-    digits_classifier: ReferenceClassifier,
-    samples: Images,
-    target_labels: Labels,
-) -> EvaluationData:
-    sample_set = SampleSet("planted", samples, target_labels, digits.classes)
-    return EvaluationData(sample_set, digits, digits_classifier, held_out=True, folder=KEPT[-1])
+@pytest.fixture(scope="module")
+def real(digits: DatasetSplits, digits_classifier: ReferenceClassifier) -> EvaluationData:
+    """Real digits without samples; all tests share the predictions for them."""
+    none = SampleSet("planted", digits.test.images[:0], np.zeros(0, np.int64), digits.classes)
+    return EvaluationData(none, digits, digits_classifier, held_out=True)
 
 
 def some_training(digits: DatasetSplits) -> npt.NDArray[np.int64]:
@@ -59,12 +47,8 @@ def value(section: Section, key: str) -> float:
 
 
 @pytest.mark.slow
-def test_held_out_images_have_no_fault(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
-    data = evidence_of(
-        digits, digits_classifier, digits.validation.images, digits.validation.labels
-    )
+def test_held_out_images_have_no_fault(real: EvaluationData, digits: DatasetSplits) -> None:
+    data = real.with_samples(digits.validation.images, digits.validation.labels)
     diversity, memory = diversity_section(data), memorization_section(data)
     assert keys(diversity) == ["good"]
     assert keys(memory) == ["good"]
@@ -82,12 +66,12 @@ def test_held_out_images_have_no_fault(
             assert block.png.startswith(b"\x89PNG")
 
 
-def test_one_image_a_class(digits: DatasetSplits, digits_classifier: ReferenceClassifier) -> None:
+def test_one_image_a_class(real: EvaluationData, digits: DatasetSplits) -> None:
     target_labels = np.repeat(np.arange(10), 30)
     first = [int(np.flatnonzero(digits.validation.labels == index)[0]) for index in range(10)]
     samples = digits.validation.images[np.repeat(first, 30)].astype(np.int64)
     samples = np.clip(samples + RANDOM.integers(-2, 3, samples.shape), 0, 255).astype(np.uint8)
-    section = diversity_section(evidence_of(digits, digits_classifier, samples, target_labels))
+    section = diversity_section(real.with_samples(samples, target_labels))
     assert section.findings[0].key == "one-image-per-class"
     assert section.findings[0].level == "fault"
     assert "every class" in section.findings[0].sentence
@@ -96,44 +80,32 @@ def test_one_image_a_class(digits: DatasetSplits, digits_classifier: ReferenceCl
     assert value(section, "ms_ssim_below_real_maximum[pixels]") == 0
 
 
-def test_one_collapsed_class_is_named(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
+def test_one_collapsed_class_is_named(real: EvaluationData, digits: DatasetSplits) -> None:
     images, target_labels = digits.validation.images.copy(), digits.validation.labels
     threes = np.flatnonzero(target_labels == 3)
     images[threes] = images[threes[0]]
-    finding = diversity_section(
-        evidence_of(digits, digits_classifier, images, target_labels)
-    ).findings[0]
+    finding = diversity_section(real.with_samples(images, target_labels)).findings[0]
     assert (finding.key, finding.level) == ("one-image-per-class", "fault")
     assert "samples of three are nearly identical" in finding.sentence
 
 
-def test_a_few_images_again_and_again(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
+def test_a_few_images_again_and_again(real: EvaluationData, digits: DatasetSplits) -> None:
     chosen = np.concatenate(
         [
             RANDOM.choice(np.flatnonzero(digits.validation.labels == index)[:8], 40)
             for index in range(10)
         ]
     )
-    data = evidence_of(
-        digits,
-        digits_classifier,
+    data = real.with_samples(
         digits.validation.images[chosen],
         digits.validation.labels[chosen],
     )
     assert "duplicate-samples" in keys(diversity_section(data))
 
 
-def test_training_images_returned(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
+def test_training_images_returned(real: EvaluationData, digits: DatasetSplits) -> None:
     chosen = some_training(digits)
-    data = evidence_of(
-        digits, digits_classifier, digits.train.images[chosen], digits.train.labels[chosen]
-    )
+    data = real.with_samples(digits.train.images[chosen], digits.train.labels[chosen])
     section = memorization_section(data)
     assert keys(section) == ["copies-training-images"]
     assert section.findings[0].level == "fault"
@@ -147,23 +119,19 @@ def test_training_images_returned(
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
 def test_blurred_training_images_returned(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier, sigma: float
+    real: EvaluationData, digits: DatasetSplits, sigma: float
 ) -> None:
     chosen = some_training(digits)
     images = blur(digits.train.images[chosen], sigma)
-    section = memorization_section(
-        evidence_of(digits, digits_classifier, images, digits.train.labels[chosen])
-    )
+    section = memorization_section(real.with_samples(images, digits.train.labels[chosen]))
     assert keys(section) == ["blurred-training-images"]
     assert section.findings[0].level == "fault"
 
 
 def test_a_blurry_model_that_copies_nothing_is_called_blurry(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
+    real: EvaluationData, digits: DatasetSplits
 ) -> None:
-    data = evidence_of(
-        digits, digits_classifier, blur(digits.validation.images, 1.0), digits.validation.labels
-    )
+    data = real.with_samples(blur(digits.validation.images, 1.0), digits.validation.labels)
     assert not {"copies-training-images", "blurred-training-images"} & set(
         keys(memorization_section(data))
     )
@@ -172,54 +140,40 @@ def test_a_blurry_model_that_copies_nothing_is_called_blurry(
 
 @pytest.mark.slow
 def test_copies_under_noise_or_shifted_by_a_pixel(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
+    real: EvaluationData, digits: DatasetSplits
 ) -> None:
     chosen = some_training(digits)
     images, labels = digits.train.images[chosen], digits.train.labels[chosen]
     noisy = np.clip(images + RANDOM.normal(0, 20, images.shape), 0, 255).astype(np.uint8)
     for changed in (noisy, np.roll(images, 1, axis=3)):
-        section = memorization_section(evidence_of(digits, digits_classifier, changed, labels))
+        section = memorization_section(real.with_samples(changed, labels))
         assert keys(section) == ["copies-training-images"]
 
 
-def test_a_tenth_of_copies_among_new_images(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
+def test_a_tenth_of_copies_among_new_images(real: EvaluationData, digits: DatasetSplits) -> None:
     images, labels = digits.validation.images.copy(), digits.validation.labels.copy()
     images[::10], labels[::10] = digits.train.images[:50], digits.train.labels[:50]
-    (finding,) = memorization_section(
-        evidence_of(digits, digits_classifier, images, labels)
-    ).findings
+    (finding,) = memorization_section(real.with_samples(images, labels)).findings
     assert (finding.key, finding.level) == ("copies-training-images", "fault")
 
 
-def test_noise(digits: DatasetSplits, digits_classifier: ReferenceClassifier) -> None:
+def test_noise(real: EvaluationData, digits: DatasetSplits) -> None:
     images, labels = digits.validation.images, digits.validation.labels
     noisy = np.clip(images + RANDOM.normal(0, 90, images.shape), 0, 255).astype(np.uint8)
-    section = diversity_section(evidence_of(digits, digits_classifier, noisy, labels))
+    section = diversity_section(real.with_samples(noisy, labels))
     assert section.findings[0].key == "noise"
     assert section.findings[0].level == "fault"
 
 
-def test_an_ignored_label_is_no_noise(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
+def test_an_ignored_label_is_no_noise(real: EvaluationData, digits: DatasetSplits) -> None:
     target_labels = RANDOM.permutation(digits.validation.labels)
-    found = keys(
-        diversity_section(
-            evidence_of(digits, digits_classifier, digits.validation.images, target_labels)
-        )
-    )
+    found = keys(diversity_section(real.with_samples(digits.validation.images, target_labels)))
     assert found == ["mixed-classes"]
 
 
 @pytest.mark.slow
-def test_the_same_data_gives_the_same_sections(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
-    data = evidence_of(
-        digits, digits_classifier, digits.validation.images, digits.validation.labels
-    )
+def test_the_same_data_gives_the_same_sections(real: EvaluationData, digits: DatasetSplits) -> None:
+    data = real.with_samples(digits.validation.images, digits.validation.labels)
     again = replace(data, _of_samples={}, _of_splits={})
     for make in (diversity_section, memorization_section):
         first, second = make(data), make(again)
@@ -228,12 +182,10 @@ def test_the_same_data_gives_the_same_sections(
 
 
 def test_too_few_images_give_a_note_instead_of_values(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
+    real: EvaluationData, digits: DatasetSplits
 ) -> None:
     few = np.arange(9)
-    data = evidence_of(
-        digits, digits_classifier, digits.validation.images[few], digits.validation.labels[few]
-    )
+    data = real.with_samples(digits.validation.images[few], digits.validation.labels[few])
     for section, words in (
         (diversity_section(data), "10 samples"),
         (memorization_section(data), "20 samples"),
@@ -246,11 +198,11 @@ def test_too_few_images_give_a_note_instead_of_values(
 
 @pytest.mark.slow
 def test_only_a_class_with_too_few_samples_has_no_value(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
+    real: EvaluationData, digits: DatasetSplits
 ) -> None:
     images, labels = digits.validation.images, digits.validation.labels
     keep = (labels != 4) | (np.cumsum(labels == 4) <= 5)
-    data = evidence_of(digits, digits_classifier, images[keep], labels[keep])
+    data = real.with_samples(images[keep], labels[keep])
     diversity, memory = diversity_section(data), memorization_section(data)
     assert any("four" in note for note in diversity.notes)
     for metric in (*diversity.metrics, *memory.metrics):
@@ -259,12 +211,8 @@ def test_only_a_class_with_too_few_samples_has_no_value(
 
 
 @pytest.mark.slow
-def test_unknown_training_data_is_noted(
-    digits: DatasetSplits, digits_classifier: ReferenceClassifier
-) -> None:
-    data = evidence_of(
-        digits, digits_classifier, digits.validation.images, digits.validation.labels
-    )
+def test_unknown_training_data_is_noted(real: EvaluationData, digits: DatasetSplits) -> None:
+    data = real.with_samples(digits.validation.images, digits.validation.labels)
     assert not memorization_section(data).notes
     (note,) = memorization_section(replace(data, held_out=None)).notes
     assert note.startswith("It is unknown")
@@ -272,7 +220,9 @@ def test_unknown_training_data_is_noted(
 
 @pytest.mark.slow
 def test_one_color_scheme_per_class_is_found(
-    digits: DatasetSplits, gaussian_classifier: Callable[[LabeledImages], ReferenceClassifier]
+    real: EvaluationData,
+    digits: DatasetSplits,
+    gaussian_classifier: Callable[[LabeledImages], ReferenceClassifier],
 ) -> None:
     tinted = replace(
         digits,
@@ -280,12 +230,14 @@ def test_one_color_scheme_per_class_is_found(
         validation=replace(digits.validation, images=tint(digits.validation.images, None)),
         test=replace(digits.test, images=tint(digits.test.images, None)),
     )
-    digits_classifier = gaussian_classifier(tinted.train)
+    real = replace(
+        real, splits=tinted, reference_classifier=gaussian_classifier(tinted.train), _of_splits={}
+    )
     labels = digits.validation.labels
-    of_all = evidence_of(tinted, digits_classifier, tinted.validation.images, labels)
+    of_all = real.with_samples(tinted.validation.images, labels)
     varied = diversity_section(of_all)
     assert value(varied, "color_variance_ratio[pixels]") == pytest.approx(1, abs=0.2)
-    of_one = evidence_of(tinted, digits_classifier, tint(digits.validation.images, labels), labels)
+    of_one = real.with_samples(tint(digits.validation.images, labels), labels)
     section = diversity_section(of_one)
     assert value(section, "color_variance_ratio[pixels]") < 0.1
     assert "few-colors" in keys(section)
@@ -293,7 +245,7 @@ def test_one_color_scheme_per_class_is_found(
 
 
 def tint(images: Images, labels: Labels | None) -> Images:
-    """Gray images in three channels, each in a color of its own, or of its label."""
+    """Return gray images in three channels, each in a random color, or in that of its label."""
     colors = np.random.default_rng(1).uniform(0.2, 1, (len(images), 3))
     chosen = colors if labels is None else colors[labels]
     return np.asarray((images * chosen[:, :, None, None]).round().astype(np.uint8))

@@ -56,13 +56,9 @@ def class_head_agreement(
     training = discriminator.training
     discriminator.eval()
     try:
+        classes = len(real.classes)
         predictions = predict_in_batches(
-            real.images,
-            forward,
-            batch=BATCH,
-            classes=len(real.classes),
-            features=0,
-            progress=progress,
+            real.images, forward, batch=BATCH, classes=classes, features=0, progress=progress
         )
     finally:
         discriminator.train(training)
@@ -135,10 +131,7 @@ def _reason_to_omit(model: Model, data: EvaluationData) -> str:
         return "Each model of this set has its own discriminator, which knows its classes alone"
     objective = model.config.objective
     if objective.build().heads.classes == "none":
-        return (
-            f"The discriminator of a model trained with the objective {objective.name} has no "
-            "class head"
-        )
+        return f"The discriminator of the objective {objective.name} has no class head"
     if [each.name for each in model.classes] != [each.name for each in data.splits.classes]:
         return f"The classes of the discriminator's class head are not those of {data.splits.name}"
     if data.reference_classifier is None:

@@ -163,19 +163,13 @@ def diversity_findings(
         conditional: whether the samples have target labels.
         variance_by_predicted_class: mean variance ratio of samples sorted by predicted class.
     """
-    nothing = np.full(len(classes), np.nan)
-    by_measure = {key: samples for key, (samples, _) in values.items()}
-    variance, colors, similarities, duplicates, sharpness = (
-        by_measure.get(key, nothing)
-        for key in (
-            "variance_ratio",
-            "color_variance_ratio",
-            "ms_ssim",
-            "near_identical_share",
-            "sharpness_ratio",
-        )
-    )
-    similarity, real = _mean(similarities), _mean(values.get("ms_ssim", (nothing, nothing))[1])
+    nothing: Float64Array = np.full(len(classes), np.nan)
+
+    def of_samples(key: str) -> Float64Array:
+        return values.get(key, (nothing, nothing))[0]
+
+    variance, colors = of_samples("variance_ratio"), of_samples("color_variance_ratio")
+    similarity, real = map(_mean, values.get("ms_ssim", (nothing, nothing)))
 
     def named(which: BoolArray) -> str:
         names = [name for name, chosen in zip(classes, which, strict=True) if chosen]
@@ -199,8 +193,8 @@ def diversity_findings(
         low_classes=listed(low, 5),
         alike=(similarity - real) / (1 - real) if real < 1 else np.nan,
         pairs=f"; MS-SSIM {similarity:.2f}, real images {real:.2f}" if similarity > 0 else "",
-        duplicates=_mean(duplicates),
-        sharpness=_mean(sharpness),
+        duplicates=_mean(of_samples("near_identical_share")),
+        sharpness=_mean(of_samples("sharpness_ratio")),
         mean_color=_mean(colors),
         one_color=f"; almost not at all in {named(few)}" if conditional and few.any() else "",
         amount="about as much as" if mean >= ABOUT_ONE else "somewhat less than",

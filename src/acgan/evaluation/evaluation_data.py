@@ -62,9 +62,8 @@ class FeatureSets:
             seed: of the subsets, sampled without replacement.
 
         Returns:
-            The subsets; ``validation`` is empty if it has fewer than ``least`` images (the
-            baseline is then undefined, the measure is not). None if there are too few samples or
-            test images.
+            None if there are too few samples or test images. If there are too few validation
+            images, those are empty: the baseline is undefined, the measure is not.
         """
         if not self.enough(least):
             return None

@@ -93,11 +93,8 @@ def accuracy_with_baseline(samples: ClassAgreement | None, real: ClassAgreement 
 def _by_class(agreement: ClassAgreement | None) -> tuple[float | None, ...]:
     if agreement is None:
         return ()
-    counts = agreement.confusion.sum(axis=1)
-    return tuple(
-        float(share) if count >= SMALLEST_COUNT else None
-        for share, count in zip(agreement.per_class, counts, strict=True)
-    )
+    both = zip(agreement.per_class.tolist(), agreement.confusion.sum(axis=1), strict=True)
+    return tuple(share if count >= SMALLEST_COUNT else None for share, count in both)
 
 
 def _weighted(real: ClassAgreement, weights: Int64Array) -> float | None:
@@ -149,8 +146,7 @@ def imagenet_label_classifier(data: EvaluationData, extractor: Extractor) -> Lab
                 for label, indices in counterparts.indices.items()
             },
             "decision": "highest mean probability over the ImageNet counterparts of a class, among "
-            f"the {len(counterparts.indices)} classes with counterparts in the "
-            f"{IMAGENET_CLASSES}",
+            f"the {len(counterparts.indices)} classes with counterparts in the {IMAGENET_CLASSES}",
             "baseline": _BASELINE,
         },
     )

@@ -99,7 +99,7 @@ def latent_section(data: EvaluationData) -> Section | None:
             blocks=(_seed_paths(data, model), *_past_blocks(data, past)),
             notes=(_NOT_CONDITIONAL, *notes),
         )
-    style = _measure_style(data, model)
+    style, names = _measure_style(data, model), data.group_names
     return Section(
         key="latent",
         title="Latent structure: what do the latent and the label determine?",
@@ -132,9 +132,7 @@ def latent_section(data: EvaluationData) -> Section | None:
                 "model": model.record.content_hash,
                 "seeds": _STYLE_SEEDS,
                 "first_seed": data.seed,
-                "classes": [
-                    data.group_names[k] for k in spread(len(data.group_names), _STYLE_CLASSES)
-                ],
+                "classes": [names[k] for k in spread(len(names), _STYLE_CLASSES)],
                 "statistics": list(style.names),
                 "shuffles_seed": data.seed,
             },
@@ -248,11 +246,11 @@ def _seed_paths(data: EvaluationData, model: Model) -> ImageBlock:
 
 def _class_paths(data: EvaluationData, model: Model) -> Iterator[ImageBlock]:
     """Show interpolations between two classes with one seed."""
-    pairs = []
     # The models of a set have at least two classes, so each class has a neighbor in its model.
-    for first, after in pairwise(_shown_classes(data)):
-        lasts = (after, first + 1, first - 1)
-        pairs.append((first, next(k for k in lasts if has_path(model.generator, first, k))))
+    pairs = [
+        (a, next(k for k in (b, a + 1, a - 1) if has_path(model.generator, a, k)))
+        for a, b in pairwise(_shown_classes(data))
+    ]
     if pairs:
         seeds, names = (data.seed, data.seed), data.group_names
         strips = [interpolate(model.generator, pair, seeds, _STEPS) for pair in pairs]
@@ -267,10 +265,10 @@ def _class_paths(data: EvaluationData, model: Model) -> Iterator[ImageBlock]:
 
 def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
     shown = _shown_classes(data)
-    rows = _every_seed_of(model, shown, data.seed, _SHOWN_SEEDS)
+    images = _every_seed_of(model, shown, data.seed, _SHOWN_SEEDS)
     return ImageBlock(
         "One seed in every class",
-        png_bytes(class_grid(rows, [data.group_names[k] for k in shown])),
+        png_bytes(class_grid(images, [data.group_names[k] for k in shown])),
         "Each column is one seed, each row a class. If the style is consistent, the images of a "
         "column share brightness, slant or colors, and differ in them from other columns.",
     )
@@ -278,9 +276,8 @@ def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
 
 def _measure_style(data: EvaluationData, model: Model) -> StyleConsistency:
     data.progress("style over classes", 0, 1)
-    images = _every_seed_of(
-        model, spread(len(data.group_names), _STYLE_CLASSES), data.seed, _STYLE_SEEDS
-    )
+    classes = spread(len(data.group_names), _STYLE_CLASSES)
+    images = _every_seed_of(model, classes, data.seed, _STYLE_SEEDS)
     style = style_consistency(images.swapaxes(0, 1), seed=data.seed)
     data.progress("style over classes", 1, 1)
     return style
@@ -296,15 +293,11 @@ def _every_seed_of(model: Model, classes: Sequence[int], first_seed: int, count:
 
 
 def _style_table(style: StyleConsistency) -> Table:
+    values = (map(defined, each) for each in (style.correlations, style.shuffled))
     return Table(
         title="Style consistency by property",
         header=("property", "correlation between two classes", "95 % quantile of shuffled seeds"),
-        rows=tuple(
-            (name, defined(found), defined(chance))
-            for name, found, chance in zip(
-                style.names, style.correlations, style.shuffled, strict=True
-            )
-        ),
+        rows=tuple(zip(style.names, *values, strict=True)),
         caption="Mean correlation over seeds between every two classes. A correlation up to the "
         "last column, the 95 % quantile over 100 shuffles of the seeds, is chance.",
     )

@@ -7,7 +7,7 @@ which studies and benchmarks compare models. A bare "FID" is always computed wit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -81,12 +81,12 @@ class SampleQuality:
 
     @property
     def lowest_variance_ratio(self) -> float:
-        """The variance ratio of the least diverse class."""
+        """Variance ratio of the least diverse class."""
         return _over_defined(np.min, self.class_variance_ratio)
 
     @property
     def highest_variance_ratio(self) -> float:
-        """The variance ratio of the most diverse class."""
+        """Variance ratio of the most diverse class."""
         return _over_defined(np.max, self.class_variance_ratio)
 
     def to_json(self) -> dict[str, Any]:
@@ -173,18 +173,18 @@ def _protocol(data: EvaluationData, reference: HeldOutSplit, baseline: Baseline)
     }
 
 
-def _notes(samples: int, ratios: list[float], real: LabeledImages, baseline: Baseline) -> list[str]:
-    notes = []
+def _notes(
+    samples: int, ratios: list[float], real: LabeledImages, baseline: Baseline
+) -> Iterator[str]:
     least = min(samples, len(real))
     needs = f"at least {SMALLEST_COUNT} are needed"
     if least < SMALLEST_COUNT:
-        notes.append(f"no Fréchet distance: {least} images per side, {needs}")
+        yield f"no Fréchet distance: {least} images per side, {needs}"
     if baseline.count < SMALLEST_COUNT:
-        notes.append(f"no baseline: {baseline.count} images per side, {needs}")
+        yield f"no baseline: {baseline.count} images per side, {needs}"
     named = zip(real.classes, ratios, strict=True)
     if undefined := [each.name for each, ratio in named if math.isnan(ratio)]:
-        notes.append(f"no variance ratio: fewer than two images of {', '.join(undefined)}")
-    return notes
+        yield f"no variance ratio: fewer than two images of {', '.join(undefined)}"
 
 
 def _over_defined(summary: Callable[[Any], Any], values: tuple[float, ...]) -> float:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any, final
 
-from acgan.studies.objectives_result import decimals, mean_and_std, summary
+from acgan.report.report import mean_and_spread
+from acgan.studies.objectives_result import mean_and_std, summary
 from acgan.studies.usefulness_result import paired_difference, rare_classes
 
 MEASURES = {
@@ -192,9 +193,8 @@ class LongTail:
 def _interval(difference: Mapping[str, Any] | None) -> str:
     if difference is None:
         return "–"
-    mean, half_width = difference["mean"], difference["half_width"]
-    digits = decimals(mean)
-    return f"{mean:+.{digits}f} ± {half_width:.{digits}f}".replace("-", "−")
+    sign = "+" if difference["mean"] > 0 else ""
+    return sign + mean_and_spread(difference["mean"], difference["half_width"])
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

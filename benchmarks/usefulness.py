@@ -25,9 +25,8 @@ from acgan.errors import AcganError
 from acgan.model.model import load
 from acgan.report.section import ImageBlock, Section, Table
 from acgan.storage.files import write_atomic
-from acgan.studies.arms import model_samples
+from acgan.studies.arms import FIT_IMAGES, model_samples, usefulness_config
 from acgan.studies.usefulness import usefulness
-from acgan.studies.usefulness_config import usefulness_config
 from acgan.studies.usefulness_findings import comparisons
 from acgan.studies.usefulness_report import usefulness_section
 
@@ -56,7 +55,7 @@ def study(arguments: argparse.Namespace) -> str:
         config=usefulness_config(splits.train, flip=flip, images=arguments.images),
         seeds=tuple(arguments.seeds),
         folder=arguments.out,
-        part=arguments.split,
+        split=arguments.split,
         progress=_progress(),
     )
     section = usefulness_section(result)
@@ -115,7 +114,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of fits and results")
     parser.add_argument("--data-root", help="folder of local copies of named data sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--images", type=int, help="training images of each fit")
+    parser.add_argument("--images", type=int, default=FIT_IMAGES, help="training images of each fit")
     parser.add_argument("--flip", action="store_true", help="a horizontal flip keeps the class")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="file of all results instead of the one in --out")

@@ -317,12 +317,12 @@ def test_acgan_mod_is_the_default_with_hinge_and_spectral_norm() -> None:
 @pytest.mark.parametrize("name", SHAPES)
 def test_what_is_broken_on_purpose_says_so_and_how_to_mend_it(name: str) -> None:
     recipe = load_recipe(name)
-    assert (recipe.alarm is not None) == (recipe.mend is not None) == (name in BROKEN)
-    if recipe.mend is not None:
+    assert (recipe.alarm is not None) == (recipe.fix is not None) == (name in BROKEN)
+    if recipe.fix is not None:
         assert recipe.header.startswith("Broken on purpose: ")
         broken = {"recipe": name, **recipe.values}
-        mended = with_overrides(broken, [recipe.mend])
-        assert RunConfig.model_validate(mended) != RunConfig.model_validate(broken)
+        fixed = with_overrides(broken, [recipe.fix])
+        assert RunConfig.model_validate(fixed) != RunConfig.model_validate(broken)
 
 
 def test_texture_128_has_larges_networks_and_rates() -> None:

@@ -90,7 +90,7 @@ def test_its_flags_make_the_question(
             images=500,
             seeds=(3, 4),
             per_class=20,
-            part="validation",
+            split="validation",
             data_options={"root": "/data"},
             options=("a.b=1",),
         )

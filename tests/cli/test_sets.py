@@ -17,8 +17,8 @@ from acgan.classifiers.fit import FitConfig
 from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
 from acgan.data.images import LabeledImages
 from acgan.model.model import load
-from acgan.studies import usefulness as usefulness_module
-from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.studies import arms
+from acgan.studies.arms import UsefulnessConfig
 
 Acgan = Callable[..., Any]
 NAMES = ("bar", "cup", "jar", "lid", "pot")
@@ -62,7 +62,7 @@ def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACGAN_CACHE", str(place / "cache"))
     monkeypatch.chdir(place)
     monkeypatch.setattr(cache_module, "reference_classifier_config", small_judge)
-    monkeypatch.setattr(usefulness_module, "usefulness_config", small_study)
+    monkeypatch.setattr(arms, "usefulness_config", small_study)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 

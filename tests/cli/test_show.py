@@ -97,7 +97,7 @@ def test_what_is_broken_on_purpose_stands_apart(acgan: Acgan) -> None:
     values = json.loads(acgan("recipes", "--json").out)
     assert {entry["name"][:7] == "broken-" for entry in values if entry["broken"]} == {True}
     one = acgan("recipes", "broken-no-class-term").out
-    assert "\nMend it with -o objective.class_weight_generator=1.0\n" in one
+    assert "\nFix it with -o objective.class_weight_generator=1.0\n" in one
 
 
 def test_an_unknown_recipe(acgan: Acgan) -> None:

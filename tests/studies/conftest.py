@@ -11,8 +11,7 @@ import pytest
 from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers.fit import FitConfig
 from acgan.data.images import DatasetSplits, LabeledImages, make_classes
-from acgan.studies.arms import study_arms
-from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.studies.arms import UsefulnessConfig, study_arms
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
 Pictures = Callable[[Sequence[int], int], LabeledImages]

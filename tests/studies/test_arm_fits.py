@@ -14,8 +14,8 @@ from torch import nn
 from acgan.classifiers.fit import FitConfig
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
-from acgan.studies.arm_fits import CachedFits, Fitted, fit_arm, initial_network, network_hash
-from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.studies.arm_fits import Fitted, cached_fits, fit_arm, initial_network, network_hash
+from acgan.studies.arms import UsefulnessConfig
 
 Pictures = Callable[[Sequence[int], int], LabeledImages]
 
@@ -107,38 +107,39 @@ def never() -> Fitted:
 
 
 def test_what_is_kept_is_not_made_again(tmp_path: Path) -> None:
-    with CachedFits(tmp_path) as kept:
-        kept.get({"arm": [1, 2]}, {"arm": "real", "seed": 0}, lambda: some_fit(3))
+    with cached_fits(tmp_path) as cache:
+        cache.get({"arm": [1, 2]}, {"arm": "real", "seed": 0}, lambda: some_fit(3))
 
-    with CachedFits(tmp_path) as kept:
-        again = kept.get({"arm": [1, 2]}, {}, never)
-        assert kept.get({"arm": [1, 3]}, {}, lambda: some_fit(4)).steps == 4
+    with cached_fits(tmp_path) as cache:
+        again = cache.get({"arm": [1, 2]}, {}, never)
+        assert cache.get({"arm": [1, 3]}, {}, lambda: some_fit(4)).steps == 4
     assert dataclasses.asdict(again)["steps"] == 3
     assert again.confusion.tolist() == [[3, 0, 0], [0, 3, 0], [0, 0, 3]]
 
 
 def test_half_a_line_that_a_kill_left_is_cut_off(tmp_path: Path) -> None:
-    with CachedFits(tmp_path) as kept:
+    with cached_fits(tmp_path) as cache:
         for index in range(2):
-            kept.get(index, {"seed": index}, lambda: some_fit(3))
+            cache.get(index, {"seed": index}, lambda: some_fit(3))
     log = tmp_path / "fits.jsonl"
     log.write_bytes(log.read_bytes()[:-20])
-    with CachedFits(tmp_path) as kept:
-        assert kept.get(0, {}, never).steps == 3
-        kept.get(1, {"seed": 1}, lambda: some_fit(5))
+    with cached_fits(tmp_path) as cache:
+        assert cache.get(0, {}, never).steps == 3
+        cache.get(1, {"seed": 1}, lambda: some_fit(5))
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(row["seed"], row["steps"]) for row in rows] == [(0, 3), (1, 5)]
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
-    with CachedFits(None) as kept:
-        assert kept.get("a", {}, lambda: some_fit(1)).steps == 1
-        assert kept.get("a", {}, never).steps == 1
+    with cached_fits(None) as cache:
+        assert cache.get("a", {}, lambda: some_fit(1)).steps == 1
+        assert cache.get("a", {}, never).steps == 1
     assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_log_is_a_sentence_and_the_folder_is_free_after_it(tmp_path: Path) -> None:
     (tmp_path / "fits.jsonl").write_bytes(b'{"key": "a"}\n')
     for _ in range(2):
-        with pytest.raises(DataError, match=r"line 1 of .*fits.jsonl is damaged; delete that line"):
-            CachedFits(tmp_path)
+        damaged = pytest.raises(DataError, match=r"line 1 of .*fits.jsonl is damaged; delete that")
+        with damaged, cached_fits(tmp_path):
+            pass

@@ -7,8 +7,7 @@ import pytest
 
 from acgan.classifiers.fit import FitConfig
 from acgan.data.images import Images, LabeledImages
-from acgan.studies.arms import Arm, compose, samples_needed, study_arms
-from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.studies.arms import Arm, UsefulnessConfig, compose, study_arms
 
 FIT = FitConfig(flip=True, images=100, shift_pixels=2, erase_pixels=3)
 CONFIG = UsefulnessConfig(fit=FIT, ratios=(0.5, 1.0, 5.0), balance_cap=2)
@@ -46,10 +45,6 @@ def test_every_arm_in_numbers() -> None:
 
 def test_keys_hold_no_dot_since_they_are_parts_of_figures_keys() -> None:
     assert not [key for key in arms_of(20, 10, 3) if "." in key]
-
-
-def test_samples_needed_are_those_of_the_greediest_arm() -> None:
-    assert samples_needed(tuple(arms_of(20, 10, 3).values())).tolist() == [100, 50, 17]
 
 
 def test_equal_classes_make_rebalanced_arms_the_real_one() -> None:

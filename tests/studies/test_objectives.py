@@ -89,7 +89,7 @@ def test_the_figures_are_those_of_the_models_samples(
     samples = load(folder / "acgan-s1").sample(label="all", count=30)
     target_labels = np.repeat(np.arange(10), 30)
     data = real_data(reference_classifier, splits).with_samples(samples, target_labels)
-    quality = measure_quality(data, QUESTION.part).to_json()
+    quality = measure_quality(data, QUESTION.split).to_json()
     row = found.rows["acgan"][1]
     assert row.metrics["accuracy"] == quality["accuracy"]
     assert row.metrics["frechet_ratio"] == pytest.approx(quality["frechet_ratio"])
@@ -120,7 +120,7 @@ def test_what_a_kill_interrupts_goes_on_to_the_same_figures(
 
     with pytest.raises(KeyboardInterrupt):
         compare_objectives(QUESTION, tmp_path, on_result=kill)
-    with (tmp_path / module.FIGURES).open("a") as log:
+    with (tmp_path / "metrics.jsonl").open("a") as log:
         log.write('{"name": "gan", "se')  # cut in a line
     counts: list[int] = []
     again = compare_objectives(

@@ -31,8 +31,8 @@ def comparison() -> ObjectiveComparison:
             "gan": (ObjectiveRow("gan", 0, 2000, "g", {"frechet_ratio": 30.0}),),
         },
         baseline=0.1,
-        judge_accuracy=0.95,
-        part="test",
+        reference_accuracy=0.95,
+        split="test",
         per_class=100,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from acgan.studies.usefulness_result import in_words, paired_difference
+from acgan.studies.usefulness_result import paired_difference
 
 
 def test_the_interval_is_that_of_a_paired_t_test() -> None:
@@ -37,13 +37,13 @@ def test_pairing_finds_what_a_spread_between_seeds_would_hide() -> None:
     [
         ([0.588, 0.589, 0.588], "cost 1.2 ± 0.1 points"),
         ([0.652, 0.652, 0.652], "gain 5.2 ± 0.0 points"),
-        ([0.61, 0.60, 0.60], "no difference that three seeds can show (+0.3 ± 1.4 points)"),
-        ([0.59, 0.60, 0.60], "no difference that three seeds can show (−0.3 ± 1.4 points)"),
-        ([0.60, 0.60, 0.60], "no difference that three seeds can show (0.0 ± 0.0 points)"),
+        ([0.61, 0.60, 0.60], "no difference that 3 seeds can show (+0.3 ± 1.4 points)"),
+        ([0.59, 0.60, 0.60], "no difference that 3 seeds can show (−0.3 ± 1.4 points)"),
+        ([0.60, 0.60, 0.60], "no difference that 3 seeds can show (0.0 ± 0.0 points)"),
     ],
 )
 def test_words(arm: list[float], words: str) -> None:
-    assert in_words(paired_difference(arm, [0.6, 0.6, 0.6])) == words
+    assert paired_difference(arm, [0.6, 0.6, 0.6]).words == words
 
 
 def test_values_that_do_not_pair_are_refused() -> None:

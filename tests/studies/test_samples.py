@@ -54,27 +54,27 @@ def test_no_two_draws_of_a_model_share_a_seed() -> None:
     )
     for seed in range(4):
         for index in range(3):
-            model_samples(model).draw(index, 10**6, seed)
+            model_samples(model).generate(index, 10**6, seed)
     target_labels.sort(key=lambda seeds: seeds.start)
     assert target_labels[0].start > 10**6  # those of sheets and other measures are not among them
     assert all(one.stop <= other.start for one, other in pairwise(target_labels))
-    with pytest.raises(ValueError, match="take one below a million"):
-        model_samples(model).draw(0, 1, 2**31)
+    with pytest.raises(ValueError, match="use one below a million"):
+        model_samples(model).generate(0, 1, 2**31)
 
 
 def test_a_model_draws_the_class_that_is_asked_for(model: Model) -> None:
-    drawn = model_samples(model).draw(2, 3, 0)
+    drawn = model_samples(model).generate(2, 3, 0)
     assert (drawn == model.sample(2, 3, seed=3 * 2**32)).all()
 
 
 def test_fewer_samples_are_the_first_of_more(model: Model, pictures: Pictures) -> None:
     for samples in (model_samples(model), given_samples(pictures([9, 9, 9], 5))):
-        assert (samples.draw(1, 4, 0) == samples.draw(1, 7, 0)[:4]).all()
+        assert (samples.generate(1, 4, 0) == samples.generate(1, 7, 0)[:4]).all()
 
 
-def test_a_model_says_what_it_learned_from(model: Model, scarce: DatasetSplits) -> None:
+def test_a_model_says_what_it_trained_on(model: Model, scarce: DatasetSplits) -> None:
     samples = model_samples(model)
-    assert samples.learned_from == scarce.train.content_hash
+    assert samples.trained_on == scarce.train.content_hash
     assert samples.identity == f"model {model.record.content_hash}"
     assert samples.available is None
 
@@ -83,12 +83,12 @@ def test_given_samples_are_of_their_class_and_each_is_drawn_once(pictures: Pictu
     given = pictures([9, 5, 7], 5)
     samples = given_samples(given)
     assert samples.available == (9, 5, 7)
-    drawn = samples.draw(1, 5, 3)
+    drawn = samples.generate(1, 5, 3)
     mine = {image.tobytes() for image in given.images[given.labels == 1]}
     assert {image.tobytes() for image in drawn} == mine
-    assert not np.array_equal(samples.draw(0, 4, 0), samples.draw(0, 4, 1))
+    assert not np.array_equal(samples.generate(0, 4, 0), samples.generate(0, 4, 1))
 
 
 def test_too_few_given_samples_are_a_sentence(pictures: Pictures) -> None:
-    with pytest.raises(DataError, match=r"6 samples of x are needed, 5 are there"):
-        given_samples(pictures([9, 5, 7], 5)).draw(1, 6, 0)
+    with pytest.raises(DataError, match=r"6 samples of x are needed, 5 exist"):
+        given_samples(pictures([9, 5, 7], 5)).generate(1, 6, 0)

@@ -14,9 +14,8 @@ from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.studies import usefulness as module
 from acgan.studies.arm_fits import Fitted, fit_arm
-from acgan.studies.arms import Arm, Samples, given_samples
+from acgan.studies.arms import Arm, Samples, UsefulnessConfig, given_samples, usefulness_config
 from acgan.studies.usefulness import usefulness
-from acgan.studies.usefulness_config import UsefulnessConfig, usefulness_config
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
 Pictures = Callable[[Sequence[int], int], LabeledImages]
@@ -182,11 +181,11 @@ def test_kept_fits_of_another_study_are_not_taken(
             network = ReferenceNetworkConfig(stem=4, stages=(16, 16))
             options["config"] = quick.model_copy(update={"network": network})
         case "samples":
-            source = Samples(source.draw, identity="another formula")
+            source = Samples(source.generate, identity="another formula")
         case "seeds":
             options["seeds"] = (0, 1, 3)
         case "tested":
-            options["part"] = "validation"
+            options["split"] = "validation"
         case "train":
             splits = DatasetSplits(
                 "other", pictures([40, 20, 4], 9), skewed.validation, skewed.test
@@ -235,8 +234,10 @@ def test_given_samples_that_are_too_few_for_an_arm_leave_it_out(
     study = usefulness(skewed, pictures([40, 20, 9], 7), config=quick)
     assert "synthetic" in study.by_key
     assert "balanced" not in study.by_key
-    assert any("left out for want of samples" in note for note in study.notes)
-    assert any("Nobody knows here what the samples' maker" in note for note in study.notes)
+    assert any("Left out because samples are missing" in note for note in study.notes)
+    assert any(
+        "training images of the samples' generator are unknown" in note for note in study.notes
+    )
 
 
 @pytest.mark.parametrize("seeds", [(), (0,), (0, 1), (0, 0, 1), (0, 1, 2, 2), (0, 1, -1)])
@@ -255,8 +256,8 @@ def test_mistakes_are_a_sentence(
     def study(splits: DatasetSplits = scarce, samples: LabeledImages | Samples = good) -> None:
         usefulness(splits, samples, config=quick)
 
-    with pytest.raises(DataError, match="learned from other images than this training part"):
-        study(samples=Samples(given_samples(good).draw, "x", learned_from="another hash"))
+    with pytest.raises(DataError, match="trained on other images than this training split"):
+        study(samples=Samples(given_samples(good).generate, "x", trained_on="another hash"))
     with pytest.raises(DataError, match="too few for any arm"):
         study(samples=pictures([2, 2, 2], 1))
     with pytest.raises(DataError, match="the samples' classes are o, x, bar"):
@@ -265,7 +266,7 @@ def test_mistakes_are_a_sentence(
         study(DatasetSplits("a", pictures([6, 6, 0], 1), good, good))
     with pytest.raises(DataError, match="no images to test on"):
         study(DatasetSplits("a", scarce.train, good, pictures([0, 0, 0], 1)))
-    with pytest.raises(DataError, match="draw samples of the data's own size"):
+    with pytest.raises(DataError, match="generate samples of the data's size"):
         study(samples=LabeledImages(np.zeros((27, 1, 9, 9), np.uint8), good.labels, good.classes))
 
 

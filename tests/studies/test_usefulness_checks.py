@@ -55,7 +55,7 @@ def test_other_training_images_than_the_models_own(
 ) -> None:
     fewer = tiny_splits.train.subset(np.arange(48))
     others = DatasetSplits("shapes", fewer, tiny_splits.validation, tiny_splits.test)
-    with pytest.raises(DataError, match="learned from other images"):
+    with pytest.raises(DataError, match="trained on other images"):
         check_maker(maker, others, conditional=True)
     check_maker(None, others, conditional=True)
 

@@ -35,7 +35,7 @@ def test_figures_have_stable_keys_and_a_protocol(tail: Usefulness) -> None:
     assert score.value == pytest.approx(0.71)
     assert score.baseline == pytest.approx(0.81)
     assert score.per_class == pytest.approx((0.71, 0.71, 0.71))
-    assert score.note == "Mean of three seeds, standard deviation 1.73 points."
+    assert score.note == "Mean of 3 seeds, standard deviation 1.73 points."
     assert metrics["usefulness.accuracy.real"].value == pytest.approx(0.81)
     assert metrics["usefulness.macro-f1.mixed-100-percent"].aim == "high"
 
@@ -61,7 +61,7 @@ def test_tables_hold_every_arm_every_comparison_and_every_class(tail: Usefulness
 def test_notes_say_what_is_not_covered(tail: Usefulness) -> None:
     notes = usefulness_section(tail).notes
     assert notes[0] == "A note."
-    assert "three seeds" in notes[1]
+    assert "3 seeds" in notes[1]
 
 
 def test_pictures_are_of_report_width_and_the_same_every_time(tail: Usefulness) -> None:

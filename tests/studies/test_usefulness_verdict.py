@@ -72,7 +72,7 @@ def test_a_gain_over_real_alone_is_not_called_help(study_with: StudyMaker) -> No
     assert "against “real”: gain 3.0 ± 0.5 points" in instead.sentence
     assert "against “real, augmented”: cost 2.0 ± 0.2 points" in instead.sentence
     added = findings["samples-added-not-proven"]
-    assert "no difference that three seeds can show (0.0 ± 0.5 points)" in added.sentence
+    assert "no difference that 3 seeds can show (0.0 ± 0.5 points)" in added.sentence
     assert findings["augmentation-help"].sentence == (
         "Classical augmentation of the real images alone: gain 5.0 ± 0.2 points."
     )
@@ -115,13 +115,13 @@ def test_samples_alone_that_cost_and_that_do_not(study_with: StudyMaker) -> None
     worse = found(study_with(real=REAL, synthetic=shifted(-0.1)))["samples-alone-cost"]
     assert worse.level == "warning"
     assert worse.sentence == (
-        "A classifier that learned from samples alone reads 70.0% of the real images right, one "
-        "that learned from as many real images 80.0%: the samples cost 10.0 ± 0.2 points; they "
-        "cannot stand in for the real images."
+        "A classifier trained on samples alone predicts 70.0% of the real images correctly, one "
+        "trained on as many real images 80.0%: the samples cost 10.0 ± 0.2 points; they cannot "
+        "replace the real images."
     )
     equal = found(study_with(real=REAL, synthetic=shifted(0.0, 0.01)))["samples-alone-equal"]
     assert equal.level == "good"
-    assert "no difference that three seeds can show (0.0 ± 2.5 points)." in equal.sentence
+    assert "no difference that 3 seeds can show (0.0 ± 2.5 points)." in equal.sentence
 
 
 def test_augmentation_that_costs_is_called_a_weak_baseline(study_with: StudyMaker) -> None:
@@ -134,7 +134,7 @@ def test_where_real_images_teach_nothing_nothing_is_said_of_samples(
 ) -> None:
     findings = usefulness_findings(study_with(real=[0.34, 0.33, 0.34]))
     assert [(each.key, each.level) for each in findings] == [("study-says-nothing", "fault")]
-    assert "show more images in each fit" in findings[0].sentence
+    assert "use more images in each fit" in findings[0].sentence
 
 
 def test_the_most_serious_comes_first(study_with: StudyMaker) -> None:
@@ -146,6 +146,6 @@ def test_the_most_serious_comes_first(study_with: StudyMaker) -> None:
 
 def test_what_the_verdict_does_not_cover_is_said(study_with: StudyMaker) -> None:
     text = " ".join(caveats(study_with(real=REAL)))
-    assert "over three seeds" in text
-    assert "Another model, or other training images, may give other differences" in text
+    assert "over 3 seeds" in text
+    assert "other training images, may give differences outside the intervals" in text
     assert "7 pairs of arms are compared" in text

@@ -22,8 +22,8 @@ def config(name: str, *, mended: bool) -> RunConfig:
     values: dict[str, Any] = {"recipe": name, **recipe.values}
     values["execution"] = {"device": "cpu", "threads": 1}
     if mended:
-        assert recipe.mend is not None
-        values = with_overrides(values, [recipe.mend])
+        assert recipe.fix is not None
+        values = with_overrides(values, [recipe.fix])
     return RunConfig.model_validate(values)
 
 

@@ -106,7 +106,7 @@ def compare_objectives(
         minutes=minutes,
         seeds=tuple(seed) if seed else (0, 1, 2),
         per_class=per_class,
-        part=split,
+        split=split,
         data_options={"root": str(data_root)} if data_root else {},
         options=tuple(option or ()),
     )
@@ -126,7 +126,7 @@ def compare_objectives(
 def _text(found: ObjectiveComparison) -> str:
     header, lines = found.table()
     return (
-        f"{found.data}: {found.per_class:,} samples a class against the {found.part} part, of "
-        f"which the judge reads {found.judge_accuracy:.1%}; mean ± standard deviation over seeds\n"
-        + table(header, lines, header[1:])
+        f"{found.data}: {found.per_class:,} samples per class, compared with the {found.split} "
+        f"split (accuracy of the reference classifier on it: {found.reference_accuracy:.1%}); "
+        "mean ± standard deviation over seeds\n" + table(header, lines, header[1:])
     )

@@ -167,9 +167,8 @@ def _folder(path: Path) -> Path:
 
 def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) -> Section:
     from acgan.data.images import LabeledImages
-    from acgan.studies.arms import model_samples
+    from acgan.studies.arms import model_samples, usefulness_config
     from acgan.studies.usefulness import usefulness
-    from acgan.studies.usefulness_config import usefulness_config
     from acgan.studies.usefulness_report import usefulness_section
 
     evidence = prepared.data

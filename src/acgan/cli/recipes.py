@@ -49,9 +49,9 @@ def recipes(
         "expectation": recipe.expectation,
         "deviations": recipe.deviations,
         "broken": recipe.alarm is not None,
-        "mend": recipe.mend,
+        "fix": recipe.fix,
         "config": config,
     }
-    mend = f"\n\nMend it with -o {recipe.mend}" if recipe.mend else ""
-    text = f"{recipe.header}{mend}\n\nEvery setting (change it with -o section.key=value):\n"
+    fix = f"\n\nFix it with -o {recipe.fix}" if recipe.fix else ""
+    text = f"{recipe.header}{fix}\n\nEvery setting (change it with -o section.key=value):\n"
     result(values_of_one, f"{text}\n{settings(config)}", as_json=as_json)

@@ -1,4 +1,4 @@
-"""The curves of a run as one picture: losses and accuracies over images seen, troubles marked."""
+"""The curves of a run as one image: losses, accuracies and events over images seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from acgan.plots.charts import COLORS, paper
+from acgan.plots.charts import COLORS, paper, style_axes
 
 _TOTAL_COLOR = "#000000"
 _EVENT_STYLES = {
@@ -25,35 +25,36 @@ _PANELS = (
     ("discriminator", "Loss terms of the discriminator", False),
     ("generator", "Loss terms of the generator", False),
     ("class_accuracy", "Class accuracy", True),
-    ("source_accuracy", "Source accuracy (half of each: D cannot tell)", True),
+    ("source_accuracy", "Source accuracy (0.5: D cannot separate them)", True),
 )
 _LEGEND_COLUMNS = 5
-_SMOOTH_FROM = 60  # rows; below, the raw curve is readable as it is
+_SMOOTH_FROM = 60  # rows; fewer are readable without smoothing
 
 
 def curves(rows: Sequence[Mapping[str, Any]], *, title: str | None = None) -> bytes:
-    """The curves of a run as a PNG of 1400×900 pixels.
+    """Return the curves of a run as a PNG of 1400×900 pixels; equal rows give equal bytes.
 
-    Four panels over images seen: the loss terms of either network, the class accuracy on
-    real-train, real-held-out and fake, the source accuracy on real and fake. Long runs get the
-    values as logged as a thin line and their centered running mean as a thick one. Events
-    (alarms, skipped updates, restored states) are vertical lines. Equal rows give equal bytes.
+    Four panels over images seen: the loss terms of both networks, the class accuracy on
+    real-train, real-held-out and fake images, the source accuracy on real and fake images. Long
+    runs show the logged values as a thin line and their centered running mean as a thick one.
+    Events (alarms, skipped updates, restored states) are vertical lines.
 
     Args:
-        rows: the rows of ``metrics.jsonl`` in order: figures in the groups ``discriminator``,
+        rows: the rows of ``metrics.jsonl`` in order: values in the groups ``discriminator``,
             ``generator``, ``class_accuracy``, ``source_accuracy``, or an ``event``; all with
-            ``images``. A figure that is missing, None or not finite leaves a gap.
+            ``images``. A value that is missing, None or not finite leaves a gap.
         title: a line above the panels.
     """
-    figures = [row for row in rows if "event" not in row]
+    values = [row for row in rows if "event" not in row]
     events = [row for row in rows if "event" in row]
+    last_image = max((int(row["images"]) for row in rows), default=0)
     layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.1)  # inches
     with paper((14, 9), dpi=100, font_size=10.5, layout=layout) as (figure, buffer):
         figure.suptitle(title or "", x=0.012, ha="left", fontsize=14)
         panels = figure.subplots(2, 2).flatten()
         for axes, (group, heading, is_share) in zip(panels, _PANELS, strict=True):
-            _draw_group(axes, figures, group)
-            _dress(axes, heading, last_image=_last_image(rows), is_share=is_share)
+            _draw_group(axes, values, group)
+            _dress(axes, heading, last_image=last_image, is_share=is_share)
             marks = _draw_events(axes, events)
         if events:
             figure.legend(handles=marks, loc="outside upper right", ncols=len(marks))
@@ -84,7 +85,7 @@ def _draw_group(axes: Axes, rows: Sequence[Mapping[str, Any]], group: str) -> No
 
 
 def _draw_events(axes: Axes, events: Sequence[Mapping[str, Any]]) -> list[Line2D]:
-    """A vertical line per event; one of each kind, labeled, for the legend."""
+    """Draw a vertical line per event; return one labeled line of each kind for the legend."""
     marks = []
     for kind in dict.fromkeys(row["event"] for row in events):
         places = [row["images"] for row in events if row["event"] == kind]
@@ -99,7 +100,7 @@ def _draw_events(axes: Axes, events: Sequence[Mapping[str, Any]]) -> list[Line2D
 
 
 def _dress(axes: Axes, heading: str, *, last_image: int, is_share: bool) -> None:
-    """Scales, grid, heading, and the legend between heading and panel, where it hides no curve."""
+    """Set scales, grid, heading, and the legend between heading and panel, off the curves."""
     labels = axes.get_legend_handles_labels()[1]
     if labels:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1), ncols=_LEGEND_COLUMNS)
@@ -112,13 +113,7 @@ def _dress(axes: Axes, heading: str, *, last_image: int, is_share: bool) -> None
     if is_share:
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.grid(visible=True, color="#E4E4E4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _last_image(rows: Sequence[Mapping[str, Any]]) -> int:
-    return max((int(row["images"]) for row in rows), default=0)
+    style_axes(axes, grid="both")
 
 
 def _number(value: Any) -> float:
@@ -126,7 +121,7 @@ def _number(value: Any) -> float:
 
 
 def _running_mean(values: np.ndarray[Any, np.dtype[np.float64]], window: int) -> Any:
-    """Centred mean over ``window`` values, fewer at the ends, ignoring gaps; a gap stays a gap."""
+    """Return the centered mean over ``window`` values, fewer at the ends; gaps stay gaps."""
     known = np.isfinite(values)
     ones = np.ones(window)
     sums = np.convolve(np.where(known, values, 0.0), ones, mode="same")

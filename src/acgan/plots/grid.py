@@ -1,9 +1,6 @@
-"""Images as arrays become Pillow's.
+"""Grids: images at unchanged values, enlarged by whole factors, with names beside them.
 
-Sheets: pixels as they are, enlarged by whole factors, on white paper with names beside them.
-
-No value is ever rescaled: the same gray in two sheets is the same number, so sheets of different
-moments can be compared.
+Values are never rescaled, so grids of different moments can be compared.
 """
 
 from __future__ import annotations
@@ -22,33 +19,33 @@ from acgan.plots.text import font, line_height, shorten, text_width
 
 
 def to_pil(image: npt.NDArray[np.uint8]) -> Image.Image:
-    """uint8 (1, H, W) as a gray and (3, H, W) as a color picture, of the same values."""
+    """Convert uint8 (1, H, W) to a gray and (3, H, W) to a color image of the same values."""
     return Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).copy())
 
 
-_PAPER = 255
-_INK = 40
+_PAPER = "white"
+_INK = "#282828"
 _MARGIN = 10  # pixels around everything
 _GAP = 3  # pixels between tiles
 _NAME_SIZE = 15
 _TITLE_SIZE = 17
-_NAME_WIDTH = 180  # a longer name is cut
-_TITLE_WIDTH = 480  # a title may widen a narrow picture up to this
-_COMFORTABLE = 56  # pixels that the shorter side of a tile should have
-_TALLEST = 6000  # pixels that a sheet of many classes should not exceed
+_NAME_WIDTH = 180  # longer names are shortened
+_TITLE_WIDTH = 480  # up to which a title may widen a narrow grid
+_COMFORTABLE = 56  # least pixels of the shorter side of a tile
+_TALLEST = 6000  # most pixels of a grid of many classes
 
 
 @final
 @dataclass(frozen=True)
 class GridLayout:
-    """Where everything lies on a sheet; all in pixels.
+    """Positions in a grid, in pixels.
 
     Attributes:
-        scale: whole factor by which images are enlarged.
+        scale: whole enlargement factor.
         tile: width and height of an enlarged image.
         origin: left and top of the first tile.
-        pitch: distance from one tile to the next, across and down.
-        size: width and height of the sheet.
+        pitch: horizontal and vertical distance of tiles.
+        size: width and height of the grid.
     """
 
     scale: int
@@ -58,16 +55,16 @@ class GridLayout:
     size: tuple[int, int]
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """Left, top, right and bottom (exclusive) of one tile."""
+        """Return left, top, right and bottom (exclusive) of one tile."""
         left = self.origin[0] + column * self.pitch[0]
         top = self.origin[1] + row * self.pitch[1]
         return left, top, left + self.tile[0], top + self.tile[1]
 
 
 def comfortable_scale(height: int, width: int, *, rows: int = 1) -> int:
-    """The whole factor that makes small images comfortably visible: 2 for 28 px, 1 from 56 px on.
+    """Return the enlargement at which small images are easy to see: 2 for 28 px, 1 from 56 px on.
 
-    With very many rows it is less, so that the sheet stays a picture that viewers open.
+    It is less for very many rows, because viewers refuse very tall images.
     """
     wanted = -(-_COMFORTABLE // min(height, width))
     return max(1, min(wanted, _TALLEST // (rows * height)))
@@ -81,13 +78,13 @@ def grid_layout(
     scale: int | None = None,
     title: str | None = None,
 ) -> GridLayout:
-    """The layout of a sheet with one row per name.
+    """Return the layout of a grid with one row per name.
 
     Args:
         shape: height and width of one image.
         columns: images in the longest row.
-        names: one per row; all empty means no room for names.
-        scale: whole enlargement, or None for `comfortable_scale`.
+        names: one per row; without space for names if all are empty.
+        scale: whole enlargement factor, or None for `comfortable_scale`.
         title: a line above, or None.
     """
     height, width = shape
@@ -119,17 +116,17 @@ def class_grid(
     scale: int | None = None,
     title: str | None = None,
 ) -> Image.Image:
-    """One row of images per class, with the class's name at its left.
+    """Return a grid with one row of images per class, and the class names at the left.
 
     Args:
-        images: uint8 (K, n, C, H, W), or K arrays (n_k, C, H, W) where classes differ in number;
-            C is 1 (gray) or 3 (color).
-        names: the K class names in label order; long ones are cut with "…".
-        scale: whole enlargement (nearest neighbor); None makes small images comfortably visible.
+        images: uint8 (K, n, C, H, W), or K arrays (n_k, C, H, W) of different lengths; C is 1
+            (gray) or 3 (color).
+        names: the K class names in label order; long ones are shortened.
+        scale: whole enlargement factor (nearest neighbor), or None for `comfortable_scale`.
         title: a line above the rows.
 
     Returns:
-        A gray (``L``) or color (``RGB``) picture in which every given pixel is found unchanged.
+        A gray (``L``) or color (``RGB``) image with all given pixels unchanged.
 
     Raises:
         ValueError: not uint8, other channels than 1 or 3, no rows, or another number of names.
@@ -139,76 +136,66 @@ def class_grid(
     if len(names) != len(rows):
         raise ValueError(f"{len(rows)} rows of images need as many names, not {len(names)}")
     layout = grid_layout(shape[1:], max(len(row) for row in rows), names, scale=scale, title=title)
-    mode = "L" if shape[0] == 1 else "RGB"
-    width, height = layout.size
-    paper = np.full((height, width) if mode == "L" else (height, width, 3), _PAPER, dtype=np.uint8)
-    for index, row in enumerate(rows):
-        for column, image in enumerate(_enlarged(row, layout.scale)):
-            left, top, right, bottom = layout.box(index, column)
-            paper[top:bottom, left:right] = image
-    picture = Image.fromarray(paper)
-    pen = ImageDraw.Draw(picture)
+    grid = Image.new("L" if shape[0] == 1 else "RGB", layout.size, _PAPER)
+    pen = ImageDraw.Draw(grid)
     if title:
-        text = shorten(title, _TITLE_SIZE, width - 2 * _MARGIN)
-        pen.text((_MARGIN, _MARGIN), text, fill=_ink(mode), font=font(_TITLE_SIZE), anchor="la")
-    for index, name in enumerate(names):
+        text = shorten(title, _TITLE_SIZE, grid.width - 2 * _MARGIN)
+        pen.text((_MARGIN, _MARGIN), text, fill=_INK, font=font(_TITLE_SIZE), anchor="la")
+    for index, (name, row) in enumerate(zip(names, rows, strict=True)):
+        for column, image in enumerate(row):
+            tile = to_pil(image).resize(layout.tile, Image.Resampling.NEAREST)
+            grid.paste(tile, layout.box(index, column))
+        at = layout.origin[0] - _MARGIN, layout.box(index, 0)[1] + layout.tile[1] // 2
         text = shorten(name, _NAME_SIZE, _NAME_WIDTH)
-        middle = layout.box(index, 0)[1] + layout.tile[1] // 2
-        pen.text(
-            (layout.origin[0] - _MARGIN, middle),
-            text,
-            fill=_ink(mode),
-            font=font(_NAME_SIZE),
-            anchor="rm",
-        )
-    return picture
+        pen.text(at, text, fill=_INK, font=font(_NAME_SIZE), anchor="rm")
+    return grid
 
 
 def strip(
     images: UInt8Array, *, scale: int | None = None, columns: int | None = None
 ) -> Image.Image:
-    """Images side by side without names, for an interpolation; several lines with ``columns``.
+    """Return images side by side without names, in lines of ``columns``.
 
     Args:
         images: uint8 (n, C, H, W), C 1 or 3.
         scale: as in `class_grid`.
-        columns: images in a line; None puts all into one.
+        columns: images per line; None for a single line.
     """
     columns = columns or max(len(images), 1)
     rows = [images[start : start + columns] for start in range(0, max(len(images), 1), columns)]
     return class_grid(rows, [""] * len(rows), scale=scale)
 
 
-def side_by_side(pictures: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
-    """Pictures from left to right at their own size, tops aligned, a caption above each.
+def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
+    """Return images side by side at their own size, tops aligned, with a caption above each.
 
     Raises:
-        ValueError: no pictures, or another number of captions.
+        ValueError: no images, or another number of captions.
     """
-    if not pictures or len(pictures) != len(captions):
-        raise ValueError(f"{len(pictures)} pictures need as many captions, not {len(captions)}")
-    mode = "L" if all(picture.mode == "L" for picture in pictures) else "RGB"
+    if not images or len(images) != len(captions):
+        raise ValueError(f"{len(images)} images need as many captions, not {len(captions)}")
+    mode = "L" if all(image.mode == "L" for image in images) else "RGB"
     top = _MARGIN + line_height(_TITLE_SIZE)
-    height = top + max(picture.height for picture in pictures)
+    height = top + max(image.height for image in images)
     widths = [
-        max(picture.width, 2 * _MARGIN + min(text_width(caption, _TITLE_SIZE), _TITLE_WIDTH))
-        for picture, caption in zip(pictures, captions, strict=True)
+        max(image.width, 2 * _MARGIN + min(text_width(caption, _TITLE_SIZE), _TITLE_WIDTH))
+        for image, caption in zip(images, captions, strict=True)
     ]
-    result = Image.new(mode, (sum(widths), height), _paper(mode))
+    result = Image.new(mode, (sum(widths), height), _PAPER)
     pen = ImageDraw.Draw(result)
     left = 0
-    for picture, caption, width in zip(pictures, captions, widths, strict=True):
-        result.paste(picture.convert(mode), (left, top))
+    for image, caption, width in zip(images, captions, widths, strict=True):
+        result.paste(image.convert(mode), (left, top))
         text = shorten(caption, _TITLE_SIZE, width - 2 * _MARGIN)
-        pen.text((left + _MARGIN, _MARGIN), text, fill=_ink(mode), font=font(_TITLE_SIZE))
+        pen.text((left + _MARGIN, _MARGIN), text, fill=_INK, font=font(_TITLE_SIZE))
         left += width
     return result
 
 
-def png_bytes(picture: Image.Image) -> bytes:
-    """The picture as PNG: equal pixels, equal bytes (no time, no software name)."""
+def png_bytes(image: Image.Image) -> bytes:
+    """Return the image as PNG; equal pixels give equal bytes (no time, no software name)."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=6)
+    image.save(buffer, format="PNG", compress_level=6)
     return buffer.getvalue()
 
 
@@ -216,22 +203,8 @@ def _common_shape(rows: Sequence[npt.NDArray[Any]]) -> tuple[int, int, int]:
     shapes = {row.shape[1:] for row in rows}
     if len(shapes) != 1 or any(row.dtype != np.uint8 or row.ndim != 4 for row in rows):
         found = ", ".join(f"{row.dtype} {row.shape}" for row in rows[:3]) or "no rows"
-        raise ValueError(f"a sheet needs uint8 rows (n, C, H, W) of one size, not {found}")
+        raise ValueError(f"a grid needs uint8 rows (n, C, H, W) of one size, not {found}")
     channels, height, width = shapes.pop()
     if channels not in {1, 3}:
-        raise ValueError(f"a picture has 1 or 3 channels, not {channels}")
+        raise ValueError(f"an image has 1 or 3 channels, not {channels}")
     return channels, height, width
-
-
-def _enlarged(row: UInt8Array, scale: int) -> UInt8Array:
-    """(n, C, H, W) as (n, H·scale, W·scale) or (n, H·scale, W·scale, 3), nearest neighbor."""
-    large = row.repeat(scale, axis=2).repeat(scale, axis=3)
-    return large[:, 0] if row.shape[1] == 1 else np.moveaxis(large, 1, -1)
-
-
-def _ink(mode: str) -> int | tuple[int, int, int]:
-    return _INK if mode == "L" else (_INK, _INK, _INK)
-
-
-def _paper(mode: str) -> int | tuple[int, int, int]:
-    return _PAPER if mode == "L" else (_PAPER, _PAPER, _PAPER)

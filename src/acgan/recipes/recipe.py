@@ -39,7 +39,7 @@ class Recipe:
         channels: as a default, the supported numbers of channels.
         alarm: for a recipe that is broken on purpose, the alarm that names its fault
             (`acgan.training.alarms`); else None.
-        mend: for such a recipe, the option that removes the fault (``section.key=value``).
+        fix: for such a recipe, the option that removes the fault (``section.key=value``).
     """
 
     name: str
@@ -51,7 +51,7 @@ class Recipe:
     largest_side: int | None
     channels: tuple[int, ...]
     alarm: str | None
-    mend: str | None
+    fix: str | None
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def load_recipe(name: str) -> Recipe:
         largest_side=about.get("largest_side"),
         channels=tuple(about.get("channels", (1, 3))),
         alarm=about.get("alarm"),
-        mend=about.get("mend"),
+        fix=about.get("fix"),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Self, TypeVar, final
 
-from acgan.errors import DiskError
+from acgan.errors import DataError, DiskError
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, sync_folder, write_all
 
@@ -101,3 +101,28 @@ class LineLog:
             os.ftruncate(self._descriptor, keep_bytes)
             os.fsync(self._descriptor)
         os.lseek(self._descriptor, 0, os.SEEK_END)
+
+
+_Row = TypeVar("_Row")
+
+
+def read_rows(path: Path, parse: Callable[[Any], _Row]) -> list[_Row]:
+    """Return the rows of a log, without a last line that a kill cut off.
+
+    Args:
+        path: the log.
+        parse: converts the values of a line; KeyError, TypeError and ValueError mean damage.
+
+    Raises:
+        DataError: a line is damaged.
+    """
+    rows = []
+    # Lines of bytes: str.splitlines would also split at U+2028, which JSON does not escape.
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            rows.append(parse(json.loads(line)))
+        except (KeyError, TypeError, ValueError):
+            raise DataError(f"line {number} of {path} is damaged; delete that line") from None
+    return rows

@@ -6,16 +6,14 @@ A fit is one arm with one seed. Its confusion matrix on the test split determine
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from filelock import FileLock
 
@@ -23,28 +21,27 @@ from acgan.backbones.reference_network import ReferenceNetwork, ReferenceNetwork
 from acgan.classifiers.fit import FitProgress, fit_classifier
 from acgan.config import canonical_json
 from acgan.data.images import LabeledImages
-from acgan.errors import DataError
 from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.arrays import Int64Array
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder
-from acgan.storage.line_log import LineLog
-from acgan.studies.usefulness_config import UsefulnessConfig
+from acgan.storage.line_log import LineLog, read_rows
+from acgan.studies.arms import UsefulnessConfig
 
 LOG_NAME = "fits.jsonl"
-_BATCH = 250  # images in every forward pass of the test
+_BATCH = 250  # images per forward pass of the test
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What came of one fit.
+    """The result of one fit.
 
     Attributes:
-        confusion: int64 (K, K), tested images by their class (row) and the class read (column).
+        confusion: int64 (K, K), test images by class (row) and predicted class (column).
         steps: of the optimizer.
         loss: of the last step's batch, in nats.
-        seconds: of wall-clock time, the test included.
+        seconds: of wall-clock time, including the test.
     """
 
     confusion: Int64Array
@@ -64,23 +61,23 @@ def fit_arm(
     seed: int,
     progress: FitProgress | None = None,
 ) -> Fitted:
-    """Fit a fresh network to an arm and test it once, after the last step.
+    """Fit a new network to an arm and test it once, after the last step.
 
-    The same seed gives the same initial weights whatever the arm; pixels are normalized by the
-    real training part in every arm. There is no early stopping and no choice among snapshots.
+    The initial weights depend on the seed only, and pixels are normalized by the real training
+    split in every arm. There is no early stopping and no selection of snapshots.
 
     Args:
-        images: the arm's, at least ``batch_size``, which makes the number of steps the same.
-        normalize_by: the real training part.
-        tested_on: images that neither this network nor the maker of the samples has seen.
+        images: of the arm, at least ``batch_size``, so that all arms have the same number of steps.
+        normalize_by: the real training split.
+        tested_on: images that neither this network nor the generator was trained on.
         config: network and fit.
         batch_size: of every arm.
-        augmented: with classical augmentation or without.
+        augmented: whether classical augmentation is applied.
         seed: of the initial weights, the order and the augmentation.
         progress: see `acgan.classifiers.fit.fit_classifier`.
 
     Raises:
-        DivergedError: the fit became non-finite.
+        DivergedError: the loss is not finite.
     """
     if len(images) < batch_size:
         raise ValueError(f"{len(images)} images are fewer than a batch of {batch_size}")
@@ -89,21 +86,26 @@ def fit_arm(
     fit = config.fit_of(augmented=augmented).model_copy(update={"batch_size": batch_size})
     steps, last = 0, 0.0
 
-    def told(predicted: int, total: int, loss: float) -> None:
+    def on_progress(done: int, total: int, loss: float) -> None:
         nonlocal steps, last
         steps, last = steps + 1, loss
         if progress is not None:
-            progress(predicted, total, loss)
+            progress(done, total, loss)
 
-    fit_classifier(network, images, fit, seed=seed, progress=told)
-    confusion = class_agreement(_logits(network, tested_on), tested_on.labels).confusion
+    fit_classifier(network, images, fit, seed=seed, progress=on_progress)
+    logits = []
+    with torch.inference_mode():
+        for start in range(0, len(tested_on), _BATCH):
+            batch = torch.from_numpy(np.array(tested_on.images[start : start + _BATCH]))
+            logits.append(network(batch.contiguous(memory_format=torch.channels_last)).numpy())
+    confusion = class_agreement(np.concatenate(logits), tested_on.labels).confusion
     return Fitted(confusion, steps, last, time.perf_counter() - started)
 
 
 def initial_network(
     config: ReferenceNetworkConfig, data: LabeledImages, seed: int
 ) -> ReferenceNetwork:
-    """An unfitted network for such data; torch's random state is left as it was."""
+    """Return an unfitted network for such data; torch's random state stays unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ReferenceNetwork(config, data.shape, len(data.classes))
@@ -112,7 +114,7 @@ def initial_network(
 
 
 def network_hash(network: ReferenceNetwork) -> str:
-    """SHA-256 over its weights; of a network that no step has changed, it names its code too."""
+    """Return SHA-256 over the weights; for an unfitted network it also identifies its code."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(repr((name, tuple(value.shape))).encode())
@@ -121,90 +123,52 @@ def network_hash(network: ReferenceNetwork) -> str:
 
 
 @final
+@dataclass(frozen=True)
 class CachedFits:
-    """The fits that a folder holds, by everything that determines them; a context manager.
+    """Fits by the hash of all values that determine them; see `cached_fits`."""
+
+    fits: dict[str, Fitted]
+    log: LineLog | None
+
+    def get(self, determined_by: Any, name: Mapping[str, Any], fit: Callable[[], Fitted]) -> Fitted:
+        """Return the fit that these values determine, from the cache or made and cached now.
+
+        Args:
+            determined_by: plain values.
+            name: description of the fit in the log.
+            fit: makes it.
+        """
+        key = hashlib.sha256(canonical_json(determined_by).encode()).hexdigest()
+        if key not in self.fits:
+            self.fits[key] = fitted = fit()
+            if self.log is not None:
+                row = {"confusion": fitted.confusion.tolist(), "steps": fitted.steps}
+                times = {"loss": fitted.loss, "seconds": round(fitted.seconds, 1)}
+                self.log.append({**name, **row, **times, "key": key})
+                self.log.sync()
+        return self.fits[key]
+
+
+@contextmanager
+def cached_fits(folder: Path | None) -> Iterator[CachedFits]:
+    """Open the fits of a folder; a second process for the same folder waits for the first.
 
     Args:
-        folder: where ``fits.jsonl`` lies or will lie; None to keep nothing. A second process
-            that wants the same folder waits for the first to end.
+        folder: of ``fits.jsonl``, created if missing; None to save nothing.
 
     Raises:
         DataError: the log is damaged.
         DiskError: the folder cannot be written.
     """
-
-    def __init__(self, folder: Path | None) -> None:
-        self._kept: dict[str, Fitted] = {}
-        self._log: LineLog | None = None
-        self._lock: FileLock | None = None
-        if folder is None:
-            return
-        with disk_errors(folder):
-            make_folder(folder)
-        self._lock = FileLock(folder / ".fits.lock")
-        self._lock.acquire()
-        try:
-            self._log = LineLog(folder / LOG_NAME)
-            self._kept.update(_read(folder / LOG_NAME))
-        except BaseException:
-            self.close()
-            raise
-
-    def get(self, determined_by: Any, name: Mapping[str, Any], fit: Callable[[], Fitted]) -> Fitted:
-        """The fit that is determined by these values: kept, or made now and kept.
-
-        Args:
-            determined_by: plain values.
-            name: for people who read the log.
-            fit: makes it.
-        """
-        key = hashlib.sha256(canonical_json(determined_by).encode()).hexdigest()
-        if key not in self._kept:
-            fitted = fit()
-            self._kept[key] = fitted
-            if self._log is not None:
-                row = {"confusion": fitted.confusion.tolist(), "steps": fitted.steps}
-                times = {"loss": fitted.loss, "seconds": round(fitted.seconds, 1)}
-                self._log.append({**name, **row, **times, "key": key})
-                self._log.sync()
-        return self._kept[key]
-
-    def close(self) -> None:
-        """Close the log and let others have the folder."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-        if self._lock is not None:
-            self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    if folder is None:
+        yield CachedFits({}, None)
+        return
+    with disk_errors(folder):
+        make_folder(folder)
+    with FileLock(folder / ".fits.lock"), LineLog(folder / LOG_NAME) as log:
+        yield CachedFits(dict(read_rows(folder / LOG_NAME, _fitted)), log)
 
 
-def _read(log: Path) -> Iterator[tuple[str, Fitted]]:
-    for number, line in enumerate(log.read_bytes().splitlines(), 1):
-        try:
-            row = json.loads(line)
-            confusion = np.array(row["confusion"], np.int64)
-            yield row["key"], Fitted(confusion, row["steps"], row["loss"], row["seconds"])
-        except (KeyError, TypeError, ValueError):
-            raise DataError(
-                f"line {number} of {log} is damaged; delete that line, and its fit is made anew"
-            ) from None
-
-
-def _logits(network: ReferenceNetwork, data: LabeledImages) -> npt.NDArray[np.float32]:
-    splits = []
-    with torch.inference_mode():
-        for start in range(0, len(data), _BATCH):
-            chunk = torch.from_numpy(np.array(data.images[start : start + _BATCH]))
-            splits.append(network(chunk.contiguous(memory_format=torch.channels_last)).numpy())
-    return np.concatenate(splits)
+def _fitted(row: Mapping[str, Any]) -> tuple[str, Fitted]:
+    confusion = np.array(row["confusion"], np.int64)
+    return row["key"], Fitted(confusion, row["steps"], row["loss"], row["seconds"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, final
@@ -23,13 +23,13 @@ from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.execution import choose_execution
 from acgan.metrics.frechet import frechet_distance
-from acgan.model.model import Model, load
+from acgan.model.model import load
 from acgan.objectives.build import objective_configs
 from acgan.recipes.recipe import Recipe
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
-from acgan.storage.line_log import LineLog
+from acgan.storage.line_log import LineLog, read_rows
 from acgan.studies.objectives_result import (
     MEASURES,
     ObjectiveComparison,
@@ -38,6 +38,8 @@ from acgan.studies.objectives_result import (
 )
 from acgan.training.budget import measure_images_per_second, throwaway_loop
 from acgan.training.display import Display, SilentDisplay
+from acgan.training.loop import Loop
+from acgan.training.run import TrainedRun
 from acgan.training.train import prepare_run, train
 
 _TURNS, _SECONDS = 3, 2.0
@@ -49,20 +51,20 @@ def measure_rates(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[
     Raises:
         DiskError: the system's folder for temporary files cannot be written.
     """
-    predicted: dict[str, list[float]] = {name: [] for name in runs}
+    rates: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(_TURNS):
         for name, config in runs.items():
             execution = choose_execution(config.execution)
             execution.apply()
             with throwaway_loop(config, splits, execution) as loop:
 
-                def iterate(loop=loop) -> int:  # type: ignore[no-untyped-def]
+                def iterate(loop: Loop = loop) -> int:
                     before = loop.images_seen
                     loop.train_once()
-                    return int(loop.images_seen - before)
+                    return loop.images_seen - before
 
-                predicted[name].append(measure_images_per_second(iterate, _SECONDS))
-    return {name: median(values) for name, values in predicted.items()}
+                rates[name].append(measure_images_per_second(iterate, _SECONDS))
+    return {name: median(values) for name, values in rates.items()}
 
 
 @final
@@ -83,7 +85,8 @@ class ObjectiveArm:
     @property
     def options(self) -> tuple[str, ...]:
         """Settings of `acgan train -o` that select it."""
-        own = (f"objective={_inline(self.objective)}",)
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.objective.items())
+        own = (f"objective={{{values}}}",)
         return own if self.conditional else (*own, 'generator.conditioning={mode = "none"}')
 
 
@@ -101,14 +104,19 @@ def objective_arms(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Objective
     Raises:
         UsageError: unknown objective, a repeated name, or fewer than two names.
     """
-    known = {name: _by_default(recipe, name) for name in objective_configs()}
+    configs = objective_configs()
     own = recipe.values["objective"]
-    known[recipe.name] = ObjectiveArm(
-        recipe.name, own, objective_configs()[own["name"]].conditional
-    )
+    shared = {key: own[key] for key in ("source_loss",) if key in own}
+    known = {
+        name: ObjectiveArm(name, {"name": name, **shared}, config.conditional)
+        for name, config in configs.items()
+    }
+    known[recipe.name] = ObjectiveArm(recipe.name, own, configs[own["name"]].conditional)
     if not names:
-        as_default = validate(RunConfig, _run(recipe, known[own["name"]].objective), where="")
-        as_recipe = validate(RunConfig, _run(recipe, own), where="")
+        as_default, as_recipe = (
+            validate(RunConfig, {**recipe.values, "recipe": recipe.name, "objective": o}, where="")
+            for o in (known[own["name"]].objective, own)
+        )
         names = [n for n in known if n != recipe.name or as_default != as_recipe]
     for name in names:
         if name not in known:
@@ -118,28 +126,9 @@ def objective_arms(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Objective
     return tuple(known[name] for name in names)
 
 
-def _by_default(recipe: Recipe, name: str) -> ObjectiveArm:
-    own = recipe.values["objective"]
-    shared = {key: own[key] for key in ("source_loss",) if key in own}
-    return ObjectiveArm(name, {"name": name, **shared}, objective_configs()[name].conditional)
-
-
-def _run(recipe: Recipe, objective: Mapping[str, Any]) -> dict[str, Any]:
-    return {**recipe.values, "recipe": recipe.name, "objective": dict(objective)}
-
-
-def _inline(section: Mapping[str, Any]) -> str:
-    """Return a section of plain values as an inline table of TOML."""
-    return "{" + ", ".join(f"{key} = {_value(value)}" for key, value in section.items()) + "}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-QUESTION = "comparison.json"
+_QUESTION = "comparison.json"
+_METRICS = "metrics.jsonl"
+_CHART_CLASSES = 12
 
 
 @final
@@ -149,7 +138,7 @@ class Question:
 
     Attributes:
         data: name of a set, or path of a folder or zip.
-        names: of objectives; see `acgan.studies.objectives.entrants`.
+        names: of objectives; see `objective_arms`.
         recipe: of the common networks and rates; None for the data's default.
         images: budget of each run in images, or None.
         minutes: budget of each run in minutes of training, converted to images by the rate of each
@@ -157,7 +146,7 @@ class Question:
             budget in images.
         seeds: of the runs.
         per_class: evaluated samples per class.
-        part: the real split of the evaluation.
+        split: the real split of the evaluation.
         data_options: fields of `acgan.data.config.DataConfig`.
         options: further ``section.key=value`` settings of every run.
     """
@@ -169,13 +158,12 @@ class Question:
     minutes: float | None = None
     seeds: Sequence[int] = (0, 1, 2)
     per_class: int = 1000
-    part: HeldOutSplit = "test"
+    split: HeldOutSplit = "test"
     data_options: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
 
 
-def check_question(question: Question) -> None:
-    """Raise UsageError for an invalid question."""
+def _check(question: Question) -> None:
     if question.images is not None and question.minutes is not None:
         raise UsageError("give the budget of a run as --images or as --minutes, not both")
     if question.minutes is not None and question.minutes <= 0:
@@ -186,11 +174,11 @@ def check_question(question: Question) -> None:
         raise UsageError("--per-class must be at least 1; published metrics use 1000")
 
 
-def cached_budgets(
+def _cached_budgets(
     question: Question,
     arms: Sequence[ObjectiveArm],
     folder: Path,
-    speeds: Callable[[Sequence[ObjectiveArm]], dict[str, float]],
+    rates_of: Callable[[Sequence[ObjectiveArm]], dict[str, float]],
 ) -> dict[str, int | None]:
     """Return the budget of each arm in images; rates are measured and cached at the first start.
 
@@ -198,57 +186,39 @@ def cached_budgets(
         question: what is compared.
         arms: its arms.
         folder: of the comparison; it must exist.
-        speeds: return images/s by name for some arms.
+        rates_of: returns images/s by name for some arms.
 
     Raises:
         UsageError: the folder holds another comparison.
         DiskError: they cannot be saved.
     """
-    target_labels = {
-        "data": question.data,
-        "recipe": question.recipe,
-        "images": question.images,
-        "minutes": question.minutes,
-        "per_class": question.per_class,
-        "part": question.part,
-        "data_options": dict(question.data_options),
-        "options": list(question.options),
-    }
-    objectives = {each.name: dict(each.objective) for each in arms}
-    path = folder / QUESTION
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    if kept is not None:
-        changes = difference(kept["question"], json.loads(json.dumps(target_labels)))
+    fixed = {key: value for key, value in asdict(question).items() if key not in ("names", "seeds")}
+    path = folder / _QUESTION
+    cached: dict[str, Any] = {"images": {}, "rates": {}}
+    if path.exists():
+        cached = json.loads(path.read_text(encoding="utf-8"))
+        changes = difference(cached["question"], json.loads(json.dumps(fixed)))
         if changes:
             raise UsageError(
                 f"{folder} holds another comparison ({'; '.join(changes)}); repeat the same "
                 "question, or choose another folder with --out"
             )
-    budgets: dict[str, int | None] = dict(kept["images"]) if kept else {}
-    rates: dict[str, float] = dict(kept["rates"]) if kept else {}
+    budgets: dict[str, int | None] = cached["images"]
     new = [each for each in arms if each.name not in budgets]
-    if new and question.minutes is not None:
-        rates |= speeds(new)
+    if not new:
+        return budgets
+    rates = cached["rates"] | (rates_of(new) if question.minutes is not None else {})
     for each in new:
         budgets[each.name] = (
             question.images
             if question.minutes is None
             else max(1, int(rates[each.name] * 60 * question.minutes))
         )
-    values = {
-        "question": target_labels,
-        "objectives": objectives,
-        "images": budgets,
-        "rates": rates,
-    }
-    if new:
-        with disk_errors(path):
-            write_atomic(path, json.dumps(values, indent=2).encode())
+    objectives = {each.name: dict(each.objective) for each in arms}
+    values = {"question": fixed, "objectives": objectives, "images": budgets, "rates": rates}
+    with disk_errors(path):
+        write_atomic(path, json.dumps(values, indent=2).encode())
     return budgets
-
-
-FIGURES = "figures.jsonl"
-_PICTURED = 12  # classes, of more the picture shows the first
 
 
 def compare_objectives(
@@ -276,7 +246,7 @@ def compare_objectives(
         DiskError: a file cannot be written; finished runs stay.
     """
     display = display or SilentDisplay()
-    check_question(question)
+    _check(question)
     recipe, config, splits, _ = prepare_run(
         question.data,
         recipe=question.recipe,
@@ -293,7 +263,7 @@ def compare_objectives(
     with disk_errors(folder):
         make_folder(folder)
 
-    def speeds(some: Sequence[ObjectiveArm]) -> dict[str, float]:
+    def rates_of(some: Sequence[ObjectiveArm]) -> dict[str, float]:
         display.message("measuring how fast each objective trains …")
         values = config.model_dump(mode="json")
         runs = {each.name: with_overrides(values, each.options) for each in some}
@@ -301,12 +271,12 @@ def compare_objectives(
             {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, splits
         )
 
-    budgets = cached_budgets(question, arms, folder, speeds)
+    budgets = _cached_budgets(question, arms, folder, rates_of)
     reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
-    known = {(row.name, row.seed): row for row in _cached_rows(folder)}
-    log = LineLog(folder / FIGURES)
-    with log:
+    path = folder / _METRICS
+    with LineLog(path) as log:
+        known = {(row.name, row.seed): row for row in read_rows(path, ObjectiveRow.from_json)}
         for seed in question.seeds:
             for arm in arms:
                 trained = train(
@@ -321,7 +291,7 @@ def compare_objectives(
                 )
                 row = known.get((arm.name, seed))
                 if row is None or row.model != trained.model.record.content_hash:
-                    row = _evaluate(arm, seed, trained.images_seen, trained.model, question, real)
+                    row = _evaluate(arm, seed, trained, question, real)
                     log.append(row.to_json())
                     log.sync()
                 known[arm.name, seed] = row
@@ -333,7 +303,7 @@ def compare_objectives(
 def comparison_chart(comparison: ObjectiveComparison, folder: Path) -> bytes:
     """Return the chart of a comparison in ``folder``, with samples of the first seed, as PNG."""
     samples = {}
-    shown = min(_PICTURED, len(comparison.classes))
+    shown = min(_CHART_CLASSES, len(comparison.classes))
     for name, rows in comparison.rows.items():
         model = load(folder / f"{name}-s{rows[0].seed}")
         labels = [each.name for each in model.classes[:shown]]
@@ -341,42 +311,29 @@ def comparison_chart(comparison: ObjectiveComparison, folder: Path) -> bytes:
     return draw_comparison(comparison, samples)
 
 
-def _cached_rows(folder: Path) -> list[ObjectiveRow]:
-    path = folder / FIGURES
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [ObjectiveRow.from_json(json.loads(line)) for line in lines if line.endswith("\n")]
-
-
 def _evaluate(
-    arm: ObjectiveArm,
-    seed: int,
-    images: int,
-    model: Model,
-    question: Question,
-    real: EvaluationData,
+    arm: ObjectiveArm, seed: int, trained: TrainedRun, question: Question, real: EvaluationData
 ) -> ObjectiveRow:
-    classes = len(real.splits.classes)
+    model, classes = trained.model, len(real.splits.classes)
     quality: dict[str, Any]
     if model.conditional:
         samples = model.sample(label="all", count=question.per_class)
         target_labels = np.repeat(np.arange(classes, dtype=np.int64), question.per_class)
         quality = measure_quality(
-            real.with_samples(samples, target_labels), question.part
+            real.with_samples(samples, target_labels), question.split
         ).to_json()
     else:
         samples = model.sample(count=question.per_class * classes)
         classifier = real.required_reference_classifier
         distance = frechet_distance(
             classifier.predict(samples).features,
-            real.split_predictions(classifier, question.part).features,
+            real.split_predictions(classifier, question.split).features,
         )
         quality = {"frechet_ratio": distance / real.frechet_baseline(classifier).distance}
     return ObjectiveRow(
         name=arm.name,
         seed=seed,
-        images=images,
+        images=trained.images_seen,
         model=model.record.content_hash,
         metrics={measure: quality.get(measure) for measure in MEASURES},
         class_accuracy=quality.get("class_accuracy", {}),
@@ -391,18 +348,14 @@ def _comparison(
     real: EvaluationData,
     question: Question,
 ) -> ObjectiveComparison:
-    rows = {
-        each.name: tuple(
-            known[each.name, seed] for seed in question.seeds if (each.name, seed) in known
-        )
-        for each in arms
-    }
+    keys = {each.name: [(each.name, seed) for seed in question.seeds] for each in arms}
+    rows = {name: tuple(known[key] for key in some if key in known) for name, some in keys.items()}
     return ObjectiveComparison(
         data=splits.name,
         classes=tuple(each.name for each in splits.classes),
         rows={name: some for name, some in rows.items() if some},
         baseline=real.frechet_baseline(real.required_reference_classifier).distance,
-        judge_accuracy=real.reference_accuracy(question.part),
-        part=question.part,
+        reference_accuracy=real.reference_accuracy(question.split),
+        split=question.split,
         per_class=question.per_class,
     )

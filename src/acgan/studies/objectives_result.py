@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from acgan.data.images import Images
-from acgan.plots.charts import COLORS, paper
+from acgan.plots.charts import COLORS, paper, style_rows
 from acgan.plots.grid import class_grid
+from acgan.report.report import mean_and_spread, number
 
 MEASURES = {
     "accuracy": "GAN-test accuracy",
@@ -69,10 +70,10 @@ class ObjectiveComparison:
     Attributes:
         data: name of the data.
         classes: their names.
-        rows: by objective, in the order of the table, a row for each seed that is done.
+        rows: by objective, in the order of the table, a row per finished seed.
         baseline: Fréchet distance between two real splits.
-        judge_accuracy: accuracy of the reference classifier on the real split.
-        part: the real split.
+        reference_accuracy: accuracy of the reference classifier on the real split.
+        split: the real split.
         per_class: samples per class.
     """
 
@@ -80,8 +81,8 @@ class ObjectiveComparison:
     classes: tuple[str, ...]
     rows: Mapping[str, tuple[ObjectiveRow, ...]]
     baseline: float
-    judge_accuracy: float
-    part: str
+    reference_accuracy: float
+    split: str
     per_class: int
 
     def values(self, name: str, measure: str) -> list[float]:
@@ -109,8 +110,8 @@ class ObjectiveComparison:
             "data": self.data,
             "classes": list(self.classes),
             "baseline": self.baseline,
-            "reference_classifier_accuracy": self.judge_accuracy,
-            "part": self.part,
+            "reference_classifier_accuracy": self.reference_accuracy,
+            "split": self.split,
             "samples_per_class": self.per_class,
             "runs": [row.to_json() for rows in self.rows.values() for row in rows],
             "objectives": {
@@ -129,21 +130,13 @@ def summary(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def mean_and_std(values: Sequence[float]) -> str:
-    """Return ``mean ± standard deviation``, with decimals chosen by the size of the mean."""
-    if not values:
-        return "–"
-    mean = float(np.mean(values))
-    digits = decimals(mean)
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean:.{digits}f}{spread}"
+    """Return ``mean ± standard deviation``, a single value, or a dash if there is none."""
+    if len(values) < 2:
+        return number(values[0] if values else None)
+    return mean_and_spread(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
-def decimals(value: float) -> int:
-    """Return the number of decimals for a value of this size."""
-    return 1 if abs(value) >= 10 else 2 if abs(value) >= 2 else 3
-
-
-_WIDTH, _DPI = 9.0, 120  # inches, pixels an inch
+_WIDTH, _DPI = 9.0, 120  # inches, pixels per inch
 _PANELS = ("accuracy", "frechet_ratio", "variance_ratio")
 
 
@@ -152,36 +145,34 @@ def draw_comparison(comparison: ObjectiveComparison, samples: Mapping[str, Image
 
     Args:
         comparison: the results.
-        samples: by objective, uint8 (n, C, H, W), as many of each: one of a class from left to
-            right, or, of an objective without classes, any.
+        samples: by objective, uint8 (n, C, H, W), the same number of each: one per class, or any
+            for an unconditional objective.
     """
     names = list(comparison.rows)
     grid = np.asarray(class_grid([samples[name] for name in names], names))
-    panels = 1.0 + 0.3 * len(names)
-    heights = (panels, _WIDTH * grid.shape[0] / grid.shape[1])
-    with paper((_WIDTH, sum(heights)), dpi=_DPI, font_size=9) as (metric, buffer):
-        above, below = metric.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
-        for index, axes in enumerate(above.subplots(1, len(_PANELS), sharey=True)):
-            _panel(axes, comparison, _PANELS[index])
-        drawn = below.subplots()
-        drawn.imshow(grid, cmap="gray", interpolation="nearest")
-        drawn.set_axis_off()
+    heights = (1.0 + 0.3 * len(names), _WIDTH * grid.shape[0] / grid.shape[1])
+    with paper((_WIDTH, sum(heights)), dpi=_DPI, font_size=9) as (figure, buffer):
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+        best = (comparison.reference_accuracy, 1.0, 1.0)  # of real images
+        panels = above.subplots(1, len(_PANELS), sharey=True)
+        for axes, measure, value in zip(panels, _PANELS, best, strict=True):
+            _panel(axes, comparison, measure, value)
+        image = below.subplots()
+        image.imshow(grid, cmap="gray", interpolation="nearest")
+        image.set_axis_off()
     return buffer.getvalue()
 
 
-def _panel(axes: Axes, comparison: ObjectiveComparison, measure: str) -> None:
+def _panel(axes: Axes, comparison: ObjectiveComparison, measure: str, best: float) -> None:
     names = list(comparison.rows)
-    for place, name in enumerate(names):
+    for row, name in enumerate(names):
         values = comparison.values(name, measure)
-        if not values:
+        if values:
+            axes.plot(values, [row] * len(values), "o", color=COLORS[0], ms=4.5, alpha=0.5, mew=0)
+            axes.plot([np.mean(values)], [row], "|", color=COLORS[0], ms=13, mew=2.2)
+        else:
             middle = axes.get_yaxis_transform()
-            axes.text(0.5, place, "no classes", transform=middle, ha="center", color="#888888")
-            continue
-        axes.plot(values, [place] * len(values), "o", color=COLORS[0], ms=4.5, alpha=0.5, mew=0)
-        axes.plot([np.mean(values)], [place], "|", color=COLORS[0], ms=13, mew=2.2)
-    best = {"accuracy": comparison.judge_accuracy, "frechet_ratio": 1.0, "variance_ratio": 1.0}[
-        measure
-    ]
+            axes.text(0.5, row, "no classes", transform=middle, ha="center", color="#888888")
     axes.axvline(best, color="#444444", lw=1, linestyle=(0, (4, 3)))
     if measure == "frechet_ratio":
         axes.set_xscale("log")
@@ -189,10 +180,4 @@ def _panel(axes: Axes, comparison: ObjectiveComparison, measure: str) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     if measure == "accuracy":
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"{MEASURES[measure]} (dashed: real images)")
-    axes.grid(visible=True, axis="x", color="#E4E4E4", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    style_rows(axes, names, f"{MEASURES[measure]} (dashed: real images)")

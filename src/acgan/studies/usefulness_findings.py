@@ -1,21 +1,23 @@
 """Findings of a usefulness study: differences between arms and their significance.
 
-The arms of the verdict are fixed before any result: the mix at the headline ratio, or, for
+The arms of the findings are fixed before any result: the mix at the headline ratio, or, for
 imbalanced classes, the real images with samples added up to equal class sizes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Literal, final
 
 import numpy as np
 
+from acgan.evaluation.findings import Rule, first_finding
+from acgan.report.report import LEVELS
 from acgan.report.section import Finding
 from acgan.studies.arms import (
     BALANCED,
-    BALANCED_AUGMENTED,
     OVERSAMPLED,
     OVERSAMPLED_AUGMENTED,
     REAL,
@@ -23,15 +25,7 @@ from acgan.studies.arms import (
     SYNTHETIC,
     mixed_key,
 )
-from acgan.studies.usefulness_result import (
-    ArmResult,
-    Difference,
-    Usefulness,
-    Verdict,
-    in_letters,
-    in_words,
-    paired_difference,
-)
+from acgan.studies.usefulness_result import Difference, Usefulness, paired_difference
 
 Measure = Literal["accuracy", "macro_f1", "rare_recall"]
 MEASURE_NAMES: dict[Measure, str] = {
@@ -40,7 +34,49 @@ MEASURE_NAMES: dict[Measure, str] = {
     "rare_recall": "recall of the rare classes",
 }
 
-_LEARNED_SHARE = 0.25  # of the way from guessing to perfect, which the arm "real" must have come
+_LEARNED_SHARE = 0.25  # of the way from chance to perfect accuracy, for the arm "real"
+
+_UNTRAINED = (
+    Rule(
+        "study-says-nothing",
+        "fault",
+        lambda f: f.real < f.chance + _LEARNED_SHARE * (1 - f.chance),
+        "A classifier trained on the real images predicts {f.real:.1%} of the test images "
+        "correctly; always predicting the largest class gives {f.chance:.1%}. With so little "
+        "training, nothing can be concluded about samples: use more images in each fit.",
+    ),
+)
+_WITH_SAMPLES = (
+    Rule("help", "good", lambda f: f.verdicts == {"gain"}, "{f.comparison}."),
+    Rule("cost", "warning", lambda f: "cost" in f.verdicts, "{f.comparison}."),
+    Rule("not-proven", "warning", lambda f: "none" in f.verdicts, "{f.comparison}."),
+)
+_ALONE = (
+    "A classifier trained on samples alone predicts {f.alone:.1%} of the real images correctly, "
+    "one trained on as many real images {f.real:.1%}: "
+)
+_SAMPLES_ALONE = (
+    Rule(
+        "samples-alone-cost",
+        "warning",
+        lambda f: f.verdict == "cost",
+        _ALONE + "the samples {f.words}; they cannot replace the real images.",
+    ),
+    Rule("samples-alone-equal", "good", lambda f: f.verdict == "none", _ALONE + "{f.words}."),
+    Rule("samples-alone-equal", "good", lambda f: f.verdict == "gain", _ALONE + "a {f.words}."),
+)
+_CLASSICAL = "Classical augmentation of the real images alone: {f.words}."
+_AUGMENTATION = (
+    Rule("augmentation-help", "good", lambda f: f.verdict == "gain", _CLASSICAL),
+    Rule(
+        "augmentation-cost",
+        "warning",
+        lambda f: f.verdict == "cost",
+        _CLASSICAL + " With so few steps it is a weak baseline: an arm that is better than it need "
+        "not be better than the real images.",
+    ),
+    Rule("augmentation-not-proven", "warning", lambda f: f.verdict == "none", _CLASSICAL),
+)
 
 
 @final
@@ -52,7 +88,7 @@ class ArmComparison:
         arm: key of the arm.
         baseline: key of the baseline.
         measure: what is compared.
-        difference: arm less baseline, paired by seed.
+        difference: arm minus baseline, paired by seed.
     """
 
     arm: str
@@ -62,179 +98,120 @@ class ArmComparison:
 
 
 def compare(study: Usefulness, arm: str, baseline: str, measure: Measure) -> ArmComparison:
-    """One arm against another, by their keys; ``rare_recall`` needs a skewed training part."""
-    ours, theirs = (_values(study, study.by_key[key], measure) for key in (arm, baseline))
+    """Compare two arms by their keys; ``rare_recall`` needs a skewed training split."""
+    ours, theirs = (
+        each.mean_recall(study.rare) if measure == "rare_recall" else getattr(each, measure)
+        for each in (study.by_key[arm], study.by_key[baseline])
+    )
     return ArmComparison(arm, baseline, measure, paired_difference(ours, theirs))
 
 
 def comparisons(study: Usefulness) -> tuple[ArmComparison, ...]:
-    """Every arm with samples against ``real`` and ``real, augmented``, in every measure.
+    """Compare every arm with samples with ``real`` and ``real, augmented``, in every measure.
 
-    Arms that are filled up to equal classes are also compared with the real images that are
-    repeated to equal classes, under the same augmentation; and the two classical remedies,
-    augmentation and repetition, with ``real``, to tell how much is to be had without a GAN.
+    Balanced arms are also compared with real images that are repeated to equal class sizes, under
+    the same augmentation. The two classical methods, augmentation and repetition, are compared
+    with ``real``, to show how much is possible without a GAN.
     """
-    measures: list[Measure] = ["accuracy", "macro_f1"]
-    if study.rare:
-        measures.append("rare_recall")
+    measures: tuple[Measure, ...] = ("accuracy", "macro_f1")
     return tuple(
         compare(study, arm, baseline, measure)
-        for measure in measures
+        for measure in (*measures, *_rare_measure(study))
         for arm, baseline in _pairs(study)
     )
 
 
 def headline_arms(study: Usefulness) -> tuple[str, str]:
-    """Keys of the two arms that the verdict speaks of: without augmentation and with it."""
-    if study.is_skewed:
-        return BALANCED, BALANCED_AUGMENTED
-    ratio = study.config.headline_ratio
-    return mixed_key(ratio), mixed_key(ratio, augmented=True)
+    """Return the keys of the arms of the findings: without augmentation and with it."""
+    plain = BALANCED if study.is_skewed else mixed_key(study.config.headline_ratio)
+    return plain, f"{plain}-augmented"
 
 
 def usefulness_findings(study: Usefulness) -> tuple[Finding, ...]:
-    """The verdict, the most serious sentence first.
+    """Return the findings, the most serious first.
 
-    It speaks of accuracy, and of the rare classes' recall where there are such. A gain is called
-    one only against the stronger baseline: classical augmentation with no sample at all, and in a
-    skewed set also augmentation with repetition.
+    They are about accuracy and, for imbalanced classes, about recall of the rare classes. Samples
+    help only if they are better than all baselines: real images, classical augmentation without
+    samples, and for imbalanced classes repetition of the rare ones too.
     """
-    findings = list(_nothing_learned(study)) or [
-        *_on_top(study),
-        *_alone(study),
-        *_without_gan(study),
-    ]
-    severity = ("fault", "warning", "good")
-    return tuple(sorted(findings, key=lambda each: severity.index(each.level)))
-
-
-def _nothing_learned(study: Usefulness) -> Iterator[Finding]:
-    """Whether the fits are too short to compare anything: then nothing else is said."""
     real = study.by_key[REAL]
-    accuracy = float(np.mean(real.accuracy))
     tested = real.confusions[0].sum(axis=1)
-    guess = float(tested.max() / tested.sum())
-    if accuracy < guess + _LEARNED_SHARE * (1 - guess):
-        yield Finding(
-            "study-says-nothing",
-            "fault",
-            f"The classifier reads {accuracy:.1%} of the test images right after learning from "
-            f"real images; always naming the largest class gives {guess:.1%}. Where real images "
-            "teach so little, nothing can be said about samples: show more images in each fit.",
-        )
+    facts = {"real": np.mean(real.accuracy), "chance": tested.max() / tested.sum()}
+    found = [*first_finding(_UNTRAINED, SimpleNamespace(**facts))]
+    if not found:
+        found += _headline_findings(study)
+        if SYNTHETIC in study.by_key:
+            facts["alone"] = np.mean(study.by_key[SYNTHETIC].accuracy)
+            found += _pair_finding(study, SYNTHETIC, _SAMPLES_ALONE, facts)
+        found += _pair_finding(study, REAL_AUGMENTED, _AUGMENTATION, facts)
+    return tuple(sorted(found, key=lambda each: LEVELS.index(each.level)))
 
 
-def _on_top(study: Usefulness) -> Iterator[Finding]:
-    """The headline arms: samples instead of augmentation, and samples on top of it."""
+def _pair_finding(
+    study: Usefulness, arm: str, rules: Sequence[Rule], facts: dict[str, float]
+) -> tuple[Finding, ...]:
+    """Return the finding on the accuracy of an arm against ``real``."""
+    difference = compare(study, arm, REAL, "accuracy").difference
+    return first_finding(
+        rules, SimpleNamespace(**facts, verdict=difference.verdict, words=difference.words)
+    )
+
+
+def _headline_findings(study: Usefulness) -> Iterator[Finding]:
+    """Yield the findings on samples on top of augmentation, and instead of it."""
     plain, augmented = headline_arms(study)
-    measures: list[Measure] = ["accuracy"]
-    if study.rare:
-        measures.append("rare_recall")
+    skewed = study.is_skewed
+    cases = (
+        (augmented, "added", (REAL_AUGMENTED, *((OVERSAMPLED_AUGMENTED,) if skewed else ()))),
+        (plain, "instead", (REAL, REAL_AUGMENTED, *((OVERSAMPLED,) if skewed else ()))),
+    )
+    measures: tuple[Measure, ...] = ("accuracy", *_rare_measure(study))
     for measure in measures:
-        suffix = "" if measure == "accuracy" else "-rare-classes"
-        if augmented in study.by_key:
-            baselines = [REAL_AUGMENTED, *([OVERSAMPLED_AUGMENTED] if study.is_skewed else [])]
-            yield _finding(study, augmented, baselines, measure, f"samples-added{suffix}")
-        if plain in study.by_key:
-            baselines = [REAL, REAL_AUGMENTED, *([OVERSAMPLED] if study.is_skewed else [])]
-            yield _finding(study, plain, baselines, measure, f"samples-instead{suffix}")
+        for arm, role, baselines in cases:
+            if arm not in study.by_key:
+                continue
+            against = [compare(study, arm, baseline, measure) for baseline in baselines]
+            clauses = "; ".join(
+                f"against “{study.by_key[each.baseline].arm.title}”: {each.difference.words}"
+                for each in against
+            )
+            name = MEASURE_NAMES[measure]
+            (found,) = first_finding(
+                _WITH_SAMPLES,
+                SimpleNamespace(
+                    verdicts={each.difference.verdict for each in against},
+                    comparison=f"{name[0].upper()}{name[1:]} with "
+                    f"“{study.by_key[arm].arm.title}”, {clauses}",
+                ),
+            )
+            suffix = "-rare-classes" if measure == "rare_recall" else ""
+            yield Finding(f"samples-{role}{suffix}-{found.key}", found.level, found.sentence)
 
 
-def _finding(
-    study: Usefulness, arm: str, baselines: Sequence[str], measure: Measure, key: str
-) -> Finding:
-    against = [compare(study, arm, baseline, measure) for baseline in baselines]
-    verdicts: list[Verdict] = [each.difference.verdict for each in against]
-    stem, level = _judgment(verdicts)
-    title = study.by_key[arm].arm.title
-    clauses = "; ".join(
-        f"against “{study.by_key[each.baseline].arm.title}”: {in_words(each.difference)}"
-        for each in against
-    )
-    return Finding(
-        f"{key}-{stem}", level, f"{_capital(MEASURE_NAMES[measure])} with “{title}”, {clauses}."
-    )
-
-
-def _judgment(verdicts: Sequence[Verdict]) -> tuple[str, Literal["warning", "good"]]:
-    if all(each == "gain" for each in verdicts):
-        return "help", "good"
-    if "cost" in verdicts:
-        return "cost", "warning"
-    return "not-proven", "warning"
-
-
-def _alone(study: Usefulness) -> Iterator[Finding]:
-    """The Classification Accuracy Score beside what as many real images give."""
-    if SYNTHETIC not in study.by_key:
-        return
-    difference = compare(study, SYNTHETIC, REAL, "accuracy").difference
-    alone, real = (np.mean(study.by_key[key].accuracy) for key in (SYNTHETIC, REAL))
-    start = (
-        f"A classifier that learned from samples alone reads {alone:.1%} of the real images right, "
-        f"one that learned from as many real images {real:.1%}: "
-    )
-    if difference.verdict == "cost":
-        rest = f"the samples {in_words(difference)}; they cannot stand in for the real images."
-        yield Finding("samples-alone-cost", "warning", start + rest)
-    else:
-        article = "" if difference.verdict == "none" else "a "
-        rest = f"{article}{in_words(difference)}."
-        yield Finding("samples-alone-equal", "good", start + rest)
-
-
-def _without_gan(study: Usefulness) -> Iterator[Finding]:
-    """What classical augmentation does, the baseline that samples have to beat."""
-    difference = compare(study, REAL_AUGMENTED, REAL, "accuracy").difference
-    sentence = f"Classical augmentation of the real images alone: {in_words(difference)}."
-    if difference.verdict == "cost":
-        sentence += (
-            " In so few steps it is a weak baseline: what beats it need not beat the real images."
-        )
-        yield Finding("augmentation-cost", "warning", sentence)
-    elif difference.verdict == "gain":
-        yield Finding("augmentation-help", "good", sentence)
-    else:
-        yield Finding("augmentation-not-proven", "warning", sentence)
+def _rare_measure(study: Usefulness) -> tuple[Measure, ...]:
+    return ("rare_recall",) if study.rare else ()
 
 
 def caveats(study: Usefulness) -> tuple[str, ...]:
-    """What the verdict does not cover; it belongs beside it."""
-    seeds = in_letters(len(study.seeds))
+    """Return sentences on the limits of the findings."""
     number = len(_pairs(study))
     return (
-        f"The intervals are 95 % t intervals of the paired differences over {seeds} seeds. A seed "
-        "changes the initial weights, the order and the samples drawn; the model that draws them, "
-        "the real training images and the test images stay the same. Another model, or other "
-        "training images, may give other differences than the intervals say.",
-        f"{number} pairs of arms are compared. Among as many comparisons of equals, chance alone "
-        f"makes about {max(1, round(0.05 * number))} look like a difference; the verdict's arms "
-        "were therefore fixed beforehand.",
+        f"The intervals are 95 % t intervals of the paired differences over {len(study.seeds)} "
+        "seeds. A seed changes the initial weights, the order and the samples; the generator, the "
+        "real training images and the test images stay the same. Another model, or other training "
+        "images, may give differences outside the intervals.",
+        f"{number} pairs of arms are compared. Among {number} comparisons of equal arms, about "
+        f"{max(1, round(0.05 * number))} would show a difference by chance; the arms of the "
+        "findings are therefore fixed in advance.",
     )
 
 
 def _pairs(study: Usefulness) -> tuple[tuple[str, str], ...]:
-    pairs: list[tuple[str, str]] = [(REAL_AUGMENTED, REAL)]
+    pairs = [(REAL_AUGMENTED, REAL)]
     if study.is_skewed:
         pairs += [(OVERSAMPLED, REAL), (OVERSAMPLED_AUGMENTED, REAL_AUGMENTED)]
-    for result in study.results:
-        arm = result.arm
-        if not arm.has_samples:
-            continue
+    for arm in (result.arm for result in study.results if result.arm.has_samples):
         pairs += [(arm.key, REAL), (arm.key, REAL_AUGMENTED)]
         if study.is_skewed and arm.key.startswith(BALANCED):
             pairs.append((arm.key, OVERSAMPLED_AUGMENTED if arm.augmented else OVERSAMPLED))
     return tuple(pairs)
-
-
-def _values(study: Usefulness, result: ArmResult, measure: Measure) -> tuple[float, ...]:
-    of: dict[Measure, Callable[[], tuple[float, ...]]] = {
-        "accuracy": lambda: result.accuracy,
-        "macro_f1": lambda: result.macro_f1,
-        "rare_recall": lambda: result.mean_recall(study.rare),
-    }
-    return of[measure]()
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

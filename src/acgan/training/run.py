@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder, run_lock
 from acgan.storage.files import remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
+from acgan.storage.line_log import read_rows
 from acgan.training.budget import announce_duration, budget_images
 from acgan.training.display import Display
 from acgan.training.feature_network import trained_feature_network
@@ -163,7 +163,7 @@ def draw_summary(folder: RunFolder) -> dict[str, Path]:
             "first and last": folder.first_and_last,
             "trajectory": folder.trajectory,
         }
-    rows = [json.loads(line) for line in folder.metrics.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(folder.metrics, dict)
     if any("event" not in row for row in rows):
         write_atomic(folder.curves, curves(rows))
         summary["curves"] = folder.curves

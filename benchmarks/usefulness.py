@@ -114,7 +114,9 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of fits and results")
     parser.add_argument("--data-root", help="folder of local copies of named data sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--images", type=int, default=FIT_IMAGES, help="training images of each fit")
+    parser.add_argument(
+        "--images", type=int, default=FIT_IMAGES, help="training images of each fit"
+    )
     parser.add_argument("--flip", action="store_true", help="a horizontal flip keeps the class")
     parser.add_argument("--split", choices=("test", "validation"), default="test")
     parser.add_argument("--json", type=Path, help="file of all results instead of the one in --out")

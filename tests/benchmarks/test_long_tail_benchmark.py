@@ -125,13 +125,13 @@ def test_tables_and_differences_by_hand(benchmark: ModuleType) -> None:
         [line.split(" | ") for line in table.splitlines()]
         for table in found.to_markdown().split("\n\n")[1:]
     )
-    assert policies[2][:4] == ["| frequency", "640", "2", "0.600 ± 0.141"]
+    assert policies[2][:4] == ["| frequency", "640", "2", "0.60 ± 0.14"]
     assert policies[4][:4] == ["| batch", "640", "1", "0.600"]
     assert classes[0][2:5] == [f"GAN-test accuracy, {name}" for name in found.policies]
-    assert classes[4][:4] == ["| c", "2", "0.250 ± 0.071", "0.400 ± 0.141"]
+    assert classes[4][:4] == ["| c", "2", "0.250 ± 0.071", "0.40 ± 0.14"]
     assert classes[4][5:8] == ["–", "–", "–"]
     assert [row[0] for row in compared[2:]] == ["| uniform minus frequency"]
-    assert compared[2][1] == "+0.150 ± 0.635"
+    assert compared[2][1] == "+0.15 ± 0.64"
     json.dumps(found.to_json(), allow_nan=False)
 
 

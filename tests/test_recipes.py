@@ -7,11 +7,10 @@ import torch
 from acgan.config import with_overrides
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.recipes.recipe import DEFAULTS, Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.attention import SelfAttention
+from acgan.networks.conv_generators import DeconvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator, Heads
 from acgan.networks.layers import add_spectral_norm, initialize
 from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig

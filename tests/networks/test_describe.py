@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from acgan.data.images import ImageShape
+from acgan.networks.conv_generators import DeconvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks, render_summary
 from acgan.networks.interface import Discriminator, Generator, Heads
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.conditioning import ConditioningConfig
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.families import DiscriminatorFamily, GeneratorFamily
 from acgan.networks.interface import (
     Discriminator,
@@ -25,7 +25,6 @@ from acgan.networks.layers import Gain
 from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 
 torch.set_num_threads(1)
 

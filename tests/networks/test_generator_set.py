@@ -7,7 +7,7 @@ import torch
 
 from acgan.data.images import ImageShape
 from acgan.networks.conditioning import ConditioningConfig
-from acgan.networks.deconv import DeconvConfig
+from acgan.networks.conv_generators import DeconvConfig
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Generator
 from acgan.sampling.forward import BATCH

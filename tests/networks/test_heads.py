@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
+from acgan.networks.conv_generators import DeconvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.describe import describe_networks
 from acgan.networks.heads import LinearHeads, class_logits_of_pairs, source_of_k_plus_one
 from acgan.networks.interface import ClassHead, Discriminator, Heads, SourceHead

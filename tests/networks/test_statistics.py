@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from acgan.data.images import ImageShape
+from acgan.networks.conv_generators import DeconvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Generator, Heads
 from acgan.networks.statistics import frozen_statistics, reestimate_statistics
 

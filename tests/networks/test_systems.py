@@ -11,12 +11,11 @@ from torch import nn
 
 from acgan.data.images import ImageShape
 from acgan.networks.conditioning import ConditioningConfig
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.families import DiscriminatorFamily, GeneratorFamily
 from acgan.networks.interface import Heads
 from acgan.networks.layers import BatchNormConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 
 torch.set_num_threads(1)
 

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from acgan.config import Config, flatten, validate, with_overrides
 from acgan.errors import UsageError
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.r1 import R1Config
 from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig

@@ -11,9 +11,8 @@ from torch import nn
 from acgan.data.images import ImageShape
 from acgan.errors import DataError
 from acgan.networks.conditioning import ConditioningConfig
-from acgan.networks.deconv import DeconvConfig
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.interface import GeneratorConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.forward import Precision, _prepared, batched_forward, to_uint8
 
 torch.set_num_threads(1)

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
 from acgan.networks.conditioning import ConditioningConfig
-from acgan.networks.deconv import DeconvConfig
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.interface import Generator
-from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.interpolation import between_classes, interpolate, slerp
 from acgan.sampling.latents import latents
 from acgan.sampling.sampler import sample_images

@@ -17,11 +17,10 @@ from torch import Tensor
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.networks.conditioning import ConditioningConfig
-from acgan.networks.deconv import DeconvConfig
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.interface import Generator, GeneratorConfig
 from acgan.networks.mlp import MLPGeneratorConfig
 from acgan.networks.resnet import ResnetGeneratorConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 from acgan.sampling.forward import BATCH, Precision, _prepared, precision_on, to_uint8
 from acgan.sampling.latents import SEEDS, check_seeds, latents
 from acgan.sampling.sampler import from_uint8, iterate_images, sample_images

@@ -38,11 +38,7 @@ def color(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tens
 
 
 def shifted(
-    images: Tensor,
-    down: Tensor,
-    right: Tensor,
-    reach: tuple[int, int],
-    border: Border = "zeros",
+    images: Tensor, down: Tensor, right: Tensor, reach: tuple[int, int], border: Border = "zeros"
 ) -> Tensor:
     """Return images translated by whole pixels.
 

@@ -7,7 +7,7 @@ a norm has no bias: the norm would subtract it. A joined label enters after spac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Literal, final
 
 from pydantic import Field
@@ -15,16 +15,13 @@ from torch import Tensor, nn
 
 from acgan.config import Config
 from acgan.data.images import ImageShape
+from acgan.errors import UsageError
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.networks.attention import SelfAttention, check_attention
 from acgan.networks.conditioning import append_label_maps, joined_inputs
-from acgan.networks.heads import LinearHeads
-from acgan.networks.interface import (
-    Discriminator,
-    DiscriminatorConfig,
-    DiscriminatorOutput,
-    Heads,
-)
+from acgan.networks.generator import nearest_sizes
+from acgan.networks.heads import LinearDiscriminator, LinearHeads
+from acgan.networks.interface import Discriminator, DiscriminatorConfig, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialization,
@@ -33,7 +30,6 @@ from acgan.networks.layers import (
     initialize,
     pool,
 )
-from acgan.networks.sizes import require_discriminable, require_squares
 
 
 @final
@@ -120,7 +116,13 @@ class ConvStackConfig(DiscriminatorConfig):
 
     def check_shape(self, shape: ImageShape) -> None:
         """Check space-to-depth, every convolution and the heights with attention."""
-        require_squares(shape, self.unshuffle)
+        side = self.unshuffle
+        if shape.height % side or shape.width % side:
+            raise UsageError(
+                f"{shape.height}×{shape.width} cannot be cut into squares of {side}×{side} pixels; "
+                f"{nearest_sizes(shape, side)} can: choose such a size with "
+                "--image-size, or -o discriminator.unshuffle=1"
+            )
         require_discriminable(shape, lambda side: self.sides(side)[-1])
         check_attention(self.sides(shape.height), self.attention_at, "discriminator")
 
@@ -129,7 +131,7 @@ class ConvStackConfig(DiscriminatorConfig):
 
 
 @final
-class ConvStackDiscriminator(Discriminator):
+class ConvStackDiscriminator(LinearDiscriminator):
     """See the module's docstring."""
 
     def __init__(
@@ -167,9 +169,30 @@ class ConvStackDiscriminator(Discriminator):
         output: DiscriminatorOutput = self.heads(pool(layers(maps), self._pool), labels)
         return output
 
-    def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the weights and biases of the heads."""
-        yield from self.heads.parameters()
+
+def require_discriminable(shape: ImageShape, smallest_result: Callable[[int], int]) -> None:
+    """Check that images of ``shape`` are large enough for a stack of convolutions.
+
+    Args:
+        shape: of the images.
+        smallest_result: from a side of the image to the side at the narrowest layer; below 1
+            where a kernel does not fit.
+
+    Raises:
+        UsageError: they are not; the message names the smallest size that works.
+    """
+    if min(smallest_result(shape.height), smallest_result(shape.width)) >= 1:
+        return
+    least = next((side for side in range(1, 4096) if smallest_result(side) >= 1), None)
+    advice = (
+        f"images of {least}×{least} or larger work: choose such a size with --image-size"
+        if least
+        else "no image size works"
+    )
+    raise UsageError(
+        f"{shape.height}×{shape.width} is too small for the discriminator's convolutions; "
+        f"{advice}, or a discriminator with fewer layers"
+    )
 
 
 def _block(

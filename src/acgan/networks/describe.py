@@ -74,11 +74,7 @@ class NetworkSummary:
 
 
 def describe_networks(
-    generator: Generator,
-    discriminator: Discriminator,
-    shape: ImageShape,
-    classes: int,
-    batch: int,
+    generator: Generator, discriminator: Discriminator, shape: ImageShape, classes: int, batch: int
 ) -> NetworkSummary:
     """Count layers, parameters and operations of two networks.
 

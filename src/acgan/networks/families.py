@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.mlp import MLPDiscriminatorConfig, MLPGeneratorConfig
 from acgan.networks.pretrained import PretrainedConfig
 from acgan.networks.resnet import ResnetDiscriminatorConfig, ResnetGeneratorConfig
-from acgan.networks.upsample_conv import UpsampleConvConfig
 
 
 def _conv_stack_by_default(values: Any) -> Any:

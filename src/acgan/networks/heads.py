@@ -6,6 +6,8 @@ float64) also under autocast.
 
 from __future__ import annotations
 
+from abc import ABC
+from collections.abc import Iterator
 from typing import final
 
 import torch
@@ -13,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from acgan.networks.conditioning import required_labels
-from acgan.networks.interface import DiscriminatorOutput, Heads
+from acgan.networks.interface import Discriminator, DiscriminatorOutput, Heads
 from acgan.networks.layers import full_precision
 
 
@@ -102,6 +104,17 @@ class LinearHeads(nn.Module):
             name: column if layer.bias is None else column + layer.bias
             for (name, layer), column in zip(present.items(), columns, strict=True)
         }
+
+
+class LinearDiscriminator(Discriminator, ABC):
+    """A discriminator whose only heads are `LinearHeads`."""
+
+    heads: LinearHeads
+
+    @final
+    def head_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the weights and biases of the heads."""
+        yield from self.heads.parameters()
 
 
 def class_logits_of_pairs(paired_logits: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ matter. The rows of pixels hold all channels of the first pixel, then those of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self, cast, final
+from itertools import pairwise
+from typing import Literal, Self, final
 
 import torch
 import torch.nn.functional as F
@@ -21,40 +22,34 @@ from acgan.backbones.layers import at_least_float32
 from acgan.data.images import ImageShape
 from acgan.kernels.random_layers import ActivationNoise, Dropout
 from acgan.networks.conditioning import (
-    ConditionalNorm,
     ConditioningConfig,
     append_one_hot,
-    conditional_norms,
-    input_conditioning,
     joined_inputs,
 )
-from acgan.networks.heads import LinearHeads
+from acgan.networks.generator import ConditionedGenerator, ConditionedGeneratorConfig
+from acgan.networks.heads import LinearDiscriminator, LinearHeads
 from acgan.networks.interface import (
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorOutput,
     Generator,
-    GeneratorConfig,
     Heads,
 )
-from acgan.networks.layers import BatchNormConfig, Initialization, Widths, flatten, initialize
+from acgan.networks.layers import Initialization, Widths, flatten, initialize
 
 
 @final
-class MLPGeneratorConfig(GeneratorConfig):
-    """A fully connected generator.
+class MLPGeneratorConfig(ConditionedGeneratorConfig):
+    """A fully connected generator; further settings: `ConditionedGeneratorConfig`.
 
     Attributes:
-        latent_size: length of a latent.
         widths: of the hidden layers, from the latent on.
         activation: of the hidden layers.
         leak: slope of LeakyReLU below 0.
         norm: whether every hidden layer has a batch norm, over the batch for each of its numbers.
         conditioning: how the label enters; ``batchnorm`` needs ``norm``.
-        batch_norm: settings of every batch norm.
-        spectral_norm: on every layer.
-        initialization: see `acgan.networks.layers.initialize`; without norms, the small weights of
-            ``dcgan`` make the latent vanish after a few layers.
+        initialization: without norms, the small weights of ``dcgan`` make the latent vanish after a
+            few layers.
     """
 
     family: Literal["mlp"] = "mlp"
@@ -64,8 +59,6 @@ class MLPGeneratorConfig(GeneratorConfig):
     leak: float = Field(0.2, ge=0, lt=1)
     norm: bool = False
     conditioning: ConditioningConfig = ConditioningConfig(mode="one-hot")
-    batch_norm: BatchNormConfig = BatchNormConfig()
-    spectral_norm: bool = False
     initialization: Initialization = "torch"
 
     @model_validator(mode="after")
@@ -117,40 +110,25 @@ class MLPDiscriminatorConfig(DiscriminatorConfig):
 
 
 @final
-class MLPGenerator(Generator):
+class MLPGenerator(ConditionedGenerator):
     """See the module's docstring."""
 
     def __init__(self, config: MLPGeneratorConfig, shape: ImageShape, classes: int) -> None:
-        super().__init__()
-        self.latent_size = config.latent_size
-        self.classes = classes
-        self.conditional = config.conditioning.conditional
+        super().__init__(config, classes)
         self._shape = shape
         self._leak = config.leak if config.activation == "leaky-relu" else 0.0
-        self.input_conditioning = input_conditioning(
-            config.conditioning, config.latent_size, classes
-        )
         sizes = (self.input_conditioning.output_size, *config.widths)
         self.hidden = nn.ModuleList(
             nn.Linear(before, after, bias=not config.norm)  # a norm would subtract the bias
-            for before, after in zip(sizes, config.widths, strict=False)
+            for before, after in pairwise(sizes)
         )
-        normed = config.widths if config.norm else ()
-        self.norms = conditional_norms(
-            config.conditioning, normed, classes, config.latent_size, config.batch_norm
-        )
+        self.norms = self._new_norms(config, config.widths if config.norm else ())
         self.to_image = nn.Linear(sizes[-1], _pixels(shape))
-        initialize(
-            self,
-            config.initialization,
-            gain_std=config.batch_norm.gain_std,
-            embedding_std=config.conditioning.initial_std,
-            spectral_norm=config.spectral_norm,
-        )
+        self._initialize(config)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        norms = iter(cast("Iterator[ConditionalNorm]", self.norms))
+        norms = iter(self._norm_list())
         rows = self.input_conditioning(latents, labels)
         for layer in self.hidden:
             rows = layer(rows)
@@ -168,7 +146,7 @@ class MLPGenerator(Generator):
 
 
 @final
-class MLPDiscriminator(Discriminator):
+class MLPDiscriminator(LinearDiscriminator):
     """See the module's docstring."""
 
     def __init__(
@@ -178,10 +156,7 @@ class MLPDiscriminator(Discriminator):
         self._label_inputs = joined_inputs(heads, classes)
         sizes = (_pixels(shape) + self._label_inputs, *config.widths)
         self.feature_layers = nn.Sequential(
-            *(
-                _hidden(before, after, config)
-                for before, after in zip(sizes, config.widths, strict=False)
-            )
+            *(_hidden(before, after, config) for before, after in pairwise(sizes))
         )
         self.heads = LinearHeads(heads, sizes[-1], classes)
         initialize(self, config.initialization, spectral_norm=config.spectral_norm)
@@ -194,10 +169,6 @@ class MLPDiscriminator(Discriminator):
         features = at_least_float32(self.feature_layers(rows))
         output: DiscriminatorOutput = self.heads(features, labels)
         return output
-
-    def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the weights and biases of the heads."""
-        yield from self.heads.parameters()
 
 
 def _pixels(shape: ImageShape) -> int:

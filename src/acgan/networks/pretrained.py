@@ -22,12 +22,7 @@ from acgan.networks.conditioning import append_label_maps, joined_inputs
 from acgan.networks.conv_stack import ConvLayerConfig, output_sides
 from acgan.networks.feature_network import FeatureNetwork, FeatureNetworkConfig, map_sides
 from acgan.networks.heads import LinearHeads
-from acgan.networks.interface import (
-    Discriminator,
-    DiscriminatorConfig,
-    DiscriminatorOutput,
-    Heads,
-)
+from acgan.networks.interface import Discriminator, DiscriminatorConfig, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
     BatchNormConfig,
     Initialization,
@@ -58,10 +53,7 @@ class PretrainedConfig(DiscriminatorConfig):
     family: Literal["pretrained"] = "pretrained"
     feature_network: FeatureNetworkConfig = FeatureNetworkConfig()
     layers: tuple[ConvLayerConfig, ...] = Field(
-        (
-            ConvLayerConfig(width=64, kernel=1, norm=False),
-            ConvLayerConfig(width=128, kernel=3),
-        ),
+        (ConvLayerConfig(width=64, kernel=1, norm=False), ConvLayerConfig(width=128, kernel=3)),
         min_length=1,
     )
     leak: float = Field(0.2, ge=0, lt=1)

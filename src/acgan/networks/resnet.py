@@ -19,6 +19,7 @@ than half and a fourth of the work. Biases that a norm subtracts, or that come t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, Self, cast, final
 
 import torch
@@ -29,58 +30,44 @@ from torch import Tensor, nn
 from acgan.data.images import ImageShape
 from acgan.networks.attention import attend, attention_layers, check_attention
 from acgan.networks.conditioning import (
-    ConditionalNorm,
-    ConditioningConfig,
     PlainBatchNorm,
     append_label_maps,
-    conditional_norms,
-    input_conditioning,
     joined_inputs,
 )
-from acgan.networks.heads import LinearHeads
+from acgan.networks.conv_stack import require_discriminable
+from acgan.networks.generator import ConditionedGenerator, ConditionedGeneratorConfig, start_size
+from acgan.networks.heads import LinearDiscriminator, LinearHeads
 from acgan.networks.interface import (
     Discriminator,
     DiscriminatorConfig,
     DiscriminatorOutput,
     Generator,
-    GeneratorConfig,
     Heads,
 )
 from acgan.networks.layers import (
-    BatchNormConfig,
     Initialization,
     PooledConv2d,
     UpsampledConv2d,
     Widths,
     initialize,
     pool,
-    unflatten,
 )
-from acgan.networks.sizes import require_discriminable, start_size
 
 
 @final
-class ResnetGeneratorConfig(GeneratorConfig):
-    """A residual generator.
+class ResnetGeneratorConfig(ConditionedGeneratorConfig):
+    """A residual generator; further settings: `ConditionedGeneratorConfig`.
 
     Attributes:
-        latent_size: length of a latent.
         widths: channels of the start, then of every block.
         attention_at: heights of feature maps; self-attention follows the block with each
             (`acgan.networks.attention`).
-        conditioning: how the label enters.
-        batch_norm: settings of every batch norm.
-        spectral_norm: on every linear and convolution layer (SAGAN has it in G too).
-        initialization: see `acgan.networks.layers.initialize`.
     """
 
     family: Literal["resnet"] = "resnet"
     latent_size: int = Field(128, ge=1)
     widths: Widths = Field((256, 256, 256, 256), min_length=2)
     attention_at: tuple[int, ...] = ()
-    conditioning: ConditioningConfig = ConditioningConfig()
-    batch_norm: BatchNormConfig = BatchNormConfig()
-    spectral_norm: bool = False
     initialization: Initialization = "glorot"
 
     @property
@@ -144,48 +131,27 @@ class ResnetDiscriminatorConfig(DiscriminatorConfig):
 
 
 @final
-class ResnetGenerator(Generator):
+class ResnetGenerator(ConditionedGenerator):
     """See the module's docstring."""
 
     def __init__(self, config: ResnetGeneratorConfig, shape: ImageShape, classes: int) -> None:
-        super().__init__()
-        self.latent_size = config.latent_size
-        self.classes = classes
-        self.conditional = config.conditioning.conditional
-        height, width = start_size(shape, config.doublings)
-        self._start_shape = (config.widths[0], height, width)
-        self.input_conditioning = input_conditioning(
-            config.conditioning, config.latent_size, classes
-        )
-        self.start = nn.Linear(
-            self.input_conditioning.output_size, config.widths[0] * height * width
-        )
-        steps = list(zip(config.widths, config.widths[1:], strict=False))
-        normed = [channels for step in steps for channels in step]
-        norms = conditional_norms(
-            config.conditioning, normed, classes, config.latent_size, config.batch_norm
-        )
-        pairs = zip(*[iter(cast("Iterator[ConditionalNorm]", norms))] * 2, strict=True)
+        start = start_size(shape, config.doublings)
+        super().__init__(config, classes, (config.widths[0], *start))
+        steps = list(pairwise(config.widths))
+        norms = iter(self._new_norms(config, [channels for step in steps for channels in step]))
         self.blocks = nn.ModuleList(
-            GeneratorBlock(*step, *pair) for step, pair in zip(steps, pairs, strict=True)
+            GeneratorBlock(*step, next(norms), next(norms)) for step in steps
         )
         self.attention = attention_layers(
             config.heights(shape), config.widths[1:], config.attention_at
         )
         self.norm = PlainBatchNorm(config.widths[-1], config.batch_norm)
         self.to_image = nn.Conv2d(config.widths[-1], shape.channels, 3, padding=1)
-        initialize(
-            self,
-            config.initialization,
-            gain_std=config.batch_norm.gain_std,
-            embedding_std=config.conditioning.initial_std,
-            spectral_norm=config.spectral_norm,
-        )
+        self._initialize(config)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """(N, C, H, W) in [-1, 1]; in autocast's dtype where autocast is on."""
-        x = self.start(self.input_conditioning(latents, labels))
-        x = unflatten(x, self._start_shape, self.blocks[0])
+        x = self._start_maps(latents, labels, self.blocks[0])
         for index, block in enumerate(self.blocks):
             x = attend(block(x, labels, latents), self.attention, index)
         return torch.tanh(self.to_image(F.relu(self.norm(x, labels, latents))))
@@ -201,7 +167,7 @@ class GeneratorBlock(nn.Module):
     """A residual block that doubles height and width; see the module's docstring."""
 
     def __init__(
-        self, before: int, after: int, first_norm: ConditionalNorm, second_norm: ConditionalNorm
+        self, before: int, after: int, first_norm: nn.Module, second_norm: nn.Module
     ) -> None:
         super().__init__()
         self.first_norm = first_norm
@@ -219,7 +185,7 @@ class GeneratorBlock(nn.Module):
 
 
 @final
-class ResnetDiscriminator(Discriminator):
+class ResnetDiscriminator(LinearDiscriminator):
     """See the module's docstring."""
 
     def __init__(
@@ -245,10 +211,6 @@ class ResnetDiscriminator(Discriminator):
             maps = attend(block(maps), self.attention, index)
         output: DiscriminatorOutput = self.heads(pool(F.relu(maps), "sum"), labels)
         return output
-
-    def head_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the weights and biases of the heads."""
-        yield from self.heads.parameters()
 
 
 @final

@@ -10,10 +10,9 @@ from torch import nn
 
 from acgan.data.images import ImageShape
 from acgan.errors import UsageError
+from acgan.networks.conv_generators import DeconvConfig, UpsampleConvConfig
 from acgan.networks.conv_stack import ConvLayerConfig, ConvStackConfig
-from acgan.networks.deconv import DeconvConfig
 from acgan.networks.interface import Heads
-from acgan.networks.upsample_conv import UpsampleConvConfig
 
 Config = DeconvConfig | UpsampleConvConfig | ConvStackConfig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from itertools import pairwise
@@ -104,3 +105,25 @@ def test_settings_exist(path: Path) -> None:
                 errors.append(str(error))
         else:
             pytest.fail(f"{words}: {errors[0]}")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Files exist, and an anchor is a heading as GitHub names it."""
+    for file, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", path.read_text("utf-8")):
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), flags=re.MULTILINE)
+            named = [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
+            assert anchor in named, (file, anchor)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_code_exists(path: Path) -> None:
+    """Python files from the root or below src/acgan, and names of modules and definitions."""
+    for span in spans(path.read_text("utf-8")):
+        if re.fullmatch(r"[\w/]+/\w+\.py", span):
+            assert any((ROOT / base / span).exists() for base in ("", "src", "src/acgan")), span
+        if re.fullmatch(r"acgan(\.\w+)+", span):
+            assert pkgutil.resolve_name(span) is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.options import OUTPUT, JsonFlag
+from acgan.cli.options import OUTPUT, JsonFlag, option
 from acgan.cli.output import result, say, table
 
 if TYPE_CHECKING:
@@ -28,12 +28,7 @@ def compare(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            help="Write an HTML page with all metrics, class by class.",
-            metavar="FILE.html",
-            rich_help_panel=OUTPUT,
-        ),
+        option("Write an HTML page with all metrics, class by class.", "FILE.html", group=OUTPUT),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

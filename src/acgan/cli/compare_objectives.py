@@ -16,6 +16,7 @@ from acgan.cli.options import (
     JsonFlag,
     Settings,
     complete_recipes,
+    option,
 )
 from acgan.cli.output import result, table
 
@@ -32,57 +33,43 @@ def compare_objectives(
     ],
     out: Annotated[
         Path,
-        typer.Option(
-            help="Folder of runs and results; the same command continues there.",
-            metavar="DIR",
-            rich_help_panel=OUTPUT,
+        option(
+            "Folder of runs and results; the same command continues there.", "DIR", group=OUTPUT
         ),
     ],
     objective: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Compare only this objective; repeatable. The recipe's own objective keeps its "
+        option(
+            "Compare only this objective; repeatable. The recipe's own objective keeps its "
             "settings.",
-            metavar="NAME",
-            show_default="all",
+            "NAME",
+            default="all",
         ),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(
-            help="Recipe with the networks.",
-            metavar="NAME",
-            show_default="chosen by the data",
-            autocompletion=complete_recipes,
+        option(
+            "Recipe with the networks.",
+            "NAME",
+            default="chosen by the data",
+            complete=complete_recipes,
         ),
     ] = None,
-    images: Annotated[
-        int | None,
-        typer.Option(min=1, help="Real images per run.", metavar="N", rich_help_panel=BUDGET),
-    ] = None,
+    images: Annotated[int | None, option("Real images per run.", "N", group=BUDGET, min=1)] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            help="Minutes per run instead, at speeds measured once.",
-            metavar="M",
-            rich_help_panel=BUDGET,
-        ),
+        option("Minutes per run instead, at speeds measured once.", "M", group=BUDGET, min=0),
     ] = None,
     seed: Annotated[
-        list[int] | None,
-        typer.Option(min=0, help="A seed; repeatable.", metavar="N", show_default="0, 1, 2"),
+        list[int] | None, option("A seed; repeatable.", "N", default="0, 1, 2", min=0)
     ] = None,
-    per_class: Annotated[int, typer.Option(help="Samples per class.", metavar="N")] = 1000,
+    per_class: Annotated[int, option("Samples per class.", "N")] = 1000,
     split: Annotated[
         Literal["test", "validation"],
-        typer.Option(
-            help="Real images to compare with; use validation to choose settings.",
-            rich_help_panel=DATA,
-        ),
+        option("Real images to compare with; use validation to choose settings.", group=DATA),
     ] = "test",
     data_root: DataRoot = None,
-    option: Settings = None,
+    settings: Settings = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train every objective with the same networks, data and budget, and compare their samples.
@@ -108,7 +95,7 @@ def compare_objectives(
         per_class=per_class,
         split=split,
         data_options={"root": str(data_root)} if data_root else {},
-        options=tuple(option or ()),
+        options=tuple(settings or ()),
     )
 
     def keep(found: ObjectiveComparison) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.options import DATA, OUTPUT, DataRoot, JsonFlag
+from acgan.cli.options import DATA, OUTPUT, DataRoot, JsonFlag, option
 from acgan.cli.output import Stages, result
 from acgan.errors import UsageError
 
@@ -34,67 +34,50 @@ def evaluate(
     ],
     data: Annotated[
         str | None,
-        typer.Option(
-            help="Named data set, folder or zip to compare with.",
-            metavar="DATA",
-            show_default="the model's training data",
-            rich_help_panel=DATA,
+        option(
+            "Named data set, folder or zip to compare with.",
+            "DATA",
+            group=DATA,
+            default="the model's training data",
         ),
     ] = None,
     data_root: DataRoot = None,
     image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="For a folder of images: resize the data to this.",
-            metavar="SIZE",
-            rich_help_panel=DATA,
-        ),
+        str | None, option("For a folder of images: resize the data to this.", "SIZE", group=DATA)
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Number of samples.", metavar="N")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of samples and metrics.", metavar="N")] = 0,
+    samples: Annotated[int, option("Number of samples.", "N", min=1)] = 10_000,
+    seed: Annotated[int, option("Seed of samples and metrics.", "N", min=0)] = 0,
     extractor: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Feature extractor besides the reference classifier: efficientnet-lite0 or "
+        option(
+            "Feature extractor besides the reference classifier: efficientnet-lite0 or "
             "inception; repeatable; or none.",
-            metavar="NAME",
-            show_default="efficientnet-lite0",
+            "NAME",
+            default="efficientnet-lite0",
         ),
     ] = None,
     inception_weights: Annotated[
-        Path | None, typer.Option(help="File of Inception's weights.", metavar="FILE")
+        Path | None, option("File of Inception's weights.", "FILE")
     ] = None,
     horizontal_flip: Annotated[
         bool | None,
-        typer.Option(
-            "--horizontal-flip/--no-horizontal-flip",
-            help="Whether a horizontally flipped image keeps its class.",
-            show_default="by the data",
-            rich_help_panel=DATA,
+        option(
+            "Whether a horizontally flipped image keeps its class.",
+            group=DATA,
+            default="by the data",
         ),
     ] = None,
     other_data: Annotated[
         bool,
-        typer.Option(
-            "--other-data",
-            help="DATA is intentionally not the model's training data.",
-            rich_help_panel=DATA,
+        option(
+            "DATA is intentionally not the model's training data.", name="--other-data", group=DATA
         ),
     ] = False,
     usefulness: Annotated[
-        bool,
-        typer.Option(
-            "--usefulness", help="Also train classifiers with and without samples (slow)."
-        ),
+        bool, option("Also train classifiers with and without samples (slow).", name="--usefulness")
     ] = False,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the report.",
-            metavar="DIR",
-            show_default="RUN/evaluation",
-            rich_help_panel=OUTPUT,
-        ),
+        Path | None, option("Folder of the report.", "DIR", group=OUTPUT, default="RUN/evaluation")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

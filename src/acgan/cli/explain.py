@@ -23,8 +23,7 @@ EXAMPLE = "acgan explain acgan"
 
 def explain(
     objective: Annotated[
-        str | None,
-        typer.Argument(help="GAN, CGAN, SGAN, ACGAN, TAC-GAN …; all by default."),
+        str | None, typer.Argument(help="GAN, CGAN, SGAN, ACGAN, TAC-GAN …; all by default.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

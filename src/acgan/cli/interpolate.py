@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from acgan.cli.options import (
     OUTPUT,
     JsonFlag,
@@ -14,6 +12,7 @@ from acgan.cli.options import (
     Precision,
     Truncation,
     complete_classes,
+    option,
 )
 from acgan.cli.output import result
 from acgan.errors import UsageError, counted
@@ -25,40 +24,31 @@ _FRAME_MILLISECONDS = 100
 def interpolate(
     model: ModelArgument,
     out: Annotated[
-        Path,
-        typer.Option(
-            help="A name in .png for a strip, in .gif for an animation.",
-            metavar="FILE",
-            rich_help_panel=OUTPUT,
-        ),
+        Path, option("A name in .png for a strip, in .gif for an animation.", "FILE", group=OUTPUT)
     ],
     label: Annotated[
         str | None,
-        typer.Option(
-            "--class",
-            help="The first class; not for models without classes.",
-            metavar="NAME",
-            show_default=False,
-            autocompletion=complete_classes,
+        option(
+            "The first class; not for models without classes.",
+            "NAME",
+            name="--class",
+            default=False,
+            complete=complete_classes,
         ),
     ] = None,
     to_label: Annotated[
         str | None,
-        typer.Option(
-            "--to-class",
-            help="The last class.",
-            metavar="NAME",
-            show_default="the same",
-            autocompletion=complete_classes,
+        option(
+            "The last class.",
+            "NAME",
+            name="--to-class",
+            default="the same",
+            complete=complete_classes,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The first seed.", metavar="N")] = 0,
-    to_seed: Annotated[
-        int | None, typer.Option(help="The last seed.", metavar="N", show_default="the same")
-    ] = None,
-    steps: Annotated[
-        int, typer.Option(help="Number of images, both ends included.", metavar="N")
-    ] = 9,
+    seed: Annotated[int, option("The first seed.", "N")] = 0,
+    to_seed: Annotated[int | None, option("The last seed.", "N", default="the same")] = None,
+    steps: Annotated[int, option("Number of images, both ends included.", "N")] = 9,
     truncation: Truncation = None,
     precision: Precision = "auto",
     as_json: JsonFlag = False,

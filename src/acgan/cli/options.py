@@ -6,10 +6,10 @@ Completion runs at every press of the Tab key, so it only lists folders and read
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -38,6 +38,28 @@ def complete_classes(context: typer.Context, incomplete: str) -> Iterator[str]:
             yield from (name for name in names if name.startswith(incomplete))
 
 
+def option(
+    text: str,
+    metavar: str | None = None,
+    *,
+    name: str | None = None,
+    group: str | None = None,
+    default: str | bool = True,
+    complete: Callable[..., Iterator[str]] | None = None,
+    **more: Any,
+) -> Any:
+    """Return an option: its help, its value's name, and typer's other parameters in short."""
+    return typer.Option(
+        *([name] if name else []),
+        help=text,
+        metavar=metavar,
+        rich_help_panel=group,
+        show_default=default,
+        autocompletion=complete,
+        **more,
+    )
+
+
 DATA, BUDGET, EXECUTION, OUTPUT = "Data", "Budget", "Execution", "Output"  # groups in --help
 
 ModelArgument = Annotated[
@@ -46,47 +68,42 @@ ModelArgument = Annotated[
         help="A run or its model folder.", metavar="MODEL", autocompletion=_complete_folders
     ),
 ]
-JsonFlag = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT)
-]
+JsonFlag = Annotated[bool, option("Print the result as JSON.", name="--json", group=OUTPUT)]
 Truncation = Annotated[
     float | None,
-    typer.Option(
-        help="Limit latents to -T … T: more typical, less diverse images; 0.5 to 2 is usual.",
-        metavar="T",
-    ),
+    option("Limit latents to -T … T: more typical, less diverse images; 0.5 to 2 is usual.", "T"),
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
-    typer.Option(
-        help="auto is bf16 if that is fast here; fp32 gives the closest agreement of machines.",
-        rich_help_panel=EXECUTION,
+    option(
+        "auto is bf16 if that is fast here; fp32 gives the closest agreement of machines.",
+        group=EXECUTION,
     ),
 ]
 RecipeOption = Annotated[
     str | None,
-    typer.Option(
-        help="Name of a recipe, see `acgan recipes`.",
-        metavar="NAME",
-        show_default="chosen by the data",
-        autocompletion=complete_recipes,
+    option(
+        "Name of a recipe, see `acgan recipes`.",
+        "NAME",
+        default="chosen by the data",
+        complete=complete_recipes,
     ),
 ]
 DataRoot = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of local copies and downloads of named data sets.",
-        metavar="DIR",
-        show_default="$ACGAN_DATA",
-        rich_help_panel=DATA,
+    option(
+        "Folder of local copies and downloads of named data sets.",
+        "DIR",
+        group=DATA,
+        default="$ACGAN_DATA",
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
-        "-o",
-        help="Any setting of the run, as section.key=value; repeatable. "
+    option(
+        "Any setting of the run, as section.key=value; repeatable. "
         "`acgan recipes NAME` lists them.",
-        metavar="KEY=VALUE",
+        "KEY=VALUE",
+        name="-o",
     ),
 ]

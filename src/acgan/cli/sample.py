@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from acgan.cli.options import (
     OUTPUT,
     JsonFlag,
@@ -15,6 +13,7 @@ from acgan.cli.options import (
     Precision,
     Truncation,
     complete_classes,
+    option,
 )
 from acgan.cli.output import counter, result
 from acgan.errors import UsageError, counted
@@ -27,38 +26,30 @@ def sample(
     model: ModelArgument,
     label: Annotated[
         list[str] | None,
-        typer.Option(
-            "--class",
-            help="Name or index of a class, or all; repeatable. Not for models without classes.",
-            metavar="NAME",
-            show_default="every class",
-            autocompletion=complete_classes,
+        option(
+            "Name or index of a class, or all; repeatable. Not for models without classes.",
+            "NAME",
+            name="--class",
+            default="every class",
+            complete=complete_classes,
         ),
     ] = None,
-    count: Annotated[
-        int, typer.Option(help="Images per class; in total without classes.", metavar="N")
-    ] = 1,
-    seed: Annotated[
-        int, typer.Option(help="The first seed; the others follow it.", metavar="N")
-    ] = 0,
+    count: Annotated[int, option("Images per class; in total without classes.", "N")] = 1,
+    seed: Annotated[int, option("The first seed; the others follow it.", "N")] = 0,
     truncation: Truncation = None,
     precision: Precision = "auto",
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest.",
-            metavar="DIR",
-            show_default="samples/RUN",
-            rich_help_panel=OUTPUT,
+        option(
+            "Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest.",
+            "DIR",
+            group=OUTPUT,
+            default="samples/RUN",
         ),
     ] = None,
     grid: Annotated[
         Path | None,
-        typer.Option(
-            help="Write one grid with a row per class instead.",
-            metavar="FILE.png",
-            rich_help_panel=OUTPUT,
-        ),
+        option("Write one grid with a row per class instead.", "FILE.png", group=OUTPUT),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from acgan.cli.options import DATA, JsonFlag, complete_recipes
+from acgan.cli.options import DATA, JsonFlag, complete_recipes, option
 from acgan.cli.output import result, settings
 from acgan.errors import UsageError, counted
 
@@ -37,36 +37,16 @@ def show(
         ),
     ],
     data: Annotated[
-        str | None,
-        typer.Option(
-            help="For a recipe: build the networks for this data.",
-            metavar="DATA",
-            rich_help_panel=DATA,
-        ),
+        str | None, option("For a recipe: build the networks for this data.", "DATA", group=DATA)
     ] = None,
     size: Annotated[
-        str | None,
-        typer.Option(
-            help="For a recipe: 32, or height x width as 48x64.",
-            metavar="SIZE",
-            rich_help_panel=DATA,
-        ),
+        str | None, option("For a recipe: 32, or height x width as 48x64.", "SIZE", group=DATA)
     ] = None,
     channels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=3,
-            help="For a recipe: 1 (gray) or 3 (color).",
-            metavar="N",
-            rich_help_panel=DATA,
-        ),
+        int | None, option("For a recipe: 1 (gray) or 3 (color).", "N", group=DATA, min=1, max=3)
     ] = None,
     classes: Annotated[
-        int,
-        typer.Option(
-            min=1, help="For a recipe: number of classes.", metavar="N", rich_help_panel=DATA
-        ),
+        int, option("For a recipe: number of classes.", "N", group=DATA, min=1)
     ] = 10,
     as_json: JsonFlag = False,
 ) -> None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acgan.cli.options import BUDGET, DATA, EXECUTION, DataRoot, JsonFlag, RecipeOption, Settings
+from acgan.cli.options import (
+    BUDGET,
+    DATA,
+    EXECUTION,
+    DataRoot,
+    JsonFlag,
+    RecipeOption,
+    Settings,
+    option,
+)
 from acgan.cli.output import result
 
 if TYPE_CHECKING:
@@ -29,97 +38,69 @@ def train(
         ),
     ],
     recipe: RecipeOption = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of all randomness in training.", metavar="N")
-    ] = None,
+    seed: Annotated[int | None, option("Seed of all randomness in training.", "N", min=0)] = None,
     run: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of the run; the same command continues it.",
-            metavar="DIR",
-            show_default="runs/DATA-RECIPE-HASH",
+        option(
+            "Folder of the run; the same command continues it.",
+            "DIR",
+            default="runs/DATA-RECIPE-HASH",
         ),
     ] = None,
     init_from: Annotated[
-        Path | None, typer.Option(help="Start from the weights of this model.", metavar="MODEL")
+        Path | None, option("Start from the weights of this model.", "MODEL")
     ] = None,
     classes_per_model: Annotated[
         int | None,
-        typer.Option(
-            min=2,
-            help="Train several models of at most N classes each, used as one.",
-            metavar="N",
-        ),
+        option("Train several models of at most N classes each, used as one.", "N", min=2),
     ] = None,
-    option: Settings = None,
+    settings: Settings = None,
     images: Annotated[
-        int | None,
-        typer.Option(min=1, help="Real images to train on.", metavar="N", rich_help_panel=BUDGET),
+        int | None, option("Real images to train on.", "N", group=BUDGET, min=1)
     ] = None,
     max_minutes: Annotated[
         float | None,
-        typer.Option(
-            help="Minutes to train, converted to images once by a measurement at the start.",
-            metavar="M",
-            rich_help_panel=BUDGET,
+        option(
+            "Minutes to train, converted to images once by a measurement at the start.",
+            "M",
+            group=BUDGET,
         ),
     ] = None,
     data_root: DataRoot = None,
     image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="Resize images: 64, or height x width as 48x64.",
-            metavar="SIZE",
-            rich_help_panel=DATA,
-        ),
+        str | None, option("Resize images: 64, or height x width as 48x64.", "SIZE", group=DATA)
     ] = None,
     bad_files: Annotated[
         str | None,
-        typer.Option(
-            help="refuse or skip files that are not usable images.",
-            metavar="ACTION",
-            show_default="refuse",
-            rich_help_panel=DATA,
+        option(
+            "refuse or skip files that are not usable images.",
+            "ACTION",
+            group=DATA,
+            default="refuse",
         ),
     ] = None,
     fraction: Annotated[
-        float | None,
-        typer.Option(help="Use this fraction of each class.", metavar="F", rich_help_panel=DATA),
+        float | None, option("Use this fraction of each class.", "F", group=DATA)
     ] = None,
     per_class: Annotated[
-        int | None,
-        typer.Option(help="Use at most N images of each class.", metavar="N", rich_help_panel=DATA),
+        int | None, option("Use at most N images of each class.", "N", group=DATA)
     ] = None,
     long_tail: Annotated[
         float | None,
-        typer.Option(
-            help="Thin out classes to a long tail: the first class has F times the images of the "
-            "last.",
-            metavar="F",
-            rich_help_panel=DATA,
+        option(
+            "Thin out classes to a long tail: the first class has F times the images of the last.",
+            "F",
+            group=DATA,
         ),
     ] = None,
     only_class: Annotated[
-        list[str] | None,
-        typer.Option(help="Use only this class; repeatable.", metavar="NAME", rich_help_panel=DATA),
+        list[str] | None, option("Use only this class; repeatable.", "NAME", group=DATA)
     ] = None,
     device: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, cpu, cuda or mps.",
-            metavar="DEVICE",
-            show_default="auto",
-            rich_help_panel=EXECUTION,
-        ),
+        str | None, option("auto, cpu, cuda or mps.", "DEVICE", group=EXECUTION, default="auto")
     ] = None,
     precision: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, fp32 or bf16.",
-            metavar="P",
-            show_default="auto",
-            rich_help_panel=EXECUTION,
-        ),
+        str | None, option("auto, fp32 or bf16.", "P", group=EXECUTION, default="auto")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -148,7 +129,7 @@ def train(
         classes_per_model=classes_per_model,
         data_options=data_options,
         execution={"device": device, "precision": precision},
-        options=option or (),
+        options=settings or (),
         display=make_display(sys.stderr),
         announce=True,
     )

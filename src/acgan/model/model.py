@@ -43,9 +43,7 @@ def _generator(record: ModelRecord) -> Generator:
             raise DataError(f"the model at {record.folder} is damaged: {error}") from None
     info = record.info
     return _filled(
-        lambda: info.config.generator.build(info.shape, len(info.classes)),
-        record,
-        "generator",
+        lambda: info.config.generator.build(info.shape, len(info.classes)), record, "generator"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from acgan.cli.options import OUTPUT, JsonFlag, option
-from acgan.cli.output import result, say, table
+from acgan.cli.output import result, say, table, write
 
 if TYPE_CHECKING:
     from acgan.report.comparison import MetricRow, ReportComparison, SeedGroup
@@ -28,7 +28,7 @@ def compare(
     ],
     out: Annotated[
         Path | None,
-        option("Write an HTML page with all metrics, class by class.", "FILE.html", group=OUTPUT),
+        option("Write an HTML page with all metrics, class by class.", "FILE.html", OUTPUT),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -40,25 +40,23 @@ def compare(
     from acgan.report.comparison import compare as compare_reports
     from acgan.report.comparison_page import comparison_html, comparison_json
     from acgan.report.files import load_reports
-    from acgan.storage.disk import disk_errors
-    from acgan.storage.files import write_atomic
 
     comparison = compare_reports(load_reports(runs))
     if out is not None:
-        with disk_errors(out, option="--out"):
-            write_atomic(out, comparison_html(comparison))
+        write(out, comparison_html(comparison))
         say(f"wrote {out}")
     result(comparison_json(comparison), _text(comparison), as_json=as_json)
 
 
 def _text(comparison: ReportComparison) -> str:
-    splits = [_metrics(comparison)]
+    sections = [_metrics(comparison)]
     for group in comparison.groups:
         runs = ", ".join(comparison.reports[i].name for i in group.members)
-        splits.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
-    verdicts = (f"{each.name}: {each.record.verdict[1]}" for each in comparison.reports)
-    splits.append("\n".join(verdicts))
-    return "\n\n".join(splits)
+        sections.append(f"{group.name} ({runs})\n{_spreads(group, comparison.rows)}")
+    sections.append(
+        "\n".join(f"{each.name}: {each.record.verdict[1]}" for each in comparison.reports)
+    )
+    return "\n\n".join(sections)
 
 
 def _metrics(comparison: ReportComparison) -> str:
@@ -66,8 +64,11 @@ def _metrics(comparison: ReportComparison) -> str:
     from acgan.report.comparison_page import common_baseline, footnotes
     from acgan.report.report import AIMS, number
 
+    only = [
+        f"only in {name}: {', '.join(metrics)}" for name, metrics in comparison.unshared.items()
+    ]
     if not comparison.rows:
-        return "these reports have no metric in common"
+        return "\n".join(["these reports have no metric in common", *only])
     numbers = footnotes(comparison.rows)
     rows = [
         (
@@ -86,7 +87,7 @@ def _metrics(comparison: ReportComparison) -> str:
     if any(row.clear_best is not None for row in comparison.rows):
         lines.append("★ its 95 % interval overlaps no other (for these samples and this seed)")
     lines += [f"[{position}] not comparable: {reason}" for reason, position in numbers.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *only])
 
 
 def _spreads(group: SeedGroup, rows: Sequence[MetricRow]) -> str:

@@ -14,11 +14,12 @@ from acgan.cli.options import (
     OUTPUT,
     DataRoot,
     JsonFlag,
+    RecipeOption,
     Settings,
-    complete_recipes,
     option,
 )
-from acgan.cli.output import result, table
+from acgan.cli.output import result, table, write
+from acgan.errors import counted
 
 if TYPE_CHECKING:
     from acgan.studies.objectives_result import ObjectiveComparison
@@ -32,10 +33,7 @@ def compare_objectives(
         str, typer.Argument(help="As for `acgan train`, with at least two classes.", metavar="DATA")
     ],
     out: Annotated[
-        Path,
-        option(
-            "Folder of runs and results; the same command continues there.", "DIR", group=OUTPUT
-        ),
+        Path, option("Folder of runs and results; the same command continues there.", "DIR", OUTPUT)
     ],
     objective: Annotated[
         list[str] | None,
@@ -46,19 +44,11 @@ def compare_objectives(
             default="all",
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        option(
-            "Recipe with the networks.",
-            "NAME",
-            default="chosen by the data",
-            complete=complete_recipes,
-        ),
-    ] = None,
-    images: Annotated[int | None, option("Real images per run.", "N", group=BUDGET, min=1)] = None,
+    recipe: RecipeOption = None,
+    images: Annotated[int | None, option("Real images per run.", "N", BUDGET, min=1)] = None,
     minutes: Annotated[
         float | None,
-        option("Minutes per run instead, at speeds measured once.", "M", group=BUDGET, min=0),
+        option("Minutes per run instead, at speeds measured once.", "M", BUDGET, min=0),
     ] = None,
     seed: Annotated[
         list[int] | None, option("A seed; repeatable.", "N", default="0, 1, 2", min=0)
@@ -79,8 +69,6 @@ def compare_objectives(
     import json
 
     from acgan.kernels.memory import keep_freed_memory
-    from acgan.storage.disk import disk_errors
-    from acgan.storage.files import write_atomic
     from acgan.studies.objectives import Question, compare_objectives, comparison_chart
     from acgan.training.display import make_display
 
@@ -99,21 +87,21 @@ def compare_objectives(
     )
 
     def keep(found: ObjectiveComparison) -> None:
-        with disk_errors(out, option="--out"):
-            write_atomic(out / "objectives.json", json.dumps(found.to_json(), indent=2).encode())
-            write_atomic(out / "objectives.txt", f"{_text(found)}\n".encode())
+        write(out / "objectives.json", json.dumps(found.to_json(), indent=2))
+        write(out / "objectives.txt", f"{_text(found)}\n")
 
     found = compare_objectives(question, out, display=make_display(sys.stderr), on_result=keep)
-    with disk_errors(out, option="--out"):
-        write_atomic(out / "objectives.png", comparison_chart(found, out))
+    chart = out / "objectives.png"
+    write(chart, comparison_chart(found, out))
     values: dict[str, Any] = {"folder": out, **found.to_json()}
-    result(values, f"{_text(found)}\n  chart: {out / 'objectives.png'}", as_json=as_json)
+    result(values, f"{_text(found)}\n  chart: {chart}", as_json=as_json)
 
 
 def _text(found: ObjectiveComparison) -> str:
     header, lines = found.table()
     return (
-        f"{found.data}: {found.per_class:,} samples per class, compared with the {found.split} "
-        f"split (accuracy of the reference classifier on it: {found.reference_accuracy:.1%}); "
+        f"{found.data}: {counted(found.per_class, 'sample')} per class, compared with the "
+        f"{found.split} split (accuracy of the reference classifier on it: "
+        f"{found.reference_accuracy:.1%}); "
         "mean ± standard deviation over seeds\n" + table(header, lines, header[1:])
     )

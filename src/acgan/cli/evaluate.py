@@ -37,13 +37,13 @@ def evaluate(
         option(
             "Named data set, folder or zip to compare with.",
             "DATA",
-            group=DATA,
+            DATA,
             default="the model's training data",
         ),
     ] = None,
     data_root: DataRoot = None,
     image_size: Annotated[
-        str | None, option("For a folder of images: resize the data to this.", "SIZE", group=DATA)
+        str | None, option("For a folder of images: resize the data to this.", "SIZE", DATA)
     ] = None,
     samples: Annotated[int, option("Number of samples.", "N", min=1)] = 10_000,
     seed: Annotated[int, option("Seed of samples and metrics.", "N", min=0)] = 0,
@@ -77,7 +77,7 @@ def evaluate(
         bool, option("Also train classifiers with and without samples (slow).", name="--usefulness")
     ] = False,
     out: Annotated[
-        Path | None, option("Folder of the report.", "DIR", group=OUTPUT, default="RUN/evaluation")
+        Path | None, option("Folder of the report.", "DIR", OUTPUT, default="RUN/evaluation")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

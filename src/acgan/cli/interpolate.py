@@ -14,7 +14,7 @@ from acgan.cli.options import (
     complete_classes,
     option,
 )
-from acgan.cli.output import result
+from acgan.cli.output import result, write
 from acgan.errors import UsageError, counted
 
 EXAMPLE = "acgan interpolate runs/demo --class one --to-class seven --out path.gif"
@@ -24,7 +24,7 @@ _FRAME_MILLISECONDS = 100
 def interpolate(
     model: ModelArgument,
     out: Annotated[
-        Path, option("A name in .png for a strip, in .gif for an animation.", "FILE", group=OUTPUT)
+        Path, option("A name in .png for a strip, in .gif for an animation.", "FILE", OUTPUT)
     ],
     label: Annotated[
         str | None,
@@ -65,8 +65,6 @@ def interpolate(
     from acgan.model.model import load
     from acgan.plots.animation import animation
     from acgan.plots.grid import png_bytes, strip
-    from acgan.storage.disk import disk_errors
-    from acgan.storage.files import write_atomic
 
     trained = load(model)
     if trained.conditional and label is None:
@@ -85,7 +83,6 @@ def interpolate(
     else:
         frames = [strip(images[index : index + 1]) for index in range(steps)]
         content = animation(frames, frame_milliseconds=_FRAME_MILLISECONDS)
-    with disk_errors(out, option="--out"):
-        write_atomic(out, content)
+    write(out, content)
     values = {"file": out, "steps": steps, "precision": trained.sampling_precision(precision)}
     result(values, f"{counted(steps, 'image')}: {out}", as_json=as_json)

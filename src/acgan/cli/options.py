@@ -41,14 +41,14 @@ def complete_classes(context: typer.Context, incomplete: str) -> Iterator[str]:
 def option(
     text: str,
     metavar: str | None = None,
+    group: str | None = None,
     *,
     name: str | None = None,
-    group: str | None = None,
     default: str | bool = True,
     complete: Callable[..., Iterator[str]] | None = None,
     **more: Any,
 ) -> Any:
-    """Return an option: its help, its value's name, and typer's other parameters in short."""
+    """Return a `typer.Option`; ``group`` is a heading in ``--help``."""
     return typer.Option(
         *([name] if name else []),
         help=text,
@@ -94,7 +94,7 @@ DataRoot = Annotated[
     option(
         "Folder of local copies and downloads of named data sets.",
         "DIR",
-        group=DATA,
+        DATA,
         default="$ACGAN_DATA",
     ),
 ]

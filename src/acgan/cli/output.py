@@ -8,6 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO, final
 
 
@@ -25,6 +26,15 @@ def result(values: Any, text: str, *, as_json: bool) -> None:
 def say(message: str) -> None:
     """Print a message on stderr."""
     print(message, file=sys.stderr)
+
+
+def write(path: Path, content: bytes | str, option: str = "--out") -> None:
+    """Write a file; ``option`` names the option that chooses its path, for the message."""
+    from acgan.storage.disk import disk_errors
+    from acgan.storage.files import write_atomic
+
+    with disk_errors(path, option=option):
+        write_atomic(path, content)
 
 
 def counter(what: str) -> Callable[[int, int], None]:

@@ -15,7 +15,7 @@ from acgan.cli.options import (
     complete_classes,
     option,
 )
-from acgan.cli.output import counter, result
+from acgan.cli.output import counter, result, write
 from acgan.errors import UsageError, counted
 
 EXAMPLE = "acgan sample runs/demo --class seven --count 16 --out samples/sevens"
@@ -43,13 +43,12 @@ def sample(
         option(
             "Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest.",
             "DIR",
-            group=OUTPUT,
+            OUTPUT,
             default="samples/RUN",
         ),
     ] = None,
     grid: Annotated[
-        Path | None,
-        option("Write one grid with a row per class instead.", "FILE.png", group=OUTPUT),
+        Path | None, option("Write one grid with a row per class instead.", "FILE.png", OUTPUT)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -66,8 +65,6 @@ def sample(
     from acgan.model.model import load
     from acgan.model.sample_folder import write_samples
     from acgan.plots.grid import png_bytes
-    from acgan.storage.disk import disk_errors
-    from acgan.storage.files import write_atomic
 
     keep_freed_memory()
     trained = load(model)
@@ -94,8 +91,7 @@ def sample(
         lines.append(f"{counted(len(files), 'image')} in {out}")
     if grid is not None:
         image = trained.grid(label, count, seed, truncation, precision=precision)
-        with disk_errors(grid, option="--grid"):
-            write_atomic(grid, png_bytes(image))
+        write(grid, png_bytes(image), "--grid")
         values["grid"] = grid
         lines.append(f"grid: {grid}")
     result(values, "\n".join(lines), as_json=as_json)

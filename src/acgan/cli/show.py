@@ -37,17 +37,15 @@ def show(
         ),
     ],
     data: Annotated[
-        str | None, option("For a recipe: build the networks for this data.", "DATA", group=DATA)
+        str | None, option("For a recipe: build the networks for this data.", "DATA", DATA)
     ] = None,
     size: Annotated[
-        str | None, option("For a recipe: 32, or height x width as 48x64.", "SIZE", group=DATA)
+        str | None, option("For a recipe: 32, or height x width as 48x64.", "SIZE", DATA)
     ] = None,
     channels: Annotated[
-        int | None, option("For a recipe: 1 (gray) or 3 (color).", "N", group=DATA, min=1, max=3)
+        int | None, option("For a recipe: 1 (gray) or 3 (color).", "N", DATA, min=1, max=3)
     ] = None,
-    classes: Annotated[
-        int, option("For a recipe: number of classes.", "N", group=DATA, min=1)
-    ] = 10,
+    classes: Annotated[int, option("For a recipe: number of classes.", "N", DATA, min=1)] = 10,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the networks, their cost, and every setting of a model or a recipe."""

@@ -55,52 +55,43 @@ def train(
         option("Train several models of at most N classes each, used as one.", "N", min=2),
     ] = None,
     settings: Settings = None,
-    images: Annotated[
-        int | None, option("Real images to train on.", "N", group=BUDGET, min=1)
-    ] = None,
+    images: Annotated[int | None, option("Real images to train on.", "N", BUDGET, min=1)] = None,
     max_minutes: Annotated[
         float | None,
         option(
-            "Minutes to train, converted to images once by a measurement at the start.",
-            "M",
-            group=BUDGET,
+            "Minutes to train, converted to images once by a measurement at the start.", "M", BUDGET
         ),
     ] = None,
     data_root: DataRoot = None,
     image_size: Annotated[
-        str | None, option("Resize images: 64, or height x width as 48x64.", "SIZE", group=DATA)
+        str | None, option("Resize images: 64, or height x width as 48x64.", "SIZE", DATA)
     ] = None,
     bad_files: Annotated[
         str | None,
         option(
-            "refuse or skip files that are not usable images.",
-            "ACTION",
-            group=DATA,
-            default="refuse",
+            "refuse or skip files that are not usable images.", "ACTION", DATA, default="refuse"
         ),
     ] = None,
-    fraction: Annotated[
-        float | None, option("Use this fraction of each class.", "F", group=DATA)
-    ] = None,
+    fraction: Annotated[float | None, option("Use this fraction of each class.", "F", DATA)] = None,
     per_class: Annotated[
-        int | None, option("Use at most N images of each class.", "N", group=DATA)
+        int | None, option("Use at most N images of each class.", "N", DATA)
     ] = None,
     long_tail: Annotated[
         float | None,
         option(
             "Thin out classes to a long tail: the first class has F times the images of the last.",
             "F",
-            group=DATA,
+            DATA,
         ),
     ] = None,
     only_class: Annotated[
-        list[str] | None, option("Use only this class; repeatable.", "NAME", group=DATA)
+        list[str] | None, option("Use only this class; repeatable.", "NAME", DATA)
     ] = None,
     device: Annotated[
-        str | None, option("auto, cpu, cuda or mps.", "DEVICE", group=EXECUTION, default="auto")
+        str | None, option("auto, cpu, cuda or mps.", "DEVICE", EXECUTION, default="auto")
     ] = None,
     precision: Annotated[
-        str | None, option("auto, fp32 or bf16.", "P", group=EXECUTION, default="auto")
+        str | None, option("auto, fp32 or bf16.", "P", EXECUTION, default="auto")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Samples as a folder of PNG files with a manifest that says of each how to draw it again."""
+"""Samples as a folder of PNG files, with a manifest of class, seed and hash of each."""
 
 from __future__ import annotations
 
@@ -23,23 +23,17 @@ from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
 from acgan.version import __version__
 
-MANIFEST = "manifest.json"
+_MANIFEST = "manifest.json"
 _FORMAT = 2  # raise it when a seed comes to mean another image
-_ORIGIN = {
-    "format": "version of acgan",
-    "model": "model",
-    "truncation": "truncation",
-    "precision": "precision",
-}
 
 
 @final
 @dataclass(frozen=True)
 class SampleFile:
-    """One drawn picture.
+    """One generated image.
 
     Attributes:
-        class_name: canonical name of the class asked for; None of a model without classes.
+        class_name: canonical name of the target class; None for a model without classes.
         label: index of that class, or None.
         seed: of its latent.
         file: path inside the folder, with ``/``.
@@ -64,76 +58,70 @@ def write_samples(
     precision: Precision = "auto",
     progress: Progress | None = None,
 ) -> list[SampleFile]:
-    """Draw ``count`` pictures of each class into ``folder/<class>/<seed>.png``.
+    """Generate images into ``folder/<class>/<seed>.png``; ``folder/<seed>.png`` without classes.
 
-    Those of a model without classes lie in the folder itself, ``count`` of them.
-
-    A folder that this model filled before, with the same truncation and precision, is added to. No
-    file is ever overwritten with other content, so a run that was cut off can simply be repeated.
+    A folder that the same model filled before, with the same truncation and precision, gets the
+    new images in addition. No file is overwritten with other content, so an interrupted call can
+    be repeated.
 
     Args:
-        model: draws.
-        folder: created where missing.
+        model: generates the images.
+        folder: created if it is missing.
         label: see `Model.class_indices`.
-        count: pictures of each class.
+        count: images per class; in total without classes.
         seed: the first seed.
         truncation: see `acgan.sampling.latents.latents`.
         precision: see `Model.sample`.
-        progress: told how many pictures of how many are done.
+        progress: called with the number of written images and their total.
 
     Returns:
-        What was asked for, class after class; the manifest also names what was there before.
+        The requested images, class after class; the manifest also lists earlier ones.
 
     Raises:
-        UsageError: an argument lies outside its range, or something else is in the way.
+        UsageError: an argument lies outside its range, or the folder holds something else.
         DiskError: it cannot be written.
     """
     labels: Sequence[int | None] = model.class_indices(label) or (None,)
     seeds = check_seeds(seed, count)
-    low_or_full = model.sampling_precision(precision)
+    resolved = model.sampling_precision(precision)
     origin = {
         "format": _FORMAT,
         "model": model.record.content_hash,
         "truncation": truncation,
-        "precision": low_or_full,
+        "precision": resolved,
     }
-    before = _known(folder, origin)
-    drawn: list[SampleFile] = []
+    before = _existing(folder, origin)
+    written: list[SampleFile] = []
     with disk_errors(folder, option="--out"):
         for index in labels:
             chosen = None if index is None else model.classes[index]
-            home = folder if chosen is None else folder / chosen.folder
-            home.mkdir(parents=True, exist_ok=True)
+            target = folder if chosen is None else folder / chosen.folder
+            target.mkdir(parents=True, exist_ok=True)
+            repeated = None if index is None else np.broadcast_to(index, count)
             batches = iterate_images(
-                model.generator,
-                None if index is None else np.broadcast_to(index, count),
-                seeds,
-                truncation,
-                precision=low_or_full,
+                model.generator, repeated, seeds, truncation, precision=resolved
             )
             images = (image for batch in batches for image in batch)
             for image, its_seed in zip(images, seeds, strict=True):
-                path = home / f"{its_seed}.png"
+                path = target / f"{its_seed}.png"
                 content = png_bytes(to_pil(image))
-                _keep(path, content)
-                drawn.append(
-                    SampleFile(
-                        class_name=None if chosen is None else chosen.name,
-                        label=index,
-                        seed=its_seed,
-                        file=path.relative_to(folder).as_posix(),
-                        sha256=hashlib.sha256(content).hexdigest(),
-                    )
-                )
+                _write_new(path, content)
+                name = None if chosen is None else chosen.name
+                relative = path.relative_to(folder).as_posix()
+                digest = hashlib.sha256(content).hexdigest()
+                written.append(SampleFile(name, index, its_seed, relative, digest))
                 if progress is not None:
-                    progress(len(drawn), len(labels) * count)
-        _write_manifest(folder, origin, [*before, *drawn])
-    return drawn
+                    progress(len(written), len(labels) * count)
+        unique = {(image.label, image.seed): image for image in [*before, *written]}
+        images_json = [asdict(unique[key]) for key in sorted(unique)]
+        manifest = {**origin, "version": __version__, "images": images_json}
+        write_atomic(folder / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return written
 
 
-def _known(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
-    """What an earlier call drew into the folder, if it was of the same origin."""
-    path = folder / MANIFEST
+def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
+    """Return the images that earlier calls wrote; refuse a folder of another origin."""
+    path = folder / _MANIFEST
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     try:
@@ -144,19 +132,20 @@ def _known(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
         return []
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{path} exists and is no manifest of samples; choose another folder with --out"
+            f"{path} exists but is not a manifest of samples; choose another folder with --out"
         ) from None
-    for key, what in _ORIGIN.items():
-        if found[key] == origin[key]:
-            continue
-        raise UsageError(
-            f"{folder} holds samples of another {what}; choose another folder with --out, "
-            "or remove that one first"
-        )
+    for key, value in origin.items():
+        if found[key] != value:
+            name = "version of acgan" if key == "format" else key
+            raise UsageError(
+                f"{folder} holds samples of another {name}; choose another folder with "
+                "--out, or remove that one first"
+            )
     return before
 
 
-def _keep(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a new file; accept an existing one with the same content."""
     try:
         with path.open("xb") as file:
             file.write(content)
@@ -167,13 +156,3 @@ def _keep(path: Path, content: bytes) -> None:
             f"{path} exists with other content, which is not overwritten; "
             "choose another folder with --out, or remove it first"
         ) from None
-
-
-def _write_manifest(folder: Path, origin: dict[str, Any], images: Sequence[SampleFile]) -> None:
-    unique = {(image.label, image.seed): image for image in images}
-    content = {
-        **origin,
-        "version": __version__,
-        "images": [asdict(unique[key]) for key in sorted(unique)],
-    }
-    write_atomic(folder / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

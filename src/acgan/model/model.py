@@ -27,7 +27,7 @@ from acgan.runs.checkpoint import Checkpoint, read_checkpoint
 from acgan.runs.config import RunConfig
 from acgan.runs.state import load_module
 from acgan.sampling.forward import Precision, precision_on
-from acgan.sampling.interpolation import check_path, interpolate
+from acgan.sampling.interpolation import interpolate
 from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import sample_images
 from acgan.storage.manifest import CorruptFolderError
@@ -264,13 +264,18 @@ class Model:
                 of a set generate the ends.
         """
         first, last = self._ends(label, to_label)
-        check_path(self.generator, [each.name for each in self.classes], first, last)
         end = seed if to_seed is None else to_seed
         if (first, seed) == (last, end):
             other = "another class or seed" if self.conditional else "another seed"
             raise UsageError(f"both ends are the same image; name {other} as its end")
         return interpolate(
-            self.generator, (first, last), (seed, end), steps, truncation, precision=precision
+            self.generator,
+            (first, last),
+            (seed, end),
+            steps,
+            truncation,
+            precision=precision,
+            names=[each.name for each in self.classes],
         )
 
     def _ends(self, label: Label | None, to_label: Label | None) -> tuple[int, int]:

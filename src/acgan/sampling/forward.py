@@ -35,9 +35,7 @@ def precision_on(device: str, precision: Precision = "auto") -> Literal["fp32", 
 
     A pixel in bf16 differs from the same pixel in fp32 by at most a few of 256 levels.
 
-    Args:
-        device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``fp32`` and ``bf16`` are returned as they are.
+    ``device`` is ``cpu``, ``cuda`` or ``mps``.
     """
     if precision == "auto":
         return "bf16" if fast_bfloat16(device) else "fp32"
@@ -63,10 +61,9 @@ def batched_forward(
     Raises:
         DataError: the generator gives non-finite values or has non-finite weights.
     """
-    device = next(generator.parameters()).device
+    device, threads = next(generator.parameters()).device, torch.get_num_threads()
     low = precision_on(device.type, precision) == "bf16"
     network = _prepared(generator, low=low)
-    threads = torch.get_num_threads()
     workers = threads if device.type == "cpu" else 1
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -131,8 +128,8 @@ def _prepared(generator: Generator, *, low: bool) -> Generator:
 
 def _join(layer: nn.Module, norm: PlainBatchNorm) -> None:
     """Fuse ``norm`` into ``layer`` in place: x ↦ gain·(Wx − mean)/√(variance + eps) + bias."""
-    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
     fixed = norm.batch_norm
+    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
     assert isinstance(fixed, nn.BatchNorm2d)
     layer.weight, layer.bias = fuse_conv_bn_weights(
         layer.weight,

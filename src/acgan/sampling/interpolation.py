@@ -23,7 +23,7 @@ from acgan.sampling.forward import Precision
 from acgan.sampling.latents import latents
 from acgan.sampling.sampler import images_of_latents
 
-MOST_STEPS = 1000
+_MOST_STEPS = 1000
 
 
 def interpolate(
@@ -34,6 +34,7 @@ def interpolate(
     truncation: float | None = None,
     *,
     precision: Precision = "auto",
+    names: Sequence[str] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Generate the images of a path from one class and seed to another, both ends included.
 
@@ -47,33 +48,37 @@ def interpolate(
         steps: number of images, 2 to 1000.
         truncation: see `acgan.sampling.latents.latents`.
         precision: see `acgan.sampling.forward.precision_on`.
+        names: of all classes, for messages.
 
     Returns:
         uint8 (steps, C, H, W).
 
     Raises:
-        UsageError: an argument lies outside its range.
+        UsageError: an argument lies outside its range, or two models of a set generate the ends.
     """
-    if not 2 <= steps <= MOST_STEPS:
-        raise UsageError(
-            f"the steps must be from 2 (the two ends alone) to {MOST_STEPS}, not {steps}"
-        )
+    if not 2 <= steps <= _MOST_STEPS:
+        raise UsageError(f"the number of steps must be from 2 to {_MOST_STEPS}, not {steps}")
     if not 0 <= min(classes) <= max(classes) < generator.classes:
         raise UsageError(f"class indices must lie in 0 to {generator.classes - 1}")
     if not has_path(generator, *classes):
-        raise UsageError("two models of a set generate these classes, so no path exists")
+        first, last = classes
+        named = [repr(name) for name in names or range(generator.classes)]
+        reached = [n for k, n in enumerate(named) if k != first and has_path(generator, first, k)]
+        goals = " or ".join(reached) or "no other class"
+        raise UsageError(
+            f"two models of this set generate {named[first]} and {named[last]}, so there is no "
+            f"path between them; paths from {named[first]} lead to {goals}"
+        )
     if isinstance(generator, GeneratorSet):
         (generator, first), (_, last) = map(generator.member_of, classes)
         classes = (first, last)
     ends = latents(seeds, generator.latent_size, truncation=truncation)
     shares = torch.linspace(0, 1, steps, dtype=torch.float64)
     noise = slerp(ends[0], ends[1], shares)
-    if classes[0] == classes[1]:
-        return images_of_latents(
-            generator, noise, torch.full((steps,), classes[0]), precision=precision
-        )
-    blend = between_classes(generator, classes, shares)
-    return images_of_latents(blend, noise, torch.arange(steps), precision=precision)
+    labels = torch.full((steps,), classes[0])
+    if classes[0] != classes[1]:
+        generator, labels = between_classes(generator, classes, shares), torch.arange(steps)
+    return images_of_latents(generator, noise, labels, precision=precision)
 
 
 def has_path(generator: Generator, first: int, last: int) -> bool:
@@ -81,28 +86,6 @@ def has_path(generator: Generator, first: int, last: int) -> bool:
     if not isinstance(generator, GeneratorSet):
         return True
     return generator.member_of(first)[0] is generator.member_of(last)[0]
-
-
-def check_path(generator: Generator, names: Sequence[str], first: int, last: int) -> None:
-    """Refuse two classes without a path between them.
-
-    Args:
-        generator: as for `interpolate`.
-        names: of all classes, for the message.
-        first: index of the first class.
-        last: index of the last one.
-
-    Raises:
-        UsageError: two members of a set generate them; the message lists reachable classes.
-    """
-    if has_path(generator, first, last):
-        return
-    reached = [name for k, name in enumerate(names) if k != first and has_path(generator, first, k)]
-    start, end = names[first], names[last]
-    raise UsageError(
-        f"two models of this set generate {start!r} and {end!r}, so there is no path between them; "
-        f"paths from {start!r} lead to {' or '.join(reached)}"
-    )
 
 
 def slerp(first: Tensor, last: Tensor, shares: Tensor) -> Tensor:
@@ -135,24 +118,18 @@ def between_classes(generator: Generator, classes: tuple[int, int], shares: Tens
     A label enters a generator only through tables with one row per class (a one-hot vector is a
     row of the identity), so other rows give other classes in every architecture.
     """
-    blend = copy.deepcopy(generator)
+    blend, count = copy.deepcopy(generator), generator.classes
     for module in list(blend.modules()):
         for name, child in module.named_children():
-            if isinstance(child, JoinedOneHot):
-                setattr(module, name, _as_table(child, generator.classes))
+            if isinstance(child, JoinedOneHot):  # the same function, with a table of one-hot rows
+                table = JoinedEmbedding(child.output_size - count, count, count)
+                table.embedding.weight = nn.Parameter(torch.eye(count), requires_grad=False)
+                setattr(module, name, table)
     for module in blend.modules():
         if isinstance(module, nn.Embedding):
-            t = shares[:, None]
-            rows = module.weight.detach().double()
+            t, rows = shares[:, None], module.weight.detach().double()
             mixed = (1 - t) * rows[classes[0]] + t * rows[classes[1]]
             module.weight = nn.Parameter(mixed.to(module.weight), requires_grad=False)
             module.num_embeddings = len(shares)
     blend.classes = len(shares)
     return blend
-
-
-def _as_table(entry: JoinedOneHot, classes: int) -> JoinedEmbedding:
-    """Return the same function of latents and labels, with one-hot vectors as rows of a table."""
-    table = JoinedEmbedding(entry.output_size - classes, classes, classes)
-    table.embedding.weight = nn.Parameter(torch.eye(classes), requires_grad=False)
-    return table

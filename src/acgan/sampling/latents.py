@@ -19,7 +19,7 @@ from torch import Tensor
 from acgan.errors import UsageError
 
 SEEDS = 2**63  # seeds lie in [0, SEEDS)
-SMALLEST_TRUNCATION = 0.01  # below, rejection takes very long and all images look the same
+_SMALLEST_TRUNCATION = 0.01  # below, rejection takes very long and all images look the same
 
 Integers = Sequence[int] | npt.NDArray[np.integer]
 
@@ -72,16 +72,10 @@ def check_seeds(first: int, count: int) -> range:
 
 
 def check_truncation(truncation: float | None) -> None:
-    """Refuse a truncation out of range.
-
-    Raises:
-        UsageError: it is not finite, or below 0.01.
-    """
-    if truncation is None:
-        return
-    if not (math.isfinite(truncation) and truncation >= SMALLEST_TRUNCATION):
+    """Refuse a truncation below 0.01 or not finite with a `UsageError`."""
+    if truncation is not None and not _SMALLEST_TRUNCATION <= truncation < math.inf:
         raise UsageError(
-            f"the truncation must be at least {SMALLEST_TRUNCATION} (0.5 to 2 is usual), "
+            f"the truncation must be at least {_SMALLEST_TRUNCATION} (0.5 to 2 is usual), "
             f"not {truncation:g}; leave it out for the whole distribution"
         )
 
@@ -114,23 +108,12 @@ Words = npt.NDArray[np.uint64]  # 32 bits each, in 64 so that a product of two f
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_ROUNDS = 10
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
+_ROUNDS, _LOW, _HALF = 10, np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[Words, Words]) -> list[Words]:
-    """Return four random words for each counter and key.
-
-    Args:
-        counter: four words, arrays of shapes that broadcast.
-        key: two words, likewise.
-
-    Returns:
-        Four arrays of the common shape; every entry is below 2³².
-    """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
+    """Return four random words below 2³² for each counter and key; their arrays broadcast."""
+    (c0, c1, c2, c3), (k0, k1) = counter, key
     for _ in range(_ROUNDS):
         first, second = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
         c0, c1 = (second >> _HALF) ^ c1 ^ k0, second & _LOW

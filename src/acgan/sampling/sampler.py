@@ -11,6 +11,7 @@ and bf16, the default if it is fast, rounds to 8 bits.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -86,20 +87,7 @@ def iterate_images(
 def images_of_latents(
     generator: Generator, noise: Tensor, labels: Tensor, *, precision: Precision = "auto"
 ) -> npt.NDArray[np.uint8]:
-    """Generate the images of given latents.
-
-    Args:
-        generator: in any mode, on any device; its state is left as it was.
-        noise: float32 (N, Z).
-        labels: int64 (N,).
-        precision: see `acgan.sampling.forward.precision_on`.
-
-    Returns:
-        uint8 (N, C, H, W), 0 to 255.
-
-    Raises:
-        DataError: the generator gives non-finite values.
-    """
+    """Generate as `sample_images` does, from latents float32 (N, Z) and labels int64 (N,)."""
     return _joined(batched_forward(generator, _split(noise, labels), precision), len(labels))
 
 
@@ -111,10 +99,8 @@ def from_uint8(images: npt.NDArray[np.uint8]) -> Tensor:
 def _joined(batches: Iterator[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.uint8]:
     """Concatenate batches without a second copy of all images."""
     first = next(batches)
-    images = np.empty((count, *first.shape[1:]), np.uint8)
-    done = len(first)
-    images[:done] = first
-    for batch in batches:
+    images, done = np.empty((count, *first.shape[1:]), np.uint8), 0
+    for batch in chain([first], batches):
         images[done : done + len(batch)] = batch
         done += len(batch)
     return images

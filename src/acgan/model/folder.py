@@ -81,12 +81,10 @@ def find_model(path: Path) -> Path:
 
 
 def _hint(path: Path) -> str:
-    below_runs = Path("runs") / path
-    if below_runs.is_dir():
+    if (below_runs := Path("runs") / path).is_dir():
         return f"did you mean {below_runs}?"
-    siblings = path.parent.glob("*/") if path.parent.is_dir() else ()
-    close = difflib.get_close_matches(path.name, [sibling.name for sibling in siblings], n=1)
-    if close:
+    siblings = [sibling.name for sibling in path.parent.glob("*/")]
+    if close := difflib.get_close_matches(path.name, siblings, n=1):
         return f"did you mean {path.parent / close[0]}?"
     return "`acgan runs` lists the existing runs"
 
@@ -154,7 +152,7 @@ def read_model_record(path: str | Path) -> ModelRecord:
             weights={
                 network: contents[_weights_file(network)] for network in _NETWORKS if not members
             },
-            members=_members(folder, members, classes),
+            members=_members(folder, members, classes) if members else (),
         )
     except AcganError as error:
         raise DataError(f"the model at {folder} is damaged: {error}") from None
@@ -171,15 +169,12 @@ def _check_format(folder: Path) -> None:
         version, writer = int(record["format"]), record.get("version", "(unknown)")
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"the model is damaged: {folder / _MODEL} is unreadable") from None
-    if version > FORMAT:
+    if version != FORMAT:
+        newer = version > FORMAT
+        age, action = ("a newer", "update acgan") if newer else ("an older", "train it again")
         raise UsageError(
-            f"{folder} was written by a newer version of acgan ({writer}) than this one "
-            f"({__version__}); update acgan"
-        )
-    if version < FORMAT:
-        raise UsageError(
-            f"{folder} was written by an older version of acgan ({writer}) and cannot be used by "
-            f"this one ({__version__}); train it again"
+            f"{folder} was written by {age} version of acgan ({writer}), which this one "
+            f"({__version__}) cannot read; {action}"
         )
 
 
@@ -205,9 +200,7 @@ def _verified(folder: Path) -> dict[str, bytes]:
 def _members(
     folder: Path, hashes: Mapping[str, str], classes: Sequence[Mapping[str, Any]]
 ) -> tuple[ModelRecord, ...]:
-    """Return the models of a set, checked against their hashes; none for a single model."""
-    if not hashes:
-        return ()
+    """Return the models of a set, checked against their hashes."""
     members = []
     for name, content_hash in hashes.items():
         member = read_model_record(folder / _MEMBERS / checked_component(name))
@@ -238,13 +231,10 @@ def save_model(
     Raises:
         DiskError: it could not be written.
     """
-    states: dict[Network, Mapping[str, Tensor]] = {
-        "generator": generator_state,
-        "discriminator": discriminator_state,
-    }
     contents: dict[str, bytes | str] = {
         **_text_files(info),
-        **{_weights_file(name): safetensors.torch.save(_plain(s)) for name, s in states.items()},
+        _weights_file("generator"): safetensors.torch.save(_plain(generator_state)),
+        _weights_file("discriminator"): safetensors.torch.save(_plain(discriminator_state)),
     }
 
     def write(target: Path) -> None:
@@ -284,19 +274,11 @@ def save_model_set(folder: Path, info: ModelInfo, members: Mapping[str, Path]) -
 def _text_files(info: ModelInfo, **more: Any) -> dict[str, str]:
     """Return the JSON files and the card of a model folder by name."""
     model = {
-        "format": FORMAT,
-        "shape": list(info.shape),
-        "images_seen": info.images_seen,
-        "data_name": info.data_name,
-        "version": __version__,
-        **more,
+        **{"format": FORMAT, "shape": list(info.shape), "images_seen": info.images_seen},
+        **{"data_name": info.data_name, "version": __version__, **more},
     }
-    values = (
-        model,
-        info.config.model_dump(mode="json"),
-        [each.to_json() for each in info.classes],
-        dict(info.split),
-    )
+    classes = [each.to_json() for each in info.classes]
+    values = (model, info.config.model_dump(mode="json"), classes, dict(info.split))
     return {
         name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         for name, value in zip(_JSON_FILES, values, strict=True)

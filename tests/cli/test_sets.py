@@ -1,4 +1,4 @@
-"""A set of models on the command line, from training to its evaluation beside another's."""
+"""A set of models on the command line: training, samples, evaluation, comparison."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SET = ("--classes-per-model", 3, "--images", 80, *TINY)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where data, cache and runs of all tests here lie."""
+    """Folder of the data, cache and runs of all tests here."""
     place = tmp_path_factory.mktemp("sets")
     for label, name in enumerate(NAMES):
         (place / "things" / name).mkdir(parents=True)
@@ -51,9 +51,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small judges and studies; nothing is synced to the disk, no end-of-run pictures."""
+    """Small reference classifiers and studies; no sync to the disk, no summary plots."""
 
-    def small_judge(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
+    def small_classifier(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
         return ReferenceClassifierConfig(network=SMALL_NETWORK, fit=SMALL_FIT)
 
     def small_study(_train: LabeledImages, *, flip: bool) -> UsefulnessConfig:
@@ -98,15 +98,15 @@ def test_samples_of_every_member(acgan: Acgan, trained: Path) -> None:
                 np.testing.assert_array_equal(np.asarray(picture), alone[seed, 0])
 
 
-def test_ways_lead_inside_a_member_alone(acgan: Acgan, trained: Path) -> None:
+def test_paths_stay_inside_a_member(acgan: Acgan, trained: Path) -> None:
     inside = acgan("interpolate", trained, "--class", "lid", "--to-class", "pot", "--out", "w.png")
     assert inside.code == 0, inside.err
     across = acgan("interpolate", trained, "--class", "bar", "--to-class", "pot", "--out", "a.png")
     assert (across.code, Path("a.png").exists()) == (2, False)
-    assert "from 'bar' go to cup or jar" in " ".join(across.err.split())
+    assert "from 'bar' lead to 'cup' or 'jar'" in " ".join(across.err.split())
 
 
-def test_inspect_says_whom_to_ask_instead(acgan: Acgan, trained: Path) -> None:
+def test_inspect_names_the_members(acgan: Acgan, trained: Path) -> None:
     picture = "things/bar/0.png"
     said = acgan("inspect", trained, picture)
     assert said.code == 2
@@ -119,10 +119,10 @@ def test_inspect_says_whom_to_ask_instead(acgan: Acgan, trained: Path) -> None:
         assert tuple(sorted(json.loads(done.out)[0]["class_probabilities"])) == names
 
 
-def test_show_and_runs_speak_of_the_whole(acgan: Acgan, trained: Path) -> None:
+def test_show_and_runs_report_the_whole_set(acgan: Acgan, trained: Path) -> None:
     shown = acgan("show", trained)
-    assert "5 classes of 8×8×1" in shown.out
-    assert "a set of 2 models; the networks of one, for 3 classes" in shown.out
+    assert "5 classes, 8×8×1 pixels" in shown.out
+    assert "a set of 2 models; networks of one model with 3 classes" in shown.out
     values = json.loads(acgan("show", trained, "--json").out)
     assert (values["classes"], values["models"]) == (5, 2)
     [row] = json.loads(acgan("runs", trained, "--json").out)
@@ -192,6 +192,6 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     compared = acgan("compare", trained, "whole", "--out", "side-by-side.html", "--json")
     assert compared.code == 0, compared.err
     values = json.loads(compared.out)
-    assert values["seeds"] == [], "a set and a single model are no two seeds of one run"
+    assert values["seeds"] == [], "a set and a single model are not two seeds of one run"
     assert any(row["key"] == "gan_test_accuracy[reference-classifier]" for row in values["metrics"])
     assert "whole" in Path("side-by-side.html").read_text("utf-8")

@@ -209,7 +209,7 @@ def test_a_class_cannot_lead_out_of_the_folder(run: Path, folder: str) -> None:
     classes = [each.to_json() for each in CLASSES]
     classes[0]["folder"] = folder
     recommit(run / "model", "classes.json", json.dumps(classes).encode())
-    with pytest.raises(DataError, match="no safe folder name"):
+    with pytest.raises(DataError, match="not a safe folder name"):
         load(run)
 
 
@@ -260,7 +260,9 @@ def test_places_without_a_model_are_told_apart(
             load(path)
         assert sentence in str(caught.value)
     shutil.rmtree(run / "model")
-    with pytest.raises(UsageError, match="has no model yet; it gets one with its first checkpoint"):
+    with pytest.raises(
+        UsageError, match="has no model yet; it gets one after its first checkpoint"
+    ):
         load(run)
 
 
@@ -273,7 +275,7 @@ def test_classes_go_by_name_alias_index_and_several(run: Path) -> None:
     for wrong in (3, -1, "two", ["one", "two"]):
         with pytest.raises(UsageError, match="no class"):
             model.class_indices(wrong)
-    with pytest.raises(UsageError, match="no class is asked for"):
+    with pytest.raises(UsageError, match="no class is selected"):
         model.class_indices([])
 
 

@@ -320,7 +320,7 @@ def test_a_member_that_is_damaged_or_another_is_refused(trained: Path) -> None:
     (trained / "model" / "model.json").write_text(json.dumps(record), encoding="utf-8")
     manifest.unlink()
     write_manifest(trained / "model", {})
-    with pytest.raises(DataError, match="no safe folder name"):
+    with pytest.raises(DataError, match="not a safe folder name"):
         load(trained)
 
 

@@ -91,7 +91,7 @@ def test_the_python_example_of_the_readme_works(place: Path) -> None:
     shorter = example.replace("images=100_000", f"images=32, options={SMALL_NETWORKS}")
     assert shorter != example
     names: dict[str, object] = {}
-    exec(shorter, names)  # noqa: S102
+    exec(shorter, names)
     sevens = names["sevens"]
     assert isinstance(sevens, np.ndarray)
     assert (sevens.shape, sevens.dtype) == ((16, 1, 28, 28), np.uint8)

@@ -24,26 +24,34 @@ TINY = (
 )
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """24 gray 8×8 images; caches and runs beside them."""
-    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 24 gray 8×8 images; the cache and the run of all tests lie beside them."""
+    base = tmp_path_factory.mktemp("without-classes")
     random = np.random.default_rng(0)
-    (tmp_path / "images").mkdir()
+    (base / "images").mkdir()
     for index in range(24):
         pixels = random.integers(0, 256, (8, 8), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "images" / f"{index}.png")
-    return tmp_path / "images"
+        Image.fromarray(pixels).save(base / "images" / f"{index}.png")
+    return base
+
+
+@pytest.fixture
+def folder(base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ACGAN_CACHE", str(base / "cache"))
+    monkeypatch.chdir(base)
+    return base / "images"
 
 
 @pytest.fixture
 def run(acgan: Acgan, folder: Path) -> Path:
-    done = acgan("train", folder, "--images", 16, "--run", "run", *TINY)
-    assert done.code == 0, done.err
-    assert "data: images, images of 8×8×1" in done.err
-    assert "recipe: small-gray, small-gray without classes" in done.err
-    assert "acgan sample run --count 16 --out samples" in done.out
+    """The run, trained once."""
+    if not Path("run").exists():
+        done = acgan("train", folder, "--images", 16, "--run", "run", *TINY)
+        assert done.code == 0, done.err
+        assert "data: images, images of 8×8×1" in done.err
+        assert "recipe: small-gray, small-gray without classes" in done.err
+        assert "acgan sample run --count 16 --out samples" in done.out
     return Path("run")
 
 

@@ -61,7 +61,7 @@ def quick(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("ACGAN_CACHE", str(place / "cache"))
     monkeypatch.chdir(place)
-    monkeypatch.setattr(cache_module, "reference_classifier_config", small_judge)
+    monkeypatch.setattr(cache_module, "reference_classifier_config", small_classifier)
     monkeypatch.setattr(arms, "usefulness_config", small_study)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
     monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})

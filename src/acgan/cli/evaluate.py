@@ -154,8 +154,7 @@ def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) ->
     from acgan.studies.usefulness import usefulness
     from acgan.studies.usefulness_report import usefulness_section
 
-    evidence = prepared.data
-    splits, sample_set = evidence.splits, evidence.sample_set
+    splits, sample_set = prepared.data.splits, prepared.data.sample_set
     study = usefulness(
         splits,
         model_samples(sample_set.model)

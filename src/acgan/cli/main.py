@@ -7,23 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
-from acgan.cli import (
-    compare,
-    compare_objectives,
-    evaluate,
-    explain,
-    inspect,
-    interpolate,
-    recipes,
-    runs,
-    sample,
-    show,
-    train,
-)
 from acgan.errors import AcganError
 from acgan.version import __version__
 
@@ -43,21 +31,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (
-    train,
-    sample,
-    evaluate,
-    compare,
-    interpolate,
-    inspect,
-    show,
-    runs,
-    recipes,
-    explain,
-    compare_objectives,
+_COMMANDS = (  # in the order of --help; each is a function in a module of that name
+    *("train", "sample", "evaluate", "compare", "interpolate", "inspect", "show", "runs"),
+    *("recipes", "explain", "compare_objectives"),
 )
-for module in _COMMANDS:
-    name = module.__name__.rpartition(".")[2]
+for name in _COMMANDS:
+    module = import_module(f"acgan.cli.{name}")
     function = getattr(module, name)
     app.command(
         name.replace("_", "-"),

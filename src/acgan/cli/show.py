@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 
 EXAMPLE = "acgan show small-color --size 64"
-
-
-class _Shown(NamedTuple):
-    config: RunConfig
-    shape: ImageShape
-    classes: int
 
 
 def show(
@@ -73,16 +67,14 @@ def show(
     kind = counted(count, "class", "classes") if config.objective.conditional else "no classes"
     title = f"{subject}: {kind}, {shape} pixels"
     if several:
-        title += f"; a set of {len(groups)} models; networks of one model with {own} classes"
+        each = counted(own, "class", "classes")
+        title += f"; a set of {len(groups)} models; networks of one model with {each}"
     shown = {"shape": shape, "classes": count, "models": len(groups)}
-    result(
-        {**shown, "networks": asdict(summary), "config": values},
-        f"{title}\n\n{summary}\n\n{settings(values)}",
-        as_json=as_json,
-    )
+    shown |= {"networks": asdict(summary), "config": values}
+    result(shown, f"{title}\n\n{summary}\n\n{settings(values)}", as_json=as_json)
 
 
-def _of_model(subject: str, recipes: tuple[str, ...]) -> _Shown:
+def _of_model(subject: str, recipes: tuple[str, ...]) -> tuple[RunConfig, ImageShape, int]:
     from acgan.model.folder import read_model_record
 
     if not Path(subject).exists():
@@ -91,12 +83,12 @@ def _of_model(subject: str, recipes: tuple[str, ...]) -> _Shown:
             f"recipes: {', '.join(recipes)}"
         )
     record = read_model_record(subject)
-    return _Shown(record.info.config, record.info.shape, len(record.info.classes))
+    return record.info.config, record.info.shape, len(record.info.classes)
 
 
 def _of_recipe(
     recipe: Recipe, data: str | None, size: str | None, channels: int | None, classes: int
-) -> _Shown:
+) -> tuple[RunConfig, ImageShape, int]:
     from acgan.config import validate
     from acgan.data.config import DataConfig, parse_image_size
     from acgan.data.images import ImageShape
@@ -109,7 +101,6 @@ def _of_recipe(
         if size is not None:
             given["image_size"] = parse_image_size(size)
         splits = load_data(validate(DataConfig, given, where=f"--data {data}"))
-        return _Shown(config, splits.shape, len(splits.classes))
+        return config, splits.shape, len(splits.classes)
     height, width = parse_image_size(size) if size else (config.data.image_size or (32, 32))
-    shape = ImageShape(channels or recipe.channels[0], height, width)
-    return _Shown(config, shape, classes)
+    return config, ImageShape(channels or recipe.channels[0], height, width), classes

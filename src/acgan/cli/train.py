@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from acgan.cli.options import (
     option,
 )
 from acgan.cli.output import result
+from acgan.errors import counted
 
 if TYPE_CHECKING:
     from acgan.model.model import Model
@@ -100,14 +101,11 @@ def train(
     from acgan.training.display import make_display
     from acgan.training.train import train as train_run
 
-    data_options: dict[str, Any] = {
+    data_options = {
         "root": str(data_root) if data_root else None,
         "image_size": parse_image_size(image_size) if image_size else None,
-        "bad_files": bad_files,
-        "fraction": fraction,
-        "per_class": per_class,
-        "long_tail": long_tail,
-        "only_class": only_class or None,
+        **{"bad_files": bad_files, "fraction": fraction, "per_class": per_class},
+        **{"long_tail": long_tail, "only_class": only_class or None},
     }
     trained = train_run(
         data,
@@ -130,11 +128,9 @@ def train(
         "resumed_at": trained.resumed_at,
         "summary": trained.summary,
     }
-    state = (
-        "was complete already"
-        if trained.resumed_at == trained.images_seen
-        else f"complete after {trained.images_seen:,} images"
-    )
+    state = f"complete after {counted(trained.images_seen, 'image')}"
+    if trained.resumed_at == trained.images_seen:
+        state = "was complete already"
     lines = [
         f"{trained.folder} {state}",
         *(f"  {name}: {path}" for name, path in trained.summary.items()),
@@ -144,8 +140,7 @@ def train(
 
 
 def _next_commands(folder: Path, model: Model) -> list[str]:
-    """Commands that work as pasted, whatever the names of the run and of its classes are."""
-    # A folder like -x would be read as an option.
+    """Return commands that work as pasted; a folder like -x would be read as an option."""
     run = folder if not str(folder).startswith("-") else Path().resolve() / folder
     sample = ["acgan", "sample", str(run)]
     if model.conditional:

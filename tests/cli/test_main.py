@@ -160,6 +160,7 @@ def test_ctrl_c_is_130(acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 def test_ctrl_c_in_a_process_is_130(tiny_run: Path, tmp_path: Path) -> None:
     arguments = ["sample", str(tiny_run), "--count", "1000000", "--out", str(tmp_path / "many")]
@@ -179,6 +180,7 @@ def test_ctrl_c_in_a_process_is_130(tiny_run: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tiny_run: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "acgan", "show", str(tiny_run)],

@@ -291,7 +291,7 @@ def test_samples_are_class_after_class(run: Path) -> None:
         model.sample(count=0)
 
 
-def test_pictures_and_sheets(run: Path) -> None:
+def test_images_and_grids(run: Path) -> None:
     model = load(run)
     pictures = model.images("one", count=2)
     assert [picture.size for picture in pictures] == [(12, 8)] * 2
@@ -309,7 +309,7 @@ def test_interpolation_by_name(run: Path) -> None:
         model.interpolate("one", 1)
 
 
-def test_the_card_says_what_it_is_and_how_to_draw(run: Path) -> None:
+def test_the_card_describes_the_model_and_its_use(run: Path) -> None:
     card = (run / "model" / "README.md").read_text(encoding="utf-8")
     for text in ("T-shirt/top", "a" * 64, "`tiny`", "640", "acgan sample", "Limits", "shirts"):
         assert text in card
@@ -330,7 +330,8 @@ def test_importing_the_package_is_cheap() -> None:
     assert in_a_new_process(code) == "[]"
 
 
-def test_drawing_needs_neither_data_nor_torchvision(run: Path) -> None:
+@pytest.mark.slow
+def test_sampling_needs_neither_data_nor_torchvision(run: Path) -> None:
     code = (
         "import sys; from acgan import load;"
         f"load({str(run)!r}).sample('one'); load({str(run)!r}).discriminator;"

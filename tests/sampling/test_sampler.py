@@ -28,6 +28,7 @@ from acgan.sampling.sampler import from_uint8, iterate_images, sample_images
 CLASSES = 4
 SHAPE = ImageShape(3, 16, 12)
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+MARKED_PRECISIONS = ("fp32", pytest.param("bf16", marks=pytest.mark.slow))  # over 1 s
 
 
 def lively(config: GeneratorConfig) -> Generator:
@@ -73,7 +74,7 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", MARKED_PRECISIONS)
 def test_an_image_is_the_same_alone_and_in_any_batch_and_place(
     generator: Generator, precision: Precision
 ) -> None:
@@ -81,7 +82,7 @@ def test_an_image_is_the_same_alone_and_in_any_batch_and_place(
     seeds = [7 * index for index in range(BATCH + 9)]
     together = sample_images(generator, labels, seeds, precision=precision)
     assert together.shape == (BATCH + 9, *SHAPE)
-    for index in (0, 1, BATCH - 1, BATCH, BATCH + 8):
+    for index in (0, BATCH - 1, BATCH + 8):
         alone = sample_images(generator, [labels[index]], [seeds[index]], precision=precision)
         assert alone[0].tobytes() == together[index].tobytes()
     order = np.random.default_rng(0).permutation(BATCH + 9)
@@ -92,7 +93,7 @@ def test_an_image_is_the_same_alone_and_in_any_batch_and_place(
     np.testing.assert_array_equal(some, together[5:18])
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", MARKED_PRECISIONS)
 def test_the_number_of_threads_does_not_matter(
     generator: Generator, threads: None, precision: Precision
 ) -> None:
@@ -164,7 +165,8 @@ def test_a_batch_in_training_mode_would_have_shown() -> None:
     assert not torch.equal(to_uint8(together[:4]), to_uint8(fewer))
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, SEEDS - 1)), min_size=1, max_size=6))
 def test_any_request_is_the_sum_of_its_parts(asked: list[tuple[int, int]]) -> None:
     generator = lively(GENERATORS["deconv, conditional batch norm"])

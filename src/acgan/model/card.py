@@ -172,15 +172,12 @@ def _labeled(split: Mapping[str, Mapping[str, Any]]) -> str:
     known = split["train"].get("labeled")
     if known is None:
         return ""
+    fewest, most = min(known["per_class"]), max(known["per_class"])
+    counts = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     return (
-        f"\nOf the training images {known['images']:,} had a label ({_each(known['per_class'])}); "
+        f"\nOf the training images {known['images']:,} had a label ({counts} of each class); "
         "the others were\nused without labels.\n"
     )
-
-
-def _each(counts: Sequence[int]) -> str:
-    fewest, most = min(counts), max(counts)
-    return f"{most:,} of each class" if fewest == most else f"{fewest:,} to {most:,} of each class"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Array types named by their dtype, and the checks of what metrics receive."""
+"""Array types named by their dtype, blocks of rows, and checks of the input of metrics."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 IntegerArray = npt.NDArray[np.integer[Any]]
 UInt8Array = npt.NDArray[np.uint8]
+
+
+def blocks(count: int, size: int) -> list[slice]:
+    """Return the slices of at most ``size`` rows that cover ``count`` rows."""
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def check_widths(a: Array, b: Array) -> None:

@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 
-from acgan.metrics.arrays import Array, Float64Array, check_widths, finite_features
+from acgan.metrics.arrays import Array, Float64Array, blocks, check_widths, finite_features
 
 SMALLEST_KERNEL_COUNT = 100
 """Minimum number of images per side: with fewer, the interval is unreliable."""
@@ -92,8 +92,8 @@ def _weights(count: int, replicates: int, random: np.random.Generator) -> Float6
 def _mean_within(x: Float64Array, weights: Float64Array) -> Float64Array:
     """Weighted mean of k(xᵢ, xⱼ) over i ≠ j, for each column of weights."""
     sums = np.zeros(weights.shape[1])
-    for i in range(0, len(x), _BLOCK):
-        rows, later = slice(i, i + _BLOCK), slice(i + _BLOCK, None)
+    for rows in blocks(len(x), _BLOCK):
+        later = slice(rows.stop, None)
         kernel = _kernel(x[rows], x[rows])
         np.fill_diagonal(kernel, 0)
         sums += _weighted_sum(kernel, weights[rows], weights[rows])
@@ -106,10 +106,8 @@ def _mean_within(x: Float64Array, weights: Float64Array) -> Float64Array:
 def _sums(x: Float64Array, y: Float64Array, of_x: Float64Array, of_y: Float64Array) -> Float64Array:
     """Weighted sum of k(xᵢ, yⱼ) over all pairs, for each column of weights."""
     sums = np.zeros(of_x.shape[1])
-    for i in range(0, len(x), _BLOCK):
-        rows = slice(i, i + _BLOCK)
-        for j in range(0, len(y), _BLOCK):
-            columns = slice(j, j + _BLOCK)
+    for rows in blocks(len(x), _BLOCK):
+        for columns in blocks(len(y), _BLOCK):
             sums += _weighted_sum(_kernel(x[rows], y[columns]), of_x[rows], of_y[columns])
     return sums
 

@@ -22,6 +22,7 @@ from acgan.metrics.arrays import (
     Float64Array,
     Int64Array,
     UInt8Array,
+    blocks,
 )
 from acgan.metrics.neighbors import NearestSearch
 
@@ -30,8 +31,6 @@ NEAR_COPY = 0.7
 
 _FINE = 14  # σ of the blur is the shorter side over this: shapes remain, details do not
 _CHUNK = 4096
-_RUN = 16  # pixels per sum of the bound
-_CANDIDATES = 256  # training images compared at a time
 
 
 @final
@@ -107,8 +106,7 @@ def blurred(images: UInt8Array) -> Float32Array:
     sigma = max(1, round(min(images.shape[2:]) / _FINE))
     rows, columns = (_blur(side, sigma) for side in images.shape[2:])
     result = np.empty((*images.shape[:2], rows.shape[0], columns.shape[0]), np.float32)
-    for start in range(0, len(images), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for part in blocks(len(images), _CHUNK):
         result[part] = rows @ (images[part].astype(np.float32) @ columns.T)
     return result
 
@@ -184,9 +182,7 @@ def copying_test(
 def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
     """Return the training image with the smallest sum of absolute differences to each query.
 
-    Odena et al. (2017, §4.4) show these neighbors. The search is exact: sums over runs of pixels
-    never differ by more than the pixels (Σ|aᵢ − bᵢ| ≥ |Σaᵢ − Σbᵢ|), so training images are compared
-    in the order of this bound until it exceeds the smallest sum found.
+    Odena et al. (2017, §4.4) show these neighbors.
 
     Args:
         queries: uint8 (n, C, H, W).
@@ -196,28 +192,13 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
         int64 (n,), the first of several equally near ones.
     """
     flat, base = queries.reshape(len(queries), -1), training.reshape(len(training), -1)
-    bounds = cdist(_run_sums(flat), _run_sums(base), "cityblock")
-    index = np.empty(len(flat), np.int64)
-    for place, query in enumerate(flat):
-        order = np.argsort(bounds[place])
-        best = (np.inf, len(base))
-        for start in range(0, len(order), _CANDIDATES):
-            candidates = order[start : start + _CANDIDATES]
-            if bounds[place, candidates[0]] > best[0]:
-                break
-            rows = base[candidates]
-            sums = (np.maximum(rows, query) - np.minimum(rows, query)).sum(axis=1, dtype=np.int64)
-            least = sums.min()
-            best = min(best, (least, candidates[sums == least].min()))
-        index[place] = best[1]
+    index, least = np.zeros(len(flat), np.int64), np.full(len(flat), np.inf)
+    for part in blocks(len(base), _CHUNK):
+        sums = cdist(flat, base[part], "cityblock")
+        nearer = sums.min(axis=1) < least
+        index[nearer] = part.start + sums.argmin(axis=1)[nearer]
+        least = np.minimum(least, sums.min(axis=1))
     return index
-
-
-def _run_sums(flat: UInt8Array) -> Float64Array:
-    """Sums over runs of 16 numbers, float64 (N, ⌈F / 16⌉)."""
-    starts = np.arange(0, flat.shape[1], _RUN)
-    sums: Float64Array = np.add.reduceat(flat, starts, axis=1, dtype=np.float64)
-    return sums
 
 
 def _blur(side: int, sigma: int) -> Float32Array:

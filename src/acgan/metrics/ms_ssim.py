@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy.linalg import convolution_matrix
 
-from acgan.metrics.arrays import Array, Float64Array, Int64Array, UInt8Array
+from acgan.metrics.arrays import Array, Float64Array, Int64Array, UInt8Array, blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,7 @@ def ssim_scales(height: int, width: int) -> SsimScales:
     return SsimScales(_WEIGHTS if scales == len(_WEIGHTS) else weights, window)
 
 
-def ms_ssim(a: UInt8Array, b: UInt8Array, scales: SsimScales | None = None) -> Float64Array:
+def ms_ssim(a: UInt8Array, b: UInt8Array) -> Float64Array:
     """Return the MS-SSIM of each image of ``a`` and the image of ``b`` with the same index.
 
     Wang, Simoncelli & Bovik (2003), eq. 7: the product of the mean contrast-and-structure term of
@@ -71,7 +71,6 @@ def ms_ssim(a: UInt8Array, b: UInt8Array, scales: SsimScales | None = None) -> F
     Args:
         a: uint8 (N, C, H, W).
         b: uint8, of the same shape.
-        scales: None for those of `ssim_scales`.
 
     Returns:
         float64 (N,), in [0, 1]; 1 for equal images.
@@ -80,11 +79,10 @@ def ms_ssim(a: UInt8Array, b: UInt8Array, scales: SsimScales | None = None) -> F
         raise ValueError(
             f"images must be two arrays of equal shape (N, C, H, W), not {a.shape}, {b.shape}"
         )
-    scales = scales or ssim_scales(*a.shape[2:])
+    scales = ssim_scales(*a.shape[2:])
     result = np.empty(len(a))
     step = max(1, _NUMBERS // max(1, int(np.prod(a.shape[1:]))))
-    for start in range(0, len(a), step):
-        part = slice(start, start + step)
+    for part in blocks(len(a), step):
         result[part] = _ms_ssim_of_chunk(a[part], b[part], scales)
     return result
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from acgan.metrics.arrays import Array, BoolArray, Float32Array, Float64Array, Int64Array
+from acgan.metrics.arrays import Array, BoolArray, Float32Array, Float64Array, Int64Array, blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,11 +89,10 @@ class NearestSearch:
         squared = np.full(len(flat), np.inf)
         if not len(flat):
             return Nearest(index, squared)
-        blocks, size = self._lengths.shape
-        step = max(1, min(_QUERIES, len(flat), _BOUNDS // (blocks * size)))
-        bounds = torch.empty(blocks, step, size)
-        for start in range(0, len(flat), step):
-            part = slice(start, start + step)
+        count, size = self._lengths.shape
+        step = max(1, min(_QUERIES, len(flat), _BOUNDS // (count * size)))
+        bounds = torch.empty(count, step, size)
+        for part in blocks(len(flat), step):
             index[part], squared[part] = self._of_block(flat[part], skipped[part], bounds)
         return Nearest(index, np.sqrt(squared))
 
@@ -161,8 +160,8 @@ class NearestSearch:
     def _distances(self, query: Array) -> Float64Array:
         """Squared distances of one query to every row."""
         step = max(1, _DIRECT // max(1, self._base.shape[1]))
-        blocks = (self._base[i : i + step] for i in range(0, len(self._base), step))
-        return np.hstack([cdist(query[None], block, "sqeuclidean")[0] for block in blocks])
+        parts = (self._base[part] for part in blocks(len(self._base), step))
+        return np.hstack([cdist(query[None], part, "sqeuclidean")[0] for part in parts])
 
     def _reduced(self, rows: Array) -> Tensor:
         """float32 (N, axes + 1): coordinates along the axes, and the length of the rest."""
@@ -172,8 +171,7 @@ class NearestSearch:
             return self._centered(rows)
         axes = torch.from_numpy(self._axes)
         result = torch.empty(len(rows), axes.shape[1] + 1)
-        for start in range(0, len(rows), _BASE):
-            part = slice(start, start + _BASE)
+        for part in blocks(len(rows), _BASE):
             centered = self._centered(rows[part])
             along = torch.mm(centered, axes, out=result[part, :-1])
             left = centered.square().sum(dim=1) - along.square().sum(dim=1)

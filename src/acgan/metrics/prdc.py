@@ -7,11 +7,12 @@ of its point to the k-th nearest other point of the same set.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import final
 
 import numpy as np
 
-from acgan.metrics.arrays import Array, Float64Array, check_widths, finite_features
+from acgan.metrics.arrays import Array, Float64Array, blocks, check_widths, finite_features
 
 NEIGHBORS = 5
 """k, as in Naeem et al. 2020 (section 4.3.1)."""
@@ -81,10 +82,8 @@ def manifold(
 
     balls_around = np.zeros(len(fake), np.int64)  # number of real balls with each sample
     recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for i in range(0, len(real), _BLOCK):
-        rows = slice(i, i + _BLOCK)
-        for j in range(0, len(fake), _BLOCK):
-            columns = slice(j, j + _BLOCK)
+    for rows in blocks(len(real), _BLOCK):
+        for columns in blocks(len(fake), _BLOCK):
             distances = left[rows] @ right[columns].T
             in_real_ball = distances <= reach_of_real[rows, None]
             balls_around[columns] += in_real_ball.sum(axis=0)
@@ -115,16 +114,13 @@ def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
     points -= points.mean(axis=0)
     left, right = _left(points), _right(points)
     nearest = np.full((len(points), k), np.inf)
-    for i in range(0, len(points), _BLOCK):
-        rows = slice(i, i + _BLOCK)
-        for j in range(i, len(points), _BLOCK):  # distances of two blocks serve both
-            columns = slice(j, j + _BLOCK)
-            distances = left[rows] @ right[columns].T
-            if i == j:
-                np.fill_diagonal(distances, np.inf)  # the point itself is no neighbor
-            nearest[rows] = _smallest(nearest[rows], distances)
-            if i != j:
-                nearest[columns] = _smallest(nearest[columns], distances.T)
+    for rows, columns in combinations_with_replacement(blocks(len(points), _BLOCK), 2):
+        distances = left[rows] @ right[columns].T  # they serve both blocks
+        if rows == columns:
+            np.fill_diagonal(distances, np.inf)  # the point itself is no neighbor
+        else:
+            nearest[columns] = _smallest(nearest[columns], distances.T)
+        nearest[rows] = _smallest(nearest[rows], distances)
     radii: Float64Array = np.sqrt(np.maximum(nearest.max(axis=1), 0))  # < 0 only by rounding
     return radii
 

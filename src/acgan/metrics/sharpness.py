@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from acgan.metrics.arrays import Float64Array, UInt8Array
+from acgan.metrics.arrays import Float64Array, UInt8Array, blocks
 
 _CHUNK = 1024
 
@@ -25,8 +25,8 @@ def laplacian_energy(images: UInt8Array) -> Float64Array:
     if min(height, width) < 3:
         return np.full(count, np.nan)
     result = np.empty(count)
-    for start in range(0, count, _CHUNK):
-        x = images[start : start + _CHUNK].astype(np.float32)
+    for part in blocks(count, _CHUNK):
+        x = images[part].astype(np.float32)
         response = (
             x[:, :, :-2, 1:-1]
             + x[:, :, 2:, 1:-1]
@@ -34,7 +34,7 @@ def laplacian_energy(images: UInt8Array) -> Float64Array:
             + x[:, :, 1:-1, 2:]
             - 4 * x[:, :, 1:-1, 1:-1]
         )  # whole numbers, so exact in float32
-        result[start : start + len(x)] = np.square(response).mean(axis=(1, 2, 3), dtype=np.float64)
+        result[part] = np.square(response).mean(axis=(1, 2, 3), dtype=np.float64)
     return result
 
 

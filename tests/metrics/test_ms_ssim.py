@@ -77,9 +77,9 @@ def test_equal_images_have_one_and_opposite_ones_none() -> None:
 
 
 def test_every_pair_has_its_own_value_in_whatever_company() -> None:
-    a, b = alike((70, 3, 128, 128))  # more than one chunk
+    a, b = alike((45, 3, 128, 128))  # more than one chunk
     together = ms_ssim(a, b)
-    np.testing.assert_allclose(ms_ssim(a[66:68], b[66:68]), together[66:68], rtol=1e-12)
+    np.testing.assert_allclose(ms_ssim(a[43:45], b[43:45]), together[43:45], rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def brightness_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
 
     NaN if a set has fewer than two images or the brightness in ``b`` is constant.
     """
-    return _ratio(_brightness(a), _brightness(b))
+    return _ratio(*(mean_colors(each).mean(axis=1, keepdims=True) for each in (a, b)))
 
 
 def color_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
@@ -39,18 +39,11 @@ def color_variance_ratio(a: UInt8Array, b: UInt8Array) -> float:
         The ratio; NaN for images with one channel, if a set has fewer than two images, or if the
         color in ``b`` is constant, as in gray images with three channels.
     """
-    return _ratio(_tint(a), _tint(b))
-
-
-def _brightness(images: UInt8Array) -> Float64Array:
-    brightness: Float64Array = mean_colors(images).mean(axis=1, keepdims=True)
-    return brightness
-
-
-def _tint(images: UInt8Array) -> Float64Array:
-    colors = mean_colors(images)
-    tint: Float64Array = colors - colors.mean(axis=1, keepdims=True)
-    return tint
+    a_colors, b_colors = mean_colors(a), mean_colors(b)
+    return _ratio(
+        a_colors - a_colors.mean(axis=1, keepdims=True),
+        b_colors - b_colors.mean(axis=1, keepdims=True),
+    )
 
 
 def _ratio(a: Float64Array, b: Float64Array) -> float:

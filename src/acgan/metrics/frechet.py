@@ -70,12 +70,10 @@ def frechet_distance(a: Array, b: Array) -> float:
     throughout (Dowson & Landau 1982; Heusel et al. 2017, eq. 6).
 
     With centered features Qᵢ Rᵢ = Xᵢ / √(Nᵢ − 1), Σᵢ = Rᵢᵀ Rᵢ, and the eigenvalues of Σ₁ Σ₂ are the
-    squared singular values of R₁ R₂ᵀ. So the trace of the root is the sum of those singular
-    values: no root of a rounding error is taken, and the result is as exact for features of
-    deficient rank (fewer images than features, dead features) as for others. torch-fidelity takes
-    eigenvalues of Σ₁ Σ₂ and then their roots, which turns rounding of 1e-16 into 1e-8 for every
-    missing rank; this is why the distance is ours. A well-conditioned covariance's R is its
-    Cholesky factor, four times as fast as QR and as exact there.
+    squared singular values of R₁ R₂ᵀ, whose sum is the trace of the root. This is equally exact for
+    features of deficient rank (fewer images than features, dead features). torch-fidelity takes the
+    roots of eigenvalues of Σ₁ Σ₂, which turns rounding of 1e-16 into 1e-8 for every missing rank.
+    R of a well-conditioned covariance is its Cholesky factor, 4 times as fast as QR.
 
     Args:
         a: (N, F), N ≥ 2, any real dtype.

@@ -16,8 +16,10 @@ from typing import Any, final
 import numpy as np
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from acgan.backbones.reference_network import ReferenceNetwork, ReferenceNetworkConfig
+from acgan.classifiers.extractor import predict_in_batches
 from acgan.classifiers.fit import FitProgress, fit_classifier
 from acgan.config import canonical_json
 from acgan.data.images import LabeledImages
@@ -78,6 +80,7 @@ def fit_arm(
 
     Raises:
         DivergedError: the loss is not finite.
+        DataError: a logit of the fitted network is not finite.
     """
     if len(images) < batch_size:
         raise ValueError(f"{len(images)} images are fewer than a batch of {batch_size}")
@@ -93,12 +96,16 @@ def fit_arm(
             progress(done, total, loss)
 
     fit_classifier(network, images, fit, seed=seed, progress=on_progress)
-    logits = []
-    with torch.inference_mode():
-        for start in range(0, len(tested_on), _BATCH):
-            batch = torch.from_numpy(np.array(tested_on.images[start : start + _BATCH]))
-            logits.append(network(batch.contiguous(memory_format=torch.channels_last)).numpy())
-    confusion = class_agreement(np.concatenate(logits), tested_on.labels).confusion
+
+    def forward(batch: Tensor) -> tuple[Tensor, Tensor]:
+        logits = network(batch.contiguous(memory_format=torch.channels_last))
+        return logits, logits[:, :0]
+
+    classes = len(tested_on.classes)
+    predictions = predict_in_batches(
+        tested_on.images, forward, batch=_BATCH, classes=classes, features=0
+    )
+    confusion = class_agreement(predictions.logits, tested_on.labels).confusion
     return Fitted(confusion, steps, last, time.perf_counter() - started)
 
 

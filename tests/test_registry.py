@@ -60,3 +60,11 @@ def test_a_name_is_taken_once(sets: Registry[int]) -> None:
     with pytest.raises(ValueError, match="'mnist' is registered twice"):
         sets.register("mnist")(4)
     assert sets["mnist"] == 1
+
+
+def test_built_in_things_come_in_the_order_of_their_modules() -> None:
+    registry: Registry[int] = Registry("set", ["json", __name__])
+    registry.register("ours")(1)
+    exec('registry.register("json\'s")(2)', {"__name__": "json", "registry": registry})
+    exec('registry.register("plugin\'s")(3)', {"__name__": "plugin", "registry": registry})
+    assert list(registry) == ["json's", "ours", "plugin's"]

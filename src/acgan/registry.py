@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, final
 
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 @final
 class Registry(Generic[T]):
-    """Named things of one kind, in the order of registration.
+    """Named things of one kind: the built-in ones in the order of ``modules``, then all others.
 
     Args:
         kind: what the things are, for messages (``data set``).
@@ -31,6 +32,7 @@ class Registry(Generic[T]):
         self._kind = kind
         self._modules = tuple(modules)
         self._things: dict[str, T] = {}
+        self._registered_by: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Return a decorator that registers a thing under ``name``.
@@ -38,11 +40,13 @@ class Registry(Generic[T]):
         Raises:
             ValueError: the name is already registered.
         """
+        module = sys._getframe(1).f_globals["__name__"]
 
         def enter(thing: T) -> T:
             if name in self._things:
                 raise ValueError(f"the {self._kind} {name!r} is registered twice")
             self._things[name] = thing
+            self._registered_by[name] = module
             return thing
 
         return enter
@@ -63,4 +67,10 @@ class Registry(Generic[T]):
         modules, self._modules = self._modules, ()
         for module in modules:
             importlib.import_module(module)
+        if modules:  # another module may have imported one of them before
+            rank = {module: number for number, module in enumerate(modules)}
+            by_rank = sorted(
+                self._things, key=lambda name: rank.get(self._registered_by[name], len(rank))
+            )
+            self._things = {name: self._things[name] for name in by_rank}
         return self._things

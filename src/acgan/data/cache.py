@@ -11,8 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -39,17 +38,15 @@ def cache_root(chosen: str | None) -> Path:
 
 
 def _folder(chosen: str | None, name: str) -> Path:
-    return Path(chosen).expanduser() if chosen else _user_cache() / name
-
-
-def _user_cache() -> Path:
+    if chosen:
+        return Path(chosen).expanduser()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "acgan"
+    return Path(base) / "acgan" / name
 
 
 IN_MEMORY_BYTES = 1 << 30
@@ -116,13 +113,16 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
         return entry
     plan = make_plan()
     try:
-        with _exclusive_writer(root, plan.max_bytes):
-            entry = _read(folder)  # another process may have built it in the meantime
-            if entry is not None:
-                return entry
-            if folder.exists():
-                remove_folder(folder)
-            _write(folder, plan)
+        with disk_errors(root, plan.max_bytes, option=_OPTION):
+            make_folder(root)
+            with FileLock(root / ".lock"):
+                remove_leftovers(root)
+                entry = _read(folder)  # another process may have built it in the meantime
+                if entry is not None:
+                    return entry
+                if folder.exists():
+                    remove_folder(folder)
+                _write(folder, plan)
     except DiskError as error:
         if plan.max_bytes > IN_MEMORY_BYTES:
             raise
@@ -135,23 +135,13 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
     return entry
 
 
-@contextmanager
-def _exclusive_writer(root: Path, need_bytes: int) -> Iterator[None]:
-    with disk_errors(root, need_bytes, option=_OPTION):
-        make_folder(root)
-        with FileLock(root / ".lock"):
-            remove_leftovers(root)
-            yield
-
-
 def _read(folder: Path) -> CachedImages | None:
     if not folder.is_dir():
         return None
     try:
         verify_folder(folder)
         details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
-        size = (folder / _IMAGES).stat().st_size
-        large = size > IN_MEMORY_BYTES
+        large = (folder / _IMAGES).stat().st_size > IN_MEMORY_BYTES
         images = np.load(folder / _IMAGES, mmap_mode="r" if large else None, allow_pickle=False)
     except (CorruptFolderError, OSError, ValueError):
         return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import lzma
 import os
 import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import final
@@ -19,6 +20,14 @@ from acgan.execution.progress import Progress
 
 LARGEST_FILE_BYTES = 256 << 20
 _CHUNK = 256  # files of one task, and between two calls of progress
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+)
 _SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}
 
 
@@ -31,17 +40,15 @@ class Container(ABC):
     """Files by relative path (with ``/``), in ascending order.
 
     Hidden files and files that operating systems create are not listed.
+
+    Attributes:
+        files: paths of all files.
+        folders: paths of all folders, including empty ones.
     """
 
-    @property
-    @abstractmethod
-    def files(self) -> tuple[str, ...]:
-        """Paths of all files."""
-
-    @property
-    @abstractmethod
-    def folders(self) -> tuple[str, ...]:
-        """Paths of all folders, including empty ones."""
+    def __init__(self, files: Iterable[str], folders: Iterable[str]) -> None:
+        self.files = tuple(sorted(files))
+        self.folders = tuple(sorted(folders))
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -81,15 +88,7 @@ def open_container(path: Path) -> Container:
 class _Folder(Container):
     def __init__(self, root: Path) -> None:
         self._prefix = os.path.join(root, "")  # noqa: PTH118
-        self._files, self._folders = _walk(root)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return self._files
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        return self._folders
+        super().__init__(*_walk(root))
 
     def read(self, path: str) -> bytes:
         full = f"{self._prefix}{path}"  # pathlib would double the time
@@ -107,20 +106,20 @@ class _Folder(Container):
         def content(paths: Sequence[str]) -> bytes:
             pieces = bytearray()
             for path in paths:
+                pieces += os.fsencode(path) + b"\0"
                 try:
-                    piece = hashlib.sha256(self.read(path)).digest()
+                    pieces += hashlib.sha256(self.read(path)).digest()
                 except UnusableFileError as error:
-                    piece = str(error).encode()
-                pieces += os.fsencode(path) + b"\0" + piece
+                    pieces += str(error).encode()
             return bytes(pieces)
 
         digest = hashlib.sha256()
-        chunks = [self._files[at : at + _CHUNK] for at in range(0, len(self._files), _CHUNK)]
+        chunks = list(itertools.batched(self.files, _CHUNK))
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for index, pieces in enumerate(pool.map(content, chunks)):
-                progress(index * _CHUNK, len(self._files))
+                progress(index * _CHUNK, len(self.files))
                 digest.update(pieces)
-        progress(len(self._files), len(self._files))
+        progress(len(self.files), len(self.files))
         return digest.hexdigest()
 
 
@@ -138,16 +137,7 @@ class _Zip(Container):
             folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
             if not member.is_dir():
                 self._members["/".join(names)] = member
-        self._files = tuple(sorted(self._members))
-        self._folders = tuple(sorted(folders))
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return self._files
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        return self._folders
+        super().__init__(self._members, folders)
 
     def read(self, path: str) -> bytes:
         member = self._members[path]
@@ -157,22 +147,15 @@ class _Zip(Container):
         try:
             with self._archive.open(member) as file:
                 return file.read(LARGEST_FILE_BYTES)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            NotImplementedError,
-            EOFError,
-            OSError,
-        ) as error:
+        except _ZIP_ERRORS as error:
             raise UnusableFileError(f"damaged in the zip ({error})") from None
 
     def content_key(self, progress: Progress) -> str:
         digest = hashlib.sha256()
-        for path in self._files:
+        for path in self.files:
             member = self._members[path]
             digest.update(f"{path}\0{member.file_size}\0{member.CRC}\0".encode(errors="replace"))
-        progress(len(self._files), len(self._files))
+        progress(len(self.files), len(self.files))
         return digest.hexdigest()
 
 
@@ -187,7 +170,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
-def _walk(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _walk(root: Path) -> tuple[list[str], list[str]]:
     files: list[str] = []
     folders: list[str] = []
     visited: set[str] = set()
@@ -201,4 +184,4 @@ def _walk(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         relative = Path(here).relative_to(root)
         folders += [(relative / name).as_posix() for name in inner]
         files += [(relative / name).as_posix() for name in names if not _is_hidden(name)]
-    return tuple(sorted(files)), tuple(sorted(folders))
+    return files, folders

@@ -7,41 +7,11 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 
 from acgan.errors import DataError
 
 _TIMEOUT_SECONDS = 30.0
-
-
-def download(
-    name: str,
-    kind: str,
-    root: Path,
-    *,
-    put_into: Path,
-    files: Sequence[str],
-    split: str | None = None,
-) -> None:
-    """Download with torchvision's data set class ``kind`` into ``root``.
-
-    Args:
-        name: the set's name, for the message.
-        kind: name of the class in ``torchvision.datasets``.
-        root: the data root.
-        put_into: folder where users can put the files instead, for the message.
-        files: names of the files, for the message.
-        split: the class's ``split`` argument, if it has one.
-
-    Raises:
-        DataError: there is no network, the server failed, or ``root`` cannot be written.
-    """
-    with downloading(name, root, files, put_into=put_into):
-        import torchvision.datasets
-
-        arguments: dict[str, Any] = {} if split is None else {"split": split}
-        getattr(torchvision.datasets, kind)(str(root), download=True, **arguments)
 
 
 @contextlib.contextmanager

@@ -13,15 +13,16 @@ import gzip
 import hashlib
 import math
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from acgan.data.download import download
+from acgan.data.download import downloading
 from acgan.data.idx_sets import IDX_SETS, IdxSet
-from acgan.data.images import LabeledImages, make_classes
-from acgan.data.source import NAMED_SETS, Source, Split
+from acgan.data.images import make_classes
+from acgan.data.source import NAMED_SETS, Source, train_test_source
 from acgan.errors import DataError
 from acgan.metrics.arrays import Int64Array, UInt8Array
 
@@ -64,31 +65,24 @@ def read_idx(path: Path, axes: int) -> IdxFile:
                 data = file.read(_LARGEST_FILE)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} is damaged ({error}); download it again") from None
-    return IdxFile(_parse(data, axes, path), _md5(packed), _md5(data))
+    md5s = (hashlib.md5(content, usedforsecurity=False).hexdigest() for content in (packed, data))
+    return IdxFile(_parse(data, axes, path), *md5s)
 
 
 def _parse(data: bytes, axes: int, path: Path) -> UInt8Array:
+    again = "delete it and download it again"
     if data[:4] != bytes((0, 0, _UNSIGNED_BYTE, axes)):
         kind = "images" if axes == 3 else "labels"
-        raise DataError(
-            f"{path} is no idx file of {kind}: its first bytes are "
-            f"{data[:4].hex(' ') or 'missing'}; delete it and download it again"
-        )
+        first = data[:4].hex(" ") or "missing"
+        raise DataError(f"{path} is no idx file of {kind}: its first bytes are {first}; {again}")
     start = 4 + 4 * axes
     if len(data) < start:
-        raise DataError(f"{path} is truncated within its header; delete it and download it again")
+        raise DataError(f"{path} is truncated within its header; {again}")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", axes, 4))
-    expected = math.prod(shape)
-    if len(data) - start != expected:
-        raise DataError(
-            f"{path} has {len(data) - start} values, but its header declares {expected}; "
-            "delete it and download it again"
-        )
+    found, expected = len(data) - start, math.prod(shape)
+    if found != expected:
+        raise DataError(f"{path} has {found} values, but its header declares {expected}; {again}")
     return np.frombuffer(data, np.uint8, expected, start).reshape(shape)
-
-
-def _md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def load_idx_set(kind: IdxSet, root: Path) -> Source:
@@ -100,68 +94,56 @@ def load_idx_set(kind: IdxSet, root: Path) -> Source:
     """
     paths = find_files(kind, root)
     if paths is None:
-        download(
-            kind.name,
-            kind.tree,
-            root,
-            put_into=root / kind.name,
-            files=[f"{file}.gz" for file in kind.files],
-            split=_emnist_split(kind),
-        )
+        files = [f"{file}.gz" for file in kind.files]
+        with downloading(kind.name, root, files, put_into=root / kind.name):
+            import torchvision.datasets
+
+            getattr(torchvision.datasets, kind.tree)(
+                str(root), download=True, **kind.torchvision_arguments
+            )
         paths = find_files(kind, root)
     if paths is None:
         raise DataError(
             f"the download of {kind.name} into {root} is incomplete; delete it and start again"
         )
-    train, test = (_read_split(kind, paths[0], paths[1]), _read_split(kind, paths[2], paths[3]))
+    train, test = _read_split(kind, *paths[:2]), _read_split(kind, *paths[2:])
     classes = make_classes(kind.classes, kind.aliases or None)
-    images = np.concatenate([train.images, test.images])
     labels = np.concatenate([train.labels, test.labels])
     if labels.min() < 0 or labels.max() >= len(classes):
         raise DataError(f"{paths[1]} has labels beyond the {len(classes)} classes of {kind.name}")
-    codes = np.array([Split.TRAIN, Split.TEST], np.int8)
-    return Source(
+    return train_test_source(
         kind.name,
-        LabeledImages(images, labels, classes),
-        np.repeat(codes, [len(train.labels), len(test.labels)]),
-        (*train.notes, *test.notes),
+        (train.images, test.images),
+        (train.labels, test.labels),
+        classes,
+        notes=(*train.notes, *test.notes),
         flip_keeps_class=kind.flip_keeps_class,
     )
 
 
-def find_files(kind: IdxSet, root: Path) -> tuple[Path, Path, Path, Path] | None:
-    """Return the four files in the first folder that has all of them, compressed or not."""
-    below = (
-        f"{kind.tree}/raw",
-        kind.tree,
-        kind.name,
-        f"{kind.name}/raw",
-        kind.tree.lower(),
-        "gzip",
-    )
-    for folder in (*(root / name for name in below), *kind.folders, root):
-        found = [_find(folder, file) for file in kind.files]
-        train_images, train_labels, test_images, test_labels = found
-        if train_images and train_labels and test_images and test_labels:
-            if folder == root and _is_another(kind, test_labels):
-                continue  # several sets have the same file names, and the root names no set
-            return train_images, train_labels, test_images, test_labels
+def find_files(kind: IdxSet, root: Path) -> tuple[Path, ...] | None:
+    """Return the paths of `IdxSet.files` in the first folder that has all, compressed or not."""
+    below = (f"{kind.tree}/raw", kind.tree, kind.name, f"{kind.name}/raw", kind.tree.lower())
+    for folder in (*(root / name for name in (*below, "gzip")), *kind.folders, root):
+        found = tuple(path for file in kind.files if (path := _find(folder, file)))
+        # Several sets have the same file names, and the root names no set.
+        if len(found) == len(kind.files) and not (folder == root and _is_another(kind, found[-1])):
+            return found
     return None
 
 
 def _is_another(kind: IdxSet, path: Path) -> bool:
     file = read_idx(path, axes=1)
-    name = _plain_name(path)
-    return any(
-        file.unpacked_md5 == other.unpacked_md5.get(name)
-        or file.packed_md5 == other.packed_md5.get(f"{name}.gz")
-        for other in IDX_SETS
-        if other is not kind
-    )
+    return any(_is_published(file, _md5s(other, path)) for other in IDX_SETS if other is not kind)
 
 
-def _plain_name(path: Path) -> str:
-    return path.name.removesuffix(".gz").replace(".idx", "-idx")
+def _is_published(file: IdxFile, md5s: tuple[str, str] | None) -> bool:
+    return md5s is not None and (file.packed_md5 == md5s[0] or file.unpacked_md5 == md5s[1])
+
+
+def _md5s(kind: IdxSet, path: Path) -> tuple[str, str] | None:
+    name = path.name.removesuffix(".gz").replace(".idx", "-idx")
+    return dict(zip(kind.files, kind.md5s, strict=False)).get(name)
 
 
 def _find(folder: Path, file: str) -> Path | None:
@@ -177,13 +159,13 @@ class _IdxSplit(NamedTuple):
 
 
 def _read_split(kind: IdxSet, images_path: Path, labels_path: Path) -> _IdxSplit:
-    notes = []
-    arrays = []
-    for path, axes in ((images_path, 3), (labels_path, 1)):
-        file = read_idx(path, axes)
-        notes += _check_sum(kind, path, file.packed_md5, file.unpacked_md5)
-        arrays.append(file.values)
-    images, labels = arrays
+    files = (read_idx(images_path, axes=3), read_idx(labels_path, axes=1))
+    notes = [
+        f"{path.name} was not verified: no checksum is published for it"
+        for path, file in zip((images_path, labels_path), files, strict=True)
+        if not _verify(kind, path, file)
+    ]
+    images, labels = (file.values for file in files)
     if len(images) != len(labels):
         raise DataError(
             f"{images_path} has {len(images)} images and {labels_path} {len(labels)} labels; "
@@ -194,31 +176,19 @@ def _read_split(kind: IdxSet, images_path: Path, labels_path: Path) -> _IdxSplit
     return _IdxSplit(images[:, None], labels.astype(np.int64) - kind.first_label, notes)
 
 
-def _check_sum(kind: IdxSet, path: Path, packed_md5: str, unpacked_md5: str) -> list[str]:
-    file = _plain_name(path)
-    if (
-        kind.packed_md5.get(f"{file}.gz") == packed_md5
-        or kind.unpacked_md5.get(file) == unpacked_md5
-    ):
-        return []
-    if file in kind.unpacked_md5:
+def _verify(kind: IdxSet, path: Path, file: IdxFile) -> bool:
+    """Return whether this is the published file; False also if its content's MD5 is unknown."""
+    md5s = _md5s(kind, path)
+    if _is_published(file, md5s):
+        return True
+    if md5s is not None and md5s[1]:
         raise DataError(
             f"{path} is not the published file of {kind.name} (the MD5 of its content is "
-            f"{unpacked_md5}, not {kind.unpacked_md5[file]}); delete it and download it again, or "
-            "move it to the folder of its own data set"
+            f"{file.unpacked_md5}, not {md5s[1]}); delete it and download it again, or move it to "
+            "the folder of the data set that it belongs to"
         )
-    return [f"{path.name} was not verified: no checksum is published for it"]
-
-
-def _emnist_split(kind: IdxSet) -> str | None:
-    return kind.name.removeprefix("emnist-") if kind.tree == "EMNIST" else None
-
-
-def _register(kind: IdxSet) -> None:
-    @NAMED_SETS.register(kind.name)
-    def load(root: Path) -> Source:
-        return load_idx_set(kind, root)
+    return False
 
 
 for _kind in IDX_SETS:
-    _register(_kind)
+    NAMED_SETS.register(_kind.name)(partial(load_idx_set, _kind))

@@ -16,33 +16,13 @@ from typing import final
 from acgan.data.source import Split
 from acgan.errors import DataError
 
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    ]
-)
+_SUFFIXES = ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm"
+IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
 SINGLE_CLASS = "image"
 _SPLIT_NAMES = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "val": Split.VALIDATION,
-    "valid": Split.VALIDATION,
-    "validation": Split.VALIDATION,
-    "test": Split.TEST,
-    "testing": Split.TEST,
+    **dict.fromkeys(("train", "training"), Split.TRAIN),
+    **dict.fromkeys(("val", "valid", "validation"), Split.VALIDATION),
+    **dict.fromkeys(("test", "testing"), Split.TEST),
 }
 
 
@@ -121,7 +101,7 @@ def _split_folders(files: Sequence[str], folders: Sequence[str], top: str) -> di
     splits = {
         _join(top, name): _SPLIT_NAMES[name.casefold()]
         for name in children
-        # a folder "train" with images directly in it is a class
+        # A folder "train" with images directly in it is a class.
         if name.casefold() in _SPLIT_NAMES and not _has_images(files, _join(top, name))
     }
     if len(splits) < 2:

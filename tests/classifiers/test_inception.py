@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from acgan.classifiers.inception import InceptionExtractor, load_inception
+from acgan.classifiers.extractor import PretrainedExtractor
+from acgan.classifiers.inception import load_inception
 from acgan.errors import DataError
 
 
@@ -31,7 +32,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def extractor(weights: Path) -> InceptionExtractor:
+def extractor(weights: Path) -> PretrainedExtractor:
     return load_inception(weights)
 
 
@@ -41,7 +42,7 @@ def some(count: int, channels: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[
 
 
 @pytest.mark.slow
-def test_answers_are_torch_fidelitys(extractor: InceptionExtractor, weights: Path) -> None:
+def test_answers_are_torch_fidelitys(extractor: PretrainedExtractor, weights: Path) -> None:
     """Logits without the last layer's bias, as Inception score needs them, included."""
     images = some(2)
     predictions = extractor.predict(images)
@@ -59,13 +60,13 @@ def test_answers_are_torch_fidelitys(extractor: InceptionExtractor, weights: Pat
     assert (biased - logits).abs().max() > 0.01
 
 
-def test_it_says_what_it_is(extractor: InceptionExtractor) -> None:
+def test_it_says_what_it_is(extractor: PretrainedExtractor) -> None:
     assert extractor.name == "inception"
     assert "299×299" in extractor.resize_rule
 
 
 @pytest.mark.full
-def test_an_answer_depends_on_its_image_alone(extractor: InceptionExtractor) -> None:
+def test_an_answer_depends_on_its_image_alone(extractor: PretrainedExtractor) -> None:
     images = some(10)
     together = extractor.predict(images)
     alone = extractor.predict(images[9:])
@@ -76,7 +77,7 @@ def test_an_answer_depends_on_its_image_alone(extractor: InceptionExtractor) -> 
 
 
 @pytest.mark.full
-def test_gray_is_repeated_to_three_channels(extractor: InceptionExtractor) -> None:
+def test_gray_is_repeated_to_three_channels(extractor: PretrainedExtractor) -> None:
     gray = some(1, channels=1)
     repeated = extractor.predict(np.repeat(gray, 3, axis=1))
     np.testing.assert_allclose(extractor.predict(gray).features, repeated.features, rtol=1e-5)
@@ -84,7 +85,7 @@ def test_gray_is_repeated_to_three_channels(extractor: InceptionExtractor) -> No
 
 @pytest.mark.slow
 def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
-    extractor: InceptionExtractor, weights: Path
+    extractor: PretrainedExtractor, weights: Path
 ) -> None:
     before = torch.get_rng_state()
     assert load_inception(weights).weights_hash() == extractor.weights_hash()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from acgan.data.images import Images
 from acgan.errors import DataError, counted
@@ -144,6 +145,43 @@ def predict_in_batches(
         if progress is not None:
             progress(start + len(chunk), len(images))
     return Predictions(all_logits, all_features)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PretrainedExtractor:
+    """A pretrained network, in float32 on the CPU, as an `Extractor`.
+
+    Attributes:
+        name: its name in `EXTRACTORS`.
+        resize_rule: see `Extractor`.
+        network: in eval mode.
+        forward: from images to the outputs of ``network``.
+        batch: images per forward pass.
+        classes: K, the number of logits.
+        features: F, the number of features.
+    """
+
+    name: str
+    resize_rule: str
+    network: nn.Module
+    forward: Forward
+    batch: int
+    classes: int
+    features: int
+
+    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
+        """See `Extractor.predict`."""
+        sizes = {"batch": self.batch, "classes": self.classes, "features": self.features}
+        return predict_in_batches(images, self.forward, **sizes, progress=progress)
+
+    def weights_hash(self) -> str:
+        """See `Extractor.weights_hash`; computed once."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        return hash_weights(self.network.state_dict())
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

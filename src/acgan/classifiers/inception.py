@@ -10,25 +10,15 @@ import io
 import os
 import socket
 import sys
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import cast, final
+from typing import cast
 from urllib.error import HTTPError, URLError
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from acgan.classifiers.extractor import (
-    EXTRACTORS,
-    Predictions,
-    hash_weights,
-    load_weights,
-    predict_in_batches,
-)
-from acgan.data.images import Images
+from acgan.classifiers.extractor import EXTRACTORS, PretrainedExtractor, load_weights
 from acgan.errors import DataError
-from acgan.execution.progress import Progress
 
 VARIABLE = "ACGAN_INCEPTION"
 _TIMEOUT_SECONDS = 10.0
@@ -64,12 +54,8 @@ def _download(url: str, path: Path) -> None:
     socket.setdefaulttimeout(_TIMEOUT_SECONDS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            url,
-            str(path),
-            hash_prefix=path.stem.rsplit("-", 1)[1],
-            progress=sys.stderr.isatty(),
-        )
+        prefix = path.stem.rsplit("-", 1)[1]
+        torch.hub.download_url_to_file(url, str(path), prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"Inception's weights are not on this machine and could not be downloaded "
@@ -92,67 +78,19 @@ def _reason(error: Exception) -> str:
 _FEATURES = 2048
 _CLASSES = 1008
 _BATCH = 8
+_RESIZE_RULE = (
+    "to 299×299 pixels, stretched where not square: bilinear as in TensorFlow 1.x, not "
+    "antialiased; gray repeated to three channels; (pixel − 128) / 128"
+)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class InceptionExtractor:
-    """Features float32 (N, 2048) and logits (N, 1008), as papers use them for FID and IS.
-
-    The logits are torch-fidelity's ``logits_unbiased``, without the last layer's bias, from which
-    the original Inception score is computed (Salimans et al. 2016). Implements
-    `acgan.classifiers.extractor.Extractor`; built by `load_inception`.
-
-    Attributes:
-        network: torch-fidelity's, in float32 on the CPU: uint8 (N, 3, H, W) to the tuple
-            (features, logits).
-    """
-
-    network: nn.Module
-
-    @property
-    def name(self) -> str:
-        """``inception``; comparable with papers that use the same reference set and counts."""
-        return "inception"
-
-    @property
-    def resize_rule(self) -> str:
-        """The rule of the original FID, from TensorFlow 1."""
-        return (
-            "to 299×299 pixels, stretched where not square: bilinear as in TensorFlow 1.x, not "
-            "antialiased; gray repeated to three channels; (pixel − 128) / 128"
-        )
-
-    def predict(self, images: Images, *, progress: Progress | None = None) -> Predictions:
-        """Return logits and features of images uint8 (N, C, H, W).
-
-        Raises:
-            DataError: the images are neither gray nor RGB.
-        """
-        return predict_in_batches(
-            images,
-            self._forward,
-            batch=_BATCH,
-            classes=_CLASSES,
-            features=_FEATURES,
-            progress=progress,
-        )
-
-    def weights_hash(self) -> str:
-        """Return the SHA-256 over the weights."""
-        return self._hash
-
-    @cached_property
-    def _hash(self) -> str:
-        return hash_weights(self.network.state_dict())
-
-    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features, logits = cast(tuple[Tensor, Tensor], self.network(images.expand(-1, 3, -1, -1)))
-        return logits, features
-
-
-def load_inception(weights: Path | None = None) -> InceptionExtractor:
+def load_inception(weights: Path | None = None) -> PretrainedExtractor:
     """Build the extractor with the weights that `find_inception_weights` finds.
+
+    Features are float32 (N, 2048) and logits (N, 1008), as papers use them for FID and IS. The
+    logits are torch-fidelity's ``logits_unbiased``, without the last layer's bias, from which the
+    original Inception score is computed (Salimans et al. 2016). The resize rule is that of the
+    original FID.
 
     Args:
         weights: file of weights; None to search for it or download it.
@@ -179,7 +117,15 @@ def load_inception(weights: Path | None = None) -> InceptionExtractor:
             f"{path} does not hold the weights of torch-fidelity's Inception-v3; give the file "
             "that torch-fidelity publishes, or use another extractor"
         ) from error
-    return InceptionExtractor(network.to(memory_format=torch.channels_last))
+    network.to(memory_format=torch.channels_last)
+
+    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = cast(tuple[Tensor, Tensor], network(images.expand(-1, 3, -1, -1)))
+        return logits, features
+
+    return PretrainedExtractor(
+        "inception", _RESIZE_RULE, network, forward, _BATCH, _CLASSES, _FEATURES
+    )
 
 
 EXTRACTORS.register("inception")(load_inception)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import lzma
 import os
 import stat
@@ -114,7 +113,7 @@ class _Folder(Container):
             return bytes(pieces)
 
         digest = hashlib.sha256()
-        chunks = list(itertools.batched(self.files, _CHUNK))
+        chunks = [self.files[at : at + _CHUNK] for at in range(0, len(self.files), _CHUNK)]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for index, pieces in enumerate(pool.map(content, chunks)):
                 progress(index * _CHUNK, len(self.files))

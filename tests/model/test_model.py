@@ -22,8 +22,7 @@ from acgan.model.folder import FORMAT, save_model
 from acgan.model.model import Model, load
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
-from acgan.storage.folders import replace_folder
-from acgan.storage.manifest import verify_folder
+from acgan.storage.folders import replace_folder, verify_folder
 
 SHAPE = ImageShape(3, 8, 12)
 CLASSES = make_classes(["zero", "one", "T-shirt/top"], [["0"], ["1"], []])

@@ -16,7 +16,7 @@ from acgan.runs.checkpoint import (
     read_checkpoint,
     saved_checkpoints,
 )
-from acgan.storage.manifest import CorruptFolderError, read_record, update_record
+from acgan.storage.folders import CorruptFolderError, read_record, update_record
 
 
 def state(images_seen: int, retry: int = 0) -> TrainingState:

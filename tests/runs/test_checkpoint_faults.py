@@ -26,9 +26,8 @@ import torch
 from acgan.errors import DiskError
 from acgan.runs.checkpoint import CheckpointStore, TrainingState, read_checkpoint
 from acgan.storage.files import remove_leftovers, write_atomic
-from acgan.storage.folders import recover_folder, replace_folder
+from acgan.storage.folders import recover_folder, replace_folder, verify_folder
 from acgan.storage.line_log import LineLog
-from acgan.storage.manifest import verify_folder
 
 CALLS = ("open", "write", "fsync", "ftruncate", "mkdir", "rename", "replace", "unlink", "rmdir")
 REAL = {name: getattr(os, name) for name in CALLS}

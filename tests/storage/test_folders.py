@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acgan.storage.files import file_sha256
-from acgan.storage.folders import commit_folder, recover_folder, remove_folder, replace_folder
-from acgan.storage.manifest import CorruptFolderError, read_record, update_record, verify_folder
+from acgan.storage.folders import (
+    CorruptFolderError,
+    commit_folder,
+    read_record,
+    recover_folder,
+    remove_folder,
+    replace_folder,
+    update_record,
+    verify_folder,
+)
 
 
 def write(folder: Path) -> None:

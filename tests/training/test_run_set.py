@@ -22,7 +22,7 @@ from acgan.runs.folder import RunFolder
 from acgan.runs.listing import list_runs
 from acgan.sampling.interpolation import has_path
 from acgan.sampling.sampler import sample_images
-from acgan.storage.manifest import write_manifest
+from acgan.storage.folders import write_manifest
 from acgan.training.display import SilentDisplay
 from acgan.training.run import TrainedRun
 from acgan.training.run_set import plan, train_model_set

@@ -23,8 +23,7 @@ from acgan.data.images import Images
 from acgan.errors import DiskError
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, remove_leftovers
-from acgan.storage.folders import commit_folder, remove_folder
-from acgan.storage.manifest import CorruptFolderError, verify_folder
+from acgan.storage.folders import CorruptFolderError, commit_folder, remove_folder, verify_folder
 
 
 def data_root(chosen: str | None) -> Path:

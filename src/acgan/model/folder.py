@@ -28,8 +28,7 @@ from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import write_file
-from acgan.storage.folders import replace_folder
-from acgan.storage.manifest import CorruptFolderError, verify_folder
+from acgan.storage.folders import CorruptFolderError, replace_folder, verify_folder
 from acgan.version import __version__
 
 FORMAT = 4  # of the folder and the meaning of its weights; other numbers are refused

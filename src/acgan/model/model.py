@@ -30,7 +30,7 @@ from acgan.sampling.forward import Precision, precision_on
 from acgan.sampling.interpolation import interpolate
 from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import sample_images
-from acgan.storage.manifest import CorruptFolderError
+from acgan.storage.folders import CorruptFolderError
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 

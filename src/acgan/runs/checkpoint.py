@@ -21,8 +21,14 @@ from torch import Tensor
 from acgan.errors import UsageError
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import remove_leftovers, write_file
-from acgan.storage.folders import commit_folder, remove_folder
-from acgan.storage.manifest import CorruptFolderError, read_record, update_record, verify_folder
+from acgan.storage.folders import (
+    CorruptFolderError,
+    commit_folder,
+    read_record,
+    remove_folder,
+    update_record,
+    verify_folder,
+)
 
 FORMAT = 2  # of a checkpoint and the meaning of its tensors; other numbers are refused
 _TENSORS = "tensors.safetensors"

@@ -1,4 +1,4 @@
-"""What a person reads when the disk says no: path, what was needed, what is free, what to do."""
+"""Messages about failed writes: path, cause, required and free space, and what to do."""
 
 from __future__ import annotations
 
@@ -33,31 +33,29 @@ def disk_errors(
 ) -> Iterator[None]:
     """Turn every OSError of the block into a `DiskError` about ``path``.
 
-    Of nested blocks the outermost speaks: it has the name that a person knows, not that of a
+    If blocks are nested, the message names the outermost path, which users know, not that of a
     temporary file.
 
     Args:
-        path: what was to be written, for the message; need not exist.
+        path: the file or folder to name in the message; need not exist.
         need_bytes: size of the whole write, if known.
-        doing: what could not be done to ``path``.
-        option: the command-line option that chooses another place.
+        doing: the verb for the message.
+        option: the command-line option that chooses another folder.
 
     Raises:
-        DiskError: one sentence with path, need, free space and what to do.
+        DiskError: one sentence with path, required and free space, and what to do.
     """
     try:
         yield
-    except OSError as error:
-        raise DiskError(_sentence(doing, path, error, need_bytes, option)) from error
-    except DiskError as error:
-        if isinstance(error.__cause__, OSError):
-            cause = error.__cause__
-            raise DiskError(_sentence(doing, path, cause, need_bytes, option)) from cause
-        raise
+    except (OSError, DiskError) as error:
+        cause = error.__cause__ if isinstance(error, DiskError) else error
+        if not isinstance(cause, OSError):
+            raise
+        raise DiskError(_sentence(doing, path, cause, need_bytes, option)) from cause
 
 
 def human_size(size_bytes: int) -> str:
-    """A size in decimal units: ``12.3 MB``.
+    """Return a size in decimal units: ``12.3 MB``.
 
     >>> human_size(999), human_size(12_345_678)
     ('999 bytes', '12.3 MB')
@@ -74,25 +72,23 @@ def human_size(size_bytes: int) -> str:
 
 
 def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, option: str) -> str:
-    reason = _REASONS.get(error.errno or 0)
-    what, remedy = reason or ((error.strerror or str(error)), "put that right")
+    unknown = (error.strerror or str(error), "put that right")
+    cause, remedy = _REASONS.get(error.errno or 0, unknown)
     free_bytes = _free_bytes(path)
-    sizes = [
-        *([f"this needs about {human_size(need_bytes)}"] if need_bytes is not None else []),
-        *([f"{human_size(free_bytes)} are free on that disk"] if free_bytes is not None else []),
-    ]
-    return "; ".join(
-        [
-            f"cannot {doing} {path}: {what}",
-            *([" and ".join(sizes)] if sizes else []),
-            f"{remedy} or choose another place with {option}, then run the same command again: "
-            "what was saved before is kept",
-        ]
+    sizes = []
+    if need_bytes is not None:
+        sizes.append(f"this needs about {human_size(need_bytes)}")
+    if free_bytes is not None:
+        sizes.append(f"{human_size(free_bytes)} are free on that disk")
+    again = (
+        f"{remedy} or choose another place with {option}, then run the same command again: "
+        "what was saved before is kept"
     )
+    return "; ".join(filter(None, (f"cannot {doing} {path}: {cause}", " and ".join(sizes), again)))
 
 
 def _free_bytes(path: Path) -> int | None:
-    """Free bytes for this user on the disk of ``path``, or None where that cannot be told."""
+    """Return the free bytes for this user on the disk of ``path``; None if unknown."""
     for place in (path, *path.absolute().parents):
         try:
             return shutil.disk_usage(place).free

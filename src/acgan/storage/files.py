@@ -1,6 +1,6 @@
-"""Single files: written once and completely, made durable, put in place by a rename.
+"""Single files: written completely, made durable, then renamed to their final name.
 
-System calls are made through ``os`` one by one, so that tests can fail or kill each of them.
+Each system call goes through ``os``, so that tests can make any of them fail or kill the process.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows only: no translation of line end
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Make ``path`` hold ``data``; whatever happens, it holds all of the old or all of the new.
+    """Write a file; at any moment, also after a kill, it has its old content or all of ``data``.
 
     Raises:
-        DiskError: it cannot be written; the old content, if any, is still there.
+        DiskError: it cannot be written; the old content, if any, is unchanged.
     """
     content = data.encode() if isinstance(data, str) else data
     with disk_errors(path, len(content)):
@@ -40,12 +40,10 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 
 def write_file(path: Path, data: bytes | str) -> None:
-    """Write and fsync a new file; a failure leaves a part of it.
-
-    For use inside a folder that is about to be committed.
+    """Write and fsync a new file in a folder that is not yet committed; a failure leaves a part.
 
     Raises:
-        OSError: it exists, or the disk says no.
+        OSError: the file exists or cannot be written.
     """
     content = memoryview(data.encode() if isinstance(data, str) else data)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
@@ -57,13 +55,13 @@ def write_file(path: Path, data: bytes | str) -> None:
 
 
 def write_all(descriptor: int, content: memoryview) -> None:
-    """Write all of ``content``; one ``write`` may take only a part of it."""
+    """Write all of ``content``; a single ``os.write`` may write only a part."""
     while content:
         content = content[os.write(descriptor, content) :]
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its parents, durably; one that exists is left as it is."""
+    """Create a folder and its missing parents, durably."""
     missing: list[Path] = []
     while not path.is_dir():
         missing.append(path)
@@ -78,7 +76,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make the content of a file durable, whoever wrote it."""
+    """Make the content of an existing file durable."""
     descriptor = os.open(path, os.O_RDWR | _BINARY)
     try:
         os.fsync(descriptor)
@@ -87,7 +85,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable; does nothing where folders cannot be synced."""
+    """Make the entries of a folder durable, on systems that can sync folders."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -101,27 +99,27 @@ def sync_folder(path: Path) -> None:
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A new hidden name on the same disk; the umask, not tempfile's 0600, rules its mode."""
+    """Return a new hidden path on the same disk (tempfile would set mode 0600)."""
     return path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed writers left anywhere below a folder.
+    """Remove the temporary files of killed processes anywhere below a folder.
 
-    Only the one process that writes there may call this: another's unfinished work goes too.
+    Only the single process that writes there may call this; it removes unfinished writes too.
 
     Raises:
-        DiskError: something cannot be removed.
+        DiskError: a file cannot be removed.
     """
     with disk_errors(folder, doing="clean up"):
         for leftover in sorted(folder.rglob(f"{_TEMPORARY}*")):
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
-            elif os.path.lexists(leftover):  # it may have gone with the folder it was in
+            elif os.path.lexists(leftover):  # may be gone with its folder
                 os.unlink(leftover)  # noqa: PTH108
 
 
 def file_sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """Return the hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,24 +1,45 @@
-"""Whole folders: filled under a hidden name, made durable, put in place by one rename.
+"""Whole folders: filled under a hidden name, made durable, then renamed to their final name.
 
-At any moment, also after a kill, a folder under its own name is complete.
+At any moment, also after a kill, a folder under its final name is complete. Its manifest.json has
+the size and SHA-256 of every file, a small record, and a hash of itself: one flipped bit anywhere
+is found.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, final
 
+from acgan.errors import AcganError
 from acgan.storage.disk import disk_errors
-from acgan.storage.files import make_folder, sync_file, sync_folder, temporary_sibling
-from acgan.storage.manifest import write_manifest
+from acgan.storage.files import (
+    file_sha256,
+    make_folder,
+    sync_file,
+    sync_folder,
+    temporary_sibling,
+    write_atomic,
+    write_file,
+)
 
+MANIFEST = "manifest.json"
+_FORMAT = 1
 _ASIDE = ".old-"
 
 Writer = Callable[[Path], None]
+
+
+@final
+class CorruptFolderError(AcganError):
+    """A committed folder has changed since it was written (exit code 5)."""
+
+    exit_code: ClassVar[int] = 5
 
 
 def commit_folder(
@@ -28,17 +49,17 @@ def commit_folder(
     *,
     need_bytes: int | None = None,
 ) -> None:
-    """Create ``target`` with what ``write`` puts into the folder it is given, or nothing at all.
+    """Create a folder with everything that ``write`` puts into it, or nothing.
 
     Args:
         target: must not exist; its parents are created.
-        write: fills the folder; its OSErrors become DiskErrors.
-        record: small JSON values kept in manifest.json.
-        need_bytes: size of it all, for the message when it does not fit.
+        write: fills the folder at the path that it is called with.
+        record: small JSON values to store in manifest.json.
+        need_bytes: total size, for the message if the disk is full.
 
     Raises:
-        DiskError: the disk says no; nothing else has changed.
-        FileExistsError: there is a ``target`` already.
+        DiskError: the folder cannot be written; nothing else has changed.
+        FileExistsError: ``target`` exists.
     """
     if target.exists():
         raise FileExistsError(f"{target} exists already")
@@ -55,13 +76,13 @@ def replace_folder(
     *,
     need_bytes: int | None = None,
 ) -> None:
-    """As `commit_folder`, for a ``target`` that may exist: it is then exchanged as a whole.
+    """Create or replace a folder; see `commit_folder`.
 
-    A folder cannot be renamed onto another, so the old one steps aside first. A kill between the
-    two renames leaves no ``target``; `recover_folder` brings the old one back.
+    A folder cannot be renamed onto another, so the old one is renamed first. A kill between the two
+    renames leaves no ``target``; `recover_folder` restores the old one.
 
     Raises:
-        DiskError: the disk says no; the old folder is still there.
+        DiskError: the folder cannot be written; the old one is unchanged.
     """
     recover_folder(target)
     aside = _aside(target)
@@ -83,12 +104,12 @@ def replace_folder(
 
 
 def recover_folder(target: Path) -> None:
-    """Finish or undo a `replace_folder` that was killed; does nothing otherwise.
+    """Finish or undo a `replace_folder` that was killed; do nothing otherwise.
 
-    Only the one process that writes ``target`` may call this.
+    Only the single process that writes ``target`` may call this.
 
     Raises:
-        DiskError: the disk says no.
+        DiskError: a folder cannot be renamed or removed.
     """
     aside = _aside(target)
     if not aside.exists():
@@ -102,10 +123,10 @@ def recover_folder(target: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a committed folder; a kill leaves it whole or gone, never half.
+    """Remove a committed folder; a kill leaves all of it or nothing under its name.
 
     Raises:
-        DiskError: the disk says no.
+        DiskError: it cannot be removed.
     """
     with disk_errors(path, doing="remove"):
         doomed = temporary_sibling(path)
@@ -119,15 +140,15 @@ def _aside(target: Path) -> Path:
 
 @contextmanager
 def _filled(target: Path, write: Writer, record: Mapping[str, Any]) -> Iterator[Path]:
-    """A hidden sibling of ``target``, filled and durable; removed if it does not move away."""
+    """Yield a hidden sibling of ``target``, filled and durable; remove it if it is not renamed."""
     make_folder(target.parent)
     temporary = temporary_sibling(target)
     try:
         os.mkdir(temporary)  # noqa: PTH102
         write(temporary)
         write_manifest(temporary, record)
-        # The writer may have used any library: whatever it left must be on the disk before the
-        # rename, or a power cut would leave a folder of empty files under a good name.
+        # ``write`` may use any library. Its files must be on the disk before the rename, or a power
+        # cut would leave empty files in a folder with its final name.
         for path in sorted(temporary.rglob("*")):
             if path.is_dir():
                 sync_folder(path)
@@ -138,3 +159,110 @@ def _filled(target: Path, write: Writer, record: Mapping[str, Any]) -> Iterator[
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def write_manifest(folder: Path, record: Mapping[str, Any]) -> None:
+    """Add manifest.json to a folder with all its other files.
+
+    Raises:
+        OSError: it exists or cannot be written.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    write_file(folder / MANIFEST, _manifest_text(files, record))
+
+
+def verify_folder(folder: Path) -> dict[str, Any]:
+    """Read every file of a committed folder and compare it with the manifest.
+
+    Files that the manifest does not name are ignored.
+
+    Returns:
+        The manifest: ``record`` and ``files``, from each file's name to ``bytes`` and ``sha256``.
+
+    Raises:
+        CorruptFolderError: a file is missing, unreadable or changed; the message says which.
+    """
+    manifest = _read_manifest(folder)
+    for name, expected in manifest["files"].items():
+        _verify_file(folder, name, expected)
+    return manifest
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a committed folder without reading its other files.
+
+    Raises:
+        CorruptFolderError: the manifest is missing, unreadable or changed.
+    """
+    return dict(_read_manifest(folder)["record"])
+
+
+def update_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Replace the record of a committed folder atomically; its files stay unchanged.
+
+    Raises:
+        CorruptFolderError: the manifest is missing, unreadable or changed.
+        DiskError: the manifest cannot be written; the old one is unchanged.
+    """
+    write_atomic(folder / MANIFEST, _manifest_text(_read_manifest(folder)["files"], record))
+
+
+def _manifest_text(files: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    content = {"format": _FORMAT, "record": dict(record), "files": dict(files)}
+    return (
+        json.dumps({**content, "sha256": _manifest_hash(content)}, indent=1, allow_nan=False) + "\n"
+    )
+
+
+def _manifest_hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        claimed = manifest.pop("sha256")
+        version = manifest["format"]
+        files, record = manifest["files"], manifest["record"]
+    except FileNotFoundError:
+        raise CorruptFolderError(f"{folder}: {MANIFEST} is missing") from None
+    except OSError as error:
+        raise CorruptFolderError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CorruptFolderError(f"{path}: is not a manifest") from None
+    if version != _FORMAT:
+        raise CorruptFolderError(
+            f"{path}: has format {version!r}, this version of acgan reads {_FORMAT}; update acgan"
+        )
+    if (
+        _manifest_hash(manifest) != claimed
+        or not isinstance(files, dict)
+        or not isinstance(record, dict)
+    ):
+        raise CorruptFolderError(f"{path}: its content has changed")
+    return {"files": files, "record": record}
+
+
+def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
+    inner = PurePosixPath(name)
+    if inner.is_absolute() or ".." in inner.parts:
+        raise CorruptFolderError(f"{folder / MANIFEST}: names {name!r}, outside of the folder")
+    path = folder / inner
+    try:
+        size = path.stat().st_size
+        if size != expected["bytes"]:
+            raise CorruptFolderError(f"{path}: is {size} bytes long, not {expected['bytes']}")
+        if file_sha256(path) != expected["sha256"]:
+            raise CorruptFolderError(f"{path}: its content has changed")
+    except FileNotFoundError:
+        raise CorruptFolderError(f"{path}: is missing") from None
+    except OSError as error:
+        raise CorruptFolderError(f"{path}: cannot be read ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""A log of JSON lines that grows, and is cut back to a checkpoint's length on resume."""
+"""A log of JSON lines, cut back to a checkpoint's length on resume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
 from acgan.errors import DataError, DiskError
@@ -16,16 +15,15 @@ from acgan.storage.files import make_folder, sync_folder, write_all
 
 @final
 class LineLog:
-    """Appends one JSON object a line: keys in the given order, floats by their shortest repr.
+    """A file of JSON objects, one a line: keys in the given order, floats by their shortest repr.
 
-    Equal values give equal bytes, so two logs of one trajectory can be compared by hash. A line
-    is in the file, for others to read, as soon as `append` returns; it survives a power cut
-    once `sync` has returned.
+    Equal values give equal bytes, so the logs of equal runs have equal hashes. Other processes can
+    read a line as soon as `append` returns; it survives a power cut once `sync` has returned.
 
     Args:
-        path: the file; created, with its folder, where missing.
-        keep_bytes: length to cut an existing file to, as `sync` returned it before; by default
-            all whole lines are kept, and the part of one that a kill may have left goes.
+        path: the file; created, with its folder, if missing.
+        keep_bytes: length to cut an existing file to, as returned by `sync`; None to keep all
+            complete lines.
 
     Raises:
         DiskError: the file is shorter than ``keep_bytes`` or cannot be written.
@@ -38,10 +36,11 @@ class LineLog:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
             self._descriptor = os.open(path, flags, 0o666)
             try:
-                self._length = self._whole_lines() if keep_bytes is None else keep_bytes
-                self._cut(self._length)
+                if keep_bytes is None:  # a kill may have left a part of a line at the end
+                    keep_bytes = path.read_bytes().rfind(b"\n") + 1
+                self._cut(keep_bytes)
                 sync_folder(path.parent)
-                self._durable = self._length
+                self._length = self._durable = keep_bytes
             except BaseException:
                 os.close(self._descriptor)
                 raise
@@ -50,8 +49,8 @@ class LineLog:
         """Write one line.
 
         Raises:
-            ValueError: a value is NaN or infinite, which JSON has no word for.
-            DiskError: it cannot be written; what is left of the line goes at the next resume.
+            ValueError: a value is NaN or infinite, which JSON cannot express.
+            DiskError: it cannot be written; the next resume removes an incomplete line.
         """
         text = json.dumps(dict(values), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         line = f"{text}\n".encode()
@@ -60,10 +59,10 @@ class LineLog:
         self._length += len(line)
 
     def sync(self) -> int:
-        """Make all lines durable; returns the length in bytes, to be kept in a checkpoint.
+        """Make all lines durable; return the length in bytes, for a checkpoint.
 
         Raises:
-            DiskError: the disk says no.
+            DiskError: the file cannot be written.
         """
         with disk_errors(self._path, self._length - self._durable):
             os.fsync(self._descriptor)
@@ -71,23 +70,14 @@ class LineLog:
         return self._length
 
     def close(self) -> None:
-        """Close the file; no line can be added after."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _whole_lines(self) -> int:
-        """Length up to and including the last line end."""
-        return self._path.read_bytes().rfind(b"\n") + 1
 
     def _cut(self, keep_bytes: int) -> None:
         length = os.fstat(self._descriptor).st_size

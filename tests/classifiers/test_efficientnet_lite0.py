@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor, nn
 
 from acgan.classifiers.efficientnet_lite0 import (
-    imagenet_classes,
     load_efficientnet_lite0,
 )
 from acgan.classifiers.extractor import PretrainedExtractor
@@ -194,17 +193,6 @@ def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "fewer-classes.pth")
     with pytest.raises(DataError, match="does not hold the weights of EfficientNet-Lite0"):
         load_efficientnet_lite0(tmp_path / "fewer-classes.pth")
-
-
-def test_the_classes_have_names() -> None:
-    names = imagenet_classes()
-    assert len(names) == len(set(names)) == 1000
-    assert (names[0], names[698], names[985], names[999]) == (
-        "tench",
-        "palace",
-        "daisy",
-        "toilet tissue",
-    )
 
 
 IMAGENET_OF_CIFAR = {

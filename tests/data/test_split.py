@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acgan.data.config import DataConfig
 from acgan.data.images import make_classes
 from acgan.data.source import Split, SplitCodes
 from acgan.data.split import split_dataset
@@ -31,9 +32,7 @@ def cut(
         np.array(labels, np.int64),
         np.array(splits, np.int8),
         make_classes([f"class {index}" for index in range(max(labels) + 1)]),
-        validation_share=share,
-        test_share=share,
-        seed=seed,
+        DataConfig(validation_share=share, test_share=share, split_seed=seed),
     )
 
 

@@ -1,4 +1,1 @@
-"""Architectures of classifiers; `acgan.classifiers` fits or loads their weights.
-
-The reference classifier and pretrained discriminators build on them.
-"""
+"""Architectures of classifiers, which pretrained discriminators build on too."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from acgan.backbones.layers import at_least_float32
+from acgan.backbones.layers import at_least_float32, outputs_at
 
 FEATURES = 1280
 CLASSES = 1000
@@ -53,9 +53,9 @@ _STAGES = (
 
 @final
 class EfficientNetLite0(nn.Module):
-    """Pixels to 1280 pooled features to 1000 logits, in ImageNet's order of classes.
+    """A network from pixels to 1280 pooled features and 1000 logits, in ImageNet's class order.
 
-    Weights are uninitialized until `folded_weights` are loaded; there is no training mode.
+    Load `folded_weights` before use; there is no training mode.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class EfficientNetLite0(nn.Module):
         self.classify = nn.Linear(FEATURES, CLASSES)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features float32 (N, 1280) of RGB pixels float32 (N, 3, H, W), 0 to 255.
+        """Return features float32 (N, 1280) of RGB pixels float32 (N, 3, H, W), 0 to 255.
 
         Raises:
             ValueError: height or width is not a multiple of 32, which the padding needs.
@@ -82,7 +82,7 @@ class EfficientNetLite0(nn.Module):
         return pooled
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits float32 (N, 1000); see `features`."""
+        """Return logits float32 (N, 1000); see `features`."""
         logits: Tensor = self.classify(self.features(pixels))
         return logits
 
@@ -100,8 +100,7 @@ class EarlyEfficientNetLite0(nn.Module):
     Its weights have the same names as in `EfficientNetLite0`.
 
     Args:
-        taps: which feature maps, ascending, each a key of `TAPS`; layers after the last tap are
-            left out.
+        taps: ascending keys of `TAPS`; layers after the last tap are left out.
 
     Attributes:
         widths: channels of the feature maps at each tap.
@@ -110,25 +109,20 @@ class EarlyEfficientNetLite0(nn.Module):
     def __init__(self, taps: Sequence[int]) -> None:
         super().__init__()
         ends = [TAPS[tap] for tap in taps]
-        self._ends = frozenset(ends)
+        self._ends = ends
         self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
         self.blocks = _blocks()[: ends[-1]]
         widths = [stage.width for stage in _STAGES for _ in range(stage.blocks)]
         self.widths = tuple(widths[end - 1] for end in ends)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps (N, width, H / 2^tap, W / 2^tap) of RGB images (N, 3, H, W) in [-1, 1].
+        """Return feature maps (N, width, H / 2^tap, W / 2^tap) at each tap.
 
-        The padding needs H and W to be multiples of 2^tap for the last tap.
+        RGB images (N, 3, H, W) are in [-1, 1]; H and W are multiples of 2^tap for the last tap.
         """
         # The normalization that the network was trained with: (127.5 (image + 1) − 127) / 128.
         x = self.stem(at_least_float32(images) * (127.5 / _SCALE) + (127.5 - _MEAN) / _SCALE)
-        maps = []
-        for done, block in enumerate(self.blocks, 1):
-            x = block(x)
-            if done in self._ends:
-                maps.append(x)
-        return maps
+        return outputs_at(self._ends, self.blocks, x)
 
 
 def _blocks() -> nn.ModuleList:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import torch
@@ -22,25 +22,34 @@ def at_least_float32(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
+def outputs_at(numbers: Sequence[int], layers: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """Apply layers in turn; return the outputs of those with the given numbers, from 1."""
+    outputs = []
+    for number, layer in enumerate(layers, 1):
+        x = layer(x)
+        if number in numbers:
+            outputs.append(x)
+    return outputs
+
+
 @final
 class Whitening(nn.Module):
     """A fixed convolution onto the principal components of patches, each scaled to variance 1.
 
-    The components of 2×2 patches (2r×2r, r px apart, where large images are reduced r times) and
-    their negatives, so that a ReLU loses nothing. Its weights have no gradient: the layer at full
-    resolution, the most expensive of the network, costs nothing in the backward pass, and the next
-    layer has inputs of unit variance. After D. Page, "How to train your ResNet 8" (2019), and
-    K. Jordan, arXiv:2404.00498 (2024).
+    Patches have 2r×2r pixels and lie r pixels apart. The outputs are the components and their
+    negatives, so that a ReLU loses nothing. The weights have no gradient, so the layer at full
+    resolution, the most expensive one, costs nothing in the backward pass. After D. Page, "How to
+    train your ResNet 8" (2019), and K. Jordan, arXiv:2404.00498 (2024).
 
     Args:
         shape: of one image.
         components: the largest number of components, in the order of variance.
-        reduction: r.
+        reduction: r; the output is r times smaller than the image.
 
     Attributes:
         weight: float (width, C, 2r, 2r); zero before `learn`.
-        width: channels of its output.
-        sides: height and width of its output.
+        width: channels of the output.
+        sides: height and width of the output.
     """
 
     weight: Tensor
@@ -51,12 +60,10 @@ class Whitening(nn.Module):
         self.components = min(components, shape.channels * patch**2)
         self.width = 2 * self.components
         self.stride = reduction
-        # A row or column narrower than a patch is the one case that needs a border.
+        # Only an image with a side smaller than a patch needs a border.
         self.border = reduction if min(shape.height, shape.width) < patch else 0
-        self.sides = tuple(
-            (side + 2 * self.border - patch) // reduction + 1
-            for side in (shape.height, shape.width)
-        )
+        padded = (side + 2 * self.border for side in (shape.height, shape.width))
+        self.sides = tuple((side - patch) // reduction + 1 for side in padded)
         self.register_buffer("weight", torch.zeros(self.width, shape.channels, patch, patch))
 
     def learn(self, chunks: Iterable[Tensor]) -> None:
@@ -71,13 +78,11 @@ class Whitening(nn.Module):
             products += columns @ columns.T
             count += columns.shape[1]
         variances, directions = torch.linalg.eigh(products / count)  # ascending
-        kept = (
-            directions[:, -self.components :]
-            / (variances[-self.components :].clamp(min=0) + _EPSILON).sqrt()
-        )
+        scales = (variances[-self.components :].clamp(min=0) + _EPSILON).sqrt()
+        kept = directions[:, -self.components :] / scales
         half = kept.T.reshape(self.components, *self.weight.shape[1:])
         self.weight.copy_(torch.cat([half, -half]))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Float (N, C, H, W) to (N, width, *sides)."""
+        """Map float images (N, C, H, W) to (N, width, *sides)."""
         return F.conv2d(images, self.weight, stride=self.stride, padding=self.border)

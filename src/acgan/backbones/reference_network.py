@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from acgan.backbones.layers import Whitening, at_least_float32
+from acgan.backbones.layers import Whitening, at_least_float32, outputs_at
 from acgan.config import Config
 from acgan.data.images import Images, ImageShape
 
@@ -29,11 +29,11 @@ _STATISTICS_IMAGES = 5_000
 
 
 class ReferenceNetworkConfig(Config):
-    """Widths of the network for gray images: strided convolutions.
+    """Channels of the network for gray images: strided convolutions.
 
     Attributes:
-        stem: channels at full resolution.
-        stages: channels of each stage; a stage halves sides above 4 px.
+        stem: at full resolution.
+        stages: of each stage; a stage halves sides above 4 px.
     """
 
     stem: int = Field(default=32, gt=0)
@@ -41,26 +41,29 @@ class ReferenceNetworkConfig(Config):
 
 
 class PooledNetworkConfig(Config):
-    """Widths of the network for color images: whitening, then max pooling.
+    """Channels of the network for color images: whitening, then max pooling.
 
     The architecture is that of airbench94 (K. Jordan, "94% on CIFAR-10 in 3.29 seconds on a single
     GPU", arXiv:2404.00498, 2024): only the fixed first layer works at full resolution.
 
     Attributes:
         components: of `acgan.backbones.layers.Whitening`.
-        stages: channels of each stage; a stage halves sides of at least 4 px.
+        stages: of each stage; a stage halves sides of at least 4 px.
     """
 
     components: int = Field(default=12, gt=0)
     stages: tuple[int, ...] = Field(default=(64, 256, 256), min_length=1)
 
 
+NetworkConfig = ReferenceNetworkConfig | PooledNetworkConfig
+
+
 @final
 class ReferenceNetwork(nn.Module):
-    """uint8 images (N, C, H, W) to 128 pooled features to logits (N, K).
+    """A network from uint8 images (N, C, H, W) to 128 pooled features and logits (N, K).
 
     Args:
-        config: which network, and its widths.
+        config: kind and channels of the network.
         shape: of one image.
         classes: K.
 
@@ -72,12 +75,7 @@ class ReferenceNetwork(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(
-        self,
-        config: ReferenceNetworkConfig | PooledNetworkConfig,
-        shape: ImageShape,
-        classes: int,
-    ) -> None:
+    def __init__(self, config: NetworkConfig, shape: ImageShape, classes: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.full((shape.channels,), 127.5))
         self.register_buffer("scale", torch.full((shape.channels,), 127.5))
@@ -94,11 +92,7 @@ class ReferenceNetwork(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
 
     def learn_statistics(self, images: Images) -> None:
-        """Set the pixels' mean and scale, and the whitening, from real images.
-
-        Args:
-            images: uint8 (N, C, H, W), the training split; about 5,000 of them are used.
-        """
+        """Set mean, scale and whitening from about 5,000 of the real images uint8 (N, C, H, W)."""
         some = torch.from_numpy(images[:: max(1, len(images) // _STATISTICS_IMAGES)].copy())
         chunks = torch.split(some, 100)  # so that float64 copies of large images stay small
         pixels = some.numel() // some.shape[1]
@@ -115,12 +109,12 @@ class ReferenceNetwork(nn.Module):
                 layer.learn(self._standardized(chunk) for chunk in chunks)
 
     def features(self, images: Tensor) -> Tensor:
-        """The features (N, 128), float32, not negative, of uint8 images (N, C, H, W)."""
+        """Return features float32 (N, 128), not negative, of uint8 images (N, C, H, W)."""
         maps: Tensor = self.mix(self.stages(self.stem(self._standardized(images))))
         return maps.float().mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits (N, K) of uint8 images (N, C, H, W)."""
+        """Return logits (N, K) of uint8 images (N, C, H, W)."""
         logits: Tensor = self.head(self.features(images))
         return logits
 
@@ -133,14 +127,7 @@ def _strided(
 ) -> tuple[nn.Sequential, nn.Sequential]:
     reduction = _reduction(shape)
     stem = nn.Sequential(
-        nn.Conv2d(
-            shape.channels,
-            config.stem,
-            2 * reduction + 1,
-            stride=reduction,
-            padding=reduction,
-            bias=False,
-        ),
+        nn.Conv2d(shape.channels, config.stem, 2 * reduction + 1, reduction, reduction, bias=False),
         nn.BatchNorm2d(config.stem),
         nn.ReLU(inplace=True),
     )
@@ -190,14 +177,12 @@ class _StridedStage(nn.Module):
 
 @final
 class _PooledStage(nn.Module):
-    """A convolution, 2×2 max pooling, then one residual convolution.
-
-    Pooling before batch norm and activation leaves them a quarter of the work.
-    """
+    """A convolution, 2×2 max pooling, then one residual convolution."""
 
     def __init__(self, channels: int, wider: int, *, halve: bool) -> None:
         super().__init__()
         self.widen = nn.Conv2d(channels, wider, 3, padding=1, bias=False)
+        # Before batch norm and activation, which then have a quarter of the work.
         self.pool = nn.MaxPool2d(2) if halve else nn.Identity()
         self.widen_norm = nn.BatchNorm2d(wider)
         self.refine = nn.Conv2d(wider, wider, 3, padding=1, bias=False)
@@ -218,26 +203,20 @@ class EarlyReferenceNetwork(nn.Module):
     Args:
         config: the classifier's network.
         shape: of one image.
-        taps: numbers of the stages, from 1, whose feature maps are returned; ascending.
+        taps: ascending numbers of the stages, from 1, whose feature maps are returned.
 
     Attributes:
-        mean: float (C,), the classifier's, subtracted from pixels of 0 to 255.
-        scale: float (C,), by which they are then divided.
+        mean, scale: see `ReferenceNetwork`.
         widths: channels of the feature maps at each tap.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(
-        self,
-        config: ReferenceNetworkConfig | PooledNetworkConfig,
-        shape: ImageShape,
-        taps: Sequence[int],
-    ) -> None:
+    def __init__(self, config: NetworkConfig, shape: ImageShape, taps: Sequence[int]) -> None:
         super().__init__()
         whole = ReferenceNetwork(config, shape, classes=1)
-        self._taps = frozenset(taps)
+        self._taps = taps
         self.register_buffer("mean", whole.mean)
         self.register_buffer("scale", whole.scale)
         self.stem = whole.stem
@@ -246,15 +225,10 @@ class EarlyReferenceNetwork(nn.Module):
         self.widths = tuple(config.stages[tap - 1] for tap in taps)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Feature maps (N, width, H', W') at each tap, of images (N, C, H, W) in [-1, 1]."""
+        """Return feature maps (N, width, H', W') at each tap of images (N, C, H, W) in [-1, 1]."""
         pixels = (at_least_float32(images) + 1.0) * 127.5
         x = self.stem((pixels - self.mean[:, None, None]) / self.scale[:, None, None])
-        maps = []
-        for done, stage in enumerate(self.stages, 1):
-            x = stage(x)
-            if done in self._taps:
-                maps.append(x)
-        return maps
+        return outputs_at(self._taps, self.stages, x)
 
     def weights_of(self, network: ReferenceNetwork) -> dict[str, Tensor]:
         """Return the state of this network's layers in a fitted ``network``.
@@ -279,7 +253,7 @@ class FixedNorm(nn.Module):
         self.bias = nn.Parameter((norm.bias - norm.get_buffer("running_mean") * gain).detach())
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) from (N, C, H, W), in their dtype."""
+        """Normalize feature maps (N, C, H, W), in their dtype."""
         gain, bias = (each.to(maps.dtype)[:, None, None] for each in (self.gain, self.bias))
         return torch.addcmul(bias, maps, gain)
 

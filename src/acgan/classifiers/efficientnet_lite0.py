@@ -15,15 +15,6 @@ from acgan.backbones.efficientnet_lite0 import CLASSES, FEATURES, EfficientNetLi
 from acgan.classifiers.extractor import EXTRACTORS, PretrainedExtractor, load_weights
 from acgan.errors import DataError
 
-
-def imagenet_classes() -> tuple[str, ...]:
-    """Return ImageNet's 1 000 class names (ILSVRC 2012) in the usual order, as in torchvision."""
-    from torchvision.models import EfficientNet_B0_Weights
-
-    categories: list[str] = EfficientNet_B0_Weights.DEFAULT.meta["categories"]
-    return tuple(categories)
-
-
 _SIDE = 128
 _BATCH = 32
 _RESIZE_RULE = (

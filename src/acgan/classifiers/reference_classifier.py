@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from acgan.backbones.reference_network import (
+    NetworkConfig,
     PooledNetworkConfig,
     ReferenceNetwork,
     ReferenceNetworkConfig,
@@ -36,7 +37,7 @@ from acgan.storage.files import write_atomic
 class ReferenceClassifierConfig(Config):
     """Network and fit of a reference classifier; with data and a seed it determines the weights."""
 
-    network: ReferenceNetworkConfig | PooledNetworkConfig
+    network: NetworkConfig
     fit: FitConfig
 
 

@@ -10,10 +10,9 @@ from dataclasses import replace
 from itertools import pairwise
 from numbers import Integral
 
-import numpy as np
-
 from acgan.data.images import ClassName, DatasetSplits, LabeledImages, find_class
 from acgan.data.load import materialize
+from acgan.data.split import relabeled
 from acgan.errors import UsageError
 
 Label = str | int
@@ -38,9 +37,7 @@ def class_indices(classes: Sequence[ClassName], selection: ClassSelection) -> tu
     """
     if selection is None:
         return tuple(range(len(classes)))
-    labels: Sequence[Label] = (
-        [selection] if isinstance(selection, str | int | Integral) else selection
-    )
+    labels = [selection] if isinstance(selection, str | int | Integral) else selection
     if not labels:
         raise UsageError("no class is selected; name at least one")
     found: dict[int, None] = {}
@@ -113,14 +110,11 @@ def select_classes(
     """
     if splits.labeled_rows is not None:
         raise ValueError("images without labels cannot be divided by class")
-    new_label = np.full(len(splits.classes), -1, np.int64)
-    new_label[list(chosen)] = np.arange(len(chosen))
     classes = tuple(splits.classes[index] for index in chosen)
 
     def select(split: LabeledImages) -> LabeledImages:
-        rows = np.flatnonzero(new_label[split.labels] >= 0).astype(np.int64, copy=False)
-        images = materialize(split, rows, cache=cache)
-        return LabeledImages(images, new_label[split.labels[rows]], classes)
+        rows, labels = relabeled(split.labels, chosen, len(splits.classes))
+        return LabeledImages(materialize(split, rows, cache=cache), labels, classes)
 
     return replace(
         splits,

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
@@ -49,7 +50,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     classes = make_classes([printable(name) for name in layout.classes])
-    selected = selected_classes(classes, config.only_class) or list(range(len(classes)))
+    selected = selected_classes(classes, config.only_class)
     entries = [entry for entry in layout.entries if entry.label in selected]
     content = container.content_key(lambda done, total: progress("reading", done, total))
     key = hashlib.sha256(
@@ -74,12 +75,10 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         )
     notes = [decoded.note] if decoded.note else []
     if unusable:
-        count = counted(len(unusable), "unusable file")
-        notes.append(f"{count} in {path} {'was' if len(unusable) == 1 else 'were'} skipped")
+        notes.append(f"skipped {counted(len(unusable), 'unusable file')} in {path}")
     if layout.outside:
         count = counted(layout.outside, "file")
-        verb = "is" if layout.outside == 1 else "are"
-        notes.append(f"{count} in {path} {verb} outside of the class folders and not used")
+        notes.append(f"ignored {count} in {path} outside of the class folders")
     return Source(
         safe_component(path.resolve().stem if path.is_file() else path.resolve().name),
         LabeledImages(decoded.images, np.array([entry.label for entry in used], np.int64), classes),
@@ -100,23 +99,16 @@ class _UnexpectedHeaderError(Exception):
 
 
 @final
+@dataclass(eq=False)
 class _FolderDecoder:
     """Decodes files in threads and records the unusable ones."""
 
-    def __init__(
-        self,
-        path: Path,
-        container: Container,
-        entries: Sequence[Entry],
-        size: tuple[int, int] | None,
-        progress: StageProgress,
-    ) -> None:
-        self._path = path
-        self._container = container
-        self._entries = entries
-        self._size = size
-        self._progress = progress
-        self._unusable: dict[str, str] = {}
+    _path: Path
+    _container: Container
+    _entries: Sequence[Entry]
+    _size: tuple[int, int] | None
+    _progress: StageProgress
+    _unusable: dict[str, str] = field(default_factory=dict)
 
     def guess_plan(self) -> DecodePlan:
         """Plan the decoding from a sample of the headers; reading all would add half the time.
@@ -129,7 +121,7 @@ class _FolderDecoder:
         sample = self._entries[:: max(1, len(self._entries) // _SAMPLED)]
         with quiet_decoders():
             results = [self._try(entry, read_header) for entry in sample]
-        headers = [header for header in results if isinstance(header, Header)]
+        headers = [header for header in results if header is not None]
         sizes = {(header.height, header.width) for header in headers}
         if not headers or (self._size is None and len(sizes) > 1):
             return self.plan()
@@ -142,11 +134,8 @@ class _FolderDecoder:
             DataError: no file can be used, or sizes differ and no size is configured.
         """
         self._unusable.clear()
-        headers = [
-            header
-            for header in self._map("checking", self._entries, read_header)
-            if isinstance(header, Header)
-        ]
+        results = self._map("checking", self._entries, read_header)
+        headers = [header for header in results if header is not None]
         if not headers:
             raise DataError(_unusable_message(self._path, self._unusable))
         readable = [entry for entry in self._entries if entry.path not in self._unusable]
@@ -168,15 +157,9 @@ class _FolderDecoder:
             return image
 
         def chunks() -> Iterator[Images]:
-            good: list[Images] = []
-            for image in self._map("decoding", files, pixels):
-                if image is not None:
-                    good.append(image)
-                if len(good) == _CHUNK:
-                    yield np.stack(good)
-                    good = []
-            if good:
-                yield np.stack(good)
+            good = (x for x in self._map("decoding", files, pixels) if x is not None)
+            while chunk := list(itertools.islice(good, _CHUNK)):
+                yield np.stack(chunk)
 
         def details() -> Any:
             order = {entry.path: number for number, entry in enumerate(self._entries)}
@@ -221,13 +204,12 @@ class _FolderDecoder:
 
 
 def _unusable_message(path: Path, unusable: dict[str, str]) -> str:
-    files = list(unusable.items())
-    lines = [f"  {printable(file)}: {reason}" for file, reason in files[:_LISTED]]
-    if len(files) > _LISTED:
-        lines.append(f"  … and {len(files) - _LISTED} more")
-    them = "it" if len(files) == 1 else "them"
+    lines = [f"  {printable(file)}: {reason}" for file, reason in unusable.items()]
+    more = len(lines) - _LISTED
+    lines[_LISTED:] = [f"  … and {more} more"] if more > 0 else []
+    them = "it" if len(unusable) == 1 else "them"
     head = (
-        f"{counted(len(files), 'file')} in {path} cannot be used; repair or remove {them}, or skip "
-        f"{them} with --bad-files skip:"
+        f"{counted(len(unusable), 'file')} in {path} cannot be used; repair or remove {them}, or "
+        f"skip {them} with --bad-files skip:"
     )
     return "\n".join([head, *lines])

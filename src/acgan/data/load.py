@@ -17,6 +17,7 @@ from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages
 from acgan.data.source import NAMED_SETS, Source, Split
 from acgan.data.split import (
     duplicates_note,
+    relabeled,
     sample_per_class,
     selected_classes,
     split_dataset,
@@ -85,29 +86,25 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         (4000, 500, 500, '28×28×1')
     """
     source = _load_source(config, progress or (lambda _stage, _done, _total: None))
-    rows, labels, classes = _selected(source.data, config)
-    codes = split_dataset(
-        labels,
-        source.splits[rows],
-        classes,
-        validation_share=config.validation_share,
-        test_share=config.test_share,
-        seed=config.split_seed,
-    )
+    data = source.data
+    selected = selected_classes(data.classes, config.only_class)
+    classes = tuple(data.classes[index] for index in selected)
+    rows, labels = relabeled(data.labels, selected, len(data.classes))
+    codes = split_dataset(labels, source.splits[rows], classes, config)
     train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
     counts = subset_counts(available, config)
     train = train[sample_per_class(labels[train], classes, counts, seed=config.split_seed)]
 
     def split(chosen: Int64Array) -> LabeledImages:
-        images = materialize(source.data, rows[chosen], config.image_size, cache=config.cache)
+        images = materialize(data, rows[chosen], config.image_size, cache=config.cache)
         return LabeledImages(images, labels[chosen], classes)
 
     labeled = None
     if config.labeled_per_class is not None and (counts > config.labeled_per_class).any():
         fewer = np.minimum(counts, config.labeled_per_class)
         labeled = sample_per_class(labels[train], classes, fewer, seed=config.split_seed)
-    is_color = source.data.shape.channels == 3
+    is_color = data.shape.channels == 3
     splits = DatasetSplits(
         name=source.name,
         train=split(train),
@@ -133,19 +130,6 @@ def _load_source(config: DataConfig, progress: StageProgress) -> Source:
     return load_folder(path, config, progress)
 
 
-def _selected(
-    data: LabeledImages, config: DataConfig
-) -> tuple[Int64Array, Int64Array, tuple[ClassName, ...]]:
-    """Return the rows of the selected classes, their new labels, and these classes."""
-    if not config.only_class:
-        return np.arange(len(data)), data.labels, data.classes
-    selected = selected_classes(data.classes, config.only_class)
-    new_label = np.zeros(len(data.classes), np.int64)
-    new_label[selected] = np.arange(len(selected))
-    rows = np.flatnonzero(np.isin(data.labels, selected))
-    return rows, new_label[data.labels[rows]], tuple(data.classes[index] for index in selected)
-
-
 def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
     for limit, kind in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
         if limit is not None:
@@ -159,6 +143,4 @@ def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
 
 
 def _names(classes: tuple[ClassName, ...], chosen: BoolArray) -> str:
-    return ", ".join(
-        each.name for each, is_chosen in zip(classes, chosen, strict=True) if is_chosen
-    )
+    return ", ".join(classes[index].name for index in np.flatnonzero(chosen))

@@ -32,13 +32,7 @@ def random_order(count: int, *key: int | str) -> Int64Array:
 
 
 def split_dataset(
-    labels: Labels,
-    codes: SplitCodes,
-    classes: Sequence[ClassName],
-    *,
-    validation_share: float,
-    test_share: float,
-    seed: int,
+    labels: Labels, codes: SplitCodes, classes: Sequence[ClassName], config: DataConfig
 ) -> SplitCodes:
     """Return the split of each image, int8 (N,).
 
@@ -49,23 +43,18 @@ def split_dataset(
         labels: int64 (N,).
         codes: the source's own splits, int8 (N,).
         classes: in label order.
-        validation_share: share of a missing validation split.
-        test_share: share of a missing test split.
-        seed: of the random orders.
+        config: the shares of missing splits, and the seed of the random orders.
 
     Raises:
         DataError: a class has no training image, or fewer images than splits.
     """
-    missing = [
-        (split, share)
-        for split, share in ((Split.VALIDATION, validation_share), (Split.TEST, test_share))
-        if not (codes == split).any()
-    ]
+    shares = {Split.VALIDATION: config.validation_share, Split.TEST: config.test_share}
+    missing = [(split, share) for split, share in shares.items() if split not in codes]
     result = codes.copy()
     for index, name in enumerate(classes):
         members = np.flatnonzero((labels == index) & (codes == Split.TRAIN))
         _check_enough(name.name, len(members), [split for split, _ in missing])
-        order = members[random_order(len(members), "split", seed, name.name)]
+        order = members[random_order(len(members), "split", config.split_seed, name.name)]
         used = 0
         for split, count in _split_counts(len(members), missing):
             result[order[used : used + count]] = split
@@ -148,12 +137,26 @@ def sample_per_class(
 
 
 def selected_classes(classes: Sequence[ClassName], names: Sequence[str]) -> list[int]:
-    """Return the ascending indices of the named classes.
+    """Return the ascending indices of the named classes, or of all classes if there are no names.
 
     Raises:
         UsageError: a name is unknown.
     """
-    return sorted({find_class(classes, name) for name in names})
+    return sorted({find_class(classes, name) for name in names}) or list(range(len(classes)))
+
+
+def relabeled(labels: Labels, chosen: Sequence[int], classes: int) -> tuple[Int64Array, Labels]:
+    """Return the ascending rows of some classes, and labels renumbered in the order of ``chosen``.
+
+    Args:
+        labels: int64 (N,).
+        chosen: old labels, each once.
+        classes: number of old classes.
+    """
+    new_label = np.full(classes, -1, np.int64)
+    new_label[list(chosen)] = np.arange(len(chosen))
+    rows = np.flatnonzero(new_label[labels] >= 0).astype(np.int64, copy=False)
+    return rows, new_label[labels[rows]]
 
 
 def duplicates_note(splits: DatasetSplits) -> Iterator[str]:

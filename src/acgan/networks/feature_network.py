@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from acgan.backbones.efficientnet_lite0 import EarlyEfficientNetLite0
 from acgan.backbones.reference_network import (
     EarlyReferenceNetwork,
+    NetworkConfig,
     PooledNetworkConfig,
     ReferenceNetworkConfig,
 )
@@ -147,7 +148,7 @@ def map_sides(config: FeatureNetworkConfig, shape: ImageShape) -> tuple[tuple[in
     return tuple((each.shape[2], each.shape[3]) for each in maps)
 
 
-def reference_network_config(shape: ImageShape) -> ReferenceNetworkConfig | PooledNetworkConfig:
+def reference_network_config(shape: ImageShape) -> NetworkConfig:
     """Return the reference classifier's network for images of ``shape``."""
     return ReferenceNetworkConfig() if shape.channels == 1 else PooledNetworkConfig()
 

@@ -7,7 +7,7 @@ too, because every evaluation needs them.
 from __future__ import annotations
 
 import hashlib
-import json
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -63,21 +63,24 @@ def cached_reference_classifier(
     with disk_errors(path):
         make_folder(path.parent)
     with FileLock(path.with_suffix(".lock")):
-        cached = _read(path)
-        reference_classifier = cached or fit_reference_classifier(
+        cached = None
+        if path.exists():
+            with suppress(DataError):  # damaged, or of an older format
+                cached = load_reference_classifier(path)
+        classifier = cached or fit_reference_classifier(
             splits.train, config=config, seed=seed, progress=progress
         )
-        reference_classifier = reference_classifier.measured_on(splits.validation, splits.test)
-        if cached is None or reference_classifier.record != cached.record:
-            reference_classifier.save(path)
-    return reference_classifier
+        classifier = classifier.measured_on(splits.validation, splits.test)
+        if cached is None or classifier.record != cached.record:
+            classifier.save(path)
+    return classifier
 
 
 def reference_classifier_path(
     train: LabeledImages, config: ReferenceClassifierConfig, seed: int, folder: Path | None = None
 ) -> Path:
     """Return the path of a reference classifier in the cache, whether or not it exists."""
-    key = canonical_json([train.content_hash, json.loads(config.model_dump_json()), seed])
+    key = canonical_json([train.content_hash, config.model_dump(mode="json"), seed])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
     return (folder or reference_classifiers_folder()) / f"{name}.safetensors"
 
@@ -88,11 +91,7 @@ def reference_classifiers_folder() -> Path:
 
 
 def cached_predictions(
-    extractor: Extractor,
-    data: LabeledImages,
-    folder: Path,
-    *,
-    progress: Progress | None = None,
+    extractor: Extractor, data: LabeledImages, folder: Path, *, progress: Progress | None = None
 ) -> Predictions:
     """Return an extractor's predictions for real images: cached in ``folder``, or computed.
 
@@ -103,21 +102,9 @@ def cached_predictions(
     inputs = [extractor.name, extractor.weights_hash(), extractor.resize_rule, data.content_hash]
     key = hashlib.sha256(canonical_json(inputs).encode()).hexdigest()
     path = folder / f"predictions-{key[:24]}.safetensors"
-    if path.exists():
-        try:
-            cached = load_file(path)
-            return Predictions(cached["logits"], cached["features"])
-        except (OSError, KeyError, SafetensorError, DataError):
-            pass  # damaged: compute it again
+    with suppress(OSError, KeyError, SafetensorError, DataError):  # missing or damaged
+        cached = load_file(path)
+        return Predictions(cached["logits"], cached["features"])
     predictions = extractor.predict(data.images, progress=progress)
     write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))
     return predictions
-
-
-def _read(path: Path) -> ReferenceClassifier | None:
-    if not path.exists():
-        return None
-    try:
-        return load_reference_classifier(path)
-    except DataError:
-        return None

@@ -96,9 +96,8 @@ def fit_classifier(
             inputs = images.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 logits = network(inputs)
-            loss = F.cross_entropy(
-                logits.float(), labels.to(device), label_smoothing=config.label_smoothing
-            )
+            target = labels.to(device)
+            loss = F.cross_entropy(logits.float(), target, label_smoothing=config.label_smoothing)
             value = loss.item()
             if not math.isfinite(value):
                 raise DivergedError(
@@ -138,10 +137,9 @@ def augment(images: Tensor, config: FitConfig, fill: Tensor) -> Tensor:
     if config.flip:
         images = random_horizontal_flip(images)
     if config.erase_pixels:
-        side = config.erase_pixels
-        inside_rows = _span(count, height, side)
-        inside_columns = _span(count, width, side)
-        hole = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
+        rows = _span(count, height, config.erase_pixels)
+        columns = _span(count, width, config.erase_pixels)
+        hole = rows[:, None, :, None] & columns[:, None, None, :]
         images = torch.where(hole, fill[None, :, None, None], images)
     return images
 

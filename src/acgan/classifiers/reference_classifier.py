@@ -6,7 +6,6 @@ which sets of images are compared (`acgan.evaluation`).
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import final
 
 import numpy as np
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -46,36 +45,32 @@ def reference_classifier_config(
 ) -> ReferenceClassifierConfig:
     """Return the default configuration for some data.
 
-    There are three kinds: glyphs (gray, flips change the class), other gray images, and color
-    images; networks and budgets grow in this order.
+    Networks and budgets grow from glyphs (gray, flips change the class) over other gray images to
+    color images.
 
     Args:
         train: the training split.
-        flip: whether a horizontally flipped image keeps its class: true for photographs and
-            clothes, false for digits and letters.
+        flip: whether a horizontally flipped image keeps its class.
         images: the budget; None for 20 epochs, but at least 60 000 images and at most 300 000
             glyphs, 400 000 gray or 450 000 color images.
     """
     gray = train.shape.channels == 1
     glyphs = gray and not flip
     most = 300_000 if glyphs else 400_000 if gray else 450_000
-    return ReferenceClassifierConfig(
-        network=ReferenceNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
+    images = min(max(20 * len(train), 60_000), most) if images is None else images
+    network = (
+        ReferenceNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
         if gray
-        else PooledNetworkConfig(components=12, stages=(64, 256, 256)),
-        fit=FitConfig(
-            flip=flip,
-            images=min(max(20 * len(train), 60_000), most) if images is None else images,
-            optimizer="sgd-nesterov",
-            peak_lr=0.1,
-            weight_decay=5e-4,
-            label_smoothing=0.1,
-            shift_pixels=2,
-        ),
+        else PooledNetworkConfig(components=12, stages=(64, 256, 256))
     )
+    fit = FitConfig(
+        flip=flip, images=images, optimizer="sgd-nesterov", peak_lr=0.1, weight_decay=5e-4
+    )
+    return ReferenceClassifierConfig(network=network, fit=fit)
 
 
 _FORMAT = 2
+_KEY = "acgan-reference-classifier"  # of the record in a file's header
 _BATCH = 250  # images per forward pass, see `predict_in_batches`
 
 
@@ -145,10 +140,13 @@ class ReferenceClassifier:
         Raises:
             DataError: the images have another size or number of channels.
         """
-        if images.ndim != 4 or images.shape[1:] != self.shape:
+        if images.shape[1:] != self.shape:
+            given = (
+                ImageShape(*images.shape[1:]) if images.ndim == 4 else f"an array {images.shape}"
+            )
             raise DataError(
                 f"the reference classifier takes images of {self.shape} (height×width×channels), "
-                f"but these are {_shape_text(images)}; fit one to data of that size"
+                f"but these are {given}; fit one to data of that size"
             )
         head = self.network.head
 
@@ -157,14 +155,8 @@ class ReferenceClassifier:
             pooled = self.network.features(inputs)
             return head(pooled), pooled
 
-        return predict_in_batches(
-            images,
-            forward,
-            batch=_BATCH,
-            classes=head.out_features,
-            features=head.in_features,
-            progress=progress,
-        )
+        sizes = {"batch": _BATCH, "classes": head.out_features, "features": head.in_features}
+        return predict_in_batches(images, forward, **sizes, progress=progress)
 
     def accuracy(self, data: LabeledImages) -> float:
         """Return the share of correctly classified images; looked up if measured before."""
@@ -190,9 +182,7 @@ class ReferenceClassifier:
             DiskError: the file cannot be written.
         """
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        write_atomic(
-            path, save(state, {"acgan-reference-classifier": self.record.model_dump_json()})
-        )
+        write_atomic(path, save(state, {_KEY: self.record.model_dump_json()}))
 
 
 def load_reference_classifier(path: Path) -> ReferenceClassifier:
@@ -203,9 +193,8 @@ def load_reference_classifier(path: Path) -> ReferenceClassifier:
     """
     try:
         with safe_open(path, "pt") as file:
-            record = ReferenceClassifierRecord.model_validate_json(
-                (file.metadata() or {})["acgan-reference-classifier"]
-            )
+            metadata = file.metadata() or {}
+            record = ReferenceClassifierRecord.model_validate_json(metadata[_KEY])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if record.format != _FORMAT:
             raise DataError(
@@ -215,15 +204,7 @@ def load_reference_classifier(path: Path) -> ReferenceClassifier:
         network.load_state_dict(state)
     except FileNotFoundError:
         raise DataError(f"no reference classifier at {path}; fit one to the data first") from None
-    except (
-        KeyError,
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        ValidationError,
-        json.JSONDecodeError,
-        struct.error,
-    ) as error:
+    except (KeyError, ValueError, OSError, RuntimeError, SafetensorError, struct.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"{path} is damaged or no reference classifier ({reason}); delete it and fit it again"
@@ -273,18 +254,10 @@ def fit_reference_classifier(
         network = _network(record)
     network.learn_statistics(train.images)
     fit_classifier(network, train, config.fit, seed=seed, progress=progress)
-    reference_classifier = ReferenceClassifier(record, network)
-    return (
-        reference_classifier if validation is None else reference_classifier.measured_on(validation)
-    )
+    return ReferenceClassifier(record, network).measured_on(*([validation] if validation else []))
 
 
 def _network(record: ReferenceClassifierRecord) -> ReferenceNetwork:
-    network = ReferenceNetwork(
-        record.config.network, ImageShape(*record.shape), len(record.classes)
-    )
+    shape = ImageShape(*record.shape)
+    network = ReferenceNetwork(record.config.network, shape, len(record.classes))
     return network.to(memory_format=torch.channels_last)
-
-
-def _shape_text(images: Images) -> str:
-    return str(ImageShape(*images.shape[1:])) if images.ndim == 4 else f"an array {images.shape}"

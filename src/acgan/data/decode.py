@@ -48,9 +48,8 @@ def resize_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
                 resized = np.asarray(resize_image(Image.fromarray(pixels), size))
                 result[index] = resized.transpose(2, 0, 1)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(resize, range(0, len(images), _CHUNK)):  # Pillow releases the GIL
-            pass
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # Pillow releases the GIL
+        list(pool.map(resize, range(0, len(images), _CHUNK)))
     return result
 
 
@@ -63,6 +62,7 @@ def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, f
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
+_OVERSIZED = f"oversized: more than {MAX_PIXELS // 1_000_000} megapixels"
 _GRAY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
 _COLOR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
@@ -112,10 +112,7 @@ def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> tuple[He
     with _open(data) as opened:
         header = _header(opened)
         opened.load()
-        image = opened
-        if _orientation(opened) != 1:
-            image = ImageOps.exif_transpose(opened)
-        image = _to_8_bits(image)
+        image = _to_8_bits(opened if _orientation(opened) == 1 else ImageOps.exif_transpose(opened))
         mode = "L" if channels == 1 else "RGB"
         if image.mode != mode:
             image = image.convert(mode)
@@ -139,10 +136,7 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UnusableFileError(
-                    f"oversized: {image.width}×{image.height} pixels are more than "
-                    f"{MAX_PIXELS // 1_000_000} megapixels"
-                )
+                raise UnusableFileError(_OVERSIZED)
             _check_mode(image)
             yield image
     except UnusableFileError:
@@ -150,9 +144,7 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnusableFileError(
-            f"oversized: more than {MAX_PIXELS // 1_000_000} megapixels"
-        ) from None
+        raise UnusableFileError(_OVERSIZED) from None
     except Exception as error:  # decoders raise all kinds of errors on broken input
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableFileError(f"damaged or cut off ({detail})") from None

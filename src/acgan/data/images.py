@@ -99,15 +99,12 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
         if len(hits) == 1:
             return hits[0]
         if hits:
-            raise UsageError(
-                f"{wanted!r} matches several classes: {', '.join(classes[i].name for i in hits)}; "
-                "use the exact name"
-            )
+            names = ", ".join(classes[i].name for i in hits)
+            raise UsageError(f"{wanted!r} matches several classes: {names}; use the exact name")
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
-    names = [c.name for c in classes]
-    hint = suggestion(text, names, "Classes")
-    raise UsageError(f"no class {wanted!r}; {hint} (or an index from 0 to {len(names) - 1})")
+    hint = suggestion(text, [c.name for c in classes], "Classes")
+    raise UsageError(f"no class {wanted!r}; {hint} (or an index from 0 to {len(classes) - 1})")
 
 
 def safe_component(name: str) -> str:
@@ -159,18 +156,16 @@ class LabeledImages:
     classes: tuple[ClassName, ...]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != np.uint8:
+        images, labels = self.images, self.labels
+        if images.ndim != 4 or images.dtype != np.uint8:
             raise ValueError(
-                f"images must be uint8 (N, C, H, W), not {self.images.dtype} {self.images.shape}"
+                f"images must be uint8 (N, C, H, W), not {images.dtype} {images.shape}"
             )
-        if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             raise ValueError(
-                f"labels must be int64 ({len(self.images)},), "
-                f"not {self.labels.dtype} {self.labels.shape}"
+                f"labels must be int64 ({len(images)},), not {labels.dtype} {labels.shape}"
             )
-        if len(self.labels) and not (
-            self.labels.min() >= 0 and self.labels.max() < len(self.classes)
-        ):
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
             raise DataError(f"labels must lie in 0 to {len(self.classes) - 1}")
 
     def __len__(self) -> int:
@@ -250,8 +245,7 @@ class DatasetSplits:
     def split_record(self) -> dict[str, dict[str, Any]]:
         """Return the content of ``split.json``: content hash, size and class counts of each split.
 
-        If not all training images are labeled, ``train`` has an entry ``labeled`` for those that
-        are.
+        If some training images have no label, ``train`` has an entry ``labeled`` for the others.
         """
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         record = {name: _record(split) for name, split in splits.items()}

@@ -61,8 +61,8 @@ def parse_layout(files: Sequence[str], folders: Sequence[str]) -> Layout:
             or folders may be splits as well as classes.
     """
     if not folders and _has_images(files, ""):
-        paths = sorted(files, key=_natural_key)
-        return Layout((SINGLE_CLASS,), tuple(Entry(path, 0, Split.TRAIN) for path in paths), 0)
+        entries = [Entry(path, 0, Split.TRAIN) for path in sorted(files, key=_natural_key)]
+        return Layout((SINGLE_CLASS,), tuple(entries), 0)
     top = _unwrapped(files, folders)
     homes = _split_folders(files, folders, top) or {top: Split.TRAIN}
     found: list[tuple[str, str, Split]] = []

@@ -69,7 +69,7 @@ def pairs_from(digits: Source) -> Source:
 
 
 def _members_by_split(digits: Source) -> dict[Split, list[Int64Array]]:
-    """For each split, the indices of the images of each digit that its pairs use."""
+    """Return, for each split, the indices of the images of each digit that its pairs use."""
     members: dict[Split, list[Int64Array]] = {split: [] for split in PAIRS_OF_EACH}
     for digit, name in enumerate(digits.data.classes):
         of_digit = digits.data.labels == digit
@@ -94,13 +94,11 @@ def _pairs(members: list[Int64Array], of_each: int, split: Split) -> Int64Array:
     Each digit occurs on either side of ten numbers. One shuffled sequence of its images after the
     other fills first all its left places, then its right places.
     """
-    places = 10 * of_each
     orders = [
-        _repeated_orders(images, 2 * places, split, digit) for digit, images in enumerate(members)
+        _repeated_orders(images, 20 * of_each, split, digit) for digit, images in enumerate(members)
     ]
-    indices = np.stack(orders)
-    left = indices[:, :places].reshape(10, 10, of_each)  # of the tens digit, by the ones digit
-    right = indices[:, places:].reshape(10, 10, of_each)  # of the ones digit, by the tens digit
+    # left: of the tens digit, by the ones digit; right: of the ones digit, by the tens digit
+    left, right = np.stack(orders).reshape(10, 2, 10, of_each).transpose(1, 0, 2, 3)
     pairs = np.stack([left, right.transpose(1, 0, 2)], axis=-1)
     return pairs.transpose(2, 0, 1, 3).reshape(-1, 2)
 
@@ -112,11 +110,7 @@ def _repeated_orders(images: Int64Array, count: int, split: Split, digit: int) -
 
 
 def _classes() -> tuple[ClassName, ...]:
-    """Return ``00`` to ``99``; aliases of 07 are 7 and zero seven."""
-    numbers = [f"{number:02d}" for number in range(100)]
-    spoken = [f"{DIGIT_NAMES[int(n[0])]} {DIGIT_NAMES[int(n[1])]}" for n in numbers]
-    aliases = [
-        (words, *([number[1]] if number[0] == "0" else []))
-        for number, words in zip(numbers, spoken, strict=True)
-    ]
-    return make_classes(numbers, aliases)
+    """Return ``00`` to ``99``; aliases of 07 are zero seven and 7."""
+    spoken = [f"{tens} {ones}" for tens in DIGIT_NAMES for ones in DIGIT_NAMES]
+    aliases = [(words, *([str(n)] if n < 10 else [])) for n, words in enumerate(spoken)]
+    return make_classes([f"{number:02d}" for number in range(100)], aliases)

@@ -10,20 +10,17 @@ from pathlib import Path
 
 from acgan.errors import DiskError
 
-_IN_THE_WAY = ("a file or folder of that name is in the way", "move it away")
-_DENIED = ("permission denied", "get the right to write there")
+_OCCUPIED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY)
 _REASONS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left", "free some space"),
     errno.EDQUOT: ("your disk quota is used up", "remove files of yours"),
     errno.EROFS: ("the disk is read-only", "make it writable"),
-    errno.EACCES: _DENIED,
-    errno.EPERM: _DENIED,
     errno.EIO: ("the disk reports an input/output error", "check the disk"),
-    errno.EEXIST: _IN_THE_WAY,
-    errno.ENOTDIR: _IN_THE_WAY,
-    errno.EISDIR: _IN_THE_WAY,
-    errno.ENOTEMPTY: _IN_THE_WAY,
     errno.ENAMETOOLONG: ("the name is too long for that disk", "shorten it"),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM), ("permission denied", "get the right to write there")
+    ),
+    **dict.fromkeys(_OCCUPIED, ("a file or folder of that name is in the way", "move it away")),
 }
 
 

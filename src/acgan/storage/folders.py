@@ -63,10 +63,7 @@ def commit_folder(
     """
     if target.exists():
         raise FileExistsError(f"{target} exists already")
-    with disk_errors(target, need_bytes):
-        with _filled(target, write, record or {}) as temporary:
-            os.rename(temporary, target)  # noqa: PTH104
-        sync_folder(target.parent)
+    replace_folder(target, write, record, need_bytes=need_bytes)
 
 
 def replace_folder(
@@ -150,10 +147,7 @@ def _filled(target: Path, write: Writer, record: Mapping[str, Any]) -> Iterator[
         # ``write`` may use any library. Its files must be on the disk before the rename, or a power
         # cut would leave empty files in a folder with its final name.
         for path in sorted(temporary.rglob("*")):
-            if path.is_dir():
-                sync_folder(path)
-            else:
-                sync_file(path)
+            (sync_folder if path.is_dir() else sync_file)(path)
         sync_folder(temporary)
         yield temporary
     except BaseException:

@@ -95,9 +95,7 @@ class EfficientNetLite0(nn.Module):
 
 @final
 class EarlyEfficientNetLite0(nn.Module):
-    """The early layers of `EfficientNetLite0`, with feature maps as output; gradients flow.
-
-    Its weights have the same names as in `EfficientNetLite0`.
+    """The early layers of `EfficientNetLite0`, with equal names of weights; gradients flow.
 
     Args:
         taps: ascending keys of `TAPS`; layers after the last tap are left out.

@@ -81,13 +81,7 @@ class DecodePlan:
 @final
 @dataclass(frozen=True, eq=False)
 class CachedImages:
-    """An entry of the cache.
-
-    Attributes:
-        images: uint8 (N, C, H, W).
-        details: JSON values, see `DecodePlan`.
-        note: a sentence for the user if the entry could not be written to the disk.
-    """
+    """An entry: images uint8 (N, C, H, W), details, and a note if it could not be written."""
 
     images: Images
     details: Any
@@ -121,7 +115,9 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
                     return entry
                 if folder.exists():
                     remove_folder(folder)
-                _write(folder, plan)
+                if shutil.disk_usage(root).free < plan.max_bytes + _SPARE_BYTES:
+                    raise OSError(errno.ENOSPC, "no space left")
+                commit_folder(folder, lambda inside: _fill(inside, plan))
     except DiskError as error:
         if plan.max_bytes > IN_MEMORY_BYTES:
             raise
@@ -145,14 +141,6 @@ def _read(folder: Path) -> CachedImages | None:
     except (CorruptFolderError, OSError, ValueError):
         return None
     return CachedImages(images, details)
-
-
-def _write(folder: Path, plan: DecodePlan) -> None:
-    need = plan.max_bytes
-    with disk_errors(folder, need, option=_OPTION):
-        if shutil.disk_usage(folder.parent).free < need + _SPARE_BYTES:
-            raise OSError(errno.ENOSPC, "no space left")
-        commit_folder(folder, lambda inside: _fill(inside, plan), need_bytes=need)
 
 
 def _fill(folder: Path, plan: DecodePlan) -> None:

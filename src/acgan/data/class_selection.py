@@ -100,9 +100,9 @@ def select_classes(
         cache: see `acgan.data.load.materialize`.
 
     Returns:
-        The same as `acgan.data.load.load_data` with these classes as ``only_class``: images in the
-        same order, with the same content hashes. (Exceptions: a long tail, which ``load_data``
-        applies to the chosen classes alone, and a source whose test split lacks some classes.)
+        The same images in the same order as from `acgan.data.load.load_data` with these classes as
+        ``only_class``, except for a long tail, which ``load_data`` applies to the chosen classes
+        alone, and for a source whose test split lacks some classes.
 
     Raises:
         DiskError: images too large for memory could not be written to the cache.
@@ -116,11 +116,5 @@ def select_classes(
         rows, labels = relabeled(split.labels, chosen, len(splits.classes))
         return LabeledImages(materialize(split, rows, cache=cache), labels, classes)
 
-    return replace(
-        splits,
-        train=select(splits.train),
-        validation=select(splits.validation),
-        test=select(splits.test),
-        notes=(),
-        skipped=(),
-    )
+    train, validation, test = map(select, (splits.train, splits.validation, splits.test))
+    return replace(splits, train=train, validation=validation, test=test, notes=(), skipped=())

@@ -161,15 +161,12 @@ def write_manifest(folder: Path, record: Mapping[str, Any]) -> None:
     Raises:
         OSError: it exists or cannot be written.
     """
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     files = {
-        path.relative_to(folder).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": file_sha256(path),
-        }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256}
+        for path, sha256 in zip(paths, map(file_sha256, paths), strict=True)
     }
-    write_file(folder / MANIFEST, _manifest_text(files, record))
+    write_file(folder / MANIFEST, _text(files, record))
 
 
 def verify_folder(folder: Path) -> dict[str, Any]:
@@ -205,17 +202,15 @@ def update_record(folder: Path, record: Mapping[str, Any]) -> None:
         CorruptFolderError: the manifest is missing, unreadable or changed.
         DiskError: the manifest cannot be written; the old one is unchanged.
     """
-    write_atomic(folder / MANIFEST, _manifest_text(_read_manifest(folder)["files"], record))
+    write_atomic(folder / MANIFEST, _text(_read_manifest(folder)["files"], record))
 
 
-def _manifest_text(files: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def _text(files: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     content = {"format": _FORMAT, "record": dict(record), "files": dict(files)}
-    return (
-        json.dumps({**content, "sha256": _manifest_hash(content)}, indent=1, allow_nan=False) + "\n"
-    )
+    return json.dumps({**content, "sha256": _hash(content)}, indent=1, allow_nan=False) + "\n"
 
 
-def _manifest_hash(content: Mapping[str, Any]) -> str:
+def _hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -236,11 +231,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise CorruptFolderError(
             f"{path}: has format {version!r}, this version of acgan reads {_FORMAT}; update acgan"
         )
-    if (
-        _manifest_hash(manifest) != claimed
-        or not isinstance(files, dict)
-        or not isinstance(record, dict)
-    ):
+    if _hash(manifest) != claimed or not isinstance(files, dict) or not isinstance(record, dict):
         raise CorruptFolderError(f"{path}: its content has changed")
     return {"files": files, "record": record}
 

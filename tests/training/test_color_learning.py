@@ -1,7 +1,7 @@
-"""The color systems begin to learn: D comes to name held-out images that G is yet to draw.
+"""The color recipes begin to learn: D classifies held-out images before G generates good samples.
 
-On tinted digits of three classes, at each recipe's own size, networks and rates. Whole lessons take
-hours; what has been measured of them is in docs/systems.md.
+On tinted digits of 3 classes, with the size, networks and rates of each recipe. Complete runs take
+hours; docs/systems.md has their results.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def tinted(part: LabeledImages, generator: np.random.Generator, lying: bool) -> 
     )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("recipe", "images", "lying"),
     [
         ("acgan-mod-color", 3_200, False),
         ("acgan-mod-color", 3_200, True),
-        pytest.param("acgan-cifar10", 4_800, False, marks=pytest.mark.full),
-        pytest.param("acgan-folder-64", 2_400, False, marks=pytest.mark.full),
-        pytest.param("acgan-paper-cifar10", 6_400, False, marks=pytest.mark.full),
+        ("acgan-cifar10", 4_800, False),
+        ("acgan-folder-64", 2_400, False),
+        ("acgan-paper-cifar10", 6_400, False),
     ],
 )
 def test_d_learns_classes_before_g_draws_them(

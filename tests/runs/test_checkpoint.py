@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ DAMAGES = ["bit flip", "truncated", "file missing", "manifest missing"]
 
 def test_a_new_run_has_none(store: CheckpointStore, warnings: list[str]) -> None:
     assert store.newest() is None
-    assert store.newest_scheduled() is None
+    assert store.newest(scheduled=True) is None
     assert store.list() == ()
     assert warnings == []
 
@@ -132,7 +133,7 @@ def test_a_signal_does_not_move_where_a_rollback_leads(store: CheckpointStore) -
     store.save(state(100), scheduled=True, milestone=False)
     store.save(state(130), scheduled=False, milestone=False)
     assert seen(store.newest()) == (0, 130)
-    assert seen(store.newest_scheduled()) == (0, 100)
+    assert seen(store.newest(scheduled=True)) == (0, 100)
 
 
 def test_saving_again_keeps_the_state_and_adds_flags(store: CheckpointStore) -> None:
@@ -155,7 +156,7 @@ def test_a_damaged_one_is_skipped_and_reported_once(
     damage(path, how)
     for _ in range(2):
         assert seen(store.newest()) == (0, 100)
-        assert seen(store.newest_scheduled()) == (0, 100)
+        assert seen(store.newest(scheduled=True)) == (0, 100)
     (warning,) = warnings
     assert str(path) in warning
     with pytest.raises(CorruptFolderError, match=str(path)):
@@ -215,7 +216,12 @@ def test_another_format_is_refused_by_a_sentence(
 ) -> None:
     path = store.save(state(100), scheduled=True, milestone=False)
     update_record(path, read_record(path) | {"format": number})
-    for read in (store.newest, store.newest_scheduled, store.list, lambda: read_checkpoint(path)):
+    for read in (
+        store.newest,
+        partial(store.newest, scheduled=True),
+        store.list,
+        lambda: read_checkpoint(path),
+    ):
         with pytest.raises(UsageError, match=r"was written by another version of acgan; cont"):
             read()
 
@@ -270,4 +276,4 @@ def test_retention_is_what_it_says(
         there = {p: f for p, f in there.items() if f[1] or p in last or p == max(there)}
         assert {c.position: (c.scheduled, c.milestone) for c in store.list()} == there
         assert seen(store.newest()) == max(there)
-        assert seen(store.newest_scheduled()) == (last[-1] if last else None)
+        assert seen(store.newest(scheduled=True)) == (last[-1] if last else None)

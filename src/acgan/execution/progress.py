@@ -12,7 +12,6 @@ Progress = Callable[[int, int], None]
 StageProgress = Callable[[str, int, int], None]
 """Called with the name of a stage, the number of its finished items and their total."""
 
-
 Result = TypeVar("Result")
 
 
@@ -20,13 +19,9 @@ Result = TypeVar("Result")
 class Stopwatch:
     """Measures the durations of named stages.
 
-    Args:
-        progress: called while a stage runs.
-        done: called with the name and the seconds of a stage when it ends.
-
     Attributes:
-        progress: the argument.
-        seconds: duration of each stage, in the order of their ends.
+        progress: to be called while a stage runs.
+        seconds: duration of each stage; ``done`` is called with each when it ends.
     """
 
     def __init__(

@@ -60,7 +60,7 @@ class Position(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint on disk.
+    """A checkpoint on disk.
 
     Attributes:
         path: its folder.
@@ -129,23 +129,26 @@ class CheckpointStore:
         self._remove_old()
         return path
 
-    def newest(self) -> TrainingState | None:
-        """Return the latest undamaged state, or None.
+    def newest(self, *, scheduled: bool = False) -> TrainingState | None:
+        """Return the latest undamaged state, or the latest ``scheduled`` one, or None.
+
+        After a divergence, training returns to a scheduled one, because signals must not change the
+        trajectory.
 
         Raises:
-            UsageError: another version of acgan wrote the checkpoints; so do the methods below.
+            UsageError: another version of acgan wrote the checkpoints.
         """
-        return self._newest(self.list())
-
-    def newest_scheduled(self) -> TrainingState | None:
-        """Return the latest undamaged scheduled state, or None.
-
-        Training returns to this one after a divergence: signals must not change the trajectory.
-        """
-        return self._newest(tuple(c for c in self.list() if c.scheduled))
+        for checkpoint in reversed(self.list()):
+            if checkpoint.scheduled or not scheduled:
+                try:
+                    return read_checkpoint(checkpoint.path)
+                except CorruptFolderError as error:
+                    self._known_good.discard(checkpoint.path)
+                    self._warn(error)
+        return None
 
     def list(self) -> tuple[Checkpoint, ...]:
-        """Return all checkpoints with a readable manifest, oldest first; files are not verified."""
+        """Return all checkpoints with a readable manifest, oldest first; errors as in `newest`."""
         found = []
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
             if _NAME.fullmatch(path.name):
@@ -169,15 +172,6 @@ class CheckpointStore:
         if path.exists():  # damaged, hence useless
             remove_folder(path)
         commit_folder(path, write, record, need_bytes=len(tensors) + len(counters))
-
-    def _newest(self, candidates: tuple[Checkpoint, ...]) -> TrainingState | None:
-        for checkpoint in reversed(candidates):
-            try:
-                return read_checkpoint(checkpoint.path)
-            except CorruptFolderError as error:
-                self._known_good.discard(checkpoint.path)
-                self._warn(error)
-        return None
 
     def _remove_old(self) -> None:
         """Keep milestones, the last scheduled ones and the latest; damaged ones stay, uncounted."""
@@ -209,11 +203,7 @@ class CheckpointStore:
 
 
 def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
-    """Load one checkpoint onto the CPU.
-
-    Args:
-        path: its folder.
-        prefix: keep only the tensors whose name starts with this.
+    """Load the checkpoint in a folder onto the CPU, with the tensors whose name has the prefix.
 
     Raises:
         CorruptFolderError: it is damaged; the message names the file and the reason.
@@ -235,8 +225,8 @@ def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
     States that a retry discarded are left out.
 
     Args:
-        run: the run folder; without checkpoints the result is empty.
-        before: the model's image count; only earlier checkpoints are returned.
+        run: the run folder.
+        before: the model's image count.
 
     Raises:
         UsageError: another version of acgan wrote the checkpoints.

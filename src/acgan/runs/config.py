@@ -139,19 +139,16 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _check_conditioning(self) -> Self:
-        mode = self.generator.conditioning.mode
-        if self.objective.conditional and mode == "none":
+        mode, conditional = self.generator.conditioning.mode, self.objective.conditional
+        if conditional == (mode == "none"):
+            kind, remedy = "an unconditional", '"none"'
+            if conditional:
+                kind, remedy = "a conditional", '"batchnorm", or the objective to gan or sgan'
             raise ValueError(
-                f"the objective {self.objective.name} needs a conditional generator, and "
-                'generator.conditioning.mode is "none"; set it to "batchnorm", or the objective to '
-                "gan or sgan"
+                f"the objective {self.objective.name} needs {kind} generator, and "
+                f'generator.conditioning.mode is "{mode}"; set it to {remedy}'
             )
-        if not self.objective.conditional and mode != "none":
-            raise ValueError(
-                f"the objective {self.objective.name} needs an unconditional generator, and "
-                f'generator.conditioning.mode is "{mode}"; set it to "none"'
-            )
-        if self.classes_per_model is not None and not self.objective.conditional:
+        if self.classes_per_model is not None and not conditional:
             raise ValueError(
                 f"the objective {self.objective.name} has an unconditional generator, so there "
                 "are no classes to divide among models; remove classes_per_model"

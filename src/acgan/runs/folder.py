@@ -176,11 +176,11 @@ def run_lock(path: Path) -> Iterator[None]:
 def lock_is_held(path: Path) -> bool:
     """Return whether a training process holds the lock of a run folder."""
     lock_file = RunFolder(path).lock
-    if not lock_file.is_file():
-        return False
     try:
-        with FileLock(lock_file, blocking=False):
-            return False
+        if lock_file.is_file():
+            with FileLock(lock_file, blocking=False):
+                pass
+        return False
     except Timeout:
         return True
     except OSError:  # no permission to lock there, so no process of ours trains in it

@@ -27,11 +27,11 @@ class RunSummary:
         name: name of its folder.
         path: its folder.
         data: source of its data.
-        recipe: recipe that it started from.
+        recipe: name of its recipe.
         images_seen: at its last checkpoint.
         total_images: its budget, if known.
-        state: ``training`` while a process works on it; ``resumable`` if its command was stopped
-            or killed; ``unreadable`` if its config is.
+        state: ``training`` while a process trains it; ``resumable`` if its command was stopped or
+            killed; ``unreadable`` if its config is.
         last_row: the newest row of metrics.jsonl; empty before the first.
         has_model: whether it can generate images.
         problem: why some of its files cannot be used, or None.
@@ -75,7 +75,11 @@ def summarize(run: Path) -> RunSummary:
     if members:  # the status of a set is renewed only when a member is complete
         images_seen = sum(member.images_seen or 0 for member in members)
     elif images_seen is None:
-        images_seen = _newest_checkpoint(folder, problems)
+        try:
+            for checkpoint in CheckpointStore(folder.checkpoints).list()[-1:]:
+                images_seen = checkpoint.images_seen
+        except UsageError as error:
+            problems.append(str(error))
     state: State = status.get("state", "")
     if state not in {"complete", "diverged"}:
         state = "training" if lock_is_held(run) else "resumable"
@@ -109,16 +113,6 @@ def _object(folder: RunFolder, path: Path, problems: list[str]) -> dict[str, Any
         return value or {}
     problems.append(f"{path} does not contain a JSON object")
     return {}
-
-
-def _newest_checkpoint(folder: RunFolder, problems: list[str]) -> int | None:
-    """Return the images seen at the newest checkpoint with a readable manifest."""
-    try:
-        found = CheckpointStore(folder.checkpoints).list()
-    except UsageError as error:
-        problems.append(str(error))
-        return None
-    return found[-1].images_seen if found else None
 
 
 def _last_row(path: Path) -> dict[str, Any]:

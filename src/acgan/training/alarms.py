@@ -267,15 +267,8 @@ def coarse_variance_ratio(
     Pixels are reduced to 8×8 means, because pixel noise would count as diversity. This is a cheap
     sign of collapse, not a quality metric; see `acgan.metrics.variance_ratio` for that.
 
-    Args:
-        fake: samples, uint8 (N, C, H, W).
-        fake_labels: their target labels, int64 (N,).
-        real: real images, uint8 (M, C, H, W).
-        real_labels: their labels, int64 (M,).
-        classes: K.
-
-    Returns:
-        float64 (K,); NaN for classes with fewer than 2 samples or 2 real images.
+    Images are uint8 (N, C, H, W) and (M, C, H, W), labels int64 (N,) and (M,). The result is
+    float64 (K,); NaN for classes with fewer than 2 samples or 2 real images.
     """
     ratios = np.full(classes, np.nan)
     small_fake, small_real = _reduce(fake), _reduce(real)

@@ -22,12 +22,7 @@ def model_info(config: RunConfig, splits: DatasetSplits, images_seen: int) -> Mo
 
 @final
 class CheckpointManager:
-    """Saves and restores the training state of one run.
-
-    Args:
-        context: the run.
-        learner: weights, buffers and moments.
-        counters: the rest of the training state.
+    """Saves and restores the training state of a run: its learner and its counters.
 
     Attributes:
         store: the checkpoints on disk.

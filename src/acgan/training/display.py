@@ -34,11 +34,7 @@ _GROUPS = (
 
 @final
 class Progress:
-    """Images done, and the rate over the last 30 seconds, events (grids, checkpoints) included.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Images done, and the rate over the last 30 seconds, events (grids, checkpoints) included."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -64,11 +60,6 @@ class Progress:
                 self._samples.popleft()
 
     @property
-    def share(self) -> float:
-        """Completed share of the budget, in [0, 1]."""
-        return min(self.seen / self.total, 1.0) if self.total else 0.0
-
-    @property
     def images_per_second(self) -> float | None:
         """The rate, or None while it is unknown."""
         if not self._samples:
@@ -86,8 +77,9 @@ class Progress:
     def format(self) -> tuple[str, str, str]:
         """Return images with share, rate, and time left as text."""
         rate, left = self.images_per_second, self.seconds_left
+        share = min(self.seen / self.total, 1.0) if self.total else 0.0
         return (
-            f"{self.seen:,}/{self.total:,} images ({_percent(self.share)})",
+            f"{self.seen:,}/{self.total:,} images ({_percent(share)})",
             "– images/s" if rate is None else f"{rate:,.{1 if rate < 10 else 0}f} images/s",
             "– left" if left is None else f"{duration(left)} left",
         )
@@ -186,12 +178,7 @@ class SilentDisplay(Display):
 
 @final
 class PlainDisplay(Display):
-    """Prints one line per logged row and per message, without buffering.
-
-    Args:
-        stream: output.
-        clock: monotonic seconds.
-    """
+    """Prints one line per logged row and per message, without buffering."""
 
     def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
         self._stream = UnbreakableStream(stream)
@@ -231,12 +218,7 @@ class PlainDisplay(Display):
 class LiveDisplay(Display):
     """Shows a bar with rate and time left, the latest metrics below, and messages above.
 
-    Its redraws take at most 0.4 % of the run's time.
-
-    Args:
-        stream: a terminal; if it is closed, the run continues.
-        clock: monotonic seconds.
-        width: columns; None uses the terminal's width.
+    Its redraws take at most 0.4 % of the run's time. If the terminal is closed, the run continues.
     """
 
     def __init__(

@@ -6,8 +6,7 @@ and cached. The run's ``feature_network.json`` records which; checkpoints then h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,15 +30,11 @@ from acgan.training.randomness import Stream, Streams
 _SCALE_IMAGES = 1_000
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class TrainedFeatureNetwork:
-    """State of a feature network.
+class TrainedFeatureNetwork(NamedTuple):
+    """State of a feature network on the CPU, and its record.
 
-    Attributes:
-        tensors: by their names in `acgan.networks.feature_network.FeatureNetwork`, on the CPU.
-        record: JSON values: network, SHA-256 of its weights, and for a reference classifier its
-            fit and its accuracy on the validation split.
+    The record has JSON values: network, SHA-256 of its weights, and for a reference classifier its
+    fit and its accuracy on the validation split.
     """
 
     tensors: dict[str, Tensor]

@@ -41,11 +41,9 @@ class FiniteCheck:
 
 @final
 class Guard:
-    """Checks the updates of one network, and restores its buffers after a failed one.
+    """Checks the updates of a network on its device, and restores buffers after a failed one.
 
-    Args:
-        network: on its device already.
-        extra_state: further modules whose buffers change with the network's updates.
+    ``extra_state`` has further buffers that change with these updates.
     """
 
     def __init__(self, network: nn.Module, extra_state: nn.Module | None = None) -> None:

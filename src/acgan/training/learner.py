@@ -61,10 +61,7 @@ class MovingAverage:
 
 @final
 class Learner:
-    """Everything with weights, moments or buffers.
-
-    Args:
-        context: the run.
+    """Everything in a run with weights, moments or buffers.
 
     Attributes:
         generate: the generator, compiled if the execution says so.

@@ -179,7 +179,7 @@ class Loop:
         """Go back to the last scheduled checkpoint with new random numbers and half the rates."""
         counters, diverged_at = self._counters, self.images_seen
         retry = counters.retry + 1
-        state = self._checkpoints.store.newest_scheduled()
+        state = self._checkpoints.store.newest(scheduled=True)
         if retry > MAX_RETRIES or state is None:
             self._write_status("diverged")
             raise DivergedError(

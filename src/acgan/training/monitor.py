@@ -39,14 +39,7 @@ _GRID_ORDER, _HELD_OUT_ORDER = "real sheet", "held-out figures"
 
 @final
 class Monitor:
-    """Measures a run at its events and logs the results.
-
-    Args:
-        context: the run.
-        learner: its networks.
-        counters: its counters; the monitor updates those that the alarms use.
-        run_logger: logs the results.
-    """
+    """Measures a run at its events, updates the counters of its alarms and logs the results."""
 
     def __init__(
         self, context: RunContext, learner: Learner, counters: Counters, run_logger: RunLogger
@@ -65,8 +58,8 @@ class Monitor:
         present = np.flatnonzero(splits.labeled.class_counts)
         self._grid_classes = [int(k) for k in present[:_GRID_CLASSES]]
         if self._conditional:
-            per_class = _ALARM_IMAGES // max(1, len(present))
-            per_class = max(_ALARM_MIN, min(_ALARM_PER_CLASS, per_class))
+            per_class = min(_ALARM_PER_CLASS, _ALARM_IMAGES // max(1, len(present)))
+            per_class = max(_ALARM_MIN, per_class)
             self._alarm_labels: Labels = np.repeat(present, per_class).astype(np.int64)
             self._alarm_seeds = [seed for _ in present for seed in range(per_class)]
         else:

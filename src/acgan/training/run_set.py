@@ -7,7 +7,6 @@ model folder that generates every class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from acgan.config import short_hash, validate
@@ -130,23 +129,12 @@ def train_model_set(
             finished[member.name] = {"config": config_hash, "images_seen": run.images_seen}
             folder.write(folder.finished_members, finished)
         if resumed_at < seen or not folder.is_finished(seen):
-            _save_set(config, splits, folder, members, seen)
+            models = {each.name: RunFolder(folder.members / each.name).model for each in members}
+            save_model_set(folder.model, model_info(config, splits, seen), models)
+            count = len(splits.classes)
+            shown = list(range(0, count, -(-count // _MAX_ROWS)))  # evenly spaced if there are many
+            grid = load(folder.path).grid(shown, config.reporting.grid_columns)
+            write_atomic(folder.grid, png_bytes(grid))
             folder.write_status("complete", seen, total)
         summary = {"grid": folder.grid} if folder.grid.exists() else {}
         return TrainedRun(folder.path, seen, resumed_at, summary)
-
-
-def _save_set(
-    config: RunConfig,
-    splits: DatasetSplits,
-    folder: RunFolder,
-    members: Sequence[ClassGroupModel],
-    images_seen: int,
-) -> None:
-    """Replace the set's ``model/`` and its grid, made from the members' models."""
-    models = {each.name: RunFolder(folder.members / each.name).model for each in members}
-    save_model_set(folder.model, model_info(config, splits, images_seen), models)
-    count = len(splits.classes)
-    shown = list(range(0, count, -(-count // _MAX_ROWS)))  # evenly spaced where there are many
-    grid = load(folder.path).grid(shown, config.reporting.grid_columns)
-    write_atomic(folder.grid, png_bytes(grid))

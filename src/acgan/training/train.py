@@ -265,8 +265,7 @@ def _announce(
 def _augmentation_notes(augmentation: AugmentationConfig, channels: int) -> Iterator[str]:
     """Yield notes on the augmentation of D's input."""
     policy = augmentation.policy
-    kinds = [*policy, *(["noise"] if augmentation.noise else [])]
-    if not kinds:
+    if not (kinds := [*policy, *(["noise"] if augmentation.noise else [])]):
         return
     changes = f"the discriminator's input is changed by {' and '.join(kinds)}"
     if "translation" in policy:

@@ -129,11 +129,7 @@ def choose_execution(config: ExecutionConfig) -> Execution:
 
 
 def check_present(device: str) -> None:
-    """Refuse a device that this machine does not have.
-
-    Raises:
-        UsageError: it lists the devices of the machine.
-    """
+    """Raise UsageError, with the devices of this machine, if it lacks ``device``."""
     if device != "cpu" and not _has(device):
         present = ", ".join([*filter(_has, ("cuda", "mps")), "cpu"])
         raise UsageError(

@@ -63,7 +63,6 @@ class Checkpoint:
     """A checkpoint on disk.
 
     Attributes:
-        path: its folder.
         position: retry and images seen.
         scheduled: whether its image count was due; False if a signal caused it.
         milestone: whether it is never removed.
@@ -222,11 +221,7 @@ def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
 def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
     """Return the checkpoints that led to a model, oldest first.
 
-    States that a retry discarded are left out.
-
-    Args:
-        run: the run folder.
-        before: the model's image count.
+    States that a retry discarded are left out. ``before`` is the image count of the model.
 
     Raises:
         UsageError: another version of acgan wrote the checkpoints.

@@ -131,7 +131,11 @@ class RunConfig(Config):
     classes_per_model: int | None = Field(None, ge=MIN_GROUP_SIZE)
 
     @model_validator(mode="after")
-    def _check_budget(self) -> Self:
+    def _check_budget_and_regularizers(self) -> Self:
+        names = [regularizer.name for regularizer in self.regularizers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"regularizers has {name} twice; name each once")
         training = self.training
         if [training.total_images, training.total_epochs, training.max_minutes].count(None) != 2:
             raise ValueError("give one budget: training.total_images, total_epochs or max_minutes")
@@ -191,14 +195,6 @@ class RunConfig(Config):
                 "border between real and fake at ½: set objective.source_loss to bce or hinge, or "
                 "give a fixed augmentation.probability"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_regularizers(self) -> Self:
-        names = [regularizer.name for regularizer in self.regularizers]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"regularizers has {name} twice; name each once")
         return self
 
     def trajectory(self) -> dict[str, Any]:

@@ -23,11 +23,7 @@ from acgan.storage.files import make_folder, write_atomic
 
 @final
 class RunFolder:
-    """The files of one run by name.
-
-    Args:
-        path: the folder; it need not exist.
-    """
+    """The files of one run by name; the folder need not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,7 +45,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.evaluation = path / "evaluation"
-        # of a set of models alone
+        # Only in the folder of a set of models:
         self.members = path / "members"
         self.finished_members = path / "finished.json"
         self.grid = path / "grid.png"
@@ -63,11 +59,7 @@ class RunFolder:
         return self.config.is_file()
 
     def require_ours(self) -> None:
-        """Refuse a folder that holds something other than a run, before changing it.
-
-        Raises:
-            UsageError: it does.
-        """
+        """Raise UsageError if the folder holds something other than a run, before changing it."""
         if self.config.exists() or not self.path.exists():
             return
         interrupted_start = {self.split.name, self.lock.name}
@@ -147,9 +139,7 @@ class RunFolder:
 
 @contextmanager
 def run_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a run folder: two processes would mix their checkpoints.
-
-    The operating system releases the lock even after SIGKILL.
+    """Hold the lock of a run folder; the operating system releases it even after SIGKILL.
 
     Raises:
         UsageError: another process holds it.

@@ -24,8 +24,6 @@ class RunSummary:
     """State of one run, read from its files.
 
     Attributes:
-        name: name of its folder.
-        path: its folder.
         data: source of its data.
         recipe: name of its recipe.
         images_seen: at its last checkpoint.

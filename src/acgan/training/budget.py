@@ -117,11 +117,9 @@ def measure_rate(context: RunContext, seconds: float) -> Rate:
 
 
 def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> float:
-    """Measure for about ``seconds``, after a warm-up, how fast ``iterate`` trains on its images.
+    """Measure for about ``seconds``, after a warm-up, how fast ``iterate`` trains on images.
 
-    Args:
-        iterate: trains on one batch and returns its number of images.
-        seconds: approximate duration.
+    Each call of ``iterate`` trains on one batch and returns its number of images.
     """
     for _ in range(_WARM_UP_STEPS):
         iterate()
@@ -137,12 +135,8 @@ def throwaway_loop(
 ) -> Iterator[Loop]:
     """Yield the loop of a run at its first image; its files are removed at the end.
 
-    Args:
-        config: the run.
-        splits: its data.
-        execution: device, precision and threads; already applied.
-        beside: parent of the temporary folder, because the kind of disk matters; by default the
-            system's.
+    The execution must already be applied. The temporary folder is created in ``beside``, because
+    the kind of disk matters; by default it is the system's.
 
     Raises:
         DiskError: the folder cannot be written.

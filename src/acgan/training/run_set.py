@@ -43,10 +43,6 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
     Images and minutes are divided in proportion to the members' training images, as one model of
     all classes would do. Epochs are not divided.
 
-    Args:
-        config: of the whole set, with ``classes_per_model``.
-        splits: the whole data set.
-
     Raises:
         UsageError: the classes cannot be divided, or a member has fewer images than a batch.
     """

@@ -96,7 +96,7 @@ def test_a_missing_compiler_is_said(
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(device_module, "check_present", lambda device: None)
-    sentence = rf"compile=always needs .*{wanted}.*leave\s+execution.compile at auto"
+    sentence = rf"compile=always needs .*{wanted}.*set execution.compile to auto"
     with pytest.raises(UsageError, match=sentence):
         choose_execution(ExecutionConfig(device=device, precision="fp32", compile="always"))
     with pytest.raises(UsageError, match=sentence):

@@ -79,7 +79,7 @@ def summarize(run: Path) -> RunSummary:
         except UsageError as error:
             problems.append(str(error))
     state: State = status.get("state", "")
-    if state not in {"complete", "diverged"}:
+    if str(state) not in {"complete", "diverged"}:
         state = "training" if lock_is_held(run) else "resumable"
     return RunSummary(
         name=run.resolve().name,

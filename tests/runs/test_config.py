@@ -212,7 +212,7 @@ def test_a_run_survives_its_config_json(config: RunConfig) -> None:
 @pytest.mark.parametrize("mode", ["batchnorm", "concatenate", "one-hot", "multiply"])
 def test_an_objective_without_classes_wants_a_generator_without(name: str, mode: str) -> None:
     objective = f'objective={{name = "{name}"}}'
-    with pytest.raises(UsageError, match=f'objective {name} asks.*for no class.*set it to "none"'):
+    with pytest.raises(UsageError, match=f'{name} needs an uncond.*set it to "none"'):
         run(objective, f"generator.conditioning.mode={mode}")
     config = run(objective, "generator.conditioning.mode=none")
     assert not config.generator.conditioning.conditional
@@ -221,7 +221,7 @@ def test_an_objective_without_classes_wants_a_generator_without(name: str, mode:
 @pytest.mark.parametrize("name", ["acgan", "projection", "adc", "cgan", "tac", "reacgan"])
 def test_an_objective_with_classes_wants_a_generator_that_is_told_them(name: str) -> None:
     objective = f'objective={{name = "{name}"}}'
-    with pytest.raises(UsageError, match=f'{name} asks the generator for classes.*"batchnorm"'):
+    with pytest.raises(UsageError, match=f'{name} needs a conditional generator.*"batchnorm"'):
         run(objective, "generator.conditioning.mode=none")
     assert run(objective).generator.conditioning.conditional
 
@@ -239,15 +239,15 @@ def test_labels_may_be_few_where_the_objective_takes_unlabeled_images(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["objective.source_head=projection"], "the objective acgan as it is set takes no"),
         (
-            ["objective.name=projection"],
-            "the objective projection as it is set takes no real image",
+            ["objective.source_head=projection"],
+            "acgan with these settings needs a label for each real image",
         ),
-        (["objective.name=adc"], "take sgan, or acgan with objective.source_head=plain"),
-        (["objective.name=tac"], "tac as it is set takes no real image without a label"),
-        (["objective.name=cgan"], "the objective cgan as it is set takes no"),
-        (["objective.name=reacgan"], "reacgan as it is set takes no real image without"),
+        (["objective.name=projection"], "projection with these settings needs a label for"),
+        (["objective.name=adc"], "use sgan, or acgan with objective.source_head=plain"),
+        (["objective.name=tac"], "tac with these settings needs a label for"),
+        (["objective.name=cgan"], "cgan with these settings needs a label for"),
+        (["objective.name=reacgan"], "reacgan with these settings needs a label for"),
         (["training.fake_labels=batch"], 'set it to "frequency"'),
         (["classes_per_model=2"], "divides training images by class"),
         (

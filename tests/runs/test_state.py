@@ -135,7 +135,7 @@ def test_a_misfit_is_said_and_nothing_is_copied(tmp_path: Path) -> None:
     tensors = saved_after(1, tmp_path)
     weight = "network.0.weight"
     misfits = {
-        f"lacks {weight}": {name: t for name, t in tensors.items() if name != weight},
+        f"{weight} is missing": {name: t for name, t in tensors.items() if name != weight},
         "network.more": {**tensors, "network.more": torch.zeros(1)},
         f"{weight} is": {**tensors, weight: torch.zeros(1)},
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +46,7 @@ def source_of_unlabeled(real: DiscriminatorOutput, labels: Tensor) -> Discrimina
 
 def unlabeled_rows(labels: Tensor) -> Tensor:
     """Return the rows of a batch (on the CPU) without a label."""
-    return (labels == UNLABELED).nonzero().view(-1)
+    return torch.from_numpy(np.flatnonzero(labels.numpy() == UNLABELED))
 
 
 @torch.no_grad()

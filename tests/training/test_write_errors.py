@@ -280,6 +280,7 @@ def test_write_errors_at_some_calls(
     assert errors_at(sorted(numbers), config, tiny_splits, tmp_path, content) == set()
 
 
+@pytest.mark.full
 def test_a_write_error_at_the_pictures_of_the_end(
     config: RunConfig,
     tiny_splits: DatasetSplits,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from acgan.metrics.arrays import Array, BoolArray, Float32Array, Float64Array, Int64Array, blocks
+from acgan.metrics.arrays import Array, Float32Array, Float64Array, Int64Array, blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,7 +122,15 @@ class NearestSearch:
             count = min(wanted, len(self._base))
             places, values = _smallest(bounds, groups, open_, count)
             values = values + offset[open_, None]
-            done = self._compare(queries, skip, open_, places, values, index, squared)
+            done = np.zeros(len(open_), np.bool_)
+            for rank in range(count):
+                done |= values[:, rank] > squared[open_]
+                at = np.flatnonzero(~done & (places[:, rank] != skip[open_]))
+                query, place = open_[at], places[at, rank]
+                difference = queries[query].astype(np.float64) - self._base[place]
+                exact = np.einsum("nf,nf->n", difference, difference)
+                nearer = exact < squared[query]
+                index[query[nearer]], squared[query[nearer]] = place[nearer], exact[nearer]
             open_ = open_[~done] if count < len(self._base) else open_[:0]
             if not len(open_):
                 break
@@ -132,30 +140,6 @@ class NearestSearch:
             index[row] = exact.argmin()
             squared[row] = exact[index[row]]
         return index, squared
-
-    def _compare(
-        self,
-        queries: Array,
-        skip: Int64Array,
-        rows: Int64Array,
-        places: Int64Array,
-        bounds: Float64Array,
-        index: Int64Array,
-        squared: Float64Array,
-    ) -> BoolArray:
-        """Compare candidates in the order of their bounds; return which queries are done."""
-        done = np.zeros(len(rows), np.bool_)
-        for rank in range(places.shape[1]):
-            done |= bounds[:, rank] > squared[rows]
-            at = np.flatnonzero(~done & (places[:, rank] != skip[rows]))
-            if not len(at):
-                continue
-            query, place = rows[at], places[at, rank]
-            difference = queries[query].astype(np.float64) - self._base[place]
-            exact = np.einsum("nf,nf->n", difference, difference)
-            nearer = exact < squared[query]
-            index[query[nearer]], squared[query[nearer]] = place[nearer], exact[nearer]
-        return done
 
     def _distances(self, query: Array) -> Float64Array:
         """Squared distances of one query to every row."""

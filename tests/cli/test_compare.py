@@ -29,8 +29,9 @@ def runs(tmp_path: Path) -> tuple[Path, Path, Path]:
             interval=(value - 0.01, value + 0.01),
             extractor="reference-classifier",
         )
-        protocol = {"extractor": "judge", "samples": samples}
-        section = Section("fidelity", "Fidelity", ("Why.",), (metric,), protocols={"p": protocol})
+        protocol = {"extractor": "reference-classifier", "samples": samples}
+        metrics = (metric, Metric("kid", "KID", 0.1, "low", "p")) if name == "x" else (metric,)
+        section = Section("fidelity", "Fidelity", ("Why.",), metrics, protocols={"p": protocol})
         report = Report(
             name, "digits", ("a", "b"), samples, {}, (section,), True, config={"seed": seed}
         )
@@ -73,6 +74,7 @@ def test_other_protocols_are_not_compared(acgan: Acgan, runs: tuple[Path, ...]) 
     assert "[1] not comparable: samples differs (100 / 9)" in out
     assert "★" not in out
     assert "no mean: their metrics were computed in different ways" in out
+    assert "\nonly in x: KID\n" in out
 
 
 def test_a_page_and_json(acgan: Acgan, runs: tuple[Path, ...], tmp_path: Path) -> None:

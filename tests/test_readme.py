@@ -70,6 +70,7 @@ def run_all(for_train: list[str], for_evaluate: list[str]) -> None:
         assert Path(name).exists(), name
 
 
+@pytest.mark.slow
 def test_every_command_of_the_readme_works(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def small_classifier(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
         network = ReferenceNetworkConfig(stem=4, stages=(8, 8))
@@ -86,6 +87,7 @@ def test_every_command_of_the_readme_works_with_its_own_networks(place: Path) ->
     run_all(["--images", "256", "-o", "training.batch_size=16"], ["--samples", "200"])
 
 
+@pytest.mark.slow
 def test_the_python_example_of_the_readme_works(place: Path) -> None:
     (example,) = blocks("python")
     shorter = example.replace("images=100_000", f"images=32, options={SMALL_NETWORKS}")

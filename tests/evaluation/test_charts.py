@@ -36,7 +36,7 @@ def test_every_image_is_in_the_grid_with_its_own_pixels(channels: int) -> None:
         )
 
 
-def test_charts_are_pictures_for_any_number_of_classes_and_any_name() -> None:
+def test_charts_are_images_for_any_number_of_classes_and_any_name() -> None:
     for count in (1, 10, 100):
         names = tuple(f"${index}^" for index in range(count))
         values = RANDOM.random((2, count))
@@ -46,7 +46,7 @@ def test_charts_are_pictures_for_any_number_of_classes_and_any_name() -> None:
         assert similarity_chart("MS-SSIM, 2 scales, window 11", names, *values) == chart
 
 
-def test_distances_that_are_nought_or_infinite_can_be_drawn() -> None:
+def test_distances_of_zero_or_infinity_can_be_plotted() -> None:
     values = np.array([0.0, 0.5, 1.0, np.inf])
-    chart = distance_chart([("Pixels", values, values + 1), ("Judge", values, values)])
+    chart = distance_chart([("Pixels", values, values + 1), ("features", values, values)])
     assert opened(chart.png).width > 600

@@ -35,7 +35,9 @@ from acgan.report.section import Section
 
 Untrained = Callable[..., Model]
 NAMES = ("dark", "mid", "light")
-CHAPTER = Section("labels", "Labels", ("What it is.",), protocols={"judge": {}}, notes=("First.",))
+CHAPTER = Section(
+    "labels", "Labels", ("What it is.",), protocols={"accuracy": {}}, notes=("First.",)
+)
 WITHOUT_CLASSES = {"mode": "none"}
 
 
@@ -94,29 +96,29 @@ def data(
     return make
 
 
-def test_its_accuracy_stands_beside_the_judges(
+def test_its_accuracy_stands_beside_the_reference_classifiers(
     data: Callable[..., EvaluationData],
     reference_classifier: ReferenceClassifier,
     splits: DatasetSplits,
 ) -> None:
     given = data()
     section = with_class_head(CHAPTER, given)
-    own, judged = section.metrics
+    own, reference = section.metrics
     assert own.key == "test_accuracy[class-head]"
     assert own.value == pytest.approx(2 / 3)
     assert list(own.per_class) == [1, 1, 0]
     assert own.interval is not None
     assert own.interval[0] < 2 / 3 < own.interval[1]
-    assert own.aim == judged.aim == "high"
-    assert judged.value == reference_classifier.accuracy(splits.test)
-    assert len(judged.per_class) == 3
+    assert own.aim == reference.aim == "high"
+    assert reference.value == reference_classifier.accuracy(splits.test)
+    assert len(reference.per_class) == 3
     assert own.note == (
         "Trained with the labels of all 120 training images; "
         "the accuracy of the reference classifier is "
         f"{reference_classifier.accuracy(splits.test):.1%}"
     )
     assert section.protocols.keys() == {
-        "judge",
+        "accuracy",
         "test_accuracy[class-head]",
         "test_accuracy[reference-classifier]",
     }
@@ -144,7 +146,7 @@ def test_its_accuracy_stands_beside_the_judges(
 def test_every_objective_whose_d_has_class_logits_has_the_figure(
     objective: dict[str, Any], data: Callable[..., EvaluationData], untrained: Untrained
 ) -> None:
-    """With the model's own discriminator: its share is what its answers say."""
+    """The accuracy is that of the predictions of the model's discriminator."""
     conditioning = WITHOUT_CLASSES if objective["name"] == "sgan" else None
     given = data(objective=objective, conditioning=conditioning)
     model = given.sample_set.model
@@ -179,7 +181,7 @@ def test_what_else_cannot_be_asked(
     splits: DatasetSplits,
     reference_classifier: ReferenceClassifier,
 ) -> None:
-    """A set of models, other classes, one class: a sentence each; pictures: nothing."""
+    """A set of models, other classes, one class: a note each; images: nothing."""
     given = data()
     model = given.sample_set.model
     assert model is not None
@@ -193,17 +195,17 @@ def test_what_else_cannot_be_asked(
         "only one class"
         in with_class_head(CHAPTER, replace(given, reference_classifier=None)).notes[1]
     )
-    pictures = replace(given, sample_set=replace(given.sample_set, model=None))
-    assert with_class_head(CHAPTER, pictures) is CHAPTER
+    images = replace(given, sample_set=replace(given.sample_set, model=None))
+    assert with_class_head(CHAPTER, images) is CHAPTER
 
 
 def test_of_few_test_images_it_says_what_it_takes(
     data: Callable[..., EvaluationData], splits: DatasetSplits
 ) -> None:
     few = replace(splits, test=splits.test.subset(np.array([0, 1, 2, 3])))
-    own, judged = with_class_head(CHAPTER, replace(data(), splits=few)).metrics
+    own, reference = with_class_head(CHAPTER, replace(data(), splits=few)).metrics
     assert own.value is None
-    assert judged.value is None
+    assert reference.value is None
     assert "at least 10 test images" in own.note
     fifteen = replace(splits, test=splits.test.subset(np.arange(15)))
     own, _ = with_class_head(CHAPTER, replace(data(), splits=fifteen)).metrics

@@ -161,8 +161,8 @@ def test_every_figure_is_the_pure_measure_of_the_features(perfect: Section) -> N
             == kernel_distance(*of_class[:2]).value
         )
         values = []
-        for draw in range(5):
-            some = FeatureSets(*of_class).equal(256, seed=(4, index, draw))
+        for subset in range(5):
+            some = FeatureSets(*of_class).equal(256, seed=(4, index, subset))
             assert some is not None
             assert some.counts == (260, 260, 260)
             values.append(frechet_distance(some.samples, some.test))
@@ -183,10 +183,10 @@ def test_the_protocol_says_what_stands_behind_the_figures(perfect: Section) -> N
     assert perfect.protocols["inception_score[pixels]"]["images"] == 1_200
 
 
-def test_classes_are_drawn_and_listed_beside_their_baselines(perfect: Section) -> None:
-    picture, table = perfect.blocks
-    assert isinstance(picture, ImageBlock)
-    assert picture.png.startswith(b"\x89PNG")
+def test_classes_are_plotted_and_listed_beside_their_baselines(perfect: Section) -> None:
+    chart, table = perfect.blocks
+    assert isinstance(chart, ImageBlock)
+    assert chart.png.startswith(b"\x89PNG")
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["all", "low", "middle", "high"]
     for _, value, baseline, frechet_ratio, _ in table.rows:

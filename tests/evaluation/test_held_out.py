@@ -17,7 +17,7 @@ from acgan.model.model import Model
 Untrained = Callable[..., Model]
 
 
-def pictures(folder: Path, seeds: range) -> DataConfig:
+def image_folder(folder: Path, seeds: range) -> DataConfig:
     """A folder of two classes of 8×8 noise, one file a seed."""
     for seed in seeds:
         pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
@@ -29,7 +29,7 @@ def pictures(folder: Path, seeds: range) -> DataConfig:
 
 @pytest.fixture
 def own(tmp_path: Path) -> tuple[DataConfig, DatasetSplits]:
-    config = pictures(tmp_path / "own", range(40))
+    config = image_folder(tmp_path / "own", range(40))
     return config, load_data(config)
 
 
@@ -62,19 +62,19 @@ def test_a_swap_of_train_and_test_is_refused(
         check_same_split(untrained(splits, config), swapped, "run")
 
 
-def test_other_pictures_are_found_to_be_unseen(
+def test_other_images_are_found_to_be_held_out(
     own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
     config, splits = own
-    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    other = load_data(image_folder(tmp_path / "other", range(100, 140)))
     assert check_unseen(untrained(splits, config), other, "run") is True
 
 
-def test_one_shared_picture_is_enough_to_refuse(
+def test_one_shared_image_is_enough_to_refuse(
     own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
     config, splits = own
-    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    other = load_data(image_folder(tmp_path / "other", range(100, 140)))
     images = other.test.images.copy()
     images[0] = splits.train.images[3]
     spoiled = DatasetSplits(
@@ -91,7 +91,7 @@ def test_where_the_models_data_are_gone_nobody_knows(
     own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
     config, splits = own
-    other = load_data(pictures(tmp_path / "other", range(100, 140)))
+    other = load_data(image_folder(tmp_path / "other", range(100, 140)))
     gone = untrained(splits, config.model_copy(update={"source": str(tmp_path / "gone")}))
     assert check_unseen(gone, other, "run") is None
     changed = untrained(splits, config.model_copy(update={"split_seed": 7}), name="changed")
@@ -99,7 +99,7 @@ def test_where_the_models_data_are_gone_nobody_knows(
 
 
 @pytest.mark.real_data
-def test_digits_cannot_judge_a_model_of_mnist_as_unseen(untrained: Untrained) -> None:
+def test_digits_are_not_held_out_for_a_model_of_mnist(untrained: Untrained) -> None:
     config = DataConfig(source="mnist")
     model = untrained(load_data(config), config)
     with pytest.raises(DataError, match="of the validation and test images of digits are training"):

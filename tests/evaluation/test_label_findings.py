@@ -81,7 +81,7 @@ def test_all_samples_of_one_class_ignore_the_label() -> None:
     assert keys(found(samples)) == ["label-ignored"]
 
 
-def test_a_class_drawn_as_another_is_confused_and_not_permuted() -> None:
+def test_a_class_shown_as_another_is_confused_and_not_permuted() -> None:
     samples = matrix(0.98)
     samples[3] = [0, 0, 0, 100, 0, 900]  # and five is five
     (only,) = found(samples)

@@ -62,7 +62,7 @@ def test_a_generator_that_permutes_classes_is_named(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
     val = digits.validation
-    exchanged = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])  # asked for five, it draws three
+    exchanged = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])  # the label five gives a three
     section = labels_section(of(digits, digits_classifier, val.images, exchanged[val.labels]), None)
     first = section.findings[0]
     assert (first.key, first.level) == ("classes-permuted", "fault")
@@ -144,7 +144,7 @@ def flat(names: Sequence[str], count: int, seed: int) -> LabeledImages:
 def bright(
     names: Sequence[str], samples: Images, target_labels: Labels, folder: Path | None = None
 ) -> EvaluationData:
-    """Evidence on such images before a judge who sees brightness."""
+    """Evaluation data of such images, with a classifier of brightness."""
     train, validation, test = (flat(names, 8 * len(names), seed) for seed in range(3))
     splits = DatasetSplits("bright", train, validation, test)
     reference_classifier = cast(
@@ -157,7 +157,7 @@ def bright(
 PETS = ("cat", "dog", "deer", "frog")
 
 
-def test_imagenet_judges_the_classes_that_it_knows() -> None:
+def test_imagenet_classifies_the_classes_that_it_knows() -> None:
     samples = flat(PETS, 200, 9)
     target_labels = samples.labels.copy()
     target_labels[target_labels == 1] = 3  # of what was asked for as a frog, half is a dog

@@ -74,7 +74,7 @@ def chapter(
     return section
 
 
-def pictures(section: Section) -> dict[str, Image.Image]:
+def images_of(section: Section) -> dict[str, Image.Image]:
     found = [block for block in section.blocks if isinstance(block, ImageBlock)]
     return {each.title: Image.open(io.BytesIO(each.png)) for each in found}
 
@@ -95,7 +95,7 @@ def test_a_run_shows_its_past(
     assert len(table.rows) >= 3
     assert all(0 <= float(row[1] or 0) <= 1 for row in table.rows)
     assert section.protocols["past"]["checkpoints"] == [row[0] for row in table.rows]
-    assert len(pictures(section)) == 4
+    assert len(images_of(section)) == 4
     (metric,) = section.metrics
     assert metric.key == "style_consistency[pixels]"
     assert metric.value is not None
@@ -108,7 +108,7 @@ def test_the_last_row_is_the_model_itself(
     reference_classifier: ReferenceClassifier,
 ) -> None:
     folder = run("batchnorm")
-    grid = pictures(chapter(folder, tiny_splits, reference_classifier, folder))[
+    grid = images_of(chapter(folder, tiny_splits, reference_classifier, folder))[
         "The same seed over training time"
     ]
     image = load(folder).sample(label=2, count=1, seed=0)[0, 0]
@@ -124,7 +124,7 @@ def test_a_model_folder_alone_has_no_past(
 ) -> None:
     section = chapter(run("batchnorm") / "model", tiny_splits, reference_classifier, None)
     assert any("over training time" in note for note in section.notes)
-    assert len(pictures(section)) == 3
+    assert len(images_of(section)) == 3
     assert section.protocols["past"]["checkpoints"] == []
 
 

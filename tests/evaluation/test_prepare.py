@@ -25,23 +25,23 @@ SMALL: dict[str, Any] = {"extractors": (), "samples": 20}
 
 
 @pytest.fixture(autouse=True)
-def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
-    """Judges are fitted in a moment and kept in the test's own folder; tells how they mirror."""
+def small_reference_classifiers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[bool]:
+    """Fit reference classifiers quickly, cache them in the folder of the test; list their flips."""
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
-    target_labels: list[bool] = []
+    flips: list[bool] = []
 
     def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
-        target_labels.append(flip)
+        flips.append(flip)
         return ReferenceClassifierConfig(
             network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
             fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
         )
 
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
-    return target_labels
+    return flips
 
 
-def pictures(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> Path:
+def image_folder(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> Path:
     for seed in seeds:
         pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
         place = folder / ("dark" if seed % 2 else "light")
@@ -52,7 +52,7 @@ def pictures(folder: Path, seeds: range, *, mode: str = "L", side: int = 8) -> P
 
 @pytest.fixture
 def own(tmp_path: Path) -> tuple[DataConfig, DatasetSplits]:
-    config = DataConfig(source=str(pictures(tmp_path / "own", range(60))))
+    config = DataConfig(source=str(image_folder(tmp_path / "own", range(60))))
     return config, load_data(config)
 
 
@@ -108,7 +108,7 @@ def test_other_data_need_a_word(
 ) -> None:
     config, splits = own
     untrained(splits, config)
-    other = str(pictures(tmp_path / "other", range(100, 160)))
+    other = str(image_folder(tmp_path / "other", range(100, 160)))
     with pytest.raises(DataError, match=r"no held-out reference.* --other-data"):
         prepare_evaluation(EvaluationRequest(tmp_path / "run", data=other, **SMALL), Stopwatch())
     prepared = prepare_evaluation(
@@ -128,7 +128,7 @@ def test_other_data_need_a_word(
 def test_of_pictures_from_elsewhere_nothing_is_known(
     own: tuple[DataConfig, DatasetSplits], tmp_path: Path
 ) -> None:
-    made = pictures(tmp_path / "made", range(200, 240))
+    made = image_folder(tmp_path / "made", range(200, 240))
     prepared = prepare_evaluation(EvaluationRequest(made, data=own[0].source, **SMALL), Stopwatch())
     assert prepared.data.held_out is None
     assert prepared.own_training_split
@@ -137,10 +137,10 @@ def test_of_pictures_from_elsewhere_nothing_is_known(
 
 
 def test_color_folders_are_mirrored_unless_one_knows_better(
-    small_judges: list[bool], tmp_path: Path
+    small_reference_classifiers: list[bool], tmp_path: Path
 ) -> None:
-    data = str(pictures(tmp_path / "photos", range(60), mode="RGB"))
-    made = pictures(tmp_path / "made", range(200, 220), mode="RGB")
+    data = str(image_folder(tmp_path / "photos", range(60), mode="RGB"))
+    made = image_folder(tmp_path / "made", range(200, 220), mode="RGB")
     assert (
         prepare_evaluation(EvaluationRequest(made, data=data, **SMALL), Stopwatch()).horizontal_flip
         is True
@@ -151,7 +151,7 @@ def test_color_folders_are_mirrored_unless_one_knows_better(
         ).horizontal_flip
         is False
     )
-    assert small_judges == [True, False]
+    assert small_reference_classifiers == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_color_folders_are_mirrored_unless_one_knows_better(
 def test_mistakes_with_pictures(
     own: tuple[DataConfig, DatasetSplits], tmp_path: Path, changes: dict[str, Any], sentence: str
 ) -> None:
-    made = pictures(tmp_path / "made", range(200, 220))
+    made = image_folder(tmp_path / "made", range(200, 220))
     given = {**SMALL, **changes}
     if given.get("data") == "OWN":
         given["data"] = own[0].source
@@ -193,7 +193,7 @@ def test_mistakes_with_pictures(
 def test_mistakes_with_models(
     own: tuple[DataConfig, DatasetSplits],
     untrained: Untrained,
-    small_judges: list[bool],
+    small_reference_classifiers: list[bool],
     tmp_path: Path,
     changes: dict[str, Any],
     sentence: str,
@@ -202,7 +202,7 @@ def test_mistakes_with_models(
     untrained(splits, config)
     with pytest.raises((DataError, UsageError), match=sentence):
         prepare_evaluation(EvaluationRequest(tmp_path / "run", **{**SMALL, **changes}), Stopwatch())
-    assert not small_judges  # none is fitted for nothing
+    assert not small_reference_classifiers  # none is fitted for nothing
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_path_to_nothing(tmp_path: Path) -> None:
 def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
     own: tuple[DataConfig, DatasetSplits],
     untrained: Untrained,
-    small_judges: list[bool],
+    small_reference_classifiers: list[bool],
     tmp_path: Path,
     made_by: str,
 ) -> None:
@@ -223,7 +223,7 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
     if made_by == "model":
         untrained(splits, config)
     else:
-        pictures(path, range(100, 110))
+        image_folder(path, range(100, 110))
     told: list[tuple[Model | None, str, bool]] = []
 
     def refuse(model: Model | None, found: DatasetSplits, target_labels: bool) -> None:
@@ -239,4 +239,4 @@ def test_what_is_planned_with_the_samples_can_be_refused_before_any_work(
         splits.train.content_hash,
         True,
     )
-    assert not small_judges
+    assert not small_reference_classifiers

@@ -87,7 +87,7 @@ def test_a_perfect_model_is_called_good(against: EvaluationData) -> None:
     assert good.notes == ()
 
 
-def test_every_figure_is_the_formulas_on_the_judges_features(
+def test_every_value_is_the_formula_on_the_classifiers_features(
     reference_classifier: ReferenceClassifier, against: EvaluationData
 ) -> None:
     got = quality(against, SAMPLES.images)
@@ -181,7 +181,7 @@ def test_too_few_images_are_said_instead_of_measured(
     small = DatasetSplits("halves", PARTS.train, halves(30, 1), halves(40, 2))
     without = quality(real_data(reference_classifier, small), SAMPLES.images)
     assert without.to_json()["baseline"] is None
-    assert any("no floor: 30 images" in note for note in without.notes)
+    assert any("no baseline: 30 images" in note for note in without.notes)
 
 
 def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) -> None:
@@ -192,7 +192,7 @@ def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) ->
     assert data.frechet_baseline(reference_classifier).subsets == 1
 
 
-def test_kept_answers_change_no_figure(
+def test_cached_predictions_change_no_value(
     reference_classifier: ReferenceClassifier, against: EvaluationData, tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -204,7 +204,7 @@ def test_kept_answers_change_no_figure(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_judge_of_other_images_is_refused(reference_classifier: ReferenceClassifier) -> None:
+def test_a_classifier_of_other_images_is_refused(reference_classifier: ReferenceClassifier) -> None:
     other = dataclasses.replace(PARTS, train=halves(300, 9))
     with pytest.raises(DataError, match="fitted to other images"):
         real_data(reference_classifier, other)

@@ -96,7 +96,7 @@ def write(folder: Path, counts: dict[str, int], *, side: int = 8, mode: str = "L
     return folder
 
 
-def test_a_folder_of_pictures_from_elsewhere(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
+def test_a_folder_of_images_from_elsewhere(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     folder = write(tmp_path / "made", {"ring": 4, "bar": 9, "cross": 2})
     sample_set = load_sample_folder(folder, tiny_splits, total=1000, seed=0, progress=silent)
     assert np.bincount(sample_set.target_labels).tolist() == [9, 2, 4]  # in the data's order
@@ -106,7 +106,7 @@ def test_a_folder_of_pictures_from_elsewhere(tiny_splits: DatasetSplits, tmp_pat
     assert sample_set.model is None
 
 
-def test_of_too_many_pictures_an_even_choice_is_taken(
+def test_of_too_many_images_an_even_choice_is_used(
     tiny_splits: DatasetSplits, tmp_path: Path
 ) -> None:
     folder = write(tmp_path / "made", {"ring": 20, "bar": 20, "cross": 5})
@@ -140,7 +140,7 @@ def test_unfit_folders_are_refused(
         load_sample_folder(folder, tiny_splits, total=100, seed=0, progress=silent)
 
 
-def test_a_folder_without_pictures_is_refused(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_refused(tiny_splits: DatasetSplits, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="there are no files"):
         load_sample_folder(tmp_path / "empty", tiny_splits, total=100, seed=0, progress=silent)

@@ -31,8 +31,8 @@ Untrained = Callable[..., Model]
 
 
 @pytest.fixture(autouse=True)
-def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Judges are fitted in a moment and kept in the test's own folder."""
+def small_reference_classifiers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Reference classifiers are fitted quickly and cached in the folder of the test."""
     monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
 
     def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
@@ -44,7 +44,7 @@ def small_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
 
 
-def pictures(folder: Path, count: int, *, classes: bool) -> DataConfig:
+def image_folder(folder: Path, count: int, *, classes: bool) -> DataConfig:
     for index in range(count):
         random = np.random.default_rng(index)
         low = 0 if index % 2 else 120
@@ -81,7 +81,7 @@ def by_key(sections: tuple[Section, ...]) -> dict[str, Section]:
 
 
 def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None:
-    model, splits = without(pictures(tmp_path / "data", 300, classes=True))
+    model, splits = without(image_folder(tmp_path / "data", 300, classes=True))
     prepared = examined(model)
     assert not prepared.data.sample_set.conditional
     np.testing.assert_array_equal(prepared.data.sample_set.samples, model.sample(count=240))
@@ -116,9 +116,9 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     )
 
 
-def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) -> None:
+def test_diversity_of_all_samples_is_a_separate_measure(without: Any, tmp_path: Path) -> None:
     """Real images as samples have a ratio of about 1, one image again and again has 0."""
-    model, splits = without(pictures(tmp_path / "data", 300, classes=True))
+    model, splits = without(image_folder(tmp_path / "data", 300, classes=True))
     evidence = examined(model).data
 
     def looked_at(samples: Any) -> Section:
@@ -145,7 +145,7 @@ def test_variety_of_everything_is_its_own_measure(without: Any, tmp_path: Path) 
 def test_data_without_classes_are_looked_at_by_another_network(
     without: Any, tmp_path: Path
 ) -> None:
-    model, _ = without(pictures(tmp_path / "data", 120, classes=False))
+    model, _ = without(image_folder(tmp_path / "data", 120, classes=False))
     prepared = examined(model)
     assert prepared.data.reference_classifier is None
     (extractor,) = prepared.extractors
@@ -163,10 +163,10 @@ def test_data_without_classes_are_looked_at_by_another_network(
     assert "240 samples" in page.read_text()
 
 
-def test_pictures_without_folders_are_samples_without_classes(tmp_path: Path) -> None:
-    data = pictures(tmp_path / "data", 60, classes=True)
-    folder = tmp_path / "drawn"
-    pictures(folder, 30, classes=False)
+def test_images_without_folders_are_samples_without_classes(tmp_path: Path) -> None:
+    data = image_folder(tmp_path / "data", 60, classes=True)
+    folder = tmp_path / "generated"
+    image_folder(folder, 30, classes=False)
     request = EvaluationRequest(path=folder, data=data.source, samples=20, extractors=())
     sample_set = prepare_evaluation(request, silent()).data.sample_set
     assert not sample_set.conditional

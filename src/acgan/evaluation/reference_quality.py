@@ -22,8 +22,15 @@ from acgan.metrics.variance_ratio import variance_ratio
 from acgan.report.section import defined
 
 _OVERALL = (
-    *("accuracy", "worst_class_accuracy", "frechet", "baseline", "frechet_ratio"),
-    *("mean_class_frechet", "variance_ratio", "lowest_variance_ratio", "highest_variance_ratio"),
+    "accuracy",
+    "worst_class_accuracy",
+    "frechet",
+    "baseline",
+    "frechet_ratio",
+    "mean_class_frechet",
+    "variance_ratio",
+    "lowest_variance_ratio",
+    "highest_variance_ratio",
 )
 _PER_CLASS = ("class_accuracy", "class_frechet", "class_variance_ratio")
 

@@ -12,12 +12,12 @@ from acgan.runs.config import RunConfig
 TinyConfig = Callable[..., RunConfig]
 
 
-def test_a_discriminator_that_began_with_noise_shares_nothing(tiny_config: TinyConfig) -> None:
+def test_a_discriminator_trained_from_scratch_shares_nothing(tiny_config: TinyConfig) -> None:
     assert shared_features(tiny_config()) is None
 
 
 @pytest.mark.parametrize("network", get_args(FeatureNetworkName))
-def test_who_stands_on_an_extractor_is_to_be_held_to_another(
+def test_a_pretrained_discriminator_is_compared_with_another_extractor(
     network: str, tiny_config: TinyConfig
 ) -> None:
     layers = [{"width": 4, "kernel": 1}]

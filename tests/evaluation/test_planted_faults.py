@@ -11,13 +11,29 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from acgan.classifiers.reference_classifier import ReferenceClassifier
+from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
+from acgan.data.load import load_data
 from acgan.evaluation.diversity import diversity_section
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.memorization import memorization_section
 from acgan.report.section import ImageBlock, Section
 
 RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def digits() -> DatasetSplits:
+    """Real digits; every third training image, since the search among them takes most time."""
+    splits = load_data(DataConfig(source="digits"))
+    return replace(splits, train=splits.train.subset(np.arange(0, len(splits.train), 3)))
+
+
+@pytest.fixture(scope="module")
+def digits_classifier(
+    digits: DatasetSplits, gaussian_classifier: Callable[[LabeledImages], ReferenceClassifier]
+) -> ReferenceClassifier:
+    return gaussian_classifier(digits.train)
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_a_model_is_held_against_its_own_split(
         assert evidence.sample_set.run == tmp_path / "run"
         assert evidence.sample_set.name == "run"
         assert evidence.required_reference_classifier.record.train_hash == splits.train.content_hash
-        assert "is right on" in prepared.notes[0]
+        assert "accuracy on the 6 test images" in prepared.notes[0]
     assert list(watch.seconds) == ["data", "samples", "reference classifier"]
 
 
@@ -103,7 +103,7 @@ def test_data_that_have_moved_are_named_again(
     assert prepare_evaluation(request, Stopwatch()).data.held_out is True
 
 
-def test_other_data_need_a_word(
+def test_other_data_need_an_option(
     own: tuple[DataConfig, DatasetSplits], untrained: Untrained, tmp_path: Path
 ) -> None:
     config, splits = own
@@ -116,16 +116,16 @@ def test_other_data_need_a_word(
     )
     assert prepared.data.held_out is True
     assert not prepared.own_training_split
-    assert any("Copies of its training images were not looked for" in n for n in prepared.notes)
+    assert any("Memorization was not measured" in n for n in prepared.notes)
     (tmp_path / "own").rename(tmp_path / "gone")
     prepared = prepare_evaluation(
         EvaluationRequest(tmp_path / "run", data=other, other_data=True, **SMALL), Stopwatch()
     )
     assert prepared.data.held_out is None
-    assert any("taken on trust" in note for note in prepared.notes)
+    assert any("it was not checked" in note for note in prepared.notes)
 
 
-def test_of_pictures_from_elsewhere_nothing_is_known(
+def test_the_training_data_of_a_folder_of_images_is_unknown(
     own: tuple[DataConfig, DatasetSplits], tmp_path: Path
 ) -> None:
     made = image_folder(tmp_path / "made", range(200, 240))
@@ -133,7 +133,7 @@ def test_of_pictures_from_elsewhere_nothing_is_known(
     assert prepared.data.held_out is None
     assert prepared.own_training_split
     assert len(prepared.data.sample_set.samples) == 20
-    assert any("Nobody here knows" in note for note in prepared.notes)
+    assert any("is unknown" in note for note in prepared.notes)
 
 
 def test_color_folders_are_mirrored_unless_one_knows_better(

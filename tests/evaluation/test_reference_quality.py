@@ -211,7 +211,7 @@ def test_a_classifier_of_other_images_is_refused(reference_classifier: Reference
 
 
 def test_samples_of_another_size_or_none_are_refused(against: EvaluationData) -> None:
-    with pytest.raises(DataError, match="reads images of 9×8×1"):
+    with pytest.raises(DataError, match="takes images of 9×8×1"):
         quality(against, np.zeros((6, 3, 9, 8), np.uint8), np.zeros(6, np.int64))
     with pytest.raises(DataError, match="no samples"):
         quality(against, SAMPLES.images[:0], SAMPLES.labels[:0])

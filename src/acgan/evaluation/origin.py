@@ -11,7 +11,7 @@ from acgan.runs.config import RunConfig
 
 _NETWORKS: dict[FeatureNetworkName, tuple[str, str]] = {
     "reference-classifier": (
-        "a classifier that was fitted, like the reference classifier of this evaluation, to the "
+        "a classifier that was fitted, like the reference-classifier of this evaluation, to the "
         "training split",
         "efficientnet-lite0",
     ),

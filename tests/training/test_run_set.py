@@ -301,7 +301,7 @@ def test_there_is_a_way_only_inside_a_member(trained: Path) -> None:
     way = model.interpolate("cup", "jar", seed=1, to_seed=2, steps=3)
     assert np.array_equal(way[0], model.sample("cup", seed=1)[0])
     assert np.array_equal(way[2], model.sample("jar", seed=2)[0])
-    with pytest.raises(UsageError, match="from 'ring' go to bar or cross"):
+    with pytest.raises(UsageError, match="from 'ring' lead to bar or cross"):
         model.interpolate("ring", "cup")
     assert (has_path(model.generator, 0, 2), has_path(model.generator, 2, 3)) == (True, False)
 

@@ -189,7 +189,7 @@ def test_seeds_of_one_recipe_have_mean_and_spread() -> None:
     assert spread.mean == pytest.approx(0.25)
     assert spread.standard_deviation == pytest.approx(math.sqrt(0.005 / 2))
     assert spread.standard_deviation == pytest.approx(statistics.stdev(values))
-    assert spread.count == 3
+    assert spread.seeds == 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_a_line_has_mean_and_deviation_over_seeds_and_a_dash_for_what_is_not_def
 
 def test_rows_survive_json() -> None:
     for one in comparison().rows["adc"]:
-        assert ObjectiveRow.from_json(json.loads(json.dumps(one.to_json()))) == one
+        assert ObjectiveRow(**json.loads(json.dumps(asdict(one)))) == one
 
 
 def test_the_json_is_plain_and_has_means_and_deviations() -> None:

@@ -97,7 +97,7 @@ def _spreads(group: SeedGroup, rows: Sequence[MetricRow]) -> str:
     if not group.spreads:
         return "no mean: their metrics were computed in different ways"
     lines = [
-        (row.name, mean_and_spread(spread.mean, spread.standard_deviation), str(spread.count))
+        (row.name, mean_and_spread(spread.mean, spread.standard_deviation), str(spread.seeds))
         for row in rows
         if (spread := group.spreads.get(row.key))
     ]

@@ -51,11 +51,11 @@ class MetricRow:
 @final
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation (N − 1) over ``count`` seeds."""
+    """Mean and standard deviation (N − 1) over ``seeds`` seeds."""
 
     mean: float
     standard_deviation: float
-    count: int
+    seeds: int
 
 
 @final
@@ -183,13 +183,11 @@ def _clear_best(metrics: Sequence[Metric | None], aim: Aim) -> int | None:
         else (-each.interval[1], -each.interval[0])
         for each in metrics
     ]
-    known = [each for each in ends if each is not None]
+    known = sorted((each for each in ends if each is not None), key=lambda pair: pair[1])
     valued = sum(each is not None and each.value is not None for each in metrics)
     if len(known) < 2 or len(known) < valued:
         return None
-    best = min(known, key=lambda pair: pair[1])
-    others = list(known)
-    others.remove(best)
+    best, *others = known
     return ends.index(best) if all(best[1] < low for low, _ in others) else None
 
 
@@ -210,8 +208,8 @@ def _groups(reports: Sequence[NamedReport], rows: Sequence[MetricRow]) -> Iterat
 
 def _group_name(reports: Sequence[NamedReport], members: Sequence[int]) -> str:
     record = reports[members[0]].record
-    predicted = record.origin.get("images_seen")
-    after = f" after {predicted:,} images" if isinstance(predicted, int) else ""
+    seen = record.origin.get("images_seen")
+    after = f" after {seen:,} images" if isinstance(seen, int) else ""
     recipe = record.origin.get("recipe")
     by = f"{recipe} on " if recipe else ""
     return f"{by}{record.data}{after}, {len(members)} seeds"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from acgan.report.comparison import MetricRow, ReportComparison
 from acgan.report.files import NamedReport
 from acgan.report.html import MARKS, render
 from acgan.report.report import AIMS, column, fact, interval, mean_and_spread, number
-from acgan.report.section import Finding
 
 _FOLD_FROM = 30  # number of classes from which their tables are collapsed
 
@@ -37,14 +37,8 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
                 "samples": report.record.samples,
                 "held_out": report.record.held_out,
                 "origin": report.record.origin,
-                "verdict": {
-                    "level": report.record.verdict[0],
-                    "words": report.record.verdict[1],
-                },
-                "findings": [
-                    {"key": each.key, "level": each.level, "sentence": each.sentence}
-                    for each in _findings(report)
-                ],
+                "verdict": dict(zip(("level", "words"), report.record.verdict, strict=True)),
+                "findings": [asdict(each) for each in report.record.findings],
             }
             for report in comparison.reports
         ],
@@ -71,14 +65,7 @@ def comparison_json(comparison: ReportComparison) -> dict[str, Any]:
             {
                 "name": group.name,
                 "runs": [comparison.reports[i].name for i in group.members],
-                "metrics": {
-                    key: {
-                        "mean": spread.mean,
-                        "standard_deviation": spread.standard_deviation,
-                        "seeds": spread.count,
-                    }
-                    for key, spread in group.spreads.items()
-                },
+                "metrics": {key: asdict(spread) for key, spread in group.spreads.items()},
             }
             for group in comparison.groups
         ],
@@ -105,7 +92,7 @@ def comparison_html(comparison: ReportComparison) -> str:
                         "name": row.name,
                         "aim": AIMS[row.aim],
                         "spread": mean_and_spread(spread.mean, spread.standard_deviation),
-                        "count": spread.count,
+                        "count": spread.seeds,
                     }
                     for row in comparison.rows
                     if (spread := group.spreads.get(row.key))
@@ -132,7 +119,7 @@ def _run(report: NamedReport) -> dict[str, Any]:
         ],
         "findings": [
             {"level": each.level, "mark": MARKS[each.level], "sentence": each.sentence}
-            for each in _findings(report)
+            for each in report.record.findings
             if each.level != "good"
         ],
     }
@@ -144,11 +131,6 @@ _ORIGIN = (
     ("training_seed", "seed"),
     ("model", "model"),
 )
-
-
-def _findings(report: NamedReport) -> list[Finding]:
-    found = [each for section in report.record.sections for each in section.findings]
-    return sorted(found, key=lambda each: list(MARKS).index(each.level))
 
 
 def _sections(rows: Sequence[MetricRow], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:

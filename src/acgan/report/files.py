@@ -15,8 +15,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from acgan.errors import DataError, UsageError
 from acgan.model.folder import run_of
 from acgan.report.html import report_html
-from acgan.report.report import Level, Report, verdict
-from acgan.report.section import Finding, ImageBlock, Metric, Section, Table
+from acgan.report.report import Report, verdict
+from acgan.report.section import (
+    LEVELS,
+    Finding,
+    ImageBlock,
+    Level,
+    Metric,
+    Section,
+    Table,
+    check_metrics,
+)
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
 
@@ -63,12 +72,19 @@ class ReportRecord(_Record):
     @property
     def verdict(self) -> tuple[Level | None, str]:
         """Level and sentence of the verdict."""
-        return verdict({each.level for section in self.sections for each in section.findings})
+        return verdict({each.level for each in self.findings})
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, the most serious first."""
+        found = (each for section in self.sections for each in section.findings)
+        return sorted(found, key=lambda each: LEVELS.index(each.level))
 
 
 def report_json(report: Report) -> dict[str, Any]:
     """Return a report as JSON values, without the pixels of its images."""
     level, words = verdict({finding.level for _, finding in report.findings()})
+    copied = ("seconds", "versions", "machine", "command", "date", "config")
     values = {
         "kind": KIND,
         "format": FORMAT,
@@ -85,12 +101,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "sections": [_section(section) for section in report.sections],
         "reference_classifier": report.reference_classifier,
         "notes": report.notes,
-        "seconds": report.seconds,
-        "versions": report.versions,
-        "machine": report.machine,
-        "command": report.command,
-        "date": report.date,
-        "config": report.config,
+        **{name: getattr(report, name) for name in copied},
     }
     plain = _plain(values)
     assert isinstance(plain, dict)
@@ -123,19 +134,12 @@ def read_report(path: Path) -> ReportRecord:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
         raise DataError(f"{path} is damaged at {where} ({problem['msg']}); {again}") from None
-    _check_shapes(record, path, again)
-    return record
-
-
-def _check_shapes(record: ReportRecord, path: Path, again: str) -> None:
     for section in record.sections:
-        for metric in section.metrics:
-            lengths = {len(metric.per_class), len(metric.per_class_baseline)}
-            if not lengths <= {0, len(record.classes)} or metric.protocol not in section.protocols:
-                raise DataError(
-                    f"{path} is damaged: {metric.key} does not match its classes and protocols; "
-                    f"{again}"
-                )
+        try:
+            check_metrics(section.metrics, section.protocols, len(record.classes))
+        except ValueError as error:
+            raise DataError(f"{path} is damaged: {error}; {again}") from None
+    return record
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -148,9 +152,9 @@ def _section(section: Section) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in section.findings],
         "tables": [asdict(block) for block in section.blocks if isinstance(block, Table)],
         "images": [
-            {"title": block.title, "caption": block.caption}
-            for block in section.blocks
-            if isinstance(block, ImageBlock)
+            {"title": each.title, "caption": each.caption}
+            for each in section.blocks
+            if isinstance(each, ImageBlock)
         ],
         "protocols": section.protocols,
         "notes": section.notes,
@@ -182,7 +186,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-HTML_FILE = "report.html"
 JSON_FILE = "report.json"
 
 
@@ -195,7 +198,7 @@ def write_report(report: Report, folder: Path) -> tuple[Path, Path]:
     Raises:
         DiskError: a file cannot be written; an older file of that name is unchanged.
     """
-    page, record = folder / HTML_FILE, folder / JSON_FILE
+    page, record = folder / "report.html", folder / JSON_FILE
     text = json.dumps(report_json(report), indent=1, ensure_ascii=False, allow_nan=False)
     for path, content in ((page, report_html(report)), (record, text + "\n")):
         with disk_errors(path, len(content), option="--out"):

@@ -16,8 +16,6 @@ from PIL import Image, UnidentifiedImageError
 
 from acgan.report.report import (
     AIMS,
-    LEVELS,
-    Level,
     Report,
     column,
     duration,
@@ -30,8 +28,10 @@ from acgan.report.report import (
     words,
 )
 from acgan.report.section import (
+    LEVELS,
     Finding,
     ImageBlock,
+    Level,
     Metric,
     Section,
     Table,
@@ -281,20 +281,15 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _made(report: Report) -> Iterator[tuple[str, str]]:
     """Name and value of everything needed to reproduce the report."""
-    reference_classifier = report.reference_classifier
     yield "data", report.data
     yield from ((words(key), fact(value, full=True)) for key, value in report.origin.items())
     yield from (
         (f"reference classifier: {words(key)}", fact(each, full=True))
-        for key, each in reference_classifier.items()
+        for key, each in report.reference_classifier.items()
     )
     yield from report.versions.items()
-    for name, value in (
-        ("machine", report.machine),
-        ("command", report.command),
-        ("date", report.date),
-    ):
-        if value:
+    for name in ("machine", "command", "date"):
+        if value := getattr(report, name):
             yield name, value
 
 

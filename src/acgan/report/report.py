@@ -8,9 +8,19 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Literal, final
+from typing import Any, final
 
-from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, worst_class
+from acgan.report.section import (
+    LEVELS,
+    Aim,
+    Finding,
+    ImageBlock,
+    Level,
+    Metric,
+    Section,
+    check_metrics,
+    worst_class,
+)
 
 DASH = "–"
 AIMS: dict[Aim, tuple[str, str]] = {
@@ -129,8 +139,7 @@ def fact(value: Any, *, full: bool = False) -> str:
     if value is None or isinstance(value, int | float):
         return number(value)
     if isinstance(value, Mapping):
-        splits = (f"{words(str(key))}: {fact(each, full=full)}" for key, each in value.items())
-        return "; ".join(splits)
+        return "; ".join(f"{words(str(k))}: {fact(each, full=full)}" for k, each in value.items())
     if isinstance(value, list | tuple):
         if len(value) > 2 and all(each == value[0] for each in value):
             return f"{len(value)} × {fact(value[0], full=full)}"
@@ -146,10 +155,6 @@ def words(key: str) -> str:
     'reference images'
     """
     return key.replace("_", " ")
-
-
-Level = Literal["fault", "warning", "good"]
-LEVELS: tuple[Level, ...] = ("fault", "warning", "good")
 
 
 @final
@@ -200,12 +205,7 @@ class Report:
         if len(set(keys)) < len(keys):
             raise ValueError(f"metrics must differ in their keys: {sorted(keys)}")
         for section in self.sections:
-            for metric in section.metrics:
-                lengths = {len(metric.per_class), len(metric.per_class_baseline)}
-                if not lengths <= {0, len(self.classes)}:
-                    raise ValueError(f"{metric.key} must have a value for every class, or none")
-                if metric.protocol not in section.protocols:
-                    raise ValueError(f"{metric.key} names a protocol that its section lacks")
+            check_metrics(section.metrics, section.protocols, len(self.classes))
 
     def findings(self) -> tuple[tuple[Section, Finding], ...]:
         """Return all findings with their sections: faults, then warnings, then good ones."""
@@ -290,12 +290,8 @@ def report_text(report: Report) -> str:
     findings = report.findings()
     _, words = verdict({finding.level for _, finding in findings})
     metrics = chain.from_iterable(section.metrics for section in report.sections)
-    cards = [
-        f"{card.label}: {card.value} ({card.detail})" for card in headline(metrics, report.classes)
-    ]
-    said = [f"{_MARKS[finding.level]}: {finding.sentence}" for _, finding in findings]
-    return "\n".join([f"{report.name}: {words}.", *map(_wrapped, [*cards, *said])])
-
-
-def _wrapped(line: str) -> str:
-    return textwrap.fill(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    cards = headline(metrics, report.classes)
+    lines = [f"{card.label}: {card.value} ({card.detail})" for card in cards]
+    lines += [f"{_MARKS[finding.level]}: {finding.sentence}" for _, finding in findings]
+    wrap = textwrap.TextWrapper(_WIDTH, initial_indent="  ", subsequent_indent="    ").fill
+    return "\n".join([f"{report.name}: {words}.", *map(wrap, lines)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 Aim = Literal["low", "high", "one", "baseline"]
 """The better direction: low, high, near 1, or near the baseline."""
+Level = Literal["fault", "warning", "good"]
+LEVELS: tuple[Level, ...] = ("fault", "warning", "good")
 
 
 @final
@@ -104,7 +106,7 @@ class Finding:
     """
 
     key: str
-    level: Literal["fault", "warning", "good"]
+    level: Level
     sentence: str
 
 
@@ -133,6 +135,15 @@ class Section:
     findings: tuple[Finding, ...] = ()
     protocols: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def check_metrics(metrics: Iterable[Metric], protocols: Mapping[str, Any], classes: int) -> None:
+    """Raise ValueError if values per class or a protocol are missing."""
+    for metric in metrics:
+        if not {len(metric.per_class), len(metric.per_class_baseline)} <= {0, classes}:
+            raise ValueError(f"{metric.key} must have a value for every class, or none")
+        if metric.protocol not in protocols:
+            raise ValueError(f"{metric.key} names a protocol that its section lacks")
 
 
 def defined(value: float) -> float | None:

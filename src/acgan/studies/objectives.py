@@ -276,7 +276,9 @@ def compare_objectives(
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     path = folder / _METRICS
     with LineLog(path) as log:
-        known = {(row.name, row.seed): row for row in read_rows(path, ObjectiveRow.from_json)}
+        known = {
+            (row.name, row.seed): row for row in read_rows(path, lambda row: ObjectiveRow(**row))
+        }
         for seed in question.seeds:
             for arm in arms:
                 trained = train(
@@ -292,7 +294,7 @@ def compare_objectives(
                 row = known.get((arm.name, seed))
                 if row is None or row.model != trained.model.record.content_hash:
                     row = _evaluate(arm, seed, trained, question, real)
-                    log.append(row.to_json())
+                    log.append(asdict(row))
                     log.sync()
                 known[arm.name, seed] = row
                 if on_result:

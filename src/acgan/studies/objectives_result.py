@@ -52,15 +52,6 @@ class ObjectiveRow:
     class_accuracy: Mapping[str, float | None] = field(default_factory=dict)
     class_frechet: Mapping[str, float | None] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(values: Mapping[str, Any]) -> ObjectiveRow:
-        """Read the values of `to_json`."""
-        return ObjectiveRow(**values)
-
 
 @final
 @dataclass(frozen=True)
@@ -113,7 +104,7 @@ class ObjectiveComparison:
             "reference_classifier_accuracy": self.reference_accuracy,
             "split": self.split,
             "samples_per_class": self.per_class,
-            "runs": [row.to_json() for rows in self.rows.values() for row in rows],
+            "runs": [asdict(row) for rows in self.rows.values() for row in rows],
             "objectives": {
                 name: {measure: summary(self.values(name, measure)) for measure in MEASURES}
                 for name in self.rows

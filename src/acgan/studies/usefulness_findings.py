@@ -14,8 +14,7 @@ from typing import Literal, final
 import numpy as np
 
 from acgan.evaluation.findings import Rule, first_finding
-from acgan.report.report import LEVELS
-from acgan.report.section import Finding
+from acgan.report.section import LEVELS, Finding
 from acgan.studies.arms import (
     BALANCED,
     OVERSAMPLED,

@@ -180,18 +180,7 @@ def _cached_budgets(
     folder: Path,
     rates_of: Callable[[Sequence[ObjectiveArm]], dict[str, float]],
 ) -> dict[str, int | None]:
-    """Return the budget of each arm in images; rates are measured and cached at the first start.
-
-    Args:
-        question: what is compared.
-        arms: its arms.
-        folder: of the comparison; it must exist.
-        rates_of: returns images/s by name for some arms.
-
-    Raises:
-        UsageError: the folder holds another comparison.
-        DiskError: they cannot be saved.
-    """
+    """Return the budget of each arm in images; rates are measured and cached at the first start."""
     fixed = {key: value for key, value in asdict(question).items() if key not in ("names", "seeds")}
     path = folder / _QUESTION
     cached: dict[str, Any] = {"images": {}, "rates": {}}
@@ -276,9 +265,27 @@ def compare_objectives(
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     path = folder / _METRICS
     with LineLog(path) as log:
-        known = {
-            (row.name, row.seed): row for row in read_rows(path, lambda row: ObjectiveRow(**row))
-        }
+        saved = read_rows(path, lambda values: ObjectiveRow(**values))
+        known = {(row.name, row.seed): row for row in saved}
+
+        def result() -> ObjectiveComparison:
+            """Return the results so far."""
+            rows = {
+                arm.name: tuple(
+                    known[arm.name, seed] for seed in question.seeds if (arm.name, seed) in known
+                )
+                for arm in arms
+            }
+            return ObjectiveComparison(
+                data=splits.name,
+                classes=tuple(each.name for each in splits.classes),
+                rows={name: some for name, some in rows.items() if some},
+                baseline=real.frechet_baseline(real.required_reference_classifier).distance,
+                reference_accuracy=real.reference_accuracy(question.split),
+                split=question.split,
+                per_class=question.per_class,
+            )
+
         for seed in question.seeds:
             for arm in arms:
                 trained = train(
@@ -298,8 +305,8 @@ def compare_objectives(
                     log.sync()
                 known[arm.name, seed] = row
                 if on_result:
-                    on_result(_comparison(splits, arms, known, real, question))
-    return _comparison(splits, arms, known, real, question)
+                    on_result(result())
+    return result()
 
 
 def comparison_chart(comparison: ObjectiveComparison, folder: Path) -> bytes:
@@ -340,24 +347,4 @@ def _evaluate(
         metrics={measure: quality.get(measure) for measure in MEASURES},
         class_accuracy=quality.get("class_accuracy", {}),
         class_frechet=quality.get("class_frechet", {}),
-    )
-
-
-def _comparison(
-    splits: DatasetSplits,
-    arms: Sequence[ObjectiveArm],
-    known: Mapping[tuple[str, int], ObjectiveRow],
-    real: EvaluationData,
-    question: Question,
-) -> ObjectiveComparison:
-    keys = {each.name: [(each.name, seed) for seed in question.seeds] for each in arms}
-    rows = {name: tuple(known[key] for key in some if key in known) for name, some in keys.items()}
-    return ObjectiveComparison(
-        data=splits.name,
-        classes=tuple(each.name for each in splits.classes),
-        rows={name: some for name, some in rows.items() if some},
-        baseline=real.frechet_baseline(real.required_reference_classifier).distance,
-        reference_accuracy=real.reference_accuracy(question.split),
-        split=question.split,
-        per_class=question.per_class,
     )

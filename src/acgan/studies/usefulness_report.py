@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
@@ -115,49 +116,39 @@ def usefulness_section(study: Usefulness) -> Section:
 
 
 def _metrics(study: Usefulness) -> Iterator[Metric]:
+    metric = partial(Metric, aim="high", protocol=_PROTOCOL)
     if SYNTHETIC in study.by_key:
         synthetic, real = study.by_key[SYNTHETIC], study.by_key[REAL]
-        # The baseline of the score is the result of real images in place of the samples.
-        yield _metric(
-            "classification-accuracy-score",
-            "Classification Accuracy Score",
-            synthetic.accuracy,
-            per_class=_class_recall(synthetic),
+        yield metric(
+            measure="usefulness.classification-accuracy-score",
+            title="Classification Accuracy Score",
+            value=float(np.mean(synthetic.accuracy)),
+            # The baseline is the result of real images in place of the samples.
             baseline=float(np.mean(real.accuracy)),
+            per_class=_class_recall(synthetic),
             per_class_baseline=_class_recall(real),
+            note=_spread_note(synthetic.accuracy),
         )
     for result in study.results:
         key, title = result.arm.key, result.arm.title
-        yield _metric(
-            f"accuracy.{key}",
-            f"accuracy, {title}",
-            result.accuracy,
+        yield metric(
+            measure=f"usefulness.accuracy.{key}",
+            title=f"accuracy, {title}",
+            value=float(np.mean(result.accuracy)),
             per_class=_class_recall(result),
+            note=_spread_note(result.accuracy),
         )
-        yield _metric(f"macro-f1.{key}", f"macro-F1, {title}", result.macro_f1)
+        yield metric(
+            measure=f"usefulness.macro-f1.{key}",
+            title=f"macro-F1, {title}",
+            value=float(np.mean(result.macro_f1)),
+            note=_spread_note(result.macro_f1),
+        )
 
 
-def _metric(
-    key: str,
-    title: str,
-    values: Sequence[float],
-    *,
-    per_class: tuple[float | None, ...] = (),
-    baseline: float | None = None,
-    per_class_baseline: tuple[float | None, ...] = (),
-) -> Metric:
-    return Metric(
-        measure=f"usefulness.{key}",
-        title=title,
-        value=float(np.mean(values)),
-        aim="high",
-        protocol=_PROTOCOL,
-        baseline=baseline,
-        per_class=per_class,
-        per_class_baseline=per_class_baseline,
-        note=f"Mean of {len(values)} seeds, standard deviation "
-        f"{100 * np.std(values, ddof=1):.2f} points.",
-    )
+def _spread_note(values: Sequence[float]) -> str:
+    deviation = 100 * np.std(values, ddof=1)
+    return f"Mean of {len(values)} seeds, standard deviation {deviation:.2f} points."
 
 
 def _class_recall(result: ArmResult) -> tuple[float | None, ...]:

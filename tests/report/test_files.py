@@ -106,8 +106,8 @@ def _change(values: dict[str, Any], place: str, change: Any) -> None:
         ("name", ..., "damaged at name"),
         ("sections.0.metrics.0.value", "high", "damaged at sections.0.metrics.0.value"),
         ("sections.0.metrics.0.aim", "up", "damaged at sections.0.metrics.0.aim"),
-        ("sections.0.metrics.0.per_class", [1.0], "does not match its classes"),
-        ("sections.0.protocols", {}, "does not match its classes and protocols"),
+        ("sections.0.metrics.0.per_class", [1.0], "must have a value for every class"),
+        ("sections.0.protocols", {}, "names a protocol that its section lacks"),
         ("sections.0.findings.0.level", "bad", "damaged at sections.0.findings.0.level"),
     ],
 )

@@ -48,7 +48,7 @@ def test_an_animation(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
         ("--class zero --to-class sevn --out x.png", 2, "did you mean 'seven'?"),
         ("--class zer --to-seed 2 --out x.png", 2, "did you mean 'zero'?"),
         ("--class zero --to-seed -2 --out x.png", 2, "the seed must be"),
-        ("--class zero --to-seed 2 --steps 1 --out x.png", 2, "the steps must be from 2"),
+        ("--class zero --to-seed 2 --steps 1 --out x.png", 2, "the number of steps must be from 2"),
         ("--class zero --to-seed 2 --truncation 0 --out x.png", 2, "the truncation must be"),
         ("--class zero --to-seed 2 --out x.mp4", 2, "in .png (a strip) or .gif"),
         ("--class zero --to-seed 2", 2, "missing option '--out'"),

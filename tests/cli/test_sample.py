@@ -115,7 +115,7 @@ def test_nothing_is_overwritten_with_other_content(
     (out / "manifest.json").write_text('{"name": "a web page"}')
     foreign = acgan("sample", tiny_run, "--out", out)
     assert foreign.code == 2
-    assert "no manifest of samples" in foreign.err
+    assert "not a manifest of samples" in foreign.err
 
 
 def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_no_space_left(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("acgan.model.sample_folder._keep", full)
+    monkeypatch.setattr("acgan.model.sample_folder._write_new", full)
     done = acgan("sample", tiny_run, "--out", tmp_path / "x")
     assert done.code == 5
     assert "no space left" in done.err

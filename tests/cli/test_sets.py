@@ -138,11 +138,11 @@ def test_show_and_runs_report_the_whole_set(acgan: Acgan, trained: Path) -> None
     ("options", "sentence"),
     [
         (("--classes-per-model", 1), "greater than or equal to 2"),
-        (("--classes-per-model", 3, "--init-from", "set"), "--init-from takes one model"),
-        (("--classes-per-model", 3, "--recipe", "gan-gray"), "leave classes_per_model out"),
+        (("--classes-per-model", 3, "--init-from", "set"), "--init-from starts one model"),
+        (("--classes-per-model", 3, "--recipe", "gan-gray"), "remove classes_per_model"),
         (
             ("--classes-per-model", 2, "-o", "data.labeled_per_class=2"),
-            "divides training images by their class",
+            "divides training images by class",
         ),
         (("--classes-per-model", 2, "-o", "training.batch_size=20"), "fewer than a batch of 20"),
     ],
@@ -178,7 +178,7 @@ def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) ->
     assert metrics["near_copies[pixels]"]["value"] is not None
     assert report["config"]["classes_per_model"] == 3
     notes = " ".join(sections["latent"]["notes"])
-    assert "The past of a set is its members'" in notes
+    assert "The models of a set are separate runs" in notes
     page = (trained / "evaluation" / "report.html").read_text("utf-8")
     assert "jar" in page
     assert "pot" in page

@@ -97,11 +97,7 @@ def blurred(images: UInt8Array) -> Float32Array:
     If samples, held-out and training images are all blurred, the blur that a generator adds has
     little influence on distances.
 
-    Args:
-        images: uint8 (N, C, H, W).
-
-    Returns:
-        float32 (N, C, about H / σ, about W / σ), 0 to 255.
+    For uint8 (N, C, H, W): float32 (N, C, about H / σ, about W / σ), 0 to 255.
     """
     sigma = max(1, round(min(images.shape[2:]) / _FINE))
     rows, columns = (_blur(side, sigma) for side in images.shape[2:])
@@ -184,12 +180,7 @@ def nearest_by_l1(queries: UInt8Array, training: UInt8Array) -> Int64Array:
 
     Odena et al. (2017, §4.4) show these neighbors.
 
-    Args:
-        queries: uint8 (n, C, H, W).
-        training: uint8 (M, C, H, W).
-
-    Returns:
-        int64 (n,), the first of several equally near ones.
+    For uint8 (n, C, H, W) and (M, C, H, W): int64 (n,), the first of several equally near ones.
     """
     flat, base = queries.reshape(len(queries), -1), training.reshape(len(training), -1)
     index, least = np.zeros(len(flat), np.int64), np.full(len(flat), np.inf)

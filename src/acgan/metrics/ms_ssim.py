@@ -39,8 +39,8 @@ class SsimScales:
     @property
     def name(self) -> str:
         """Name of metrics with these scales, such as ``MS-SSIM, 2 scales, window 11``."""
-        scales = f"{len(self.weights)} scale{'s' if len(self.weights) > 1 else ''}"
-        return f"MS-SSIM, {scales}, window {self.window}"
+        plural = "s" if len(self.weights) > 1 else ""
+        return f"MS-SSIM, {len(self.weights)} scale{plural}, window {self.window}"
 
 
 def ssim_scales(height: int, width: int) -> SsimScales:
@@ -144,7 +144,7 @@ def _terms(a: Tensor, b: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
     import torch
 
     maps = torch.stack((a, b, a * a, b * b, a * b))
-    rows, columns = _sliding(window, a.shape[2]), _sliding(window, a.shape[3])
+    rows, columns = (_sliding(window, side) for side in a.shape[2:])
     mean_a, mean_b, square_a, square_b, product = rows @ maps @ columns.T
     variances = square_a - mean_a**2 + square_b - mean_b**2
     structure = (2 * (product - mean_a * mean_b) + _C2) / (variances + _C2)

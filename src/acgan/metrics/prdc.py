@@ -100,12 +100,7 @@ def manifold(
 def ball_radii(features: Array, k: int = NEIGHBORS) -> Float64Array:
     """Return the distance of each point to its k-th nearest other point.
 
-    Args:
-        features: (N, F), N > k, any real dtype.
-        k: at least 1.
-
-    Returns:
-        float64 (N,).
+    For (N, F) of any real dtype, N > k ≥ 1: float64 (N,).
 
     Raises:
         ValueError: too few images for k, or values that are not finite.

@@ -14,12 +14,8 @@ def laplacian_energy(images: UInt8Array) -> Float64Array:
 
     It responds to edges and noise but not to smooth shading: blur decreases it, noise increases it.
 
-    Args:
-        images: uint8 (N, C, H, W).
-
-    Returns:
-        float64 (N,), in squared gray values of 0 to 255, over all inner pixels and channels; NaN
-        for images with a side below 3 pixels, which have no inner pixel.
+    For uint8 (N, C, H, W): float64 (N,), in squared gray values of 0 to 255, over all inner pixels
+    and channels; NaN for images with a side below 3 pixels, which have no inner pixel.
     """
     count, _, height, width = images.shape
     if min(height, width) < 3:

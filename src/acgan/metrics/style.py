@@ -44,11 +44,7 @@ def style_statistics(images: UInt8Array) -> tuple[tuple[str, ...], Float64Array]
     moments of the differences from the border. Color: brightness, contrast, and warmth (mean red
     minus mean blue).
 
-    Args:
-        images: uint8 (N, C, H, W), C 1 or 3.
-
-    Returns:
-        The S names, and float64 (N, S).
+    For uint8 (N, C, H, W), C 1 or 3: the S names, and float64 (N, S).
     """
     pixels = images.astype(np.float64)
     color = images.shape[1] == 3

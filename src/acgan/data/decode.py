@@ -62,7 +62,7 @@ def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, f
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
-_OVERSIZED = f"oversized: more than {MAX_PIXELS // 1_000_000} megapixels"
+_LIMIT = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 _GRAY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
 _COLOR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
@@ -136,7 +136,8 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UnusableFileError(_OVERSIZED)
+                size = f"{image.width}×{image.height} pixels are "
+                raise UnusableFileError(f"oversized: {size}{_LIMIT}")
             _check_mode(image)
             yield image
     except UnusableFileError:
@@ -144,7 +145,7 @@ def _open(data: bytes) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnusableFileError(_OVERSIZED) from None
+        raise UnusableFileError(f"oversized: {_LIMIT}") from None
     except Exception as error:  # decoders raise all kinds of errors on broken input
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableFileError(f"damaged or cut off ({detail})") from None

@@ -74,6 +74,7 @@ def test_recipes(path: Path) -> None:
     assert not list(violations(path.read_text(encoding="utf-8"), path.name))
 
 
+@pytest.mark.slow
 def test_messages_and_docstrings() -> None:
     found = [
         each

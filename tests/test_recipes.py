@@ -81,6 +81,7 @@ def test_every_recipe_is_known_here() -> None:
     assert recipe_names()[-len(BROKEN) :] == BROKEN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_recipe_is_complete_and_builds_networks_with_its_heads(name: str) -> None:
     recipe = load_recipe(name)

@@ -61,7 +61,7 @@ def test_a_policy_is_a_list_of_names(policy: list[str]) -> None:
                 "augmentation={policy=['color'], adaptive=true}",
                 "objective.source_loss=least-squares",
             ],
-            "augmentation.adaptive reads the sign of D's logits, and least-squares",
+            "augmentation.adaptive uses the sign of D's logits, and least-squares",
         ),
     ],
 )

@@ -143,6 +143,7 @@ def test_gradients_are_differences_once_and_twice(
     assert torch.autograd.gradgradcheck(lambda x: change(x).square(), leaf, fast_mode=True)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_shifted_the_wrong_way_is_found(
     images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

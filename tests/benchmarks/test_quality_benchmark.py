@@ -29,6 +29,7 @@ def model(
     return untrained_model(tmp_path_factory.mktemp("quality"), digits.shape, digits.classes)
 
 
+@pytest.mark.slow
 def test_a_row_per_model_and_the_std_over_them(
     quality: ModuleType,
     model: Path,
@@ -70,6 +71,7 @@ def test_colors_are_compared_class_by_class(quality: ModuleType) -> None:
     assert quality._color(images[:, :1], labels, gray) is None
 
 
+@pytest.mark.slow
 def test_one_model_has_no_std_and_too_few_samples_are_reported(
     quality: ModuleType, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

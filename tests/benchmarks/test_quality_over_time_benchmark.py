@@ -73,6 +73,7 @@ def test_both_sides_are_evaluated_plotted_and_compared(
     assert "tutorial script after 2 s" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_errors_have_a_message_and_an_exit_code(
     benchmark: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,7 @@ def test_the_table(script: ModuleType) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_mistakes_end_with_a_sentence_and_their_exit_code(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,7 @@ def images(count: int, side: int = 16, channels: int = 1) -> LabeledImages:
     return LabeledImages(pixels, labels, make_classes([str(i) for i in range(10)]))
 
 
+@pytest.mark.slow
 def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
     script = load_script("tutorial")
     tutorial = script.Tutorial(images(150), 16, seed=0)
@@ -50,6 +51,7 @@ def test_the_scripts_mistakes_are_all_there(load_script: Any) -> None:
     assert all(not group["fused"] for group in tutorial._generator_optimizer.param_groups)
 
 
+@pytest.mark.slow
 def test_generators_of_the_script_are_those_of_system_4(load_script: Any) -> None:
     tutorial = load_script("tutorial").Tutorial(images(64, side=28), 32, seed=0)
     # 10·100 + (100·8192 + 8192) + 256 + (128·128·9 + 128) + 256 + (128·64·9 + 64) + 128 + 577
@@ -62,6 +64,7 @@ def test_generators_of_the_script_are_those_of_system_4(load_script: Any) -> Non
     assert tutorial.generator.training, "the script samples in train mode"
 
 
+@pytest.mark.slow
 def test_the_script_repeats_itself_with_its_seed(load_script: Any) -> None:
     script = load_script("tutorial")
     first, second, other = (

@@ -54,5 +54,5 @@ def test_mistakes_end_with_a_sentence_and_their_exit_code(
     script: ModuleType, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert script.main([str(run), "--out", str(tmp_path), "--seeds", "0", "1"]) == 2
-    assert "usefulness: a usefulness study takes at least three" in capsys.readouterr().err
+    assert "usefulness: a usefulness study needs at least three" in capsys.readouterr().err
     assert script.main([str(tmp_path / "none"), "--out", str(tmp_path)]) == 2

@@ -106,6 +106,7 @@ def test_photographs_are_recognized_at_the_original_size(
     assert 834 in hopper  # suit
 
 
+@pytest.mark.slow
 def test_photographs_are_recognized_at_128_pixels(
     extractor: PretrainedExtractor,
 ) -> None:

@@ -60,6 +60,7 @@ def test_answers_are_torch_fidelitys(extractor: PretrainedExtractor, weights: Pa
     assert (biased - logits).abs().max() > 0.01
 
 
+@pytest.mark.slow
 def test_it_says_what_it_is(extractor: PretrainedExtractor) -> None:
     assert extractor.name == "inception"
     assert "299×299" in extractor.resize_rule
@@ -92,6 +93,7 @@ def test_loading_draws_no_random_numbers_and_gives_equal_hashes(
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(2)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match=r"other\.pth does not hold the weights of torch-fid"):

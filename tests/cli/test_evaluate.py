@@ -161,6 +161,7 @@ def test_real_images_have_no_fault(acgan: Any, digits: DatasetSplits, tmp_path: 
     assert report["reference_classifier"]["accuracy_on_test"] > 0.9
 
 
+@pytest.mark.slow
 def test_wrong_arguments_get_a_message_and_an_exit_code(acgan: Any, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")

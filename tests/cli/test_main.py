@@ -22,6 +22,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.slow
 def test_help_names_every_command_and_every_exit_code(acgan_process: Acgan) -> None:
     for arguments in (["--help"], []):
         done = acgan_process(*arguments)
@@ -46,6 +47,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs getrusage")
 def test_help_takes_less_than_0_4_seconds() -> None:
     import resource
@@ -73,6 +75,7 @@ def test_every_command_has_help_with_an_example(acgan: Acgan, command: str) -> N
     assert max(map(len, done.out.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_shells_complete_recipes_runs_and_classes(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_by_default_the_folder_is_named_after_the_run(
     assert sorted(contents(tmp_path)) == ["samples/tiny/manifest.json", "samples/tiny/zero/0.png"]
 
 
+@pytest.mark.slow
 def test_a_folder_is_added_to_and_repeating_changes_nothing(
     acgan: Acgan, tiny_run: Path, tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def trained(acgan: Acgan, place: Path) -> Path:
     return Path("set")
 
 
+@pytest.mark.slow
 def test_one_command_trains_all_and_then_finds_them_complete(acgan: Acgan, place: Path) -> None:
     first = acgan("train", "things", "--run", "fresh", *SET)
     assert first.code == 0, first.err
@@ -88,6 +89,7 @@ def test_one_command_trains_all_and_then_finds_them_complete(acgan: Acgan, place
     assert "model 1 of 2" not in again.err
 
 
+@pytest.mark.slow
 def test_samples_of_every_member(acgan: Acgan, trained: Path) -> None:
     done = acgan("sample", trained, "--class", "jar", "--class", "pot", "--count", 2, "--out", "d")
     assert done.code == 0, done.err
@@ -98,6 +100,7 @@ def test_samples_of_every_member(acgan: Acgan, trained: Path) -> None:
                 np.testing.assert_array_equal(np.asarray(picture), alone[seed, 0])
 
 
+@pytest.mark.slow
 def test_paths_stay_inside_a_member(acgan: Acgan, trained: Path) -> None:
     inside = acgan("interpolate", trained, "--class", "lid", "--to-class", "pot", "--out", "w.png")
     assert inside.code == 0, inside.err

@@ -37,6 +37,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_folder_is_trained_resumed_and_drawn(acgan: Acgan, folder: Path) -> None:
     constant = (*TINY, "-o", "optimizer.schedule=constant")
     command = ("train", folder, "--images", 64, *constant, "--json")
@@ -67,6 +68,7 @@ def test_a_folder_is_trained_resumed_and_drawn(acgan: Acgan, folder: Path) -> No
     assert len(list(Path("drawn/light").glob("*.png"))) == 2
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_pictures_and_the_next_command(acgan: Acgan, folder: Path) -> None:
     done = acgan("train", folder, "--images", 16, "--run", "here", *TINY)
     assert done.code == 0, done.err
@@ -77,6 +79,7 @@ def test_a_run_ends_with_its_pictures_and_the_next_command(acgan: Acgan, folder:
     )
 
 
+@pytest.mark.slow
 def test_the_next_commands_work_as_pasted(acgan: Acgan, folder: Path) -> None:
     """Also with spaces in the class, and with spaces and a leading dash in the run folder."""
     (folder / "dark").rename(folder / "- a dark 'one'")
@@ -92,6 +95,7 @@ def test_the_next_commands_work_as_pasted(acgan: Acgan, folder: Path) -> None:
     assert not evaluate[2].startswith("-")
 
 
+@pytest.mark.slow
 def test_another_configuration_in_the_same_run_is_refused(acgan: Acgan, folder: Path) -> None:
     assert acgan("train", folder, "--images", 16, "--run", "here", *TINY).code == 0
     done = acgan("train", folder, "--images", 16, "--run", "here", "--seed", 7, *TINY)
@@ -130,6 +134,7 @@ def test_a_mistake_gets_its_sentence(
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_used_gets_its_sentence(
     acgan: Acgan, folder: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +157,7 @@ def test_data_that_cannot_be_used_gets_its_sentence(
     assert "light" in empty.err
 
 
+@pytest.mark.slow
 def test_one_class_is_refused_for_an_acgan_and_trained_without(acgan: Acgan, folder: Path) -> None:
     for image in (folder / "light").iterdir():
         image.unlink()

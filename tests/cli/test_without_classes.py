@@ -55,6 +55,7 @@ def run(acgan: Acgan, folder: Path) -> Path:
     return Path("run")
 
 
+@pytest.mark.slow
 def test_it_trains_a_model_without_classes_and_the_same_command_goes_on(
     acgan: Acgan, folder: Path, run: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_it_trains_a_model_without_classes_and_the_same_command_goes_on(
     assert "was complete already" in again.out
 
 
+@pytest.mark.slow
 def test_samples_lie_in_no_class_folder(acgan: Acgan, run: Path) -> None:
     done = acgan("sample", run, "--count", 3, "--seed", 5, "--out", "drawn", "--json")
     assert (done.code, done.err) == (0, "")

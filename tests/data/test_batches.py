@@ -18,6 +18,7 @@ def test_each_epoch_shows_every_image_once(count: int, seed: int, epoch: int) ->
     assert sorted(window) == list(range(count))
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(1, 30),
     size=st.integers(1, 100),

@@ -150,6 +150,7 @@ def test_too_many_pixels_are_refused_before_decoding(monkeypatch: pytest.MonkeyP
         read_header(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [10_000, 20_000])  # where Pillow warns, and where it refuses
 def test_pillows_own_limits_give_the_same_reason(side: int) -> None:
     data = encoded(Image.new("1", (side, side)), "PNG")

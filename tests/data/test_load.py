@@ -85,6 +85,7 @@ def test_named_sets_are_resized_too(digits: DatasetSplits) -> None:
     assert splits.train.class_counts.tolist() == [2] * 10
 
 
+@pytest.mark.slow
 def test_few_labels_are_those_of_the_subset_of_as_many_images(digits: DatasetSplits) -> None:
     """All images stay, and all labels do, for an evaluation; training is told of some alone."""
     splits, subset = load(labeled_per_class=3), load(per_class=3)
@@ -129,6 +130,7 @@ def test_unknown_classes_are_refused() -> None:
         load(only_class=["eleven"])
 
 
+@pytest.mark.slow
 def test_the_digits_need_neither_torch_nor_torchvision() -> None:
     code = (
         "import sys; from acgan.data.load import load_data;"

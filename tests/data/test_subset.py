@@ -56,6 +56,7 @@ def test_impossible_long_tails_are_refused() -> None:
         long_tail_counts(counts(20), 2)
 
 
+@pytest.mark.slow
 @given(
     labels=st.lists(st.integers(0, 2), min_size=30, max_size=60),
     seed=st.integers(0, 2**32),

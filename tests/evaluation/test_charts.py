@@ -36,6 +36,7 @@ def test_every_image_is_in_the_grid_with_its_own_pixels(channels: int) -> None:
         )
 
 
+@pytest.mark.slow
 def test_charts_are_images_for_any_number_of_classes_and_any_name() -> None:
     for count in (1, 10, 100):
         names = tuple(f"${index}^" for index in range(count))

@@ -103,6 +103,7 @@ def perfect() -> Section:
     return section()
 
 
+@pytest.mark.slow
 def test_a_perfect_model_is_at_the_baseline(perfect: Section) -> None:
     assert findings(perfect) == {"near-real": "good"}
     found = metrics(perfect)
@@ -193,6 +194,7 @@ def test_classes_are_plotted_and_listed_beside_their_baselines(perfect: Section)
         assert frechet_ratio == pytest.approx(float(value or 0) / float(baseline or 0))
 
 
+@pytest.mark.slow
 def test_noise_is_far_from_real() -> None:
     noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
     found = section(noise)
@@ -204,6 +206,7 @@ def test_noise_is_far_from_real() -> None:
     assert "farthest class is" in found.findings[0].sentence
 
 
+@pytest.mark.slow
 def test_only_the_first_extractor_calls_a_distance_a_fault() -> None:
     noise = np.random.default_rng(0).integers(0, 256, SAMPLES.images.shape, np.uint8)
     both = fidelity_section(data(noise), [Pixels(), Pixels("other")])
@@ -229,6 +232,7 @@ def test_samples_near_the_mean_are_typical_but_not_diverse() -> None:
     assert measures["recall"].value < 0.8 * measures["recall"].baseline  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_some_way_off_is_a_warning() -> None:
     found = section((SAMPLES.images + 16).astype(np.uint8))
     assert findings(found)["some-way-from-real"] == "warning"
@@ -267,6 +271,7 @@ def test_too_little_validation_removes_the_baseline_only() -> None:
     assert found.findings == ()
 
 
+@pytest.mark.slow
 def test_many_features_take_many_images() -> None:
     wide = fidelity_section(data(), [Pixels("wide", 70)])  # 840 features: 1 680 images
     frechet = metrics(wide)["frechet_distance"]
@@ -275,6 +280,7 @@ def test_many_features_take_many_images() -> None:
     assert metrics(wide)["kernel_inception_distance"].value is not None
 
 
+@pytest.mark.slow
 def test_two_extractors_give_two_of_everything() -> None:
     both = fidelity_section(data(), [Pixels(), Pixels("inception-like", 2)])
     keys = [each.key for each in both.metrics]
@@ -284,6 +290,7 @@ def test_two_extractors_give_two_of_everything() -> None:
     assert names == ["Fréchet distance (pixels)", "FID (inception-like)"]
 
 
+@pytest.mark.slow
 def test_other_shares_of_classes_are_said() -> None:
     kept = np.flatnonzero((SAMPLES.labels != 1) | (np.arange(1_200) % 4 == 0))
     skewed = section(SAMPLES.images[kept], SAMPLES.labels[kept])

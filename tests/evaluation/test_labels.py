@@ -37,6 +37,7 @@ def metrics(section: Section) -> dict[str, Metric]:
     return {each.key: each for each in section.metrics}
 
 
+@pytest.mark.slow
 def test_real_images_as_samples_are_called_good(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:
@@ -58,6 +59,7 @@ def test_real_images_as_samples_are_called_good(
     assert any("ImageNet" in note for note in section.notes)
 
 
+@pytest.mark.slow
 def test_a_generator_that_permutes_classes_is_named(
     digits: DatasetSplits, digits_classifier: ReferenceClassifier
 ) -> None:

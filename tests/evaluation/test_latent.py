@@ -79,6 +79,7 @@ def images_of(section: Section) -> dict[str, Image.Image]:
     return {each.title: Image.open(io.BytesIO(each.png)) for each in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["batchnorm", "one-hot", "multiply"])
 def test_a_run_shows_its_past(
     run: Callable[[str], Path],
@@ -102,6 +103,7 @@ def test_a_run_shows_its_past(
     assert section.notes == ()
 
 
+@pytest.mark.slow
 def test_the_last_row_is_the_model_itself(
     run: Callable[[str], Path],
     tiny_splits: DatasetSplits,
@@ -151,6 +153,7 @@ def test_a_damaged_checkpoint_is_skipped_with_a_note(
     )
 
 
+@pytest.mark.slow
 def test_the_same_evidence_gives_the_same_chapter(
     run: Callable[[str], Path],
     tiny_splits: DatasetSplits,

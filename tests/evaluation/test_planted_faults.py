@@ -82,6 +82,7 @@ def test_held_out_images_have_no_fault(real: EvaluationData, digits: DatasetSpli
             assert block.png.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_one_image_a_class(real: EvaluationData, digits: DatasetSplits) -> None:
     target_labels = np.repeat(np.arange(10), 30)
     first = [int(np.flatnonzero(digits.validation.labels == index)[0]) for index in range(10)]
@@ -96,6 +97,7 @@ def test_one_image_a_class(real: EvaluationData, digits: DatasetSplits) -> None:
     assert value(section, "ms_ssim_below_real_maximum[pixels]") == 0
 
 
+@pytest.mark.slow
 def test_one_collapsed_class_is_named(real: EvaluationData, digits: DatasetSplits) -> None:
     images, target_labels = digits.validation.images.copy(), digits.validation.labels
     threes = np.flatnonzero(target_labels == 3)
@@ -105,6 +107,7 @@ def test_one_collapsed_class_is_named(real: EvaluationData, digits: DatasetSplit
     assert "samples of three are nearly identical" in finding.sentence
 
 
+@pytest.mark.slow
 def test_a_few_images_again_and_again(real: EvaluationData, digits: DatasetSplits) -> None:
     chosen = np.concatenate(
         [
@@ -119,6 +122,7 @@ def test_a_few_images_again_and_again(real: EvaluationData, digits: DatasetSplit
     assert "duplicate-samples" in keys(diversity_section(data))
 
 
+@pytest.mark.slow
 def test_training_images_returned(real: EvaluationData, digits: DatasetSplits) -> None:
     chosen = some_training(digits)
     data = real.with_samples(digits.train.images[chosen], digits.train.labels[chosen])
@@ -133,6 +137,7 @@ def test_training_images_returned(real: EvaluationData, digits: DatasetSplits) -
     assert keys(diversity_section(data)) == ["good"]  # as varied as the data, of course
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
 def test_blurred_training_images_returned(
     real: EvaluationData, digits: DatasetSplits, sigma: float
@@ -144,6 +149,7 @@ def test_blurred_training_images_returned(
     assert section.findings[0].level == "fault"
 
 
+@pytest.mark.slow
 def test_a_blurry_model_that_copies_nothing_is_called_blurry(
     real: EvaluationData, digits: DatasetSplits
 ) -> None:
@@ -166,6 +172,7 @@ def test_copies_under_noise_or_shifted_by_a_pixel(
         assert keys(section) == ["copies-training-images"]
 
 
+@pytest.mark.slow
 def test_a_tenth_of_copies_among_new_images(real: EvaluationData, digits: DatasetSplits) -> None:
     images, labels = digits.validation.images.copy(), digits.validation.labels.copy()
     images[::10], labels[::10] = digits.train.images[:50], digits.train.labels[:50]
@@ -173,6 +180,7 @@ def test_a_tenth_of_copies_among_new_images(real: EvaluationData, digits: Datase
     assert (finding.key, finding.level) == ("copies-training-images", "fault")
 
 
+@pytest.mark.slow
 def test_noise(real: EvaluationData, digits: DatasetSplits) -> None:
     images, labels = digits.validation.images, digits.validation.labels
     noisy = np.clip(images + RANDOM.normal(0, 90, images.shape), 0, 255).astype(np.uint8)
@@ -181,6 +189,7 @@ def test_noise(real: EvaluationData, digits: DatasetSplits) -> None:
     assert section.findings[0].level == "fault"
 
 
+@pytest.mark.slow
 def test_an_ignored_label_is_no_noise(real: EvaluationData, digits: DatasetSplits) -> None:
     target_labels = RANDOM.permutation(digits.validation.labels)
     found = keys(diversity_section(real.with_samples(digits.validation.images, target_labels)))
@@ -197,6 +206,7 @@ def test_the_same_data_gives_the_same_sections(real: EvaluationData, digits: Dat
         assert first.blocks == second.blocks
 
 
+@pytest.mark.slow
 def test_too_few_images_give_a_note_instead_of_values(
     real: EvaluationData, digits: DatasetSplits
 ) -> None:

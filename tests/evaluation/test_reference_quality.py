@@ -77,6 +77,7 @@ def quality(
     return measure_quality(against.with_samples(images, target_labels))
 
 
+@pytest.mark.slow
 def test_a_perfect_model_is_called_good(against: EvaluationData) -> None:
     good = quality(against, SAMPLES.images)
     assert good.accuracy > 0.97
@@ -87,6 +88,7 @@ def test_a_perfect_model_is_called_good(against: EvaluationData) -> None:
     assert good.notes == ()
 
 
+@pytest.mark.slow
 def test_every_value_is_the_formula_on_the_classifiers_features(
     reference_classifier: ReferenceClassifier, against: EvaluationData
 ) -> None:
@@ -111,6 +113,7 @@ def test_every_value_is_the_formula_on_the_classifiers_features(
     assert np.sum(got.confusion, axis=1).tolist() == [300, 300, 300]
 
 
+@pytest.mark.slow
 def test_permuted_classes_are_never_right_but_look_real(against: EvaluationData) -> None:
     permuted = quality(against, SAMPLES.images, (SAMPLES.labels + 1) % 3)
     assert permuted.accuracy < 0.03
@@ -136,6 +139,7 @@ def test_noise_is_far_away(against: EvaluationData) -> None:
     assert quality(against, noise).frechet_ratio > 10
 
 
+@pytest.mark.slow
 def test_while_choosing_a_recipe_the_reference_is_the_validation_part(
     reference_classifier: ReferenceClassifier,
 ) -> None:
@@ -192,6 +196,7 @@ def test_equal_parts_need_one_draw(reference_classifier: ReferenceClassifier) ->
     assert data.frechet_baseline(reference_classifier).subsets == 1
 
 
+@pytest.mark.slow
 def test_cached_predictions_change_no_value(
     reference_classifier: ReferenceClassifier, against: EvaluationData, tmp_path: Path
 ) -> None:

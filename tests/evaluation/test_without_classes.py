@@ -80,6 +80,7 @@ def by_key(sections: tuple[Section, ...]) -> dict[str, Section]:
     return {each.key: each for each in sections}
 
 
+@pytest.mark.slow
 def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None:
     model, splits = without(image_folder(tmp_path / "data", 300, classes=True))
     prepared = examined(model)
@@ -116,6 +117,7 @@ def test_a_report_without_classes_is_whole(without: Any, tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_diversity_of_all_samples_is_a_separate_measure(without: Any, tmp_path: Path) -> None:
     """Real images as samples have a ratio of about 1, one image again and again has 0."""
     model, splits = without(image_folder(tmp_path / "data", 300, classes=True))
@@ -142,6 +144,7 @@ def test_diversity_of_all_samples_is_a_separate_measure(without: Any, tmp_path: 
     assert narrow.value < 0.7, "one of two classes varies less than both together"
 
 
+@pytest.mark.slow
 def test_data_without_classes_are_looked_at_by_another_network(
     without: Any, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_noise_is_normal_with_the_stated_strength(
     assert noise.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.25, 0.3, 0.5, 0.999])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_dropout_keeps_the_share_it_says_and_the_mean(

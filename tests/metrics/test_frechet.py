@@ -38,6 +38,7 @@ def features(count: int, width: int, seed: int, scale: float = 1.0) -> Array:
     return random.normal(size=(count, width)) @ mix * scale + random.normal(size=width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "m", "width"), [(10, 12, 1), (50, 40, 3), (300, 200, 16), (400, 900, 128)]
 )
@@ -93,6 +94,7 @@ def test_an_ill_conditioned_covariance_keeps_its_digits() -> None:
     assert frechet_distance(a, b) == pytest.approx(expected, abs=1e-14)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3))
 def test_shifting_turning_and_scaling_both(seed: int, scale: float, shift: float) -> None:
     """Shifts and turns change nothing; a scale comes out squared."""

@@ -62,6 +62,7 @@ def test_agrees_with_torch_fidelity_on_one_subset_of_all(n: int, width: int) -> 
     assert kernel_distance(a, b).value == pytest.approx(theirs, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_torch_fidelitys_subsets_are_the_same_with_more_noise() -> None:
     a, b = features(600, 16, 0), features(500, 16, 1, 0.2)
     theirs = kid_features_to_metric(

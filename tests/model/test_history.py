@@ -47,6 +47,7 @@ def test_the_last_checkpoint_has_the_generator_of_the_model_bit_for_bit(run: Pat
         assert torch.equal(tensor, expected[name]), name
 
 
+@pytest.mark.slow
 def test_an_earlier_checkpoint_has_the_model_that_the_run_had_then(
     tmp_path: Path,
     tiny_splits: DatasetSplits,
@@ -63,6 +64,7 @@ def test_an_earlier_checkpoint_has_the_model_that_the_run_had_then(
         assert torch.equal(tensor, expected[name]), name
 
 
+@pytest.mark.slow
 def test_earlier_ones_generate_other_images_and_the_model_stays(run: Path) -> None:
     model = load(run)
     before = model.sample(count=2)

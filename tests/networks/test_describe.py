@@ -26,6 +26,7 @@ def pair(*, spectral_norm: bool = False) -> tuple[Generator, Discriminator]:
     return g.build(SHAPE, 3), d.build(SHAPE, 3, Heads())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_rows_and_totals_by_hand(spectral_norm: bool) -> None:
     generator, discriminator = pair(spectral_norm=spectral_norm)

@@ -199,6 +199,7 @@ def test_every_registered_family_is_covered_here() -> None:
     assert registered - elsewhere == {type(config) for config in discriminator_configs()}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(generators_and_shapes, st.sampled_from([1, 2, 10]), st.booleans())
 def test_a_generator_draws_images_and_every_parameter_learns(
@@ -226,6 +227,7 @@ def test_every_way_the_label_may_enter_is_covered_here() -> None:
     assert get_args(ConditioningConfig.model_fields["mode"].annotation) == MODES
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(generators.filter(lambda each: each.conditioning.conditional), st.sampled_from([2, 10]))
 def test_the_label_changes_the_image(config: Any, classes: int) -> None:
@@ -367,6 +369,7 @@ def test_noise_and_dropout_act_in_training_only_and_follow_the_seed() -> None:
         assert torch.equal(predictions[3], predictions[4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_bf16_stays_close_to_float32(mode: Mode) -> None:
     shape = ImageShape(1, 16, 16)

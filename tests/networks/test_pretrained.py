@@ -108,6 +108,7 @@ def test_a_frozen_trunk_takes_no_gradient_not_even_when_all_are_asked_for(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_a_frozen_and_a_tuned_trunk_have_the_same_names_and_answers() -> None:
     frozen = make(NETWORKS[0], COLOR)
     tuned = make(NETWORKS[0].model_copy(update={"frozen": False}), COLOR)
@@ -125,6 +126,7 @@ def test_a_gray_image_is_shown_in_three_equal_channels() -> None:
         torch.testing.assert_close(mine, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature_network", NETWORKS, ids=lambda t: f"{t.network}x{t.enlarge}")
 def test_scales_are_learned_so_that_real_images_have_mean_0_and_spread_1(
     feature_network: FeatureNetworkConfig,
@@ -177,6 +179,7 @@ def test_bf16_with_its_own_depthwise_gradient_stays_close_to_float32(
     assert alike > 0.9  # of two networks of noise, rounded in every layer
 
 
+@pytest.mark.slow
 def test_double_precision_stays_double() -> None:
     for feature_network in NETWORKS:
         network = make(feature_network, COLOR).double()

@@ -40,6 +40,7 @@ def test_a_png_of_the_reports_width_with_ink_on_it(draw: Callable[[], bytes]) ->
     assert (gray < 128).mean() > 0.003
 
 
+@pytest.mark.slow
 @CHARTS
 def test_equal_values_equal_bytes_whatever_a_person_has_set(draw: Callable[[], bytes]) -> None:
     first = draw()

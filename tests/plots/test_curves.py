@@ -47,12 +47,14 @@ def unchanged() -> bytes:
     return curves(ROWS)
 
 
+@pytest.mark.slow
 def test_the_picture_is_wide_enough_to_read_and_equal_rows_give_equal_bytes() -> None:
     encoded = curves(ROWS, title="digits-default")
     assert pixels(encoded).shape == (900, 1400, 3)
     assert encoded == curves([dict(r) for r in ROWS], title="digits-default")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "name", "quadrant"),
     [
@@ -77,6 +79,7 @@ def test_a_changed_figure_changes_its_own_panel_only(
     assert not elsewhere.any()
 
 
+@pytest.mark.slow
 def test_an_alarm_is_marked_in_every_panel() -> None:
     rows = [
         row(n, discriminator={}, generator={}, class_accuracy={}, source_accuracy={})
@@ -91,6 +94,7 @@ def test_an_alarm_is_marked_in_every_panel() -> None:
             assert has_orange(marked[part])
 
 
+@pytest.mark.slow
 def test_unknown_and_non_finite_figures_leave_gaps() -> None:
     rows = [dict(r) for r in ROWS]
     rows[5]["class_accuracy"] = {"real_train": 0.9, "real_held_out": None, "fake": math.nan}
@@ -99,12 +103,14 @@ def test_unknown_and_non_finite_figures_leave_gaps() -> None:
     assert not np.array_equal(pixels(curves(rows)), pixels(unchanged()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 60])
 def test_any_number_of_rows_can_be_drawn(count: int) -> None:
     rows = [row(128 * (step + 1)) for step in range(count)]
     assert pixels(curves(rows)).shape == (900, 1400, 3)
 
 
+@pytest.mark.slow
 def test_a_long_run_shows_its_mean_above_the_values_as_logged() -> None:
     rng = np.random.default_rng(0)
     rows = [row(100 * n, generator={"total": 1 + 0.3 * rng.normal()}) for n in range(1, 400)]
@@ -113,6 +119,7 @@ def test_a_long_run_shows_its_mean_above_the_values_as_logged() -> None:
     assert np.median(dark[dark > 0]) < 20
 
 
+@pytest.mark.slow
 def test_a_persons_own_settings_of_matplotlib_neither_matter_nor_change() -> None:
     before = unchanged()
     with mpl.rc_context({"figure.facecolor": "black", "font.size": 20.0}):

@@ -145,6 +145,7 @@ TEXT = st.text(min_size=1, max_size=12) | st.sampled_from(
 VALUE = st.none() | st.floats() | st.sampled_from([0.0, -0.0, math.nan, math.inf, 1e300, 5e-324])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=TEXT, value=VALUE, baseline=VALUE, aim=st.sampled_from(["low", "high", "one", "baseline"])

@@ -254,6 +254,7 @@ def test_a_counter_that_json_cannot_say_is_refused(store: CheckpointStore) -> No
     assert store.list() == ()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(
     st.lists(

@@ -23,6 +23,7 @@ with run_lock(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

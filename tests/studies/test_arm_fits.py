@@ -24,6 +24,7 @@ def some_fit(steps: int) -> Fitted:
     return Fitted(np.eye(3, dtype=np.int64) * steps, steps, 0.25, 1.0)
 
 
+@pytest.mark.slow
 def test_the_number_of_steps_does_not_depend_on_the_number_of_images(
     scarce: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:

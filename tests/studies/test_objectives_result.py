@@ -70,6 +70,7 @@ def test_the_json_is_plain_and_has_means_and_deviations() -> None:
     assert [run["seed"] for run in plain["runs"]] == [0, 1, 0]
 
 
+@pytest.mark.slow
 def test_the_picture_shows_figures_and_samples() -> None:
     random = np.random.default_rng(0)
     samples = {

@@ -122,6 +122,7 @@ def test_equal_training_sets_are_fitted_once(
     assert study.rare == ()
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_where_it_stopped(
     skewed: DatasetSplits,
     quick: UsefulnessConfig,
@@ -208,6 +209,7 @@ def test_the_log_can_be_read_by_people(
     assert (row["arm"], row["seed"], row["steps"]) == ("real", 0, 60)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_the_end(
     skewed: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:
@@ -248,6 +250,7 @@ def test_fewer_than_three_different_seeds_are_refused(
         usefulness(scarce, pictures([9, 9, 9], 1), config=quick, seeds=seeds)
 
 
+@pytest.mark.slow
 def test_mistakes_are_a_sentence(
     scarce: DatasetSplits, quick: UsefulnessConfig, pictures: Pictures
 ) -> None:

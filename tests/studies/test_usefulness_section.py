@@ -25,6 +25,7 @@ def table(section: Section, title: str) -> Table:
     return found
 
 
+@pytest.mark.slow
 def test_figures_have_stable_keys_and_a_protocol(tail: Usefulness) -> None:
     section = usefulness_section(tail)
     metrics = {each.key: each for each in section.metrics}
@@ -40,6 +41,7 @@ def test_figures_have_stable_keys_and_a_protocol(tail: Usefulness) -> None:
     assert metrics["usefulness.macro-f1.mixed-100-percent"].aim == "high"
 
 
+@pytest.mark.slow
 def test_tables_hold_every_arm_every_comparison_and_every_class(tail: Usefulness) -> None:
     section = usefulness_section(tail)
     arms = table(section, "The arms")
@@ -58,12 +60,14 @@ def test_tables_hold_every_arm_every_comparison_and_every_class(tail: Usefulness
     )
 
 
+@pytest.mark.slow
 def test_notes_say_what_is_not_covered(tail: Usefulness) -> None:
     notes = usefulness_section(tail).notes
     assert notes[0] == "A note."
     assert "3 seeds" in notes[1]
 
 
+@pytest.mark.slow
 def test_pictures_are_of_report_width_and_the_same_every_time(tail: Usefulness) -> None:
     pictures = [b for b in usefulness_section(tail).blocks if isinstance(b, ImageBlock)]
     assert [each.title for each in pictures] == [

@@ -286,6 +286,7 @@ def test_the_bell_waits_for_two_sheets_and_says_when_it_is_over() -> None:
     )
 
 
+@pytest.mark.slow
 def test_alarms_come_while_the_run_goes_on(
     tmp_path: Path,
     tiny_config: Callable[..., RunConfig],

@@ -87,6 +87,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acgan.training.budget.measuring_seconds", lambda minutes: 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("schedule", ["constant", "linear"])
 def test_minutes_are_measured_once_and_kept(
@@ -111,6 +112,7 @@ def test_minutes_are_measured_once_and_kept(
     assert (tmp_path / "run" / "budget.json").read_bytes() == budget
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_measuring_does_not_shape_the_run(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, content: Any
@@ -170,6 +172,7 @@ def test_images_are_placed_in_the_chosen_layout() -> None:
     assert Execution("cpu", "fp32", 1, channels_last=False).place(placed).is_contiguous()
 
 
+@pytest.mark.slow
 def test_a_changed_environment_is_said_and_its_choices_kept(
     tmp_path: Path,
     tiny_config: TinyConfig,
@@ -190,6 +193,7 @@ def test_a_changed_environment_is_said_and_its_choices_kept(
     assert json.loads((tmp_path / "run" / "environment.json").read_text()) == written
 
 
+@pytest.mark.slow
 def test_an_estimate_is_said_at_the_first_start_only(
     tmp_path: Path, tiny_config: TinyConfig, tiny_splits: Any, recording: Any, train_tiny: Train
 ) -> None:

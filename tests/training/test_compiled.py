@@ -41,6 +41,7 @@ def assert_alike(config: Callable[..., RunConfig], splits: DatasetSplits, **sect
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.slow
 def test_compiled_graphs_take_the_same_steps(
     tiny_config: Callable[..., RunConfig],
     tiny_splits: DatasetSplits,

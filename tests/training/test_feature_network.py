@@ -63,6 +63,7 @@ def state_of(folder: Path) -> dict[str, torch.Tensor]:
     return discriminator.feature_network.state_dict()
 
 
+@pytest.mark.slow
 def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_frozen_trunk_of_a_finished_run_is_the_packages_bit_for_bit(
     assert feature_network["gain0"].std() > 0  # scales were learned
 
 
+@pytest.mark.slow
 def test_a_tuned_trunk_starts_there_and_learns(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:
@@ -133,6 +135,7 @@ def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     assert straight["feature_network.json"] == stopped["feature_network.json"]
 
 
+@pytest.mark.slow
 def test_a_judge_learns_from_the_training_part_alone(
     tiny_config: TinyConfig,
     tiny_splits: DatasetSplits,

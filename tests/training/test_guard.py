@@ -207,6 +207,7 @@ def three_skips(tiny_config: Callable[..., RunConfig]) -> RunConfig:
     return tiny_config(everything=True, training={"skips_before_restore": 3})
 
 
+@pytest.mark.slow
 def test_after_several_skips_the_last_good_state_is_restored(
     tmp_path: Path,
     three_skips: RunConfig,
@@ -243,6 +244,7 @@ def test_after_several_skips_the_last_good_state_is_restored(
     assert counts == [32, 48, 64, 96, 128, 160, 192], "the log tells one story"
 
 
+@pytest.mark.slow
 def test_a_retry_draws_other_numbers(
     tmp_path: Path,
     three_skips: RunConfig,
@@ -271,6 +273,7 @@ def kill() -> None:
     raise Killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [96, 128, 160])
 def test_a_kill_before_or_after_a_restore_changes_nothing(
     images: int,
@@ -289,6 +292,7 @@ def test_a_kill_before_or_after_a_restore_changes_nothing(
     assert content(tmp_path / "killed") == content(straight(three_skips, key="diverging"))
 
 
+@pytest.mark.slow
 def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
     tmp_path: Path,
     three_skips: RunConfig,
@@ -307,6 +311,7 @@ def test_a_kill_between_a_retrys_state_and_its_log_changes_nothing(
     assert content(tmp_path / "killed") == content(straight(three_skips, key="diverging"))
 
 
+@pytest.mark.slow
 def test_where_a_restore_leads_does_not_depend_on_an_earlier_signal(
     tmp_path: Path,
     three_skips: RunConfig,
@@ -325,6 +330,7 @@ def test_where_a_restore_leads_does_not_depend_on_an_earlier_signal(
     assert content(tmp_path / "stopped") == content(straight(three_skips, key="diverging"))
 
 
+@pytest.mark.slow
 def test_after_three_retries_it_ends_with_the_term(
     tmp_path: Path,
     three_skips: RunConfig,

@@ -106,6 +106,7 @@ def test_stopping_and_going_on_changes_nothing(
     assert content(tmp_path / "stopped") == content(straight(config))
 
 
+@pytest.mark.slow
 def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
     name: str,
     config: RunConfig,
@@ -137,6 +138,7 @@ def test_a_run_logs_its_terms_and_its_model_says_what_it_is(
     assert again == config
 
 
+@pytest.mark.slow
 def test_an_opinion_is_the_highest_answer_over_the_classes(
     name: str, config: RunConfig, straight: Any, tiny_splits: DatasetSplits
 ) -> None:

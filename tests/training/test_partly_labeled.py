@@ -130,6 +130,7 @@ def same(first: Any, second: Any) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_hidden_labels_reach_nothing(
     tiny_config: TinyConfig,
     tmp_path: Path,
@@ -165,6 +166,7 @@ def test_hidden_labels_reach_nothing(
     assert not same(leaked, train_tiny(tmp_path / "leaked other", config, splits=misled))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_stopping_and_going_on_changes_nothing(
     mode: dict[str, Any],
@@ -184,6 +186,7 @@ def test_stopping_and_going_on_changes_nothing(
     assert content(tmp_path / "stopped") == content(straight(config, splits))
 
 
+@pytest.mark.slow
 def test_a_run_tells_how_many_labels_it_had(
     tiny_config: TinyConfig,
     straight: Any,
@@ -203,6 +206,7 @@ def test_a_run_tells_how_many_labels_it_had(
     assert "had a label" not in (whole.record.folder / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_fakes_are_asked_for_as_often_as_labels_say(
     tiny_config: TinyConfig, tmp_path: Path, train_tiny: Train, tiny_splits: DatasetSplits
 ) -> None:

@@ -62,6 +62,7 @@ def test_streams_are_independent() -> None:
         assert abs(correlation) < 0.08  # five standard deviations
 
 
+@pytest.mark.slow
 def test_other_processes_draw_the_same_numbers() -> None:
     program = (
         "import torch\n"

@@ -216,6 +216,7 @@ def test_a_skipped_update_leaves_every_memory_bitwise(
     assert bool(moved) == bool(before), "the claim above can fail"
 
 
+@pytest.mark.slow
 def test_stopping_and_going_on_changes_nothing(
     way: dict[str, Any],
     tmp_path: Path,
@@ -233,6 +234,7 @@ def test_stopping_and_going_on_changes_nothing(
     assert content(tmp_path / "stopped") == content(straight(config))
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_in_the_checkpoint_by_name(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, logged: Any
 ) -> None:
@@ -258,6 +260,7 @@ def test_what_is_remembered_is_in_the_checkpoint_by_name(
     assert len({each["probability"] for each in figures}) > 1
 
 
+@pytest.mark.slow
 def test_an_augmentation_at_its_end_is_an_alarm(
     tmp_path: Path,
     tiny_config: TinyConfig,

@@ -60,6 +60,7 @@ MODES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "images"),
     # mid interval and at a checkpoint in turn
@@ -92,6 +93,7 @@ def test_stopping_and_going_on_changes_nothing(
     assert kinds >= {"metrics.jsonl", "samples", "model", "checkpoints", "status.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [16, 48, 192], ids=["first step", "checkpoint", "last step"])
 def test_a_kill_changes_nothing(
     images: int,
@@ -136,6 +138,7 @@ def calls(straight: Any, tiny_config: TinyConfig) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["before the first", "after the last", "after the first"])
 @pytest.mark.parametrize("writer", WRITERS, ids=[name for _, name in WRITERS])
 def test_a_kill_around_any_write_changes_nothing(
@@ -171,6 +174,7 @@ def test_a_kill_around_any_write_changes_nothing(
     assert content(tmp_path / "killed") == content(straight(config))
 
 
+@pytest.mark.slow
 def test_what_is_seen_and_saved_between_does_not_shape_the_run(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train
 ) -> None:
@@ -197,6 +201,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     return dict(state.tensors)
 
 
+@pytest.mark.slow
 def test_raising_the_budget_of_a_finished_run_gives_the_straight_run(
     tmp_path: Path,
     tiny_config: TinyConfig,
@@ -222,6 +227,7 @@ def test_a_lower_budget_is_a_complete_run(
     assert (run.resumed_at, run.images_seen) == (192, 192)
 
 
+@pytest.mark.slow
 def test_the_linear_schedule_ends_at_zero_and_ties_the_run_to_its_budget(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +271,7 @@ def test_a_removed_model_folder_comes_back(
     assert content(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_are_said_and_an_older_one_leads_to_the_same_end(
     tmp_path: Path,
     tiny_config: TinyConfig,
@@ -306,6 +313,7 @@ def without_average(self: Learner, saved: dict[str, torch.Tensor]) -> None:
 restore_learner = Learner.restore
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "wrong"),
     [
@@ -335,6 +343,7 @@ def test_a_resume_that_forgets_something_is_found(
     assert content(tmp_path / "stopped") != expected
 
 
+@pytest.mark.slow
 def test_the_seed_alone_decides(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, content: Content
 ) -> None:
@@ -374,6 +383,7 @@ def test_another_configuration_is_refused_with_the_difference(
     assert content(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_another_logging_interval_is_no_other_run(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any
 ) -> None:
@@ -402,6 +412,7 @@ def test_changed_data_are_refused(
         train_tiny(tmp_path / "run", tiny_config(), splits=other)
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once(
     tmp_path: Path,
     tiny_config: TinyConfig,
@@ -421,6 +432,7 @@ def test_a_second_signal_stops_at_once(
     assert content(tmp_path / "run") == content(straight(tiny_config()))
 
 
+@pytest.mark.slow
 def test_a_signal_at_the_last_step_lets_the_run_end(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, recording: Any
 ) -> None:
@@ -428,6 +440,7 @@ def test_a_signal_at_the_last_step_lets_the_run_end(
     assert run.images_seen == 192
 
 
+@pytest.mark.slow
 def test_it_trains_in_a_thread_and_leaves_signals_alone(
     tmp_path: Path,
     tiny_config: TinyConfig,

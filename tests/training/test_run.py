@@ -37,6 +37,7 @@ def test_a_file_in_the_way_is_refused(
         train_tiny(tmp_path / "run", tiny_config())
 
 
+@pytest.mark.slow
 def test_an_empty_folder_and_a_start_that_was_cut_short_are_taken(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, straight: Any, content: Any
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_shortened_log_is_not_gone_on_with(
         train_tiny(tmp_path / "run", tiny_config(training={"total_images": 300}))
 
 
+@pytest.mark.slow
 def test_a_finished_run_leaves_its_pictures(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_finished_run_leaves_its_pictures(
     assert grids == [*(f"{n:012d}.png" for n in (0, 64, 128, 192)), "real.png"]
 
 
+@pytest.mark.slow
 def test_pictures_that_a_person_removed_are_not_missed(
     tmp_path: Path, tiny_config: TinyConfig, train_tiny: Train, finished: Any
 ) -> None:
@@ -137,6 +140,7 @@ def test_pictures_that_a_person_removed_are_not_missed(
     assert train_tiny(tmp_path / "run", tiny_config(), summary=True).summary.keys() == {"curves"}
 
 
+@pytest.mark.slow
 def test_the_model_carries_everything(tiny_config: TinyConfig, straight: Any) -> None:
     config = tiny_config(everything=True)
     run = straight(config)

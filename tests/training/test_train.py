@@ -70,6 +70,7 @@ def test_the_same_call_says_that_it_is_complete(start: Callable[..., TrainedRun]
     assert (again.folder, again.resumed_at, again.images_seen) == (run.folder, 48, 48)
 
 
+@pytest.mark.slow
 def test_a_larger_budget_goes_on_unless_rates_fall_towards_its_end(
     start: Callable[..., TrainedRun],
 ) -> None:
@@ -167,6 +168,7 @@ def test_weights_of_another_network_are_refused_with_the_difference(
         start("generator.latent_size=7", images=16, init_from=first.folder)
 
 
+@pytest.mark.slow
 def test_what_will_be_trained_is_said_first(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:
@@ -180,6 +182,7 @@ def test_what_will_be_trained_is_said_first(
     assert not display.says("is meant for")
 
 
+@pytest.mark.slow
 def test_a_recipe_for_other_images_is_named_as_such(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:
@@ -188,6 +191,7 @@ def test_a_recipe_for_other_images_is_named_as_such(
     assert display.says("small-color is meant for color images; these are gray")
 
 
+@pytest.mark.slow
 def test_what_color_means_to_gray_images_is_said(
     start: Callable[..., TrainedRun], recording: Any
 ) -> None:

@@ -38,6 +38,7 @@ def without(tiny_config: TinyConfig, name: str, **sections: Any) -> RunConfig:
     return tiny_config(everything=True, objective=OBJECTIVES[name], generator=generator, **sections)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_stopping_and_going_on_changes_nothing(
     name: str,
@@ -56,6 +57,7 @@ def test_stopping_and_going_on_changes_nothing(
     assert content(tmp_path / "stopped") == content(straight(config))
 
 
+@pytest.mark.slow
 def test_no_class_reaches_a_gan(
     tiny_config: TinyConfig,
     tmp_path: Path,
@@ -79,6 +81,7 @@ def test_no_class_reaches_a_gan(
     assert any(not torch.equal(told[key], misled.state("generator")[key]) for key in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_what_a_run_says_and_draws(
     name: str,
@@ -125,6 +128,7 @@ def test_what_a_run_says_and_draws(
         assert opinion.class_probabilities.shape == (3,)
 
 
+@pytest.mark.slow
 def test_ways_and_sheets_need_no_class(tiny_config: TinyConfig, straight: Any) -> None:
     model = load(straight(without(tiny_config, "gan")))
     way = model.interpolate(seed=3, to_seed=8, steps=5)

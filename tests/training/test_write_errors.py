@@ -260,6 +260,7 @@ def test_every_file_of_a_run_is_watched(
     assert {name for name, _ in sites} == {*CALLS, "lock"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_summary")
 def test_write_errors_at_some_calls(
     config: RunConfig,

@@ -1,5 +1,5 @@
-# make demo    installs into .venv, trains on the embedded digits, draws them: minutes, no data needed
-# make test    installs and passes every test        make test-fast    the fast ones alone
+# make demo    installs into .venv, trains on the embedded digits, samples them: minutes, no data needed
+# make test    installs and runs the tests           make test-fast    the fast ones only
 # make lint    ruff, mypy, import-linter              make test-full    also what only a release needs
 # make lock    renews requirements/, the exact versions that all of these install
 # make clean   removes .venv and runs/demo-*
@@ -21,7 +21,7 @@ demo: .venv/installed
 	$(BIN)/acgan train digits --seed $(SEED) --run runs/demo-$(SEED)
 	@$(BIN)/acgan sample runs/demo-$(SEED) --class all --count 10 --grid runs/demo-$(SEED)/digits.png
 	@echo
-	@echo "Look at       runs/demo-$(SEED)/digits.png           ten of each digit, drawn by the network"
+	@echo "Look at       runs/demo-$(SEED)/digits.png           ten samples of each digit"
 	@echo "              runs/demo-$(SEED)/first-and-last.png   before, after, and real ones"
 	@echo "              runs/demo-$(SEED)/trajectory.gif       how it learned"
 	@echo "              runs/demo-$(SEED)/curves.png           losses and accuracies"

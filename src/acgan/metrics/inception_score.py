@@ -37,7 +37,7 @@ class ClassifierScore:
 def classifier_score(logits: Array, target_labels: IntegerArray, classes: int) -> ClassifierScore:
     """Return exp of the mean KL divergence of predictions from their mean (Salimans et al. 2016).
 
-    All images form one split, in float64; the literature often uses ten splits of 5 000 images.
+    All images form one split, in float64; the literature often uses ten splits of 5,000 images.
     The score increases with the number of images, more so with many classes; compare at equal
     counts.
 

@@ -38,8 +38,8 @@ def kernel_distance(a: Array, b: Array, *, replicates: int = 0, seed: int = 0) -
 
     mean_{i≠j} k(aᵢ, aⱼ) + mean_{i≠j} k(bᵢ, bⱼ) − 2 mean_{i,j} k(aᵢ, bⱼ), over all pairs, in float64
     (Gretton et al. 2012, eq. 3; kernel of Bińkowski et al. 2018, with Inception's features the
-    KID). The literature's KID is the mean over 100 random subsets of 1 000 images: the same
-    expectation with more noise and, at 10 000 images, more arithmetic.
+    KID). The literature's KID is the mean over 100 random subsets of 1,000 images: the same
+    expectation with more noise and, at 10,000 images, more arithmetic.
 
     The estimate is unbiased for independent images. Samples with equal class counts have fewer
     pairs i ≠ j of one class than independent ones. This lowers the value by about the kernel's

@@ -57,7 +57,7 @@ def class_variance(features: Array, labels: IntegerArray, classes: int) -> Float
 
 
 def typical_distance(images: Array, *, seed: int) -> float:
-    """Return the median Euclidean distance of 1 000 random pairs of images of one class.
+    """Return the median Euclidean distance of 1,000 random pairs of images of one class.
 
     Args:
         images: (N, …), pixels or features; NaN for fewer than two images.

@@ -23,9 +23,9 @@ IGNORED_ACCURACY = 0.2  # a class is ignored if D's class accuracy on its sample
 RECOGNIZABLE_ACCURACY = 0.6  # … and at least this on held-out real images of it
 ABOVE_CHANCE = 0.1  # all classes are ignored below chance + this share of (1 - chance)
 COLLAPSED_RATIO = 0.1  # `coarse_variance_ratio` of a class
-# `overfitting` of D. Measured with small-gray and 100 000 images: 0.85 with 1 080 images of
-# Fashion-MNIST, 0.36 with 4 000 digits, 0.20 with 5 400 images of Fashion-MNIST, -0.07 to 0.12 with
-# 54 000.
+# `overfitting` of D. Measured with small-gray and 100,000 images: 0.85 with 1,080 images of
+# Fashion-MNIST, 0.36 with 4,000 digits, 0.20 with 5,400 images of Fashion-MNIST, -0.07 to 0.12 with
+# 54,000.
 OVERFITTING = 0.5
 SEPARATION = 6.0  # standard errors between D's means on training images and samples
 CONFIDENT_ACCURACY = 0.95  # a double softmax: D's class accuracy on real images is at least this …

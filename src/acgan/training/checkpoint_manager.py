@@ -1,4 +1,4 @@
-"""What a run saves of itself: checkpoints to resume from, and ``model/`` for all other commands."""
+"""Checkpoints to resume from, and ``model/`` for all other commands."""
 
 from __future__ import annotations
 

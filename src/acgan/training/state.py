@@ -1,4 +1,4 @@
-"""What a run is (`RunContext`, fixed) and how far it is (`Counters`, saved in each checkpoint)."""
+"""The state of a run: `RunContext` (fixed) and `Counters` (saved in each checkpoint)."""
 
 from __future__ import annotations
 

@@ -2,24 +2,27 @@
 
     python benchmarks/kill_test.py            # 10 kills at random times, one at each commit step
     python benchmarks/kill_test.py --random 2 --steps 4
+    python benchmarks/kill_test.py --random 150 --steps 50 --images 131072
 
 The run uses everything that makes exact resuming hard: bf16 autocast, channels-last convolutions,
 dropout, activation noise, R1 and fused Adam. The same command, `acgan train`, starts and resumes
-it. All files of the run folder are compared except those with times (timing.jsonl, tensorboard/).
+it. Each process is forked from a server that has imported acgan, which saves most of its start. All
+files of the run folder are compared except those with times (timing.jsonl, tensorboard/).
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -36,6 +39,8 @@ COMMAND = [
 ]
 DISK_CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
 NOT_COMPARED = {"timing.jsonl", "tensorboard", ".lock"}
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["acgan.cli.main", "acgan.training.train"])
 
 
 @contextmanager
@@ -73,11 +78,14 @@ def commit_steps() -> list[str]:
     return names
 
 
-def child(step: int, arguments: list[str]) -> None:
-    """Run `acgan`; kill the process before the ``step``-th system call of a checkpoint commit."""
+def command(step: int, log: Path, arguments: list[str]) -> None:
+    """Run `acgan` in this process; ``step`` above 0 kills it before a system call of a commit."""
     from acgan.cli.main import run
     from acgan.runs.checkpoint import CheckpointStore
 
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
     save = CheckpointStore.save
 
     def interrupted_save(self: CheckpointStore, *args: Any, **options: Any) -> Path:
@@ -92,19 +100,26 @@ def child(step: int, arguments: list[str]) -> None:
         with before_disk_calls(kill_at_step):
             return save(self, *args, **options)
 
-    with patch.object(CheckpointStore, "save", interrupted_save):
+    with ExitStack() as patches:
+        if step:
+            patches.enter_context(patch.object(CheckpointStore, "save", interrupted_save))
         run(arguments)
 
 
-def start(folder: Path, images: int, step: int = 0) -> subprocess.Popen[bytes]:
-    """Start the command as a subprocess; ``step`` above 0 kills it within a commit."""
+def start(folder: Path, images: int, step: int = 0) -> BaseProcess:
+    """Start the command in a process; ``step`` above 0 kills it within a commit."""
+    log = folder.parent / f"{folder.name}.log"
     arguments = [*COMMAND, "--images", str(images), "--run", str(folder)]
-    program = [__file__, "--child", str(step), "--"] if step else ["-m", "acgan"]
-    return subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder.parent / f"{folder.name}.log").open("ab"),
-    )
+    process = PROCESSES.Process(target=command, args=(step, log, arguments))
+    process.start()
+    return process
+
+
+def exit_code(process: BaseProcess) -> int:
+    """Wait for the end of a process; negative for a signal."""
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def kill_at_random(folder: Path, images: int, generator: random.Random) -> tuple[int, str]:
@@ -112,17 +127,17 @@ def kill_at_random(folder: Path, images: int, generator: random.Random) -> tuple
     timing = folder / "timing.jsonl"
     rows = timing.stat().st_size if timing.exists() else 0
     process = start(folder, images)
-    if generator.random() < 0.2:  # while it imports modules, takes the lock or resumes
-        seconds = generator.uniform(0, 6)
+    if generator.random() < 0.2:  # while it loads data, takes the lock or resumes
+        seconds = generator.uniform(0, 3)
         moment = f"{seconds:.2f} s after its start"
     else:
-        while process.poll() is None and (not timing.exists() or timing.stat().st_size <= rows):
+        while process.is_alive() and (not timing.exists() or timing.stat().st_size <= rows):
             time.sleep(0.01)
         seconds = generator.uniform(0, 0.5)
         moment = f"{seconds:.2f} s after its first row of metrics"
     time.sleep(seconds)
     process.kill()
-    return process.wait(), moment
+    return exit_code(process), moment
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -144,7 +159,7 @@ def differing_bytes(resumed: bytes, expected: bytes) -> int:
 
 def finish(folder: Path, images: int) -> None:
     """Run the command to its end."""
-    if start(folder, images).wait():
+    if exit_code(start(folder, images)):
         log = folder.parent / f"{folder.name}.log"
         sys.exit(f"the run failed:\n{log.read_text()}")
 
@@ -170,7 +185,7 @@ def main() -> None:
         generator.shuffle(kills)
         for number, step in enumerate(kills, 1):
             if step:
-                code = start(killed, options.images, step).wait()
+                code = exit_code(start(killed, options.images, step))
                 moment = f"before step {step} of {len(names)} of a commit ({names[step - 1]})"
             else:
                 code, moment = kill_at_random(killed, options.images, generator)
@@ -192,6 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        child(int(sys.argv[2]), sys.argv[4:])
     main()

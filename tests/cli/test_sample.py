@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from acgan.errors import DiskError
 from acgan.model.model import load
-from acgan.model.sample_folder import write_samples
+from acgan.model.sample_folder import SampleFile, _add_to_manifest, write_samples
 
 Acgan = Callable[..., Any]
 
@@ -21,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
@@ -97,6 +98,49 @@ def test_a_sample_cut_off_goes_on(tiny_run: Path, tmp_path: Path) -> None:
     write_samples(model, tmp_path / "a", count=3)
     write_samples(model, tmp_path / "b", count=3)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_a_full_disk_leaves_nothing_that_the_next_call_refuses(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(tiny_run)
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskError, match="no space left"):
+        write_samples(model, tmp_path / "a", count=3)
+    monkeypatch.undo()
+    assert contents(tmp_path / "a") == {}
+    write_samples(model, tmp_path / "a", count=1)
+    (tmp_path / "a" / "zero" / "1.png").touch()  # as a power cut leaves it
+    write_samples(model, tmp_path / "a", count=3)
+    write_samples(model, tmp_path / "b", count=3)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork, or each process would import torch")
+def test_four_processes_that_write_into_one_folder_lose_no_row(tmp_path: Path) -> None:
+    rounds, processes = 5, []
+    for label in range(4):
+        child = os.fork()
+        if not child:
+            try:
+                for seed in range(rounds):
+                    written = SampleFile(str(label), label, seed, f"{label}/{seed}.png", "")
+                    _add_to_manifest(tmp_path, {"format": 2}, [written])
+                os._exit(0)
+            finally:
+                os._exit(1)
+        processes.append(child)
+    for child in processes:
+        assert os.waitpid(child, 0)[1] == 0
+    images = json.loads((tmp_path / "manifest.json").read_text())["images"]
+    pairs = [(label, seed) for label in range(4) for seed in range(rounds)]
+    assert [(each["label"], each["seed"]) for each in images] == pairs
 
 
 def test_nothing_is_overwritten_with_other_content(

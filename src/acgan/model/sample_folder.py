@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from filelock import FileLock
 
 from acgan.data.class_selection import ClassSelection
 from acgan.errors import UsageError
@@ -20,10 +22,11 @@ from acgan.sampling.forward import Precision
 from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import iterate_images
 from acgan.storage.disk import disk_errors
-from acgan.storage.files import write_atomic
+from acgan.storage.files import temporary_sibling, write_atomic
 from acgan.version import __version__
 
 _MANIFEST = "manifest.json"
+_LOCK = ".lock"  # held while the manifest changes
 _FORMAT = 2  # raise it when a seed comes to mean another image
 
 
@@ -62,7 +65,7 @@ def write_samples(
 
     A folder that the same model filled before, with the same truncation and precision, gets the
     new images in addition. No file is overwritten with other content, so an interrupted call can
-    be repeated.
+    be repeated, and several processes may write into one folder at the same time.
 
     Args:
         model: generates the images.
@@ -90,7 +93,7 @@ def write_samples(
         "truncation": truncation,
         "precision": resolved,
     }
-    before = _existing(folder, origin)
+    _existing(folder, origin)  # refuses before images are generated
     written: list[SampleFile] = []
     with disk_errors(folder, option="--out"):
         for index in labels:
@@ -112,11 +115,17 @@ def write_samples(
                 written.append(SampleFile(name, index, its_seed, relative, digest))
                 if progress is not None:
                     progress(len(written), len(labels) * count)
+        _add_to_manifest(folder, origin, written)
+    return written
+
+
+def _add_to_manifest(folder: Path, origin: dict[str, Any], written: list[SampleFile]) -> None:
+    with FileLock(folder / _LOCK):
+        before = _existing(folder, origin)  # other processes may have added images meanwhile
         unique = {(image.label, image.seed): image for image in [*before, *written]}
         images_json = [asdict(unique[key]) for key in sorted(unique)]
         manifest = {**origin, "version": __version__, "images": images_json}
         write_atomic(folder / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    return written
 
 
 def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
@@ -145,14 +154,24 @@ def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a new file; accept an existing one with the same content."""
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError:
+    """Write a new file in one step; accept an existing one with the same content.
+
+    An empty file is what a power cut leaves of a new one, so it is written again. Single images are
+    not synced to the disk, which would take longer than generating them.
+    """
+    exists = os.path.lexists(path)
+    empty = path.is_file() and path.stat().st_size == 0
+    if exists and not empty:
         if path.is_file() and path.read_bytes() == content:
             return
         raise UsageError(
             f"{path} exists with other content, which is not overwritten; "
             "choose another folder with --out, or remove it first"
-        ) from None
+        )
+    temporary = temporary_sibling(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -205,6 +205,28 @@ def test_mistakes_with_models(
     assert not small_reference_classifiers  # none is fitted for nothing
 
 
+@pytest.mark.parametrize("damaged", ["data", "samples"])
+def test_files_that_cannot_be_used_are_skipped_on_request(
+    own: tuple[DataConfig, DatasetSplits], tmp_path: Path, damaged: str
+) -> None:
+    made = image_folder(tmp_path / "made", range(200, 220))
+    place = Path(own[0].source) if damaged == "data" else made
+    (place / "dark" / "broken.png").write_bytes(b"no image")
+
+    def prepared(bad_files: str | None) -> Any:
+        request = EvaluationRequest(made, data=own[0].source, bad_files=bad_files, **SMALL)
+        return prepare_evaluation(request, Stopwatch())
+
+    with pytest.raises(DataError, match=r"broken\.png"):
+        prepared(None)
+    with pytest.raises(UsageError, match="bad_files"):
+        prepared("eat")
+    done = prepared("skip")
+    assert len(done.data.sample_set.samples) == 20
+    assert done.data.sample_set.origin["skipped_files"] == (damaged == "samples")
+    assert len(done.data.splits.skipped) == (damaged == "data")
+
+
 def test_a_path_to_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no model at"):
         prepare_evaluation(EvaluationRequest(tmp_path / "nothing", **SMALL), Stopwatch())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from acgan.cli.options import DATA, OUTPUT, DataRoot, JsonFlag, option
+from acgan.cli.options import DATA, OUTPUT, BadFiles, DataRoot, JsonFlag, option
 from acgan.cli.output import Stages, result
 from acgan.errors import UsageError
 
@@ -45,6 +45,7 @@ def evaluate(
     image_size: Annotated[
         str | None, option("For a folder of images: resize the data to this.", "SIZE", DATA)
     ] = None,
+    bad_files: BadFiles = None,
     samples: Annotated[int, option("Number of samples.", "N", min=1)] = 10_000,
     seed: Annotated[int, option("Seed of samples and metrics.", "N", min=0)] = 0,
     extractor: Annotated[
@@ -104,6 +105,7 @@ def evaluate(
         data=data,
         data_root=str(data_root) if data_root else None,
         image_size=parse_image_size(image_size) if image_size else None,
+        bad_files=bad_files,
         samples=samples,
         seed=seed,
         extractors=EXTRACTORS if extractor is None else _named(extractor),

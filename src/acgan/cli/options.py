@@ -98,6 +98,10 @@ DataRoot = Annotated[
         default="$ACGAN_DATA",
     ),
 ]
+BadFiles = Annotated[
+    str | None,
+    option("refuse or skip files that are not usable images.", "ACTION", DATA, default="refuse"),
+]
 Settings = Annotated[
     list[str] | None,
     option(

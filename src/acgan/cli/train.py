@@ -13,6 +13,7 @@ from acgan.cli.options import (
     BUDGET,
     DATA,
     EXECUTION,
+    BadFiles,
     DataRoot,
     JsonFlag,
     RecipeOption,
@@ -67,12 +68,7 @@ def train(
     image_size: Annotated[
         str | None, option("Resize images: 64, or height x width as 48x64.", "SIZE", DATA)
     ] = None,
-    bad_files: Annotated[
-        str | None,
-        option(
-            "refuse or skip files that are not usable images.", "ACTION", DATA, default="refuse"
-        ),
-    ] = None,
+    bad_files: BadFiles = None,
     fraction: Annotated[float | None, option("Use this fraction of each class.", "F", DATA)] = None,
     per_class: Annotated[
         int | None, option("Use at most N images of each class.", "N", DATA)

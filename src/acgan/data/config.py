@@ -42,6 +42,7 @@ def _parse_size_field(value: Any) -> Any:
     return value
 
 
+BadFiles = Literal["refuse", "skip"]
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 
 
@@ -74,7 +75,7 @@ class DataConfig(Config):
     source: Annotated[str, Field(min_length=1)] = "digits"
     root: str | None = None
     image_size: Annotated[tuple[Side, Side] | None, BeforeValidator(_parse_size_field)] = None
-    bad_files: Literal["refuse", "skip"] = "refuse"
+    bad_files: BadFiles = "refuse"
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Annotated[int, Field(ge=1)] | None = None
     long_tail: Annotated[float, Field(ge=1)] | None = None

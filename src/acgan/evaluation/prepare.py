@@ -13,7 +13,8 @@ from typing import final
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.classifiers.extractor import Extractor, build_extractor
 from acgan.classifiers.reference_classifier import ReferenceClassifier
-from acgan.data.config import DataConfig
+from acgan.config import validate
+from acgan.data.config import BadFiles, DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.data.split import image_digests
@@ -99,6 +100,8 @@ class EvaluationRequest:
         data_root: folder of local copies of named data sets.
         image_size: height and width to resize the data to; None for the size of the model, or of
             the data.
+        bad_files: ``refuse`` or ``skip`` unusable files of the data and of a folder of samples;
+            None for the model's own choice.
         samples: total number of samples.
         seed: of the first sample of each class, and of every random choice in the measures.
         extractors: names; the reference classifier is always used.
@@ -111,6 +114,7 @@ class EvaluationRequest:
     data: str | None = None
     data_root: str | None = None
     image_size: tuple[int, int] | None = None
+    bad_files: str | None = None
     samples: int = 10_000
     seed: int = 0
     extractors: Sequence[str] = EXTRACTORS
@@ -192,7 +196,8 @@ def prepare_evaluation(
     if model is not None:
         check(model, splits, model.conditional)
     sample_set = watch.timed(
-        "samples", lambda: _sample_set(request, model, splits, name, watch.progress)
+        "samples",
+        lambda: _sample_set(request, config.bad_files, model, splits, name, watch.progress),
     )
     if model is None:
         check(None, splits, sample_set.conditional)
@@ -233,7 +238,10 @@ def prepare_evaluation(
 
 def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
     """Return the data of the model, or other data with the same settings."""
-    changes = {"source": request.data, "root": request.data_root, "image_size": request.image_size}
+    changes = {
+        **{"source": request.data, "root": request.data_root},
+        **{"image_size": request.image_size, "bad_files": request.bad_files},
+    }
     given = {key: value for key, value in changes.items() if value is not None}
     if model is None:
         if request.data is None:
@@ -241,7 +249,7 @@ def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
                 f"{request.path} holds no model; name the real data to compare its images with: "
                 "--data DATA"
             )
-        return DataConfig(**given)
+        return validate(DataConfig, given, where="the data")
     if request.image_size is not None:
         raise UsageError("--image-size is for folders of images; the size of a model is fixed")
     if request.other_data:
@@ -249,8 +257,10 @@ def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
             raise UsageError("--other-data needs --data; name the other data")
         size = (model.shape.height, model.shape.width)
         only = model.config.data.only_class
-        return DataConfig(**{"image_size": size, "only_class": only, **given})
-    return model.config.data.model_copy(update=given)
+        return validate(
+            DataConfig, {"image_size": size, "only_class": only, **given}, where="the data"
+        )
+    return validate(DataConfig, {**model.config.data.model_dump(), **given}, where="the data")
 
 
 def _unseen(
@@ -266,6 +276,7 @@ def _unseen(
 
 def _sample_set(
     request: EvaluationRequest,
+    bad_files: BadFiles,
     model: Model | None,
     splits: DatasetSplits,
     name: str,
@@ -273,7 +284,9 @@ def _sample_set(
 ) -> SampleSet:
     total, seed = request.samples, request.seed
     if model is None:
-        return load_sample_folder(request.path, splits, total=total, seed=seed, progress=progress)
+        return load_sample_folder(
+            request.path, splits, total=total, seed=seed, progress=progress, bad_files=bad_files
+        )
     run = run_of(request.path).path
     return sample_model(
         model, splits, total=total, seed=seed, name=name, run=run, progress=progress

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from acgan.data.config import DataConfig
+from acgan.data.config import BadFiles, DataConfig
 from acgan.data.folder import load_folder
 from acgan.data.images import ClassName, DatasetSplits, Labels, find_class
 from acgan.data.layout import SINGLE_CLASS
@@ -102,7 +103,13 @@ def sample_model(
 
 
 def load_sample_folder(
-    folder: Path, splits: DatasetSplits, *, total: int, seed: int, progress: StageProgress
+    folder: Path,
+    splits: DatasetSplits,
+    *,
+    total: int,
+    seed: int,
+    progress: StageProgress,
+    bad_files: BadFiles = "refuse",
 ) -> SampleSet:
     """Load generated images from a folder with one sub-folder per class.
 
@@ -113,18 +120,21 @@ def load_sample_folder(
         total: maximum number of images; of more, a balanced random subset is used.
         seed: of the subset.
         progress: callback of the loading.
+        bad_files: ``refuse`` or ``skip`` files that cannot be used.
 
     Raises:
         DataError: there are no images, size or channels differ from the data, or a class is
             unknown or missing.
     """
-    found = load_folder(folder, DataConfig(source=str(folder)), progress).data
+    source = load_folder(folder, DataConfig(source=str(folder), bad_files=bad_files), progress)
+    found = source.data
     if found.shape != splits.shape:
         raise DataError(
             f"the images in {folder} are of {found.shape}, but {splits.name} has images of "
             f"{splits.shape} (height×width×channels); set --image-size, or use other data"
         )
-    origin = {"folder": str(folder), "content_hash": found.content_hash, "choice_seed": seed}
+    origin: dict[str, Any] = {"folder": str(folder), "content_hash": found.content_hash}
+    origin |= {"choice_seed": seed, "skipped_files": len(source.skipped)}
     conditional = [each.name for each in found.classes] != [SINGLE_CLASS]
     labels = found.labels
     if conditional:

@@ -15,6 +15,7 @@ from acgan.data import cache
 from acgan.data.cache import DecodePlan, cached_images
 from acgan.data.images import Images
 from acgan.errors import DiskError
+from acgan.storage.files import temporary_sibling
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 3, 4, 5), np.uint8)
 Usage = namedtuple("Usage", "total used free")
@@ -51,6 +52,25 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
         assert result.note is None
         assert not isinstance(result.images, np.memmap)
     assert make.calls == 1
+
+
+def test_only_unfinished_entries_are_swept(tmp_path: Path) -> None:
+    killed = temporary_sibling(tmp_path / "x")
+    foreign = [
+        *(temporary_sibling(tmp_path / "x") / "thesis.txt", temporary_sibling(tmp_path / "x")),
+        temporary_sibling(tmp_path / "x") / "images.npy" / "thesis.txt",
+        temporary_sibling(tmp_path / "project" / "x") / "images.npy",
+        tmp_path / ".tmp-work" / "images.npy",
+    ]
+    for path in (killed / "images.npy", *foreign):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half written")
+    temporary_sibling(tmp_path / "x").symlink_to(tmp_path / "project", target_is_directory=True)
+    before = {path for path in tmp_path.rglob("*") if path != killed and killed not in path.parents}
+    cached_images(tmp_path, "key", Maker())
+    entry = tmp_path / "key"
+    after = {p for p in tmp_path.rglob("*") if p != entry and entry not in p.parents}
+    assert after - {tmp_path / ".lock"} == before
 
 
 @pytest.mark.usefixtures("small_memory")

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from acgan.errors import DiskError
-from acgan.storage.files import file_sha256, remove_leftovers, write_atomic, write_file
+from acgan.storage.files import (
+    file_sha256,
+    remove_leftovers,
+    temporary_sibling,
+    write_atomic,
+    write_file,
+)
 
 
 def test_a_file_is_written_and_replaced_with_its_folders(tmp_path: Path) -> None:
@@ -52,13 +58,22 @@ def test_a_new_file_overwrites_nothing(tmp_path: Path) -> None:
         write_file(tmp_path / "file", "…")
 
 
-def test_leftovers_go_at_every_depth_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".tmp-1/.tmp-2", ".tmp-1/x", "samples/.tmp-3", "samples/kept", ".hidden"):
+def test_leftovers_go_one_level_deep_and_nothing_else(tmp_path: Path) -> None:
+    folder, other = temporary_sibling(tmp_path / "x"), temporary_sibling(tmp_path / "x")
+    folder.mkdir()
+    for path in (folder / "x", folder / other.name, other):
+        path.write_text("unfinished")
+    foreign = [
+        *(".tmp-1", ".tmp-mine", f"{other.name}0", f"{other.name[:-1]}G", f"a{other.name}"),
+        *(f"below/{other.name}", ".tmp-draft/thesis", ".hidden", other.name.upper()),
+    ]
+    for name in foreign:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("…")
-    (tmp_path / ".tmp-link").symlink_to(tmp_path / "samples", target_is_directory=True)
+        (tmp_path / name).write_text("mine")
+    temporary_sibling(tmp_path / "x").symlink_to(tmp_path / "below", target_is_directory=True)
     remove_leftovers(tmp_path)
-    assert sorted(p.name for p in tmp_path.rglob("*")) == [".hidden", "kept", "samples"]
+    files = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()]
+    assert sorted(files) == sorted(foreign)
     remove_leftovers(tmp_path / "missing")
 
 

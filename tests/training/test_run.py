@@ -45,7 +45,7 @@ def test_an_empty_folder_and_a_start_that_was_cut_short_are_taken(
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "split.json").write_text("{}")
     (tmp_path / "cut" / ".lock").write_text("")
-    (tmp_path / "cut" / ".tmp-1234").write_text("half a config")
+    (tmp_path / "cut" / ".tmp-0123456789abcdef").write_text("half a config")
     for name in ("empty", "cut"):
         train_tiny(tmp_path / name, tiny_config())
         assert content(tmp_path / name) == content(straight(tiny_config()))

@@ -23,7 +23,13 @@ from acgan.data.images import Images
 from acgan.errors import DiskError
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, remove_leftovers
-from acgan.storage.folders import CorruptFolderError, commit_folder, remove_folder, verify_folder
+from acgan.storage.folders import (
+    MANIFEST,
+    CorruptFolderError,
+    commit_folder,
+    remove_folder,
+    verify_folder,
+)
 
 
 def data_root(chosen: str | None) -> Path:
@@ -109,7 +115,7 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
         with disk_errors(root, plan.max_bytes, option=_OPTION):
             make_folder(root)
             with FileLock(root / ".lock"):
-                remove_leftovers(root)
+                remove_leftovers(root, only=_is_unfinished_entry)
                 entry = _read(folder)  # another process may have built it in the meantime
                 if entry is not None:
                     return entry
@@ -128,6 +134,17 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
     if entry is None:
         raise DiskError(f"{folder} cannot be read right after it was written; check the disk")
     return entry
+
+
+def _is_unfinished_entry(path: Path) -> bool:
+    """Return whether a temporary folder has no file that an entry has not.
+
+    The cache may lie in a folder that other programs, or runs, use too.
+    """
+    if path.is_symlink() or not path.is_dir():
+        return False
+    own = {_IMAGES, _DETAILS, MANIFEST}
+    return all(each.name in own and each.is_file() for each in path.iterdir())
 
 
 def _read(folder: Path) -> CachedImages | None:

@@ -116,7 +116,8 @@ class CheckpointStore:
         """
         position = Position(state.counters["retry"], state.counters["images_seen"])
         path = self._folder / f"{position.images_seen:012d}-r{position.retry}"
-        remove_leftovers(self._folder)
+        for folder in (self._folder, *(each.path for each in self.list())):
+            remove_leftovers(folder)
         self._known_good.discard(path)
         present = self._good_record(path) if path.exists() else None
         flags = {"scheduled": scheduled, "milestone": milestone}

@@ -18,7 +18,8 @@ from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
-from acgan.storage.files import make_folder, write_atomic
+from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
+from acgan.storage.folders import recover_folder
 
 
 @final
@@ -54,6 +55,19 @@ class RunFolder:
         """Return the sample grids of training, ``samples/<images seen>.png``, oldest first."""
         return sorted(path for path in self.samples.glob("*.png") if path.stem.isdecimal())
 
+    def clean_up(self) -> None:
+        """Finish what a killed training left: temporary files, a model folder half replaced.
+
+        Only a process that holds the run's lock may call this. Checkpoints are cleaned by their
+        store; the evaluation folder may be in use by another process.
+
+        Raises:
+            DiskError: a file cannot be removed.
+        """
+        for folder in (self.path, self.samples):
+            remove_leftovers(folder)
+        recover_folder(self.model)
+
     def has_run(self) -> bool:
         """Return whether the folder holds a run."""
         return self.config.is_file()
@@ -64,8 +78,7 @@ class RunFolder:
             return
         interrupted_start = {self.split.name, self.lock.name}
         if not self.path.is_dir() or any(
-            p.name not in interrupted_start and not p.name.startswith(".tmp")
-            for p in self.path.iterdir()
+            p.name not in interrupted_start and not is_temporary(p) for p in self.path.iterdir()
         ):
             raise UsageError(
                 f"{self.path} exists and is not an acgan run; name another folder with --run"

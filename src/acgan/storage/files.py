@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from acgan.storage.disk import disk_errors
 
 _TEMPORARY = ".tmp-"
+_TEMPORARY_NAME = re.compile(r"\.tmp-[0-9a-f]{16}")
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows only: no translation of line ends
 
 
@@ -103,19 +106,30 @@ def temporary_sibling(path: Path) -> Path:
     return path.parent / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of killed processes anywhere below a folder.
+def is_temporary(path: Path) -> bool:
+    """Return whether a path has a name that `temporary_sibling` gives."""
+    return _TEMPORARY_NAME.fullmatch(path.name) is not None
+
+
+def remove_leftovers(folder: Path, *, only: Callable[[Path], bool] = is_temporary) -> None:
+    """Remove the temporary files and folders of killed processes directly in a folder of ours.
 
     Only the single process that writes there may call this; it removes unfinished writes too.
+
+    Args:
+        folder: need not exist; its sub-folders are left alone.
+        only: which of its entries, all named as by `temporary_sibling`, to remove.
 
     Raises:
         DiskError: a file cannot be removed.
     """
     with disk_errors(folder, doing="clean up"):
-        for leftover in sorted(folder.rglob(f"{_TEMPORARY}*")):
+        for leftover in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not is_temporary(leftover) or not only(leftover):
+                continue
             if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
-            elif os.path.lexists(leftover):  # may be gone with its folder
+            else:
                 os.unlink(leftover)  # noqa: PTH108
 
 

@@ -5,6 +5,7 @@ Minutes are converted once, by measuring the run's own loop in a temporary folde
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from acgan.execution.execution import Execution
 from acgan.runs.config import ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.disk import disk_errors
+from acgan.storage.files import temporary_sibling
 from acgan.training.display import SilentDisplay, duration
 from acgan.training.loop import Loop
 from acgan.training.state import RunContext
@@ -141,11 +143,13 @@ def throwaway_loop(
     Raises:
         DiskError: the folder cannot be written.
     """
-    with disk_errors(beside or Path(tempfile.gettempdir())):
-        scratch = tempfile.TemporaryDirectory(
-            prefix=".tmp-measure-", dir=beside, ignore_cleanup_errors=True
-        )
-    with scratch as path:
-        context = RunContext(config, splits, execution, RunFolder(Path(path)), SilentDisplay())
+    folder = beside or Path(tempfile.gettempdir())
+    path = temporary_sibling(folder / "measure")
+    with disk_errors(folder):
+        path.mkdir(0o700)
+    try:
+        context = RunContext(config, splits, execution, RunFolder(path), SilentDisplay())
         with closing(Loop(context, total_images=0)) as loop:
             yield loop
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

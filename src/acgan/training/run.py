@@ -21,8 +21,7 @@ from acgan.plots.grid import png_bytes, side_by_side
 from acgan.runs.config import RunConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder, run_lock
-from acgan.storage.files import remove_leftovers, write_atomic
-from acgan.storage.folders import recover_folder
+from acgan.storage.files import write_atomic
 from acgan.storage.line_log import read_rows
 from acgan.training.budget import announce_duration, budget_images
 from acgan.training.display import Display
@@ -83,8 +82,7 @@ def run_training(
     with run_lock(folder.path):
         folder.open(config, splits)
         # Only now: before the check, this could be a folder with other files.
-        remove_leftovers(folder.path)
-        recover_folder(folder.model)
+        folder.clean_up()
         execution = _choose_execution(config, folder, display)
         execution.apply()
         context = RunContext(config, splits, execution, folder, display)

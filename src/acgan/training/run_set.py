@@ -18,8 +18,7 @@ from acgan.model.model import load
 from acgan.plots.grid import png_bytes
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder, run_lock
-from acgan.storage.files import remove_leftovers, write_atomic
-from acgan.storage.folders import recover_folder
+from acgan.storage.files import write_atomic
 from acgan.training.budget import total_images
 from acgan.training.checkpoint_manager import model_info
 from acgan.training.display import Display
@@ -96,8 +95,7 @@ def train_model_set(
     folder.require_ours()
     with run_lock(folder.path):
         folder.open(config, splits)
-        remove_leftovers(folder.path)
-        recover_folder(folder.model)
+        folder.clean_up()
         total = total_images(config.training, len(splits.train))
 
         finished: dict[str, Any] = folder.read(folder.finished_members) or {}

@@ -1,5 +1,19 @@
-"""`python -m acgan` is `acgan`."""
+"""Entry point of the command `acgan` and of `python -m acgan`."""
 
-from acgan.cli.main import run
+from __future__ import annotations
 
-run()
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process; Ctrl-C while it is imported is exit code 130 too."""
+    try:
+        from acgan.cli.main import run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":  # not in the processes that a library spawns
+    main()

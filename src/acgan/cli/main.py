@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Annotated, NoReturn
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from acgan.errors import AcganError
+from acgan.cli.output import result
+from acgan.errors import AcganError, DiskError
+from acgan.storage.streams import guarded_streams
+from acgan.training.signals import STOP_SIGNALS
 from acgan.version import __version__
 
 _EPILOG = """Exit codes: 0 success · 1 internal error · 2 wrong option, name or combination · 3 \
 unusable images, labels or model · 4 training diverged · 5 a file cannot be written · 130, 143 \
 stopped by Ctrl-C or a signal.
 
-Results go to stdout (with --json as JSON), messages to stderr."""
+Results go to stdout (with --json as JSON, errors too), messages to stderr."""
 _FEWER_COLLECTIONS = 100_000  # new objects between two rounds of the garbage collector
+_STOPPED = "stopped; what was saved is kept, and the same command continues or starts again"
 _REPORT = "set ACGAN_DEBUG=1 and repeat the command for a traceback, and please report it"
 
 app = typer.Typer(
@@ -79,30 +87,63 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run a command line; print every error as one sentence on stderr.
+    """Run a command line; print every error as one sentence on stderr, with --json on stdout too.
 
     Returns:
         The documented exit code.
     """
+    with guarded_streams():
+        sentence, exit_code = _outcome(list(arguments) or ["--help"])
+        if sentence:
+            print(f"acgan: {sentence}", file=sys.stderr, flush=True)
+            if "--json" in arguments:
+                with suppress(DiskError):  # stdout may be what failed
+                    result({"error": sentence, "exit_code": exit_code}, "", as_json=True)
+        return exit_code
+
+
+def _outcome(arguments: list[str]) -> tuple[str, int]:
+    """Run a command line; return the sentence of its error, or "", and the exit code."""
+    stopped: list[signal.Signals] = []
     try:
-        outcome = app(list(arguments) or ["--help"], prog_name="acgan", standalone_mode=False)
-        return outcome if isinstance(outcome, int) else 0
+        with _stop_signals(stopped):
+            outcome = app(arguments, prog_name="acgan", standalone_mode=False)
+            sys.stdout.flush()
+            return "", outcome if isinstance(outcome, int) else 0
     except AcganError as error:
-        return _fail(str(error), error.exit_code)
+        return str(error), error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
         context = getattr(error, "ctx", None)
         help_command = f"{context.command_path if context else 'acgan'} --help"
-        return _fail(f"{message[:1].lower()}{message[1:]} (see {help_command})", error.exit_code)
+        sentence = f"{message[:1].lower()}{message[1:]} (see {help_command})"
+        return sentence, error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped", 130)
+        return _STOPPED, STOP_SIGNALS[stopped[0] if stopped else signal.SIGINT]
     except Exception as error:
+        if stopped:  # some libraries turn an interruption of their import into an ImportError
+            return _STOPPED, STOP_SIGNALS[stopped[0]]
         if os.environ.get("ACGAN_DEBUG"):
             traceback.print_exc()
         detail = " ".join(str(error).split())
-        return _fail(f"internal error: {type(error).__name__}: {detail}; {_REPORT}", 1)
+        return f"internal error: {type(error).__name__}: {detail}; {_REPORT}", 1
 
 
-def _fail(sentence: str, exit_code: int) -> int:
-    print(f"acgan: {sentence}", file=sys.stderr)
-    return exit_code
+@contextmanager
+def _stop_signals(received: list[signal.Signals]) -> Iterator[None]:
+    """Within this context, a stopping signal is noted and raises KeyboardInterrupt."""
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    before: dict[signal.Signals, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in STOP_SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, background jobs
+                    before[number] = signal.signal(number, receive)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -14,13 +13,19 @@ from typing import Any, TextIO, final
 
 def result(values: Any, text: str, *, as_json: bool) -> None:
     """Print a command's result on stdout: ``values`` as JSON, or ``text``."""
-    if as_json:
-        text = json.dumps(values, indent=2, ensure_ascii=False, default=str)
+    print(json_text(values) if as_json else text, flush=True)
+
+
+def json_text(values: Any) -> str:
+    """Return valid JSON for stdout: NaN and infinity become null; ASCII if stdout needs it."""
+    plain = json.dumps(values, default=str)
+    finite = json.loads(plain, parse_constant=lambda _: None)
+    text = json.dumps(finite, indent=2, ensure_ascii=False)
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # The reader closed the pipe; Python must not fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(finite, indent=2)
+    return text
 
 
 def say(message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import sys
@@ -17,6 +16,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from acgan.storage.streams import GuardedStream
 
 Clock = Callable[[], float]
 
@@ -181,7 +182,7 @@ class PlainDisplay(Display):
     """Prints one line per logged row and per message, without buffering."""
 
     def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
-        self._stream = UnbreakableStream(stream)
+        self._stream = GuardedStream(stream)
         self._progress = Progress(clock)
 
     def start(self, run: str, total_images: int, images_seen: int) -> None:
@@ -224,7 +225,7 @@ class LiveDisplay(Display):
     def __init__(
         self, stream: TextIO, clock: Clock = time.monotonic, *, width: int | None = None
     ) -> None:
-        file = cast(TextIO, UnbreakableStream(stream))
+        file = cast(TextIO, GuardedStream(stream))
         self._console = Console(file=file, force_terminal=True, width=width)
         self._clock = clock
         self._progress = Progress(clock)
@@ -292,37 +293,3 @@ class LiveDisplay(Display):
             ]
             table.add_row(group, Text("  ").join(parts))
         return Group(Text(self._run, "bold"), bar, table)
-
-
-@final
-class UnbreakableStream(io.TextIOBase):
-    """A stream that drops all output once the underlying ``stream`` fails.
-
-    A closed pipe (``| head``), a closed terminal or a full disk must not end a run of hours; rich
-    would even end the process.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream: TextIO | None = stream
-        self._encoding = getattr(stream, "encoding", None) or "utf-8"
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a plain attribute
-        """Encoding of the underlying stream; rich needs it."""
-        return self._encoding
-
-    def write(self, text: str) -> int:
-        """Write to the underlying stream, unless it has failed."""
-        self._guarded(lambda stream: stream.write(text))
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush the underlying stream."""
-        self._guarded(lambda stream: stream.flush())
-
-    def _guarded(self, action: Callable[[TextIO], object]) -> None:
-        if self._stream is not None:
-            try:
-                action(self._stream)
-            except (OSError, ValueError):  # ValueError: the stream is closed
-                self._stream = None

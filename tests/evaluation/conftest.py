@@ -17,6 +17,7 @@ from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.model.model import Model, load
 from acgan.runs.config import RunConfig
+from acgan.runs.folder import RunFolder
 
 Untrained = Callable[..., Model]
 
@@ -35,7 +36,7 @@ def digits_classifier(
 
 @pytest.fixture
 def untrained(tmp_path: Path) -> Untrained:
-    """Return a function that makes an untrained model with the record of a training."""
+    """Return a function that makes the run of an untrained model, with the record of a training."""
 
     def make(
         splits: DatasetSplits,
@@ -78,6 +79,8 @@ def untrained(tmp_path: Path) -> Untrained:
                 splits.shape, classes, config.objective.build().heads
             ).state_dict(),
         )
-        return load(tmp_path / name)
+        run = RunFolder(tmp_path / name)
+        run.write(run.config, config.model_dump(mode="json"))
+        return load(run.path)
 
     return make

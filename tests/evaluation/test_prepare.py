@@ -16,7 +16,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
 from acgan.errors import DataError, UsageError
-from acgan.evaluation.prepare import EvaluationRequest, prepare_evaluation
+from acgan.evaluation.prepare import EvaluationRequest, prepare_evaluation, training_data
 from acgan.execution.progress import Stopwatch
 from acgan.model.model import Model
 
@@ -101,6 +101,62 @@ def test_data_that_have_moved_are_named_again(
         prepare_evaluation(EvaluationRequest(tmp_path / "run", **SMALL), Stopwatch())
     request = EvaluationRequest(tmp_path / "run", data=str(tmp_path / "moved"), **SMALL)
     assert prepare_evaluation(request, Stopwatch()).data.held_out is True
+
+
+@pytest.mark.slow
+def test_only_a_run_names_the_path_of_its_data(
+    own: tuple[DataConfig, DatasetSplits],
+    untrained: Untrained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config, splits = own
+    untrained(splits, config)
+    (tmp_path / "run" / "model").rename(tmp_path / "download")
+    read: list[str] = []
+
+    def load(wanted: DataConfig, **options: Any) -> DatasetSplits:
+        read.append(wanted.source)
+        return load_data(wanted, **options)
+
+    monkeypatch.setattr("acgan.evaluation.prepare.load_data", load)
+    with pytest.raises(UsageError, match=r"download names the path .*own.*add --data PATH"):
+        prepare_evaluation(EvaluationRequest(tmp_path / "download", **SMALL), Stopwatch())
+    assert not read
+    other = str(image_folder(tmp_path / "other", range(100, 160)))
+    request = EvaluationRequest(tmp_path / "download", data=other, other_data=True, **SMALL)
+    assert prepare_evaluation(request, Stopwatch()).data.held_out is None
+    assert read == [other]
+    request = EvaluationRequest(tmp_path / "download", data=config.source, **SMALL)
+    assert prepare_evaluation(request, Stopwatch()).data.held_out is True
+
+
+@pytest.mark.parametrize("name", ["run", "download"])
+def test_no_folder_names_roots_or_caches(
+    own: tuple[DataConfig, DatasetSplits],
+    untrained: Untrained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    foreign = {"cache": str(tmp_path / "foreign"), "root": str(tmp_path / "root")}
+    config, splits = own
+    untrained(splits, config.model_copy(update=foreign))
+    if name == "download":
+        (tmp_path / "run" / "model").rename(tmp_path / name)
+    (tmp_path / "foreign").mkdir()
+    thesis = tmp_path / "foreign" / ".tmp-thesis"
+    thesis.write_text("mine")
+    request = EvaluationRequest(tmp_path / name, data=config.source, **SMALL)
+    assert prepare_evaluation(request, Stopwatch()).data.held_out is True
+    assert list((tmp_path / "foreign").iterdir()) == [thesis]
+    monkeypatch.delenv("ACGAN_DATA", raising=False)
+    named = untrained(splits, DataConfig(source="mnist", **foreign), "named")
+    with pytest.raises(UsageError, match=r"trained with --data-root .*root, and folders"):
+        training_data(named)
+    assert training_data(named, "here").root == "here"
+    monkeypatch.setenv("ACGAN_DATA", "there")
+    assert training_data(named).root is training_data(named).cache is None
 
 
 def test_other_data_need_an_option(

@@ -5,7 +5,9 @@ Metrics on images that a model was trained on prove nothing, so the reference mu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -17,6 +19,7 @@ from acgan.config import validate
 from acgan.data.config import BadFiles, DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
+from acgan.data.source import NAMED_SETS
 from acgan.data.split import image_digests
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
@@ -25,6 +28,7 @@ from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.folder import is_run_or_model, run_of
 from acgan.model.model import Model, load
+from acgan.runs.folder import RunFolder
 
 
 def has_same_split(model: Model, splits: DatasetSplits) -> bool:
@@ -51,6 +55,38 @@ def check_same_split(model: Model, splits: DatasetSplits, name: str) -> None:
     )
 
 
+_NO_FOLDERS: Mapping[str, None] = {"root": None, "cache": None}
+
+
+def training_data(model: Model, data_root: str | None = None) -> DataConfig:
+    """Return the data that a model was trained on, as far as its folder may name it.
+
+    Anybody can write a model folder, so it can only name a data set. A run, which its user trained,
+    can name the path of its data too; compare content hashes before using that data. The folders of
+    data sets and caches are those of this command and its environment, never those in a file.
+
+    Args:
+        model: in its folder.
+        data_root: the folder of data sets that the command names, if any.
+
+    Raises:
+        UsageError: an option has to name the data or its folder.
+    """
+    folder, data = model.record.folder, model.config.data
+    if data.source not in NAMED_SETS:
+        if not RunFolder(folder.parent).has_run():
+            raise UsageError(
+                f"the model folder {folder} names the path {data.source!r} as its data; a path is "
+                "used only if a run or an option names it: add --data PATH"
+            )
+    elif data.root is not None and data_root is None and "ACGAN_DATA" not in os.environ:
+        raise UsageError(
+            f"{folder} was trained with --data-root {shlex.quote(data.root)}, and folders named "
+            "in a file are not used: add --data-root DIR, or set ACGAN_DATA"
+        )
+    return data.model_copy(update={**_NO_FOLDERS, "root": data_root})
+
+
 def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
     """Check that no validation or test image is a training image of the model.
 
@@ -67,7 +103,7 @@ def check_unseen(model: Model, splits: DatasetSplits, name: str) -> bool | None:
         DataError: images are shared.
     """
     try:
-        own = load_data(model.config.data)
+        own = load_data(training_data(model))
     except AcganError:
         return None
     if not has_same_split(model, own):
@@ -260,7 +296,9 @@ def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:
         return validate(
             DataConfig, {"image_size": size, "only_class": only, **given}, where="the data"
         )
-    return validate(DataConfig, {**model.config.data.model_dump(), **given}, where="the data")
+    own = model.config.data if request.data is not None else training_data(model, request.data_root)
+    values = {**own.model_dump(), **_NO_FOLDERS, **given}
+    return validate(DataConfig, values, where="the data")
 
 
 def _unseen(

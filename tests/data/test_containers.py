@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from acgan.data import containers
 from acgan.data.containers import Container, UnusableFileError, open_container
@@ -123,3 +130,151 @@ def test_what_is_no_container_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("not a zip")
     with pytest.raises(DataError, match="neither a folder nor a readable zip"):
         open_container(tmp_path / "text.zip")
+
+
+def zip_of(path: Path, members: list[tuple[str, bytes]]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # repeated names
+        for name, data in members:
+            archive.writestr(name, data)
+    return path
+
+
+def test_repeated_members_are_counted_if_equal_and_unusable_if_not(tmp_path: Path) -> None:
+    members = [("a/1.png", b"x"), ("./a//1.png", b"x"), ("a\\1.png", b"x"), ("b/2.png", b"x")]
+    container = open_container(zip_of(tmp_path / "set.zip", [*members, ("b/2.png", b"y")]))
+    assert container.files == ("a/1.png",)
+    assert container.folders == ("a", "b")
+    assert container.unusable == {"b/2.png": "2 different members have this name"}
+    assert list(container.ignored.values()) == [2]
+
+
+def test_names_that_differ_in_case_are_two_files(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "set.zip", [("a/1.png", b"x"), ("a/1.PNG", b"y"), ("A/1.png", b"z")])
+    assert open_container(path).files == ("A/1.png", "a/1.PNG", "a/1.png")
+
+
+def test_a_second_link_to_a_folder_is_named_and_the_folder_itself_is_used(tmp_path: Path) -> None:
+    root = as_folder(tmp_path / "set", {"m/1.png": b"x"})
+    (root / "a").symlink_to(root / "m")
+    (root / "m" / "up").symlink_to(root)
+    (root / "self").symlink_to(root / "self")
+    as_folder(tmp_path / "pool", {"2.png": b"y"})
+    for name in ("x", "y"):
+        (root / name).symlink_to(tmp_path / "pool")
+    container = open_container(root)
+    assert container.files == ("m/1.png", "self", "x/2.png")
+    assert container.folders == ("m", "x")
+    assert container.unusable == {
+        "a": "the same folder as 'm'",
+        "m/up": "the same folder as '.'",
+        "y": "the same folder as 'x'",
+    }
+
+
+def test_folders_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = as_folder(tmp_path, {"a/1.png": b"x", "b/in/2.png": b"x"})
+    whole = os.scandir
+
+    def scandir(path: str) -> Any:  # a test as root could not take the permission away
+        if path.endswith(locked):
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    locked = "b/in"
+    container = open_container(root)
+    assert container.files == ("a/1.png",)
+    assert container.unusable == {"b/in": "the folder cannot be read (Permission denied)"}
+    locked = f"{root.name}/"
+    with pytest.raises(DataError, match=r"cannot be read \(Permission denied\)"):
+        open_container(root)
+
+
+@pytest.mark.parametrize("change", ["content", "vanished", "repaired"])
+def test_a_file_that_changes_after_hashing_is_never_used(tmp_path: Path, change: str) -> None:
+    container = open_container(as_folder(tmp_path, {"a/1.png": b"one", "a/2.png": b""}))
+    key(container)
+    assert container.read("a/1.png") == b"one"
+    with pytest.raises(UnusableFileError, match="empty"):
+        container.read("a/2.png")
+    path = tmp_path / "a" / ("2.png" if change == "repaired" else "1.png")
+    path.unlink()
+    if change != "vanished":
+        path.write_bytes(b"two")
+    with pytest.raises(DataError, match=r"[12]\.png changed while the images were read"):
+        container.read(f"a/{path.name}")
+
+
+NAMES = ["a", "B", "b", ".", "..", ".x", "Thumbs.db", "1.png", "1.PNG", "é.png", "e\u0301.png"]
+KINDS = ["file", "folder", "link", "up", "gone"]
+paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(st.tuples(paths, st.booleans(), st.binary(min_size=1, max_size=1)), max_size=12))
+@settings(max_examples=150)
+def test_every_member_of_a_zip_is_used_unusable_or_counted(
+    members: list[tuple[str, bool, bytes]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        named = [(name + "/" * is_folder, data) for name, is_folder, data in members]
+        container = open_container(zip_of(Path(folder) / "set.zip", named))
+    hidden = set()
+    seen = Counter[str]()
+    for name, _ in named:
+        kept = [piece for piece in name.split("/") if piece not in ("", ".")]
+        marks = [number for number, piece in enumerate(kept) if piece in (".x", "Thumbs.db")]
+        if ".." in kept:
+            seen["outside"] += 1
+            assert container.unusable["/".join(kept)] == "not a path inside the zip"
+        elif marks:
+            hidden.add(tuple(kept[: marks[0] + 1]))
+        elif not name.endswith("/"):
+            where = "used" if "/".join(kept) in container.files else "unusable"
+            seen[where] += 1
+            assert where == "used" or "/".join(kept) in container.unusable
+    unused = sum(container.ignored.values()) - len(hidden)
+    assert unused == seen["used"] - len(container.files)
+
+
+@given(st.lists(st.tuples(paths, st.sampled_from(KINDS)), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_every_entry_of_a_folder_is_used_unusable_or_counted(
+    entries: list[tuple[str, str]],
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve() / "set"
+        root.mkdir()
+        (Path(folder) / "pool").mkdir()
+        (Path(folder) / "pool" / "1.png").write_bytes(b"x")
+        targets = {"link": Path(folder) / "pool", "up": root, "gone": Path(folder) / "none"}
+        for name, kind in sorted(entries, key=lambda entry: entry[1] in targets):
+            kept = [piece for piece in name.split("/") if piece not in (".", "..")]
+            place = root.joinpath(*kept)
+            with contextlib.suppress(OSError):  # below a file, or there already
+                if kind not in targets:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                if place.parent.resolve() != place.parent.absolute():
+                    continue  # below a link
+                if kind == "folder":
+                    place.mkdir()
+                elif kind == "file":
+                    place.touch(exist_ok=False)
+                else:
+                    place.symlink_to(targets[kind])
+        container = open_container(root)
+        listed = {*container.files, *container.folders, *container.unusable}
+        hidden = 0
+        for here, inner, names in os.walk(root):  # does not follow links
+            for name in [*inner, *names]:
+                if name in (".x", "Thumbs.db"):
+                    hidden += 1
+                else:
+                    listed.remove((Path(here) / name).relative_to(root).as_posix())
+            inner[:] = [name for name in inner if name not in (".x", "Thumbs.db")]
+        assert sum(container.ignored.values()) == hidden
+        pool = [path for path in listed if path.endswith("/1.png")]
+        assert len(pool) <= 1, "the linked folder is walked once"
+        assert listed == set(pool)

@@ -249,6 +249,33 @@ def test_files_outside_of_the_class_folders_are_reported(root: Path) -> None:
     assert note == f"ignored 1 file in {root} outside of the class folders"
 
 
+def test_every_bad_entry_is_refused_or_listed_and_ignored_ones_are_counted(root: Path) -> None:
+    clean = load(root).split_record()
+    (root / "violet").symlink_to(root / "red")
+    (root / ".git").mkdir()
+    (root / "red" / "Thumbs.db").write_bytes(b"x")
+    with pytest.raises(DataError, match="violet: the same folder as 'red'"):
+        load(root)
+    splits = load(root, bad_files="skip")
+    assert splits.split_record() == clean
+    assert splits.skipped == (("violet", "the same folder as 'red'"),)
+    assert splits.notes == (
+        f"skipped 1 unusable file in {root}",
+        f"ignored 2 entries in {root}: hidden, or created by an operating system",
+    )
+
+
+def test_a_file_that_changes_while_images_are_read_stops_the_start(root: Path) -> None:
+    def change(stage: str, done: int, _: int) -> None:
+        if (stage, done) == ("decoding", 0):
+            save(np.zeros((8, 6, 3), np.uint8), root / "red" / "0.png")
+
+    config = DataConfig(source=str(root), cache=str(root.parent / "cache"), bad_files="skip")
+    with pytest.raises(DataError, match=r"red/0\.png changed while the images were read"):
+        load_data(config, progress=change)
+    assert len(load(root).train) == 48, "the next start finds no half entry"
+
+
 @pytest.fixture
 def flat(root: Path, tmp_path: Path) -> Path:
     """The same images in one folder."""

@@ -9,8 +9,11 @@ import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
@@ -27,6 +30,9 @@ _ZIP_ERRORS = (
     EOFError,
     OSError,
 )
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_HIDDEN = "hidden, or created by an operating system"
+_REPEATED = "further members of a zip with the same name and content"
 _SYSTEM_FILES = {"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"}
 
 
@@ -35,19 +41,34 @@ class UnusableFileError(Exception):
     """A file cannot be used; the message is the reason, for a list of such files."""
 
 
+@final
+@dataclass
+class _Listing:
+    files: Collection[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
+    unusable: dict[str, str] = field(default_factory=dict)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
 class Container(ABC):
     """Files by relative path (with ``/``), in ascending order.
 
-    Hidden files and files that operating systems create are not listed.
+    Every entry of the folder or zip is in ``files`` or ``folders``, in ``unusable``, or counted in
+    ``ignored``.
 
     Attributes:
         files: paths of all files.
         folders: paths of all folders, including empty ones.
+        unusable: path and reason of what has no definite content: folders that cannot be read,
+            second links to a folder, repeated members of a zip that differ.
+        ignored: number of entries for each reason to leave them out. A hidden folder is one entry.
     """
 
-    def __init__(self, files: Iterable[str], folders: Iterable[str]) -> None:
-        self.files = tuple(sorted(files))
-        self.folders = tuple(sorted(folders))
+    def __init__(self, listing: _Listing) -> None:
+        self.files = tuple(sorted(listing.files))
+        self.folders = tuple(sorted(listing.folders))
+        self.unusable = dict(sorted(listing.unusable.items()))
+        self.ignored = {reason: count for reason, count in listing.ignored.items() if count}
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -55,6 +76,7 @@ class Container(ABC):
 
         Raises:
             UnusableFileError: the file is empty, oversized, damaged or cannot be read.
+            DataError: the file is not what it was when ``content_key`` read it.
         """
 
     @abstractmethod
@@ -87,39 +109,57 @@ def open_container(path: Path) -> Container:
 class _Folder(Container):
     def __init__(self, root: Path) -> None:
         self._prefix = os.path.join(root, "")  # noqa: PTH118
-        super().__init__(*_walk(root))
+        self._digests = b""  # SHA-256 of each file, once content_key has read them
+        super().__init__(_walk(self._prefix))
+        if "" in self.unusable:
+            raise DataError(f"{root}: {self.unusable['']}")
 
     def read(self, path: str) -> bytes:
+        content = self._content(path)
+        if self._digests:
+            start = bisect_left(self.files, path) * _DIGEST_BYTES
+            if _digest(content) != self._digests[start : start + _DIGEST_BYTES]:
+                raise DataError(
+                    f"{self._prefix}{path} changed while the images were read; start again when "
+                    "nothing else writes to the folder"
+                )
+        if isinstance(content, UnusableFileError):
+            raise content
+        return content
+
+    def _content(self, path: str) -> bytes | UnusableFileError:
         full = f"{self._prefix}{path}"  # pathlib would double the time
         try:
             status = os.stat(full)  # noqa: PTH116
             if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
-                raise UnusableFileError("not a regular file")
+                return UnusableFileError("not a regular file")
             _check_size(status.st_size)
             with open(full, "rb", buffering=0) as file:  # noqa: PTH123
                 return file.readall()
+        except UnusableFileError as error:
+            return error
         except OSError as error:
-            raise UnusableFileError(f"cannot be read ({error.strerror or error})") from None
+            return UnusableFileError(f"cannot be read ({error.strerror or error})")
 
     def content_key(self, progress: Progress) -> str:
-        def content(paths: Sequence[str]) -> bytes:
-            pieces = bytearray()
-            for path in paths:
-                pieces += os.fsencode(path) + b"\0"
-                try:
-                    pieces += hashlib.sha256(self.read(path)).digest()
-                except UnusableFileError as error:
-                    pieces += str(error).encode()
-            return bytes(pieces)
+        def digests(paths: Sequence[str]) -> bytes:
+            return b"".join(_digest(self._content(path)) for path in paths)
 
-        digest = hashlib.sha256()
+        found = bytearray()
         chunks = [self.files[at : at + _CHUNK] for at in range(0, len(self.files), _CHUNK)]
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for index, pieces in enumerate(pool.map(content, chunks)):
+            for index, piece in enumerate(pool.map(digests, chunks)):
                 progress(index * _CHUNK, len(self.files))
-                digest.update(pieces)
+                found += piece
         progress(len(self.files), len(self.files))
-        return digest.hexdigest()
+        self._digests = bytes(found)
+        names = b"\0".join(map(os.fsencode, self.files))
+        return hashlib.sha256(names + b"\0" + self._digests).hexdigest()
+
+
+def _digest(content: bytes | UnusableFileError) -> bytes:
+    data = content if isinstance(content, bytes) else f"unusable: {content}".encode()
+    return hashlib.sha256(data).digest()
 
 
 @final
@@ -127,16 +167,34 @@ class _Zip(Container):
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._members: dict[str, zipfile.ZipInfo] = {}
-        folders: set[str] = set()
+        listing = _Listing(self._members)
+        hidden: set[str] = set()
+        copies: Counter[str] = Counter()
         for member in archive.infolist():
-            names = [name for name in member.filename.replace("\\", "/").split("/") if name]
-            if not names or any(_is_hidden(name) for name in names):
+            pieces = member.filename.replace("\\", "/").split("/")
+            names = [name for name in pieces if name not in ("", ".")]
+            path = "/".join(names)
+            if ".." in names or not (names or member.is_dir()):
+                listing.unusable[path] = "not a path inside the zip"
+                continue
+            first = next((n for n, name in enumerate(names) if _is_hidden(name)), None)
+            if first is not None:
+                hidden.add("/".join(names[: first + 1]))
                 continue
             inner = names if member.is_dir() else names[:-1]
-            folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
-            if not member.is_dir():
-                self._members["/".join(names)] = member
-        super().__init__(self._members, folders)
+            listing.folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
+            if member.is_dir():
+                continue
+            copies[path] += 1
+            other = self._members.setdefault(path, member)
+            if (other.CRC, other.file_size) != (member.CRC, member.file_size):
+                listing.unusable[path] = ""
+        for path in listing.unusable.keys() & self._members:
+            listing.unusable[path] = f"{copies[path]} different members have this name"
+            del self._members[path]
+        listing.ignored[_HIDDEN] = len(hidden)
+        listing.ignored[_REPEATED] = sum(copies[path] - 1 for path in self._members)
+        super().__init__(listing)
 
     def read(self, path: str) -> bytes:
         member = self._members[path]
@@ -169,18 +227,39 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM_FILES
 
 
-def _walk(root: Path) -> tuple[list[str], list[str]]:
+def _walk(prefix: str) -> _Listing:
     files: list[str] = []
-    folders: list[str] = []
-    visited: set[str] = set()
-    for here, inner, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(here)
-        if real in visited:  # a link to a parent folder would never end
-            inner.clear()
-            continue
-        visited.add(real)
-        inner[:] = [name for name in inner if not _is_hidden(name)]
-        relative = Path(here).relative_to(root)
-        folders += [(relative / name).as_posix() for name in inner]
-        files += [(relative / name).as_posix() for name in names if not _is_hidden(name)]
-    return files, folders
+    listing = _Listing(files)
+    visited: dict[tuple[int, int], str] = {}
+    waiting, links = deque([""]), deque[str]()
+    while waiting or links:  # links last: a folder keeps its own path if a link leads to it
+        here = (waiting or links).popleft()
+        try:
+            status = os.stat(prefix + here)  # noqa: PTH116
+            first = visited.setdefault((status.st_dev, status.st_ino), here)
+            if first != here:  # a link to a parent folder would never end
+                listing.unusable[here] = f"the same folder as {first or '.'!r}"
+                continue
+            with os.scandir(prefix + here) as found:
+                inner = sorted(found, key=lambda item: item.name)
+        except OSError as error:
+            listing.unusable[here] = f"the folder cannot be read ({error.strerror or error})"
+            inner = []
+        listing.folders.add(here)
+        for item in inner:
+            path = f"{here}/{item.name}" if here else item.name
+            if _is_hidden(item.name):
+                listing.ignored[_HIDDEN] += 1
+            elif _is_folder(item):
+                (links if item.is_symlink() else waiting).append(path)
+            else:
+                files.append(path)
+    listing.folders.discard("")
+    return listing
+
+
+def _is_folder(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself: reading it gives the reason
+        return False

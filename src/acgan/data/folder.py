@@ -45,10 +45,13 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         DiskError: the decoded images fit neither into memory nor onto the disk.
     """
     container = open_container(path)
+    if container.unusable and config.bad_files == "refuse":
+        raise DataError(_unusable_message(path, container.unusable))
     try:
         layout = parse_layout(container.files, container.folders)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        also = f"\n{_unusable_message(path, container.unusable)}" if container.unusable else ""
+        raise DataError(f"{path}: {error}{also}") from None
     classes = make_classes([printable(name) for name in layout.classes])
     selected = selected_classes(classes, config.only_class)
     entries = [entry for entry in layout.entries if entry.label in selected]
@@ -74,8 +77,11 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
             "choose other classes with --only-class"
         )
     notes = [decoded.note] if decoded.note else []
+    unusable = container.unusable | unusable
     if unusable:
         notes.append(f"skipped {counted(len(unusable), 'unusable file')} in {path}")
+    for reason, number in container.ignored.items():
+        notes.append(f"ignored {counted(number, 'entry', 'entries')} in {path}: {reason}")
     if layout.outside:
         count = counted(layout.outside, "file")
         notes.append(f"ignored {count} in {path} outside of the class folders")

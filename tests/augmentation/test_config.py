@@ -80,4 +80,4 @@ def test_signs_mean_the_same_to_the_other_losses(loss: str) -> None:
 
 
 def test_it_shapes_the_trajectory() -> None:
-    assert run("augmentation.noise=0.1").trajectory_hash() != run().trajectory_hash()
+    assert run("augmentation.noise=0.1").trajectory_hash("") != run().trajectory_hash("")

@@ -52,7 +52,11 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(5)
-    part = {"content_hash": "a" * 64, "images": 30, "per_class": [10, 10, 10]}
+    part = {
+        "content_hash": "a" * 64,
+        "images": 30,
+        "per_class": {"zero": 10, "seven": 10, "T-shirt/top": 10},
+    }
     info = ModelInfo(
         config=config,
         shape=shape,

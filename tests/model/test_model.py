@@ -27,7 +27,11 @@ from acgan.storage.folders import replace_folder, verify_folder
 SHAPE = ImageShape(3, 8, 12)
 CLASSES = make_classes(["zero", "one", "T-shirt/top"], [["0"], ["1"], []])
 SPLIT: Mapping[str, Any] = {
-    part: {"content_hash": letter * 64, "images": 50, "per_class": [20, 20, 10]}
+    part: {
+        "content_hash": letter * 64,
+        "images": 50,
+        "per_class": {"zero": 20, "one": 20, "T-shirt/top": 10},
+    }
     for part, letter in (("train", "a"), ("validation", "b"), ("test", "c"))
 }
 CONFIG = RunConfig.model_validate(

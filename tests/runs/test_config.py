@@ -19,7 +19,7 @@ from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig
 
 BUDGET = ("training.total_images", "training.total_epochs", "training.max_minutes")
 # Everything else shapes the trajectory, a field that is added tomorrow too, until it is listed.
-SHAPES_NOTHING = ("data.root", "data.cache", "data.bad_files")
+SHAPES_NOTHING = ("data.source", "data.root", "data.only_class", "data.cache", "data.bad_files")
 
 
 def minimal(**sections: Any) -> dict[str, Any]:
@@ -77,6 +77,8 @@ def test_the_whole_tree_is_in_the_dump() -> None:
 @pytest.mark.parametrize(
     "override",
     [
+        "data.source=/elsewhere/pets",
+        "data.only_class=[cat]",
         "data.root=/elsewhere",
         "data.cache=/elsewhere",
         "data.bad_files=skip",
@@ -87,7 +89,7 @@ def test_the_whole_tree_is_in_the_dump() -> None:
     ],
 )
 def test_what_shapes_nothing_keeps_the_name(override: str) -> None:
-    assert run(override).trajectory_hash() == run().trajectory_hash()
+    assert run(override).trajectory_hash("data") == run().trajectory_hash("data")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,6 @@ def test_what_shapes_nothing_keeps_the_name(override: str) -> None:
         "recipe=other",
         "seed=1",
         "init_from=abc",
-        "data.source=mnist",
         "data.fraction=0.5",
         "data.split_seed=1",
         "generator.family=deconv",
@@ -113,19 +114,25 @@ def test_what_shapes_nothing_keeps_the_name(override: str) -> None:
     ],
 )
 def test_what_shapes_the_trajectory_changes_the_name(override: str) -> None:
-    assert run(override).trajectory_hash() != run().trajectory_hash()
+    assert run(override).trajectory_hash("data") != run().trajectory_hash("data")
+
+
+def test_other_data_change_the_name() -> None:
+    assert run().trajectory_hash("data") != run().trajectory_hash("other data")
 
 
 def test_the_budget_shapes_the_trajectory_where_the_schedule_needs_it() -> None:
     falling = "optimizer.schedule=linear"
-    assert run(falling).trajectory_hash() != run(falling, BUDGET[0] + "=9").trajectory_hash()
+    assert run(falling).trajectory_hash("data") != run(falling, BUDGET[0] + "=9").trajectory_hash(
+        "data"
+    )
 
 
 def test_asking_for_the_trajectory_changes_nothing() -> None:
     config = run()
     before = all_leaves(config)
     config.trajectory()
-    config.trajectory_hash()
+    config.trajectory_hash("data")
     assert all_leaves(config) == before
 
 
@@ -205,7 +212,7 @@ run_configs = st.builds(
 def test_a_run_survives_its_config_json(config: RunConfig) -> None:
     again = validate(RunConfig, json.loads(json.dumps(config.model_dump(mode="json"))), where="run")
     assert again == config
-    assert again.trajectory_hash() == config.trajectory_hash()
+    assert again.trajectory_hash("data") == config.trajectory_hash("data")
 
 
 @pytest.mark.parametrize("name", ["gan", "sgan"])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from acgan.config import canonical_json
 from acgan.errors import DataError, UsageError, suggestion
 from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
 
@@ -242,6 +243,11 @@ class DatasetSplits:
         """Channels, height and width of the images of all splits."""
         return self.train.shape
 
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over the images, labels and class names of all splits, in their order."""
+        return hashlib.sha256(canonical_json(self.split_record()).encode()).hexdigest()
+
     def split_record(self) -> dict[str, dict[str, Any]]:
         """Return the content of ``split.json``: content hash, size and class counts of each split.
 
@@ -258,5 +264,8 @@ def _record(data: LabeledImages) -> dict[str, Any]:
     return {
         "content_hash": data.content_hash,
         "images": len(data),
-        "per_class": [int(count) for count in data.class_counts],
+        "per_class": {
+            each.name: int(count)
+            for each, count in zip(data.classes, data.class_counts, strict=True)
+        },
     }

@@ -16,6 +16,7 @@ from acgan.data.folder import load_folder
 from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages
 from acgan.data.source import NAMED_SETS, Source, Split
 from acgan.data.split import (
+    content_order,
     duplicates_note,
     relabeled,
     sample_per_class,
@@ -69,7 +70,7 @@ def materialize(
 
 
 def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> DatasetSplits:
-    """Load the splits of a data set; equal config and data give equal splits.
+    """Load the splits of a data set; equal config and images give equal splits.
 
     Args:
         config: the data, their split, and the subset to use.
@@ -89,7 +90,10 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     data = source.data
     selected = selected_classes(data.classes, config.only_class)
     classes = tuple(data.classes[index] for index in selected)
-    rows, labels = relabeled(data.labels, selected, len(data.classes))
+    # Named sets keep the order in which they were published.
+    order = np.arange(len(data)) if config.source in NAMED_SETS else content_order(source)
+    chosen_rows, labels = relabeled(data.labels[order], selected, len(data.classes))
+    rows = order[chosen_rows]
     codes = split_dataset(labels, source.splits[rows], classes, config)
     train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from acgan.data.config import DataConfig
 from acgan.data.images import ClassName, DatasetSplits, LabeledImages, Labels, find_class
-from acgan.data.source import Split, SplitCodes
+from acgan.data.source import Source, Split, SplitCodes
 from acgan.errors import DataError, counted
 from acgan.metrics.arrays import Int64Array
 
@@ -29,6 +29,17 @@ def random_order(count: int, *key: int | str) -> Int64Array:
     digest = hashlib.sha256(repr(key).encode()).digest()
     stream = np.random.PCG64(int.from_bytes(digest, "little"))
     return np.argsort(stream.random_raw(count), kind="stable").astype(np.int64, copy=False)
+
+
+def content_order(source: Source) -> Int64Array:
+    """Return the rows of a source by split, class and digest of pixels, int64 (N,).
+
+    This order of the images of a folder or zip depends on no file name. Equal digests of a class
+    are equal images, so their order has no effect.
+    """
+    digests = np.frombuffer(b"".join(image_digests(source.data)), ">u8").reshape(-1, 2)
+    order = np.lexsort((digests[:, 1], digests[:, 0], source.data.labels, source.splits))
+    return order.astype(np.int64, copy=False)
 
 
 def split_dataset(

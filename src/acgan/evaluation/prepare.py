@@ -28,6 +28,7 @@ from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.folder import is_run_or_model, run_of
 from acgan.model.model import Model, load
+from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 
 
@@ -71,14 +72,23 @@ def training_data(model: Model, data_root: str | None = None) -> DataConfig:
 
     Raises:
         UsageError: an option has to name the data or its folder.
+        DataError: the data are no longer where they were.
     """
     folder, data = model.record.folder, model.config.data
     if data.source not in NAMED_SETS:
-        if not RunFolder(folder.parent).has_run():
+        run = RunFolder(folder.parent)
+        if not run.has_run():
             raise UsageError(
                 f"the model folder {folder} names the path {data.source!r} as its data; a path is "
                 "used only if a run or an option names it: add --data PATH"
             )
+        source = validate(RunConfig, run.read(run.config), where=str(run.config)).data.source
+        if not Path(source).expanduser().exists():
+            raise DataError(
+                f"{run.path} was trained on {source!r}, and there is no such folder or zip; if it "
+                "was moved or renamed, give its path with --data (its content is compared)"
+            )
+        data = data.model_copy(update={"source": source})
     elif data.root is not None and data_root is None and "ACGAN_DATA" not in os.environ:
         raise UsageError(
             f"{folder} was trained with --data-root {shlex.quote(data.root)}, and folders named "

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from acgan.data.config import BadFiles, DataConfig
 from acgan.data.folder import load_folder
-from acgan.data.images import ClassName, DatasetSplits, Labels, find_class
+from acgan.data.images import ClassName, DatasetSplits, LabeledImages, Labels, find_class
 from acgan.data.layout import SINGLE_CLASS
+from acgan.data.load import materialize
+from acgan.data.split import content_order
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import SampleSet
 from acgan.execution.progress import StageProgress
@@ -127,7 +129,9 @@ def load_sample_folder(
             unknown or missing.
     """
     source = load_folder(folder, DataConfig(source=str(folder), bad_files=bad_files), progress)
-    found = source.data
+    order = content_order(source)
+    images = materialize(source.data, order, cache=None)
+    found = LabeledImages(images, source.data.labels[order], source.data.classes)
     if found.shape != splits.shape:
         raise DataError(
             f"the images in {folder} are of {found.shape}, but {splits.name} has images of "

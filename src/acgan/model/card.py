@@ -172,10 +172,11 @@ def _labeled(split: Mapping[str, Mapping[str, Any]]) -> str:
     known = split["train"].get("labeled")
     if known is None:
         return ""
-    fewest, most = min(known["per_class"]), max(known["per_class"])
-    counts = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    counts = known["per_class"].values()
+    fewest, most = min(counts), max(counts)
+    each = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
     return (
-        f"\nOf the training images {known['images']:,} had a label ({counts} of each class); "
+        f"\nOf the training images {known['images']:,} had a label ({each} of each class); "
         "the others were\nused without labels.\n"
     )
 

@@ -96,7 +96,8 @@ class ModelRecord:
     Attributes:
         folder: where it was read from.
         info: configuration, classes and data.
-        content_hash: SHA-256 over all files but the card: equal models, equal hash.
+        content_hash: SHA-256 over trajectory, images seen, classes, split hashes and weights, which
+            no path shapes: equal models, equal hash.
         weights: content of the two safetensors files by network; empty for a set of models.
         members: the models of a set, in the order of their classes; empty for one model.
     """
@@ -136,21 +137,24 @@ def read_model_record(path: str | Path) -> ModelRecord:
     try:
         model, config, classes, split = (json.loads(contents[name]) for name in _JSON_FILES)
         members = model.get(_MEMBERS, {})
-        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        info = ModelInfo(
+            config=validate(RunConfig, config, where="config.json"),
+            shape=ImageShape(*(int(size) for size in model["shape"])),
+            classes=tuple(ClassName.from_json(entry) for entry in classes),
+            split=split,
+            data_name=str(model["data_name"]),
+            images_seen=int(model["images_seen"]),
+        )
+        weights = {
+            network: contents[_weights_file(network)] for network in _NETWORKS if not members
+        }
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in weights.items()}
+        content = [info.config.trajectory(), info.images_seen, classes, split, members, hashes]
         return ModelRecord(
             folder=folder,
-            info=ModelInfo(
-                config=validate(RunConfig, config, where="config.json"),
-                shape=ImageShape(*(int(size) for size in model["shape"])),
-                classes=tuple(ClassName.from_json(entry) for entry in classes),
-                split=split,
-                data_name=str(model["data_name"]),
-                images_seen=int(model["images_seen"]),
-            ),
-            content_hash=hashlib.sha256(canonical_json(hashes).encode()).hexdigest(),
-            weights={
-                network: contents[_weights_file(network)] for network in _NETWORKS if not members
-            },
+            info=info,
+            content_hash=hashlib.sha256(canonical_json(content).encode()).hexdigest(),
+            weights=weights,
             members=_members(folder, members, classes) if members else (),
         )
     except AcganError as error:

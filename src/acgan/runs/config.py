@@ -198,20 +198,25 @@ class RunConfig(Config):
         return self
 
     def trajectory(self) -> dict[str, Any]:
-        """Return the settings that determine the weights at each image count.
+        """Return the settings that, with the data, determine the weights at each image count.
 
-        Left out are the paths of data and caches (their content is compared by hash), reporting,
-        and the budget, unless the schedule of the learning rate depends on it.
+        Left out are the data's location and class selection (its content is compared by hash,
+        `acgan.data.images.DatasetSplits.content_hash`), caches, reporting, and the budget, unless
+        the schedule of the learning rate depends on it.
         """
         values = self.model_dump(mode="json")
         del values["reporting"]
-        for key in ("root", "cache", "bad_files"):
+        for key in ("source", "root", "only_class", "cache", "bad_files"):
             del values["data"][key]
         if self.optimizer.schedule == "constant":
             for key in ("total_images", "total_epochs", "max_minutes"):
                 del values["training"][key]
         return values
 
-    def trajectory_hash(self) -> str:
-        """Return 8 hexadecimal digits of the trajectory, for the name of a run folder."""
-        return short_hash(self.trajectory())
+    def trajectory_hash(self, data_hash: str) -> str:
+        """Return 8 hexadecimal digits of trajectory and data, for the name of a run folder.
+
+        Args:
+            data_hash: `acgan.data.images.DatasetSplits.content_hash`.
+        """
+        return short_hash({**self.trajectory(), "data_hash": data_hash})

@@ -6,7 +6,8 @@ The first start creates the folder; later only a command with the same trajector
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -15,11 +16,13 @@ from filelock import FileLock, Timeout
 
 from acgan.config import difference, validate
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, counted
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
+
+_LISTED = 5  # classes in a message
 
 
 @final
@@ -111,12 +114,13 @@ class RunFolder:
                 f"{self.path} holds a run with another configuration:{listed}\n"
                 "repeat the old command to continue it, or name another folder with --run"
             )
-        if self.read(self.split) != splits.split_record():
+        known_split, split = self.read(self.split), splits.split_record()
+        if known_split != split:
             raise DataError(
-                f"{self.path} was started with other data (split.json has their content hashes); "
+                f"{self.path} was started with other data: {_changed(known_split, split)}; "
                 "restore that data, or start a new run with --run"
             )
-        # Budget and reporting may change.
+        # Budget, reporting and the location of the data may change.
         self.write(self.config, config.model_dump(mode="json"))
 
     def read(self, path: Path) -> Any:
@@ -148,6 +152,29 @@ class RunFolder:
         status = self.read(self.status) or {}
         ended = (status.get("state"), status.get("images_seen")) == ("complete", images_seen)
         return ended and self.model.is_dir()
+
+
+def _changed(old: Any, new: Mapping[str, Any]) -> str:
+    """Return how the data of two ``split.json`` differ, as the end of a sentence."""
+    try:
+        before, now = (_class_counts(record) for record in (old, new))
+    except (AttributeError, KeyError, TypeError):
+        return "split.json cannot be compared with today's"
+    changes = [
+        f"{counted(abs(more), 'image')} {'more' if more > 0 else 'fewer'} in class {name!r}"
+        for name in {**before, **now}
+        if (more := now[name] - before[name])
+    ]
+    if not changes:
+        return "each class has as many images as before, but pixels, labels or splits differ"
+    rest = counted(len(changes) - _LISTED, "other class", "other classes")
+    listed = changes[:_LISTED] + [f"and {rest}"] * (len(changes) > _LISTED)
+    return ", ".join(listed)
+
+
+def _class_counts(record: Mapping[str, Any]) -> Counter[str]:
+    """Return the number of images of each class in all splits of a ``split.json``."""
+    return sum((Counter(record[split]["per_class"]) for split in record), Counter())
 
 
 @contextmanager

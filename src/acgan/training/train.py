@@ -48,7 +48,7 @@ def train(
         images: budget in real images.
         max_minutes: budget in minutes, converted into images once by a measurement.
         seed: seed of all random numbers in training.
-        run: run folder; by default ``runs/<data>-<recipe>-<8 hex of the trajectory>``.
+        run: run folder; by default ``runs/<data>-<recipe>-<8 hex>``, a hash of trajectory and data.
         init_from: run or model folder with the initial weights.
         classes_per_model: train a set of models with at most this many classes each, used as one.
         data_options: fields of `acgan.data.config.DataConfig`.
@@ -82,13 +82,24 @@ def train(
         options=options,
         display=display,
     )
-    name = f"{splits.name}-{chosen.name}-{config.trajectory_hash()}"
-    folder = RunFolder(Path(run) if run else Path("runs") / name)
+    folder = RunFolder(Path(run) if run else _default_folder(config, splits))
     if announce:
         _announce(chosen, config, splits, folder, display)
     if config.classes_per_model is not None:
         return train_model_set(config, splits, folder, display, estimate=announce)
     return run_training(config, splits, folder, display, init_from=model, estimate=announce)
+
+
+def _default_folder(config: RunConfig, splits: DatasetSplits) -> Path:
+    """Return the folder of a run by its data's name, recipe and hash.
+
+    A run of the same hash continues where it is, under the name that its data had at the start.
+    """
+    runs = Path("runs")
+    ending = f"-{config.recipe}-{config.trajectory_hash(splits.content_hash)}"
+    chosen = runs / f"{splits.name}{ending}"
+    started = [path for path in sorted(runs.glob(f"*{ending}")) if RunFolder(path).has_run()]
+    return started[0] if started and chosen not in started else chosen
 
 
 def prepare_run(

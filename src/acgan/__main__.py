@@ -12,6 +12,8 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("acgan: stopped\n")
         sys.exit(130)
 
 

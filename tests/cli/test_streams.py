@@ -6,20 +6,27 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, TextIO, cast
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import acgan as acgan_package
 from acgan.cli.main import execute
 from acgan.cli.output import json_text
 from acgan.errors import DiskError
 from acgan.storage.streams import GuardedStream
+from acgan.training.signals import STOP_SIGNALS
 
 Acgan = Callable[..., Any]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(acgan_package.__file__).parents[1])}
 
 
 def closed() -> TextIO:
@@ -168,7 +175,7 @@ def test_a_reader_that_left_is_no_error() -> None:
         ("--help | true", 0),
     ],
 )
-def test_streams_of_a_process(line: str, code: int, acgan_process: Acgan) -> None:
+def test_streams_of_a_process(line: str, code: int) -> None:
     """Python flushes the streams once more when it ends; that must not change the exit code."""
     words = f"set -o pipefail; {sys.executable} -m acgan {line}"
     done = subprocess.run(
@@ -176,9 +183,102 @@ def test_streams_of_a_process(line: str, code: int, acgan_process: Acgan) -> Non
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(execute.__code__.co_filename).parents[2])},
+        env=ENVIRONMENT,
     )
     assert done.returncode == code
     assert "Exception ignored" not in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == (1 if code == 5 else 0)
+
+
+PHASES = (
+    *("acgan.training.train.load_data", "acgan.training.run.choose_execution"),
+    *("acgan.training.budget.measure_images_per_second", "acgan.training.loop.Learner"),
+    *("acgan.training.monitor.Monitor.real_grid", "acgan.training.loop.Loop.train_once"),
+    *("acgan.training.run.draw_summary", "acgan.cli.train._next_commands"),
+)
+"""One function of every phase of `acgan train`, in their order."""
+
+
+@pytest.fixture
+def train_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`acgan train` on 2 classes of noise: a run of four steps."""
+    monkeypatch.setattr("acgan.training.budget._ESTIMATE_SECONDS", 0.01)
+    noise = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(24):
+            pixels = noise.integers(0, 255, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    settings = (
+        *("training.batch_size=16", "generator.widths=[8,8]", "generator.latent_size=8"),
+        "discriminator={layers=[{width=8,kernel=4,stride=2}]}",
+        f"data.cache={tmp_path / 'cache'}",
+    )
+    options = [word for setting in settings for word in ("-o", setting)]
+    run = str(tmp_path / "run")
+    return ["train", str(tmp_path / "data"), "--run", run, "--images", "64", "--json", *options]
+
+
+def raising(number: signal.Signals, real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        signal.raise_signal(number)
+        return real(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.slow
+def test_a_signal_in_any_phase_of_a_training(
+    train_line: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index, phase in enumerate(PHASES):
+        number, code = ((signal.SIGINT, 130), (signal.SIGTERM, 143))[index % 2]
+        with monkeypatch.context() as patch:
+            patch.setattr(phase, raising(number, resolve_name(phase)))
+            assert execute(train_line) == code, phase
+        said = capsys.readouterr()
+        assert [line[:14] for line in said.err.splitlines() if "acgan:" in line] == [
+            "acgan: stopped"
+        ], phase
+        assert json.loads(said.out)["exit_code"] == code
+    assert execute(train_line) == 0
+    assert json.loads(capsys.readouterr().out)["images_seen"] == 64
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_in_any_command(
+    number: signal.Signals, acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """SIGUSR1 stands for Windows' SIGBREAK; an import that is interrupted may fail otherwise."""
+    if number == signal.SIGUSR1:
+        monkeypatch.setitem(STOP_SIGNALS, signal.SIGUSR1, 130)
+
+    def interrupted_import(*_: object) -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise ImportError("numpy failed to import") from None
+
+    for list_runs in (raising(number, lambda _: []), interrupted_import):
+        monkeypatch.setattr("acgan.runs.listing.list_runs", list_runs)
+        done = acgan("runs", tmp_path)
+        assert (done.code, done.out) == (143 if number == signal.SIGTERM else 130, "")
+        assert done.err.startswith("acgan: stopped; ")
+        assert len(done.err.splitlines()) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_while_the_command_is_imported() -> None:
+    code = (
+        "import builtins, signal, sys; real = builtins.__import__\n"
+        "def load(name, *rest):\n"
+        "    if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "builtins.__import__ = load\n"
+        "from acgan.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "acgan: stopped\n")

@@ -109,6 +109,8 @@ def _outcome(arguments: list[str]) -> tuple[str, int]:
         with _stop_signals(stopped):
             outcome = app(arguments, prog_name="acgan", standalone_mode=False)
             sys.stdout.flush()
+            if stopped:  # typer has returned 130 for it
+                raise KeyboardInterrupt
             return "", outcome if isinstance(outcome, int) else 0
     except AcganError as error:
         return str(error), error.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,53 @@ def test_a_log_that_is_too_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match=r"has 3 bytes, but 4 were written .* --run"):
         LineLog(path, keep_bytes=4)
     assert path.read_bytes() == b"{}\n"
+
+
+@settings(max_examples=50)
+@given(st.lists(VALUES, min_size=1), st.data())
+def test_a_flipped_bit_before_the_checkpoint_is_noticed(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    with LineLog(path) as log:
+        for values in rows:
+            log.append(values)
+        length, sha256 = log.sync(), log.sha256
+        log.append({"after": 1})
+    with LineLog(path, keep_bytes=length, keep_sha256=sha256) as log:
+        assert log.sha256 == sha256
+        log.append({"after": 2})
+    content = bytearray(path.read_bytes())
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
+    if bit // 8 >= length:  # rows after the checkpoint are written again
+        LineLog(path, keep_bytes=length, keep_sha256=sha256).close()
+        assert len(path.read_bytes()) == length
+        return
+    with pytest.raises(DiskError, match="has changed since the last checkpoint"):
+        LineLog(path, keep_bytes=length, keep_sha256=sha256)
+    assert path.read_bytes() == content
+    with LineLog(path, keep_bytes=length) as log:  # a checkpoint of an earlier version
+        assert log.sha256 != sha256
+
+
+@pytest.mark.parametrize("change", ["removed", "folder removed", "moved", "replaced"])
+def test_a_log_that_lost_its_name_takes_no_more_lines(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "run" / "metrics.jsonl"
+    with LineLog(path) as log:
+        log.append({"a": 1})
+        if change == "removed":
+            path.unlink()
+        elif change == "folder removed":
+            shutil.rmtree(path.parent)
+        else:
+            path.rename(tmp_path / "aside")
+        if change == "replaced":
+            path.write_bytes(b'{"a":1}\n')
+        for write in (lambda: log.append({"a": 2}), log.sync):
+            with pytest.raises(DiskError, match="was removed or moved while"):
+                write()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

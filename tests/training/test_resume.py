@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from acgan.data.images import DatasetSplits, LabeledImages
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, DiskError, UsageError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
@@ -457,3 +457,57 @@ def test_it_trains_in_a_thread_and_leaves_signals_alone(
     thread.join()
     assert handlers == [signal.default_int_handler]
     assert content(tmp_path / "thread") == content(straight(tiny_config()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [16, 64, 96], ids=["step", "grid", "row and checkpoint"])
+@pytest.mark.parametrize("moved", [False, True], ids=["removed", "moved"])
+def test_a_run_folder_that_disappears_ends_the_run(
+    moved: bool,
+    images: int,
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+) -> None:
+    """It is not created again without its other files; a moved run goes on at its new place."""
+    run, aside = tmp_path / "run", tmp_path / "aside"
+
+    def lose() -> None:
+        run.rename(aside)
+        if not moved:
+            shutil.rmtree(aside)
+
+    with pytest.raises(DiskError, match="was removed or moved while") as lost:
+        train_tiny(run, tiny_config(), recording().at(images, lose))
+    assert str(run) in str(lost.value)
+    assert not run.exists()
+    if moved:
+        assert train_tiny(aside, tiny_config()).images_seen == 192
+
+
+@pytest.mark.slow
+def test_a_changed_log_is_refused_and_a_repeat_from_an_earlier_checkpoint_mends_it(
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    train_tiny: Train,
+    recording: Any,
+    straight: Any,
+    content: Content,
+) -> None:
+    config, run = tiny_config(), tmp_path / "run"
+    with pytest.raises(InterruptedRunError):
+        train_tiny(run, config, recording().at(144, send(signal.SIGTERM)))
+    log = run / "metrics.jsonl"
+    whole = bytearray(log.read_bytes())
+    lines = log.read_bytes().splitlines(keepends=True)
+    whole[sum(map(len, lines[:3])) + 12] ^= 1  # a digit of the fourth row
+    log.write_bytes(whole)
+    with pytest.raises(DiskError, match=r"metrics.jsonl has changed since the last checkpoint"):
+        train_tiny(run, config)
+    assert log.read_bytes() == whole
+    for checkpoint in CheckpointStore(run / "checkpoints").list():
+        if checkpoint.images_seen > 96:
+            shutil.rmtree(checkpoint.path)
+    train_tiny(run, config)
+    assert content(run) == content(straight(config))

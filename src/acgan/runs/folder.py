@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from acgan.config import difference, validate
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, UsageError, counted
+from acgan.errors import DataError, DiskError, UsageError, counted
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
@@ -139,7 +139,16 @@ class RunFolder:
             ) from None
 
     def write(self, path: Path, values: Any) -> None:
-        """Write JSON atomically."""
+        """Write JSON atomically.
+
+        Raises:
+            DiskError: it cannot be written, or the folder was removed meanwhile.
+        """
+        if not self.path.is_dir():  # writing would create a folder without the run's other files
+            raise DiskError(
+                f"{self.path} was removed or moved while a command was using it; put it back, or "
+                "start a new run"
+            )
         write_atomic(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
     def write_status(self, state: str, images_seen: int, total_images: int | None) -> None:

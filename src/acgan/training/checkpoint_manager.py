@@ -42,12 +42,12 @@ class CheckpointManager:
         self._counters.restore(state.counters)
 
     def save_checkpoint(
-        self, metrics_bytes: int, *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
+        self, log: Mapping[str, Any], *, scheduled: bool, unlogged: Sequence[Mapping[str, Any]] = ()
     ) -> None:
         """Save the current state.
 
         Args:
-            metrics_bytes: current length of metrics.jsonl.
+            log: length and hash of metrics.jsonl (`RunLogger.sync`).
             scheduled: whether the checkpoint was due at this image count.
             unlogged: events that follow in metrics.jsonl and may be missing there.
 
@@ -59,7 +59,7 @@ class CheckpointManager:
         self._learner.snapshot()
         every = self._context.config.reporting.checkpoint_every_images
         interval = self._counters.images_seen // every
-        logs = {"metrics_bytes": metrics_bytes, "unlogged": list(unlogged)}
+        logs = {**log, "unlogged": list(unlogged)}
         self.store.save(
             TrainingState(self._learner.tensors(), {**self._counters.state(), **logs}),
             scheduled=scheduled,

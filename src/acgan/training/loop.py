@@ -65,7 +65,7 @@ class Loop:
         self._logger = RunLogger(
             context.folder,
             context.display,
-            metrics_bytes=int(state.counters["metrics_bytes"]) if state else 0,
+            saved=state.counters if state else {},
             images_seen=self.images_seen,
         )
         self._monitor = Monitor(context, self._learner, self._counters, self._logger)
@@ -199,10 +199,10 @@ class Loop:
             f"random numbers and learning rates times {0.5**retry:g}",
         }
         # The state first: a kill in between must not leave a log shorter than its newest state's.
-        metrics_bytes = int(state.counters["metrics_bytes"])
+        log = {key: value for key, value in state.counters.items() if key.startswith("metrics_")}
         earlier = state.counters["unlogged"]  # restores that led to this state before
-        self._checkpoints.save_checkpoint(metrics_bytes, scheduled=True, unlogged=[*earlier, event])
-        self._logger.rewind(metrics_bytes, self.images_seen)
+        self._checkpoints.save_checkpoint(log, scheduled=True, unlogged=[*earlier, event])
+        self._logger.rewind(log, self.images_seen)
         for shown_before in earlier:
             self._logger.event(shown_before, show=False)
         self._logger.event(event)

@@ -29,20 +29,20 @@ class RunLogger:
     Args:
         folder: the run's.
         display: shows rows and events.
-        metrics_bytes: length of metrics.jsonl at the checkpoint where the run resumes; later rows
-            are removed, and will be written again.
+        saved: the result of `sync` at the checkpoint where the run resumes; later rows are removed,
+            and will be written again. Empty for a new run.
         images_seen: image count of that checkpoint.
 
     Raises:
-        DiskError: a log cannot be opened, or is shorter than at the checkpoint.
+        DiskError: a log cannot be opened, or metrics.jsonl has changed up to the checkpoint.
     """
 
     def __init__(
-        self, folder: RunFolder, display: Display, *, metrics_bytes: int, images_seen: int
+        self, folder: RunFolder, display: Display, *, saved: Mapping[str, Any], images_seen: int
     ) -> None:
         self._folder = folder
         self._display = display
-        self._metrics = LineLog(folder.metrics, keep_bytes=metrics_bytes)
+        self._metrics = self._open_metrics(saved)
         try:
             self._timing = LineLog(folder.timing)
         except BaseException:
@@ -67,17 +67,18 @@ class RunLogger:
 
     def image(self, name: str, image: Image.Image, images_seen: int) -> None:
         """Write ``samples/NAME.png``, and the same image to TensorBoard."""
+        self._metrics.require_file()  # else a folder that was removed would be created again
         write_atomic(self._folder.samples / f"{name}.png", png_bytes(image))
         tag = "samples" if name.isdecimal() else name
         self._open_tensorboard().image(images_seen, tag, image)
 
-    def sync(self) -> int:
-        """Flush metrics.jsonl to the disk and return its length in bytes."""
-        return self._metrics.sync()
+    def sync(self) -> dict[str, Any]:
+        """Flush metrics.jsonl to the disk; return its length and hash, for a checkpoint."""
+        return {"metrics_bytes": self._metrics.sync(), "metrics_sha256": self._metrics.sha256}
 
-    def rewind(self, metrics_bytes: int, images_seen: int) -> None:
-        """Cut metrics.jsonl to a length that `sync` returned at ``images_seen``."""
-        old, self._metrics = self._metrics, LineLog(self._folder.metrics, keep_bytes=metrics_bytes)
+    def rewind(self, saved: Mapping[str, Any], images_seen: int) -> None:
+        """Cut metrics.jsonl to what it was when `sync` returned ``saved`` at ``images_seen``."""
+        old, self._metrics = self._metrics, self._open_metrics(saved)
         old.close()
         self._close_tensorboard()
         self._first_image = images_seen
@@ -87,6 +88,13 @@ class RunLogger:
         self._metrics.close()
         self._timing.close()
         self._close_tensorboard()
+
+    def _open_metrics(self, saved: Mapping[str, Any]) -> LineLog:
+        return LineLog(
+            self._folder.metrics,
+            keep_bytes=int(saved.get("metrics_bytes", 0)),
+            keep_sha256=saved.get("metrics_sha256"),  # older checkpoints lack it
+        )
 
     def _open_tensorboard(self) -> TensorBoardLog:
         """Return TensorBoard's file of this start, created at the first call."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from filelock import FileLock
 from safetensors import SafetensorError
@@ -16,10 +18,14 @@ from safetensors.numpy import load_file, save
 
 from acgan.classifiers.extractor import Extractor, Predictions
 from acgan.classifiers.fit import FitProgress
+from acgan.classifiers.fit_checkpoint import FitCheckpoint
 from acgan.classifiers.reference_classifier import (
+    FORMAT,
     ReferenceClassifier,
     ReferenceClassifierConfig,
+    fit_images_per_second,
     fit_reference_classifier,
+    images_done,
     load_reference_classifier,
     reference_classifier_config,
 )
@@ -44,7 +50,7 @@ def cached_reference_classifier(
     """Return the reference classifier of a data set: cached, or fitted to the training split.
 
     A second process that needs the same classifier waits for the first. A damaged file, or one of
-    an older format, is replaced.
+    an older format, is replaced. An interrupted fit continues to the same weights.
 
     Args:
         splits: it is fitted to ``train``; its accuracy on the other two is recorded.
@@ -59,7 +65,7 @@ def cached_reference_classifier(
         DiskError: the classifier cannot be written.
     """
     config = config or reference_classifier_config(splits.train, flip=flip)
-    path = reference_classifier_path(splits.train, config, seed, folder)
+    path = reference_classifier_path(splits.train, config, seed, folder, splits.validation)
     with disk_errors(path):
         make_folder(path.parent)
     with FileLock(path.with_suffix(".lock")):
@@ -67,20 +73,81 @@ def cached_reference_classifier(
         if path.exists():
             with suppress(DataError):  # damaged, or of an older format
                 cached = load_reference_classifier(path)
+        checkpoint = FitCheckpoint(_unfinished(path))
         classifier = cached or fit_reference_classifier(
-            splits.train, config=config, seed=seed, progress=progress
+            splits.train,
+            splits.validation,
+            config=config,
+            seed=seed,
+            progress=progress,
+            checkpoint=checkpoint,
         )
         classifier = classifier.measured_on(splits.validation, splits.test)
         if cached is None or classifier.record != cached.record:
             classifier.save(path)
+            checkpoint.remove()
     return classifier
 
 
+@final
+@dataclass(frozen=True)
+class FitEstimate:
+    """What a fit will cost.
+
+    Attributes:
+        training_images: the images to which it is fitted.
+        images: the most that it will still use, repetitions counted.
+        images_per_second: measured.
+        can_end_early: whether the validation loss may end it before.
+        continued: whether it continues an interrupted fit.
+    """
+
+    training_images: int
+    images: int
+    images_per_second: float
+    can_end_early: bool
+    continued: bool
+
+    @property
+    def seconds(self) -> float:
+        """The most that it will take."""
+        return self.images / self.images_per_second
+
+
+def estimate_fit(
+    splits: DatasetSplits, *, flip: bool, folder: Path | None = None
+) -> FitEstimate | None:
+    """Return the cost of `cached_reference_classifier`; None if the classifier is cached.
+
+    Takes a second or two if it is not.
+    """
+    config = reference_classifier_config(splits.train, flip=flip)
+    path = reference_classifier_path(splits.train, config, 0, folder, splits.validation)
+    if path.exists():
+        return None
+    saved = FitCheckpoint(_unfinished(path)).saved
+    done = images_done(saved, splits.train, config)
+    rate = fit_images_per_second(splits.train, config)
+    early = config.round_images is not None and len(splits.validation) > 0
+    return FitEstimate(len(splits.train), config.fit.images - done, rate, early, bool(saved))
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_suffix(".unfinished")
+
+
 def reference_classifier_path(
-    train: LabeledImages, config: ReferenceClassifierConfig, seed: int, folder: Path | None = None
+    train: LabeledImages,
+    config: ReferenceClassifierConfig,
+    seed: int,
+    folder: Path | None = None,
+    validation: LabeledImages | None = None,
 ) -> Path:
     """Return the path of a reference classifier in the cache, whether or not it exists."""
-    key = canonical_json([train.content_hash, config.model_dump(mode="json"), seed])
+    inputs = [FORMAT, train.content_hash, config.model_dump(mode="json"), seed]
+    if config.round_images is not None and validation:  # its loss ends the fit
+        inputs.append(validation.content_hash)
+    key = canonical_json(inputs)
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
     return (folder or reference_classifiers_folder()) / f"{name}.safetensors"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from acgan.classifiers.fit_checkpoint import FitCheckpoint
 from acgan.config import Config
 from acgan.data.batches import random_horizontal_flip
 from acgan.data.images import LabeledImages
@@ -60,6 +64,7 @@ def fit_classifier(
     *,
     seed: int,
     progress: FitProgress | None = None,
+    checkpoint: FitCheckpoint | None = None,
 ) -> None:
     """Fit ``network`` in place, on the device of its parameters; it ends in eval mode.
 
@@ -72,10 +77,13 @@ def fit_classifier(
         config: the configuration of the fit.
         seed: of order, augmentation and dropout.
         progress: called after each step with images seen, the budget and the batch's loss in nats.
+        checkpoint: where the state is saved from time to time and continued from, to the same
+            weights, bit for bit. Only for networks on the CPU.
 
     Raises:
         DataError: fewer than two images.
         DivergedError: the loss is not finite.
+        DiskError: the checkpoint cannot be written.
     """
     if len(train) < 2:
         raise DataError(
@@ -86,17 +94,24 @@ def fit_classifier(
     steps = max(1, round(config.images / batch_size))
     network.to(memory_format=torch.channels_last).train()
     optimizer = _optimizer(network, config)
-    cycle = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: one_cycle(step, steps, config.warm_up_share)
-    )
     half = config.precision == "bf16" or (config.precision == "auto" and fast_bfloat16(device.type))
+    fill = _mean_color(train)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for step, (images, labels) in enumerate(_batches(train, config, batch_size, steps), 1):
+        saved = checkpoint.take() if checkpoint is not None else {}
+        done, waiting = _restored(saved, network, optimizer)
+        for step in range(done + 1, steps + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = config.peak_lr * one_cycle(step - 1, steps, config.warm_up_share)
+            while len(waiting) < batch_size:  # every image once before any again
+                waiting = torch.cat([waiting, torch.randperm(len(train))])
+            chosen, waiting = waiting[:batch_size], waiting[batch_size:]
+            # Fancy indexing copies, so a read-only memory map is never handed to torch.
+            images = augment(torch.from_numpy(train.images[chosen.numpy()]), config, fill)
             inputs = images.to(device, memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 logits = network(inputs)
-            target = labels.to(device)
+            target = torch.from_numpy(train.labels[chosen.numpy()]).to(device)
             loss = F.cross_entropy(logits.float(), target, label_smoothing=config.label_smoothing)
             value = loss.item()
             if not math.isfinite(value):
@@ -107,10 +122,26 @@ def fit_classifier(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            cycle.step()
+            if checkpoint is not None:
+                checkpoint.save_if_due(partial(_state, step, waiting, network, optimizer))
             if progress is not None:
                 progress(step * batch_size, steps * batch_size, value)
     network.eval()
+
+
+def measure_images_per_second(
+    network: nn.Module, train: LabeledImages, config: FitConfig, *, seconds: float = 1.0
+) -> float:
+    """Return the speed of a fit, measured on a copy of the network after a warm-up."""
+    few = config.model_copy(update={"images": 2 * min(config.batch_size, len(train))})
+    few = few.model_copy(update={"peak_lr": 1e-6})  # the weights hardly change
+    trial = copy.deepcopy(network)
+    fit_classifier(trial, train, few, seed=0)
+    started, images = time.perf_counter(), 0
+    while images == 0 or time.perf_counter() - started < seconds:
+        fit_classifier(trial, train, few, seed=0)
+        images += few.images
+    return images / (time.perf_counter() - started)
 
 
 def one_cycle(step: int, steps: int, warm_up_share: float) -> float:
@@ -155,21 +186,47 @@ def _optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=config.peak_lr, momentum=0.9, nesterov=True, fused=True)
 
 
-def _batches(
-    train: LabeledImages, config: FitConfig, size: int, steps: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``steps`` augmented batches; every image occurs once before any occurs again."""
+def _state(
+    step: int, waiting: Tensor, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Return everything that the next step depends on, besides data, configuration and seed."""
+    return {
+        "step": torch.tensor(step),
+        "waiting": waiting,
+        "random": torch.get_rng_state(),
+        **{f"network.{name}": value for name, value in network.state_dict().items()},
+        **{
+            f"optimizer.{index}.{name}": value
+            for index, parameter in enumerate(network.parameters())
+            for name, value in optimizer.state[parameter].items()
+        },
+    }
+
+
+def _restored(
+    saved: Mapping[str, Tensor], network: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, Tensor]:
+    """Restore a saved state; return the steps done and the waiting indices (none: the start)."""
+    if not saved:
+        return 0, torch.empty(0, dtype=torch.int64)
+    weights = {name: saved[f"network.{name}"] for name in network.state_dict()}
+    network.load_state_dict(weights)
+    parameters = list(network.parameters())
+    for key, value in saved.items():
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            index, _, name = rest.partition(".")
+            parameter = parameters[int(index)]
+            # Fused optimizers need moments in the memory format of their parameter.
+            alike = torch.empty_like(parameter.detach()) if value.dim() else value.clone()
+            optimizer.state[parameter][name] = alike.copy_(value)
+    torch.set_rng_state(saved["random"])
+    return int(saved["step"]), saved["waiting"]
+
+
+def _mean_color(train: LabeledImages) -> Tensor:
     sample = train.images[:: max(1, len(train) // 4096)]
-    fill = torch.from_numpy(np.rint(sample.mean(axis=(0, 2, 3))).astype(np.uint8))
-    labels = torch.from_numpy(train.labels)
-    waiting = torch.empty(0, dtype=torch.int64)
-    for _ in range(steps):
-        while len(waiting) < size:
-            waiting = torch.cat([waiting, torch.randperm(len(train))])
-        chosen, waiting = waiting[:size], waiting[size:]
-        # Fancy indexing copies, so a read-only memory map is never handed to torch.
-        images = torch.from_numpy(train.images[chosen.numpy()])
-        yield augment(images, config, fill), labels[chosen]
+    return torch.from_numpy(np.rint(sample.mean(axis=(0, 2, 3))).astype(np.uint8))
 
 
 def _shift(images: Tensor, most: int) -> Tensor:

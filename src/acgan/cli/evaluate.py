@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from acgan.cli.options import DATA, OUTPUT, BadFiles, DataRoot, JsonFlag, option
-from acgan.cli.output import Stages, result
+from acgan.cli.output import Stages, result, say
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def evaluate(
     if usefulness:
         from acgan.studies.usefulness import check_maker
 
-        prepared = prepare_evaluation(request, watch, check=check_maker)
+        prepared = prepare_evaluation(request, watch, announce=say, check=check_maker)
     else:
-        prepared = prepare_evaluation(request, watch)
+        prepared = prepare_evaluation(request, watch, announce=say)
     sections = measure(prepared, watch)
     if usefulness:
         sections += (watch.timed("usefulness", lambda: _usefulness(prepared, folder, watch)),)

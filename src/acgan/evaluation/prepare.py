@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
+from acgan.classifiers.cache import (
+    FitEstimate,
+    cached_reference_classifier,
+    estimate_fit,
+    reference_classifiers_folder,
+)
 from acgan.classifiers.extractor import Extractor, build_extractor
 from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.config import validate
@@ -21,13 +26,14 @@ from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.data.source import NAMED_SETS
 from acgan.data.split import image_digests
-from acgan.errors import AcganError, DataError, UsageError
+from acgan.errors import AcganError, DataError, UsageError, counted
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.origin import origin_notes
 from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.folder import is_run_or_model, run_of
 from acgan.model.model import Model, load
+from acgan.report.report import duration
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 
@@ -196,6 +202,7 @@ def prepare_evaluation(
     request: EvaluationRequest,
     watch: Stopwatch,
     *,
+    announce: Callable[[str], None] = lambda _line: None,
     check: Callable[[Model | None, DatasetSplits, bool], None] = lambda _model, _splits, _asked: (
         None
     ),
@@ -207,6 +214,7 @@ def prepare_evaluation(
     Args:
         request: the options.
         watch: measures the time of every stage.
+        announce: called with sentences on the expected time, before anything that takes minutes.
         check: callback with the model (None for a folder of images), the data, and whether the
             samples have labels; called before any expensive stage, and may raise.
 
@@ -241,6 +249,9 @@ def prepare_evaluation(
     imagenet = others.get("efficientnet-lite0")
     if model is not None:
         check(model, splits, model.conditional)
+    if len(splits.classes) > 1:
+        for line in _fit_in_words(estimate_fit(splits, flip=horizontal_flip)):
+            announce(line)
     sample_set = watch.timed(
         "samples",
         lambda: _sample_set(request, config.bad_files, model, splits, name, watch.progress),
@@ -249,7 +260,7 @@ def prepare_evaluation(
         check(None, splits, sample_set.conditional)
     reference_classifier: ReferenceClassifier | None = None
     if len(splits.classes) > 1:
-        stage = "fitting the reference classifier, cached for the next time"
+        stage = "fitting the reference classifier"
         reference_classifier = watch.timed(
             "reference classifier",
             lambda: cached_reference_classifier(
@@ -280,6 +291,21 @@ def prepare_evaluation(
         horizontal_flip=horizontal_flip,
         notes=tuple(origin_notes(model, splits, reference_classifier, held_out, own)),
     )
+
+
+def _fit_in_words(estimate: FitEstimate | None) -> Iterator[str]:
+    """Yield lines on the time that fitting the reference classifier takes; none if it is cached."""
+    if estimate is None:
+        return
+    most = "at most " if estimate.can_end_early else "about "
+    verb = "continuing the fit of" if estimate.continued else "fitting"
+    yield (
+        f"{verb} the reference classifier to {counted(estimate.training_images, 'training image')} "
+        f"takes {most}{duration(estimate.seconds)} ({estimate.images_per_second:,.0f} images/s)"
+    )
+    if estimate.can_end_early:
+        yield "  few training images: it ends as soon as the loss on the validation split stops falling"
+    yield "  it is cached for the next time, and an interrupted fit continues where it stopped"
 
 
 def _data_config(request: EvaluationRequest, model: Model | None) -> DataConfig:

@@ -169,6 +169,12 @@ def test_network_and_budget_follow_from_the_kind_and_number_of_images(
     assert chosen(300).network.stages == stages
     assert chosen(300).fit.flip is flip
     assert [chosen(count).fit.images for count in (300, 5_000, 45_000)] == [60_000, 100_000, most]
+    assert [chosen(count).rounds for count in (96, 1_000, 2_000, 3_000)] == [
+        (6_000,) * 10,
+        (20_000,) * 3,
+        (40_000, 20_000),
+        (60_000,),
+    ]
 
 
 def test_a_changed_weight_changes_the_hash(
@@ -198,8 +204,8 @@ def test_missing_and_damaged_files_are_said(
         path.write_bytes(broken)
         with pytest.raises(DataError, match=r"damaged or no reference classifier .* fit it again"):
             load_reference_classifier(path)
-    path.write_bytes(whole.replace(b'\\"format\\":2', b'\\"format\\":9'))
-    with pytest.raises(DataError, match="format 9, but this version reads 2"):
+    path.write_bytes(whole.replace(b'\\"format\\":3', b'\\"format\\":9'))
+    with pytest.raises(DataError, match="format 9, but this version reads 3"):
         load_reference_classifier(path)
 
 

@@ -66,6 +66,7 @@ def reference_classifier(
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
     if request.param == "stub":
         monkeypatch.setattr(prepare_module, "cached_reference_classifier", lambda *_, **__: stub)
+        monkeypatch.setattr(prepare_module, "estimate_fit", lambda *_, **__: None)
 
 
 def of_class(part: LabeledImages, label: int) -> Images:

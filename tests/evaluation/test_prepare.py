@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from PIL import Image
 from acgan.backbones.reference_network import ReferenceNetworkConfig
 from acgan.classifiers import cache as cache_module
 from acgan.classifiers.fit import FitConfig
-from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifierConfig,
+    fit_reference_classifier,
+)
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.data.load import load_data
@@ -31,13 +35,17 @@ def small_reference_classifiers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     flips: list[bool] = []
 
     def config(_train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
-        flips.append(flip)
         return ReferenceClassifierConfig(
             network=ReferenceNetworkConfig(stem=4, stages=(8, 8)),
             fit=FitConfig(flip=flip, images=640, batch_size=32, precision="fp32"),
         )
 
+    def fit(*splits: LabeledImages, config: ReferenceClassifierConfig, **more: Any) -> Any:
+        flips.append(config.fit.flip)
+        return fit_reference_classifier(*splits, config=config, **more)
+
     monkeypatch.setattr(cache_module, "reference_classifier_config", config)
+    monkeypatch.setattr(cache_module, "fit_reference_classifier", fit)
     return flips
 
 
@@ -281,6 +289,26 @@ def test_files_that_cannot_be_used_are_skipped_on_request(
     assert len(done.data.sample_set.samples) == 20
     assert done.data.sample_set.origin["skipped_files"] == (damaged == "samples")
     assert len(done.data.splits.skipped) == (damaged == "data")
+
+
+def test_the_time_of_a_fit_is_said_before_the_samples_and_not_if_it_is_cached(
+    own: tuple[DataConfig, DatasetSplits], tmp_path: Path
+) -> None:
+    made = image_folder(tmp_path / "made", range(200, 220))
+    request = EvaluationRequest(made, data=own[0].source, **SMALL)
+    events: list[str] = []
+    watch = Stopwatch(done=lambda part, _seconds: events.append(part))
+    prepare_evaluation(request, watch, announce=events.append)
+    assert events[0] == "data"
+    assert re.fullmatch(
+        r"fitting the reference classifier to 48 training images takes about [\d.]+ s "
+        r"\([\d,]+ images/s\)",
+        events[1],
+    )
+    assert "continues where it stopped" in events[2]
+    assert events[3:] == ["samples", "reference classifier"]
+    assert max(map(len, events)) <= 120
+    prepare_evaluation(request, Stopwatch(), announce=pytest.fail)
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:

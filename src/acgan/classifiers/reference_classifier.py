@@ -98,7 +98,7 @@ def reference_classifier_config(
     return ReferenceClassifierConfig(network=network, fit=fit, round_images=round_images)
 
 
-NOT_BETTER = 0.1
+NOT_BETTER = 0.05
 """Relative decrease of the validation loss in a round below which no other round follows."""
 _SMALL_BUDGET, _SMALL_ROUND = 60_000, 6_000  # images
 

@@ -8,7 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, final
+from typing import TYPE_CHECKING, Any, TextIO, final
+
+if TYPE_CHECKING:
+    from acgan.training.display import Progress
 
 
 def result(values: Any, text: str, *, as_json: bool) -> None:
@@ -101,6 +104,17 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+_LINE_CHARACTERS = 120
+
+
+def shortened(line: str) -> str:
+    """Return a line of at most 120 characters, cut in the middle."""
+    if len(line) <= _LINE_CHARACTERS:
+        return line
+    end = _LINE_CHARACTERS // 2
+    return f"{line[: _LINE_CHARACTERS - end - 1]}…{line[-end:]}"
+
+
 _REFRESH_SECONDS = 0.2  # on a terminal, which overwrites the line
 _LINE_SECONDS = 15.0  # elsewhere, since every line stays
 
@@ -118,14 +132,29 @@ class Stages:
         self._moving = stream.isatty()
         self._written = time.monotonic()
         self._width = 0
+        self._rate: Progress | None = None
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Show how many items of a stage are done; most calls write nothing."""
+        """Show the finished items of a stage, their share and the time left, by the recent rate.
+
+        Most calls write nothing.
+        """
+        if self._rate is None or self._rate.total != total:
+            from acgan.training.display import Progress
+
+            self._rate = Progress(time.monotonic)
+            self._rate.start(total, done)
+        self._rate.update(done)
         now = time.monotonic()
         if now - self._written < (_REFRESH_SECONDS if self._moving else _LINE_SECONDS):
             return
         self._written = now
         line = f"  {stage}: {done:,} of {total:,}"
+        if total and (left := self._rate.seconds_left) is not None:
+            from acgan.training.display import duration
+
+            line += f" ({done / total:.0%}, {duration(left)} left)"
+        line = shortened(line)
         if self._moving:
             self._stream.write(f"\r{line.ljust(self._width)}")
             self._width = len(line)
@@ -135,7 +164,8 @@ class Stages:
 
     def done(self, stage: str, seconds: float) -> None:
         """Write that a stage is complete; this line stays."""
-        line = f"  {stage}: {seconds:.1f} s"
+        line = shortened(f"  {stage}: {seconds:.1f} s")
+        self._rate = None
         self._stream.write(f"\r{line.ljust(self._width)}\n" if self._moving else f"{line}\n")
         self._stream.flush()
         self._width, self._written = 0, time.monotonic()

@@ -304,7 +304,7 @@ def _fit_in_words(estimate: FitEstimate | None) -> Iterator[str]:
         f"takes {most}{duration(estimate.seconds)} ({estimate.images_per_second:,.0f} images/s)"
     )
     if estimate.can_end_early:
-        yield "  few training images: it ends as soon as the loss on the validation split stops falling"
+        yield "  few training images: it ends when the loss on the validation split stops falling"
     yield "  it is cached for the next time, and an interrupted fit continues where it stopped"
 
 

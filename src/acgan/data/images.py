@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from acgan.config import canonical_json
+from acgan.data.statistics import ImageStatistics, fit_statistics
 from acgan.errors import DataError, UsageError, suggestion
 from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
 
@@ -247,6 +248,11 @@ class DatasetSplits:
     def content_hash(self) -> str:
         """SHA-256 over the images, labels and class names of all splits, in their order."""
         return hashlib.sha256(canonical_json(self.split_record()).encode()).hexdigest()
+
+    @cached_property
+    def statistics(self) -> ImageStatistics:
+        """What the training images look like; measured once, in about a second."""
+        return fit_statistics(self.train.images, self.validation.images)
 
     def split_record(self) -> dict[str, dict[str, Any]]:
         """Return the content of ``split.json``: content hash, size and class counts of each split.

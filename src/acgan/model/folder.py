@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, final
 
+import safetensors.numpy
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from acgan.config import canonical_json, validate
 from acgan.data.images import ClassName, ImageShape, checked_component
+from acgan.data.statistics import ImageStatistics
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
@@ -36,6 +38,7 @@ Network = Literal["generator", "discriminator"]
 _NETWORKS: tuple[Network, ...] = ("generator", "discriminator")
 _MODEL = "model.json"
 _JSON_FILES = (_MODEL, "config.json", "classes.json", "split.json")
+_STATISTICS = "statistics.safetensors"  # absent from models of older versions
 _MEMBERS = "members"
 _ATTEMPTS = 3  # training may replace the folder while it is read
 
@@ -99,6 +102,7 @@ class ModelRecord:
         content_hash: SHA-256 over trajectory, images seen, classes, split hashes and weights, which
             no path shapes: equal models, equal hash.
         weights: content of the two safetensors files by network; empty for a set of models.
+        statistics: of the training images; None for a set, or if an older version wrote the model.
         members: the models of a set, in the order of their classes; empty for one model.
     """
 
@@ -106,6 +110,7 @@ class ModelRecord:
     info: ModelInfo
     content_hash: str
     weights: Mapping[Network, bytes] = field(repr=False)
+    statistics: ImageStatistics | None = field(default=None, repr=False)
     members: tuple[ModelRecord, ...] = ()
 
     def state(self, network: Network) -> dict[str, Tensor]:
@@ -155,6 +160,9 @@ def read_model_record(path: str | Path) -> ModelRecord:
             info=info,
             content_hash=hashlib.sha256(canonical_json(content).encode()).hexdigest(),
             weights=weights,
+            statistics=_statistics(contents[_STATISTICS], info.shape)
+            if _STATISTICS in contents
+            else None,
             members=_members(folder, members, classes) if members else (),
         )
     except AcganError as error:
@@ -187,7 +195,8 @@ def _verified(folder: Path) -> dict[str, bytes]:
         try:
             files = verify_folder(folder)["files"]
             is_set = any(name.startswith(f"{_MEMBERS}/") for name in files)
-            names = (*_JSON_FILES, *(() if is_set else map(_weights_file, _NETWORKS)))
+            own = () if is_set else (*map(_weights_file, _NETWORKS), _STATISTICS)
+            names = (*_JSON_FILES, *(name for name in own if name in files or name != _STATISTICS))
             contents = {name: (folder / name).read_bytes() for name in names}
             if all(
                 hashlib.sha256(content).hexdigest() == files[name]["sha256"]
@@ -198,6 +207,13 @@ def _verified(folder: Path) -> dict[str, bytes]:
             if attempt == _ATTEMPTS - 1:
                 raise DataError(f"the model is damaged: {error}; use another copy of it") from None
     raise DataError(f"the model at {folder} keeps changing; try again in a moment")
+
+
+def _statistics(content: bytes, shape: ImageShape) -> ImageStatistics:
+    try:
+        return ImageStatistics.from_arrays(safetensors.numpy.load(content), shape.channels)
+    except SafetensorError as error:
+        raise ValueError(f"{_STATISTICS}: {error}") from None
 
 
 def _members(
@@ -222,6 +238,7 @@ def save_model(
     *,
     generator_state: Mapping[str, Tensor],
     discriminator_state: Mapping[str, Tensor],
+    statistics: ImageStatistics | None = None,
 ) -> None:
     """Write a model folder in one step: a reader finds the old one or the new one, never a mixture.
 
@@ -230,6 +247,7 @@ def save_model(
         info: configuration, classes and data.
         generator_state: averaged weights and buffers, on any device and in any memory format.
         discriminator_state: likewise.
+        statistics: of the training images, for the check of other images.
 
     Raises:
         DiskError: it could not be written.
@@ -239,6 +257,8 @@ def save_model(
         _weights_file("generator"): safetensors.torch.save(_plain(generator_state)),
         _weights_file("discriminator"): safetensors.torch.save(_plain(discriminator_state)),
     }
+    if statistics is not None:
+        contents[_STATISTICS] = safetensors.numpy.save(statistics.arrays())
 
     def write(target: Path) -> None:
         for name, content in contents.items():

@@ -1,4 +1,4 @@
-"""Discriminator outputs for a user's own images.
+"""Discriminator outputs for a user's own images, and whether these are like training images.
 
 The discriminator was trained only on its training images and on this generator's images, so its
 outputs are neither calibrated probabilities nor a test of authenticity.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from acgan.data.containers import UnusableFileError
-from acgan.data.decode import decode
+from acgan.data.decode import Header, decode
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.model.model import Model
@@ -45,6 +45,77 @@ class Inspection:
     source_class: int | None
     source_probability: float | None
     class_probabilities: npt.NDArray[np.float64] | None
+
+
+_LITTLE_KEPT, _MUCH_ENLARGED = 0.5, 2.0
+Invert = Literal["auto", "always", "never"]
+
+
+@final
+@dataclass(frozen=True)
+class Comparison:
+    """One image compared with the statistics of the model's training images.
+
+    Attributes:
+        distance: of the image that D receives; 99 % of held-out real images have at most 1
+            (`acgan.data.statistics.ImageStatistics`).
+        inverted: whether that image is the negative of the given one.
+        negative_distance: distance of its negative.
+        differences: simple properties that training images do not have.
+    """
+
+    distance: float
+    inverted: bool
+    negative_distance: float
+    differences: tuple[str, ...]
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the image is unlike the training images."""
+        return self.distance > 1
+
+    @property
+    def negative_fits(self) -> bool:
+        """Whether the image is unlike them and its negative is at most half as far away."""
+        return self.unlike and self.negative_distance < self.distance / 2
+
+
+def compare_images(
+    model: Model, images: npt.NDArray[np.uint8], invert: Invert = "never"
+) -> tuple[npt.NDArray[np.uint8], list[Comparison] | None]:
+    """Compare images with the training images, and replace some by their negatives.
+
+    Args:
+        model: has the statistics.
+        images: uint8 (N, C, H, W) of the model's shape.
+        invert: ``auto``: where `Comparison.negative_fits`; ``always``; or ``never``.
+
+    Returns:
+        The images for D, and their comparisons; None if the model has no statistics.
+
+    Raises:
+        UsageError: ``auto`` needs statistics, and the model has none.
+    """
+    statistics = model.record.statistics
+    if statistics is None:
+        if invert == "auto":
+            raise UsageError(
+                f"{model.record.folder} has no statistics of its training images (it is a set, or "
+                "an older version of acgan wrote it): use --invert always or --invert never"
+            )
+        return (255 - images if invert == "always" else images), None
+    pixels, comparisons = [], []
+    both = np.stack([images, 255 - images])
+    distances = np.stack([statistics.distances(each) for each in both])
+    for index, (own, negative) in enumerate(distances.T.tolist()):
+        fits = own > 1 and negative < own / 2
+        inverted = invert == "always" or (invert == "auto" and fits)
+        image = both[int(inverted), index]
+        distance, other = (negative, own) if inverted else (own, negative)
+        differences = tuple(statistics.differences(image))
+        pixels.append(image)
+        comparisons.append(Comparison(distance, inverted, other, differences))
+    return np.stack(pixels), comparisons
 
 
 def inspect_images(model: Model, images: npt.NDArray[np.uint8]) -> list[Inspection]:
@@ -127,8 +198,18 @@ def read_images(
         if (header.height, header.width) != (shape.height, shape.width):
             cut = header.height * shape.width != header.width * shape.height
             how = "center-cropped and resized" if cut else "resized"
-            changes.append(f"{how} from {header.height}×{header.width}")
+            changes.append(f"{how} from {header.height}×{header.width}{_loss(header, shape)}")
         if header.gray != (shape.channels == 1):
             changes.append("converted to gray" if shape.channels == 1 else "converted to color")
         notes.append(", ".join(changes))
     return np.stack(pixels), notes
+
+
+def _loss(header: Header, shape: ImageShape) -> str:
+    """Return what a crop or an enlargement loses, in parentheses; empty if that is little."""
+    scale = min(header.height / shape.height, header.width / shape.width)
+    kept = scale**2 * shape.height * shape.width / (header.height * header.width)
+    losses = [f"the crop keeps {100 * kept:.0f} % of the image"] if kept < _LITTLE_KEPT else []
+    if scale < 1 / _MUCH_ENLARGED:
+        losses.append(f"enlarged {1 / scale:.1f} times, so details are missing")
+    return f" ({'; '.join(losses)})" if losses else ""

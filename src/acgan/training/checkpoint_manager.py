@@ -30,6 +30,7 @@ class CheckpointManager:
 
     def __init__(self, context: RunContext, learner: Learner, counters: Counters) -> None:
         self._context, self._learner, self._counters = context, learner, counters
+        context.splits.statistics  # noqa: B018  # measured now, not within the first checkpoint
         self.store = CheckpointStore(
             context.folder.checkpoints,
             keep_last=context.config.reporting.keep_checkpoints,
@@ -77,4 +78,5 @@ class CheckpointManager:
             model_info(self._context.config, self._context.splits, self._counters.images_seen),
             generator_state=self._learner.snapshot().state_dict(),
             discriminator_state=self._learner.discriminator.state_dict(),
+            statistics=self._context.splits.statistics,
         )

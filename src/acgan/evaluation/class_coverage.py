@@ -19,6 +19,8 @@ RARE = 0.1
 """Ratio to the real share below which a class counts as missing."""
 UNEVEN = 0.1
 """Excess over the baseline from which class shares differ noticeably."""
+_CERTAIN = 10
+"""Expected samples of a class from which its absence is no chance (p < 0.001)."""
 _NAMED = 10
 
 _EXPLANATION = (
@@ -52,6 +54,13 @@ _RULES = (
         lambda f: f.missing > 0,
         "Mode collapse: the model never or almost never generates {f.missing} of {f.classes} "
         "classes ({f.names}).",
+    ),
+    Rule(
+        "classes-uncertain",
+        "warning",
+        lambda f: bool(f.uncertain),
+        "The samples show few or no images of {f.uncertain}, but these classes are so rare that "
+        "this may be chance; generate more samples.",
     ),
     Rule(
         "classes-uneven",
@@ -148,13 +157,17 @@ def _missing(generated: Int64Array, real: Int64Array) -> BoolArray:
 def _facts(
     names: Sequence[str], samples: Int64Array, real: Int64Array, excess: float
 ) -> SimpleNamespace:
-    missing = [name for name, few in zip(names, _missing(samples, real), strict=True) if few]
+    few = _missing(samples, real)
+    certain = samples.sum() * real / real.sum() >= _CERTAIN
+    missing = [name for name, which in zip(names, few & certain, strict=True) if which]
+    uncertain = [name for name, which in zip(names, few & ~certain, strict=True) if which]
     ratios = (samples / samples.sum()) / np.maximum(real / real.sum(), 1e-12)
     by_ratio = [f"{names[k]} ({ratios[k]:.2f})" for k in np.argsort(ratios, kind="stable")]
     return SimpleNamespace(
         classes=len(names),
         missing=len(missing),
         names=listed(missing, _NAMED),
+        uncertain=listed(uncertain, _NAMED),
         excess=max(excess, 0),  # total variation above the baseline
         rarest=by_ratio[0],
         most_common=by_ratio[-1],

@@ -17,12 +17,13 @@ from acgan.report.section import Finding
 
 COLLAPSED = 0.05
 """Variance ratio below which a class shows one image."""
-VERY_LOW, LOW, ABOUT_ONE = 0.25, 0.75, 0.9
+VERY_LOW, LOW, ABOUT_ONE, ABOVE_ONE = 0.25, 0.75, 0.9, 1.25
 """Mean variance ratios."""
 LOW_IN_A_CLASS = 0.5
 """Variance ratio of a class that is named although the mean is not low."""
 ALIKE = 0.25
 """MS-SSIM between that of real images (0) and that of equal images (1)."""
+_SEEN_DIFFERENCE = 0.01  # of two MS-SSIM, which are shown with two decimals
 DUPLICATES, REPEATED = 0.05, 0.9
 """Shares of near-identical samples: a warning, a fault."""
 HIGH, HIGH_BY_PREDICTED_CLASS = 2.0, 1.5
@@ -93,8 +94,17 @@ _LOW_DIVERSITY = (
     Rule(
         "low-diversity",
         "warning",
-        lambda f: f.remaining_variance < LOW or (f.remaining_variance >= LOW and f.alike > ALIKE),
+        lambda f: f.remaining_variance < LOW,
         _LOW_DIVERSITY_SENTENCE,
+    ),
+    Rule(
+        "low-diversity",
+        "warning",
+        lambda f: f.remaining_variance >= LOW and f.alike > ALIKE,
+        "Pairs of samples{f.of_a_class} look more alike than pairs of real images (MS-SSIM "
+        "{f.similarity:.2f}, real images {f.real_similarity:.2f}), although the variance of their "
+        "features is {f.remaining_variance:.2f} times that of real images. Few motifs that differ "
+        "much from each other have both; look at the samples.",
     ),
     Rule(
         "low-diversity",
@@ -181,6 +191,7 @@ def diversity_findings(
     low = [f"{k} ({r:.2f})" for k, r in zip(classes, remaining, strict=True) if r < LOW_IN_A_CLASS]
     lowest = min(variance[np.isfinite(variance)], default=np.nan)
     mean, few = _mean(variance), colors < ONE_COLOR
+    more_alike = similarity - real >= _SEEN_DIFFERENCE
     facts = SimpleNamespace(
         conditional=conditional,
         of_a_class=" of a class" if conditional else "",
@@ -191,13 +202,19 @@ def diversity_findings(
         variance_by_predicted_class=known(variance_by_predicted_class),
         remaining_variance=_mean(remaining),
         low_classes=listed(low, 5),
-        alike=(similarity - real) / (1 - real) if real < 1 else np.nan,
-        pairs=f"; MS-SSIM {similarity:.2f}, real images {real:.2f}" if similarity > 0 else "",
+        alike=(similarity - real) / (1 - real) if more_alike and real < 1 else np.nan,
+        similarity=similarity,
+        real_similarity=real,
+        pairs=f"; MS-SSIM {similarity:.2f}, real images {real:.2f}" if more_alike else "",
         duplicates=_mean(of_samples("near_identical_share")),
         sharpness=_mean(of_samples("sharpness_ratio")),
         mean_color=_mean(colors),
         one_color=f"; almost not at all in {named(few)}" if conditional and few.any() else "",
-        amount="about as much as" if mean >= ABOUT_ONE else "somewhat less than",
+        amount="somewhat less than"
+        if mean < ABOUT_ONE
+        else "about as much as"
+        if mean <= ABOVE_ONE
+        else "more than",
         lowest=f", {lowest:.2f} in the lowest class" if conditional else "",
     )
     groups = (_COLLAPSE, _NOISE, _LOW_DIVERSITY, _DUPLICATES, _BLUR, _COLORS)

@@ -11,18 +11,20 @@ import numpy as np
 
 from acgan.classifiers.extractor import Extractor
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets
-from acgan.evaluation.fidelity_findings import fidelity_findings
+from acgan.evaluation.fidelity_findings import fidelity_findings, reconciled
+from acgan.evaluation.origin import trained_on_features_of
 from acgan.metrics.frechet import Baseline, baseline_subsets, frechet_distance, smallest_count
 from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
 from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT, Manifold, ball_radii, manifold
 from acgan.plots.charts import class_bars
-from acgan.report.section import Aim, Finding, ImageBlock, Metric, Section, Table, defined
+from acgan.report.section import LEVELS, Aim, Finding, ImageBlock, Metric, Section, Table, defined
 
 REPLICATES = 300
 """Bootstrap replicates behind the kernel distance's interval."""
 _SHARES_DIFFER = 0.05  # of the images: class shares that change overall metrics noticeably
 _MOST_BARS = 40
+_PHOTOGRAPH_SIDE = 64  # pixels; networks for photographs see smaller images enlarged
 
 _EXPLANATION = (
     "Each network below maps images to feature vectors, and the metrics compare the samples with "
@@ -87,7 +89,7 @@ def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> S
     names = data.group_names if data.sample_set.conditional else ()
     metrics: list[Metric] = []
     blocks: list[Table | ImageBlock] = []
-    findings: list[Finding] = []
+    findings: dict[str, Sequence[Finding]] = {}
     protocols: dict[str, dict[str, Any]] = {}
     notes = (
         [] if names else ["The samples have no target labels, so there are no values per class."]
@@ -97,7 +99,7 @@ def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> S
         found, made = measured(data, extractor)
         frechet = found["frechet_distance"]
         features = data.split_predictions(extractor, "test").features
-        findings += fidelity_findings(
+        findings[extractor.name] = fidelity_findings(
             names,
             found,
             extractor=extractor.name,
@@ -126,16 +128,40 @@ def fidelity_section(data: EvaluationData, extractors: Sequence[Extractor]) -> S
                 f"The class shares of samples and test images differ (by {difference:.0%} of the "
                 "images). This changes the overall values, but not those per class."
             )
-    order = ("fault", "warning", "good")
+    trusted, reason = _trusted(data, [each.name for each in extractors])
+    sentences = [each for some in findings.values() for each in some]
+    sentences += reconciled(findings, trusted=trusted, reason=reason)
     return Section(
         key="fidelity",
         title="Fidelity: how close are the samples to real images?",
         explanation=_EXPLANATION,
         metrics=tuple(metrics),
         blocks=tuple(blocks),
-        findings=tuple(sorted(findings, key=lambda each: order.index(each.level))),
+        findings=tuple(sorted(sentences, key=lambda each: LEVELS.index(each.level))),
         protocols=protocols,
         notes=tuple(notes),
+    )
+
+
+def _trusted(data: EvaluationData, names: Sequence[str]) -> tuple[str, str]:
+    """Return the extractor that decides if two disagree, and the reason, a clause."""
+    model = data.sample_set.model
+    if data.reference_classifier is None:
+        return names[0], "neither was trained on this data, so compare the images by eye too"
+    own = data.reference_classifier.name
+    others = [name for name in names if name != own]
+    if model is not None and others and trained_on_features_of(model.config, own):
+        return others[0], f"the model was trained to match features like those of {own}"
+    shape = data.splits.shape
+    if shape.channels == 1 or min(shape.height, shape.width) < _PHOTOGRAPH_SIDE:
+        kind = "gray" if shape.channels == 1 else "small"
+        return own, (
+            f"it was trained on the classes of this data, the others on large color photographs, "
+            f"and in {kind} images of {shape} they respond to every edge and blur"
+        )
+    return own, (
+        "it was trained on the classes of this data; the others were trained on photographs and "
+        "respond to texture and background too, so look at both in the images"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
 from acgan.evaluation.findings import Rule, first_finding, known, listed
-from acgan.report.section import Finding, Metric
+from acgan.report.section import Finding, Level, Metric
 
 NEAR = 0.02
 """Excess up to which samples are close to real images."""
@@ -28,6 +28,7 @@ NOT_DIVERSE = 0.8
 """… and recall, relative to the baseline, below which they are less diverse."""
 UNREALISTIC = 0.8
 """Precision, relative to the baseline, below which too many samples are unlike any real image."""
+_SEEN_DIFFERENCE = 0.01  # of two shares, which are shown in whole percent
 _NAMED = 5  # classes in a sentence
 
 
@@ -37,6 +38,13 @@ _DISTANCE = (
     "of the variance of the real images' features: "
 )
 _OVERALL = (
+    Rule(
+        "baseline-too-high",
+        "warning",
+        lambda f: f.ratio <= AT_BASELINE and f.excess >= FAR,
+        _DISTANCE + "the baseline is so high that this distance decides nothing; use more test "
+        "and validation images.",
+    ),
     Rule(
         "near-real",
         "good",
@@ -74,18 +82,22 @@ _CLASSES = (
     Rule(
         "classes-far-from-real",
         "fault",
-        lambda f: f.decisive and not f.excess >= FAR and f.far > 0,
+        lambda f: f.decisive and f.excess < FAR and f.far > 0,
         "The samples of {f.far} of {f.classes} classes are far from real images of their own class "
         "({f.extractor}; excess over the baseline as a share of the real variance): {f.far_names}. "
-        "All samples together are closer. Either the samples of these classes are bad, or they "
-        "show another class; see the chapter on labels.",
+        "All samples together are closer ({f.excess:.0%}). Either the samples of these classes are "
+        "bad, or they show another class; see the chapter on labels.",
     ),
 )
 _REALISM = (
     Rule(
         "samples-unlike-real",
         "warning",
-        lambda f: f.precision < UNREALISTIC * f.real_precision and f.recall >= 0 <= f.real_recall,
+        lambda f: (
+            f.precision < UNREALISTIC * f.real_precision
+            and f.real_precision - f.precision >= _SEEN_DIFFERENCE
+            and f.recall >= 0 <= f.real_recall
+        ),
         "Many samples are unlike any real image: the precision is {f.precision:.0%}, that of real "
         "images {f.real_precision:.0%} ({f.extractor}).",
     ),
@@ -93,7 +105,9 @@ _REALISM = (
         "typical-not-diverse",
         "warning",
         lambda f: (
-            f.precision >= TYPICAL * f.real_precision and f.recall < NOT_DIVERSE * f.real_recall
+            f.precision >= TYPICAL * f.real_precision
+            and f.recall < NOT_DIVERSE * f.real_recall
+            and f.real_recall - f.recall >= _SEEN_DIFFERENCE
         ),
         "The samples are realistic but not diverse: the precision is {f.precision:.0%} (real "
         "images: {f.real_precision:.0%}), the recall only {f.recall:.0%} (real images: "
@@ -147,6 +161,33 @@ def fidelity_findings(
     if of_classes:
         overall = tuple(each for each in overall if each.level != "good")
     return (*of_classes, *overall, *first_finding(_REALISM, facts))
+
+
+def reconciled(
+    found: Mapping[str, Sequence[Finding]], *, trusted: str, reason: str
+) -> tuple[Finding, ...]:
+    """Return a sentence on which network to trust, if two of them contradict each other.
+
+    Args:
+        found: findings by extractor.
+        trusted: the extractor whose findings decide.
+        reason: why, a clause.
+    """
+    near, far = (
+        [name for name, some in found.items() if any(each.key in keys for each in some)]
+        for keys in (("near-real",), ("far-from-real", "some-way-from-real"))
+    )
+    if not near or not far:
+        return ()
+    level: Level = "good" if trusted in near else "warning"
+    return (
+        Finding(
+            "extractors-disagree",
+            level,
+            f"The networks disagree: the samples are close to real images for {listed(near, 5)}, "
+            f"but not for {listed(far, 5)}. Give more weight to {trusted}: {reason}.",
+        ),
+    )
 
 
 def _class_excess(

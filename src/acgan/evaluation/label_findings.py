@@ -36,8 +36,10 @@ _DECIDING = (
         "classifier-unreliable",
         "warning",
         lambda f: f.real_association < UNRELIABLE,
-        "The reference classifier is right on only {f.real_accuracy:.1%} of the real test images, "
-        "so its predictions on the samples decide nothing.",
+        "The reference classifier does not separate the classes of the real test images: the "
+        "association of true and predicted class is {f.real_association:.2f} (0 means none, 1 a "
+        "perfect one; accuracy {f.real_accuracy:.1%}), so its predictions on the samples decide "
+        "nothing.",
     ),
     Rule(
         "label-ignored",
@@ -81,13 +83,22 @@ _RULES = (
         "real classes; see the chapter on diversity.",
     ),
 )
-_GOOD = Rule(
-    "labels-correct",
-    "good",
-    lambda _f: True,
-    "The samples show their target classes: the reference classifier assigns {f.accuracy:.1%} of "
-    "them to the target label and is right on {f.real_accuracy:.1%} of the real test "
-    "images{f.worst}.",
+_OVERALL = (
+    Rule(
+        "samples-below-real",
+        "warning",
+        lambda f: f.real_balanced - f.balanced > BELOW_REAL,
+        "Fewer samples than real images are assigned to their class ({f.balanced:.1%}, real images "
+        "{f.real_balanced:.1%}), but no class has enough images to be named.",
+    ),
+    Rule(
+        "labels-correct",
+        "good",
+        lambda f: f.balanced >= 0,
+        "The samples show their target classes: the reference classifier assigns {f.accuracy:.1%} "
+        "of them to the target label and is right on {f.real_accuracy:.1%} of the real test "
+        "images{f.worst}.",
+    ),
 )
 
 
@@ -109,9 +120,9 @@ _UNUSED = Rule(
         f.real_full - f.real_half >= RESOLUTION_MATTERS
         and f.full - f.half <= (f.real_full - f.real_half) / 4
     ),
-    "The fine detail of the samples carries no information about their class for {f.name}: its "
-    "accuracy is {f.full:.1%} at the full side and {f.half:.1%} at half the side; on real images "
-    "it falls from {f.real_full:.1%} to {f.real_half:.1%}.",
+    "The fine detail of the samples carries little information about their class for {f.name}: "
+    "its accuracy is {f.full:.1%} at the full side and {f.half:.1%} at half the side; on real "
+    "images it falls from {f.real_full:.1%} to {f.real_half:.1%}.",
 )
 
 
@@ -152,7 +163,7 @@ def label_findings(
         keys = ("full", "half", "real_full", "real_half")
         sides = SimpleNamespace(name=name, **dict(zip(keys, accuracies, strict=True)))
         findings += first_finding([_UNUSED], sides)
-    return tuple(findings) or (_GOOD.finding(facts),)
+    return tuple(findings) or first_finding(_OVERALL, facts)
 
 
 def _facts(names: Sequence[str], samples: Int64Array, real: Int64Array) -> SimpleNamespace:

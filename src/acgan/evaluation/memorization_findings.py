@@ -73,15 +73,16 @@ _RULES = (
         "warning",
         lambda f: f.nearest_ratio < NEARER,
         "The samples are closer to the training images than held-out images are (median pixel "
-        "distance {f.nearest_ratio:.2f} times theirs), but almost none is a near copy. Smooth or "
-        f"overly typical samples are closer too. {_COMPARE}",
+        "distance {f.nearest_ratio:.2f} times theirs), but not more of them are near copies than "
+        "chance explains ({f.shares}; held-out real images: {f.baselines}). Smooth or overly "
+        f"typical samples are closer too. {_COMPARE}",
     ),
     Rule(
         "good",
         "good",
         lambda _f: True,
-        "No sign of copied training images. Share of near copies: {f.shares}; of held-out real "
-        f"images: {{f.baselines}}. {_COMPARE}",
+        "No sign of copied training images beyond chance. Share of near copies: {f.shares}; of "
+        f"held-out real images: {{f.baselines}}. {_COMPARE}",
     ),
 )
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.data.images import DatasetSplits
+from acgan.errors import counted
+from acgan.metrics.frechet import SMALLEST_COUNT
 from acgan.model.model import Model
 from acgan.networks.feature_network import FeatureNetworkName
 from acgan.networks.pretrained import PretrainedConfig
@@ -21,6 +25,17 @@ _NETWORKS: dict[FeatureNetworkName, tuple[str, str]] = {
     ),
 }
 """Description of each feature network, and the extractor to use in its place."""
+
+_LARGEST_SHARE = 0.3  # of the test split and of the validation split; the rest is for training
+
+
+def trained_on_features_of(config: RunConfig, extractor: str) -> bool:
+    """Return whether the discriminator of a run uses the features of this kind of extractor."""
+    discriminator = config.discriminator
+    return (
+        isinstance(discriminator, PretrainedConfig)
+        and discriminator.feature_network.network == extractor
+    )
 
 
 def shared_features(config: RunConfig) -> str | None:
@@ -42,6 +57,23 @@ def shared_features(config: RunConfig) -> str | None:
         f"The discriminator of this model uses the first layers of {description}. "
         "Metrics with this extractor favor the model over models whose discriminator was trained "
         f"from scratch. To compare such models, use {alternative} or Inception."
+    )
+
+
+def few_test_images(splits: DatasetSplits) -> str | None:
+    """Return a note on what to do if the test split is too small for reliable metrics, or None."""
+    test = len(splits.test)
+    if test >= SMALLEST_COUNT:
+        return None
+    total = len(splits.train) + len(splits.validation) + test
+    share = min(_LARGEST_SHARE, math.ceil(100 * SMALLEST_COUNT / total) / 100)
+    error = 1.96 * math.sqrt(0.9 * 0.1 / test)
+    return (
+        f"Only {counted(test, 'test image')}: below {SMALLEST_COUNT} the Fréchet distance is "
+        f"undefined and the other values are unreliable (an accuracy of 0.9 has an error of about "
+        f"±{error:.2f}). Give more test images, train with a larger test split "
+        f"(-o data.test_share={share:g} -o data.validation_share={share:g}), or use cross-fitting: "
+        "train runs on several splits (-o data.split_seed=1, 2, 3 …), evaluate each, and average."
     )
 
 
@@ -75,6 +107,8 @@ def origin_notes(
             f"{record.accuracies[splits.test.content_hash]:.2%}, which limits the precision of "
             "every metric that uses it."
         ]
+    if (note := few_test_images(splits)) is not None:
+        notes.append(note)
     if model is not None and (labeled := model.split["train"].get("labeled")):
         notes.append(
             f"The model was trained with the labels of {labeled['images']:,} training images; the "

@@ -35,6 +35,8 @@ MEASURE_NAMES: dict[Measure, str] = {
 
 _LEARNED_SHARE = 0.25  # of the way from chance to perfect accuracy, for the arm "real"
 
+_EQUAL = 0.02  # difference of accuracies up to which an undecided comparison is called equal
+
 _UNTRAINED = (
     Rule(
         "study-says-nothing",
@@ -60,6 +62,12 @@ _SAMPLES_ALONE = (
         "warning",
         lambda f: f.verdict == "cost",
         _ALONE + "the samples {f.words}; they cannot replace the real images.",
+    ),
+    Rule(
+        "samples-alone-undecided",
+        "warning",
+        lambda f: f.verdict == "none" and abs(f.real - f.alone) > _EQUAL,
+        _ALONE + "{f.words}.",
     ),
     Rule("samples-alone-equal", "good", lambda f: f.verdict == "none", _ALONE + "{f.words}."),
     Rule("samples-alone-equal", "good", lambda f: f.verdict == "gain", _ALONE + "a {f.words}."),

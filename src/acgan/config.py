@@ -70,7 +70,9 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
         return path, None
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except RecursionError:
+        raise UsageError(f"the option {text[:40]!r} … is nested too deeply") from None
+    except ValueError:  # no TOML, or a number of thousands of digits
         words = _BARE_LIST.fullmatch(raw.strip())
         return path, words["words"].replace(" ", "").split(",") if words else raw.strip()
     return path, raw.strip() if isinstance(value, datetime.date | datetime.time) else value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
+import time
 import warnings
 import zipfile
 from collections import Counter
@@ -98,6 +100,93 @@ def test_a_damaged_member_has_a_reason(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"some pixels", b"SOME PIXELS"))
     with pytest.raises(UnusableFileError, match="damaged in the zip"):
         open_container(path).read("a/1.png")
+
+
+def zipped(path: Path, *members: tuple[str, bytes, int]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content, method in members:
+            archive.writestr(name, content, method)
+    return path
+
+
+def reason_of(path: Path, name: str) -> str:
+    with pytest.raises(UnusableFileError) as caught:
+        open_container(path).read(name)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_limit_are_not_used(tmp_path: Path, method: int) -> None:
+    path = zipped(tmp_path / "x.zip", ("a/x.png", b"0" * 1000, method), ("a/y.png", b"y", 8))
+    assert reason_of(path, "a/x.png") == "compressed with another method than deflate; pack it anew"
+    assert open_container(path).read("a/y.png") == b"y"
+
+
+def test_lies_about_sizes_are_found(tmp_path: Path) -> None:
+    original = zipped(tmp_path / "x.zip", ("a/x.png", bytes(1 << 20), 8)).read_bytes()
+    directory = original.index(b"PK\1\2")
+    for size in (1, 1000, (1 << 20) - 1, (1 << 20) + 1, 1 << 27):
+        lie = bytearray(original)
+        lie[directory + 24 : directory + 28] = struct.pack("<I", size)
+        (tmp_path / "x.zip").write_bytes(lie)
+        assert reason_of(tmp_path / "x.zip", "a/x.png").startswith("damaged in the zip")
+
+
+def test_members_that_share_their_bytes_are_not_used(tmp_path: Path) -> None:
+    names = [f"a/{number}.png" for number in range(4)]
+    path = zipped(tmp_path / "x.zip", *((name, b"content", 0) for name in names))
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 20 : entry + 24] = struct.pack("<I", 7 + 2 * (30 + 7 + 7))  # reaches the third
+    content[entry + 24 : entry + 28] = content[entry + 20 : entry + 24]
+    path.write_bytes(content)
+    for name in names[:3]:
+        assert reason_of(path, name) == "shares bytes with another member of the zip"
+    assert open_container(path).read(names[3]) == b"content"
+
+
+def test_deep_and_long_paths_are_listed_not_used(tmp_path: Path) -> None:
+    deep, long = "d/" * 2000 + "x.png", "a/" + "n" * 5000 + ".png"
+    members = [(deep.replace("x", str(number)), b"x", 0) for number in range(50)]
+    path = zipped(tmp_path / "x.zip", (long, b"x", 0), ("a/x.png", b"x", 0), *members)
+    container = open_container(path)
+    assert (container.files, container.folders) == (("a/x.png",), ("a",))
+    assert all("folders deep" in reason for reason in container.unusable.values())
+    assert {name[:5] for name in container.unusable} == {"a/nnn", "d/d/d"}
+
+
+def test_a_directory_with_impossible_values_gets_a_sentence(tmp_path: Path) -> None:
+    original = zipped(tmp_path / "x.zip", ("a/é.png", b"x", 0)).read_bytes()
+    (tmp_path / "x.zip").write_bytes(original.replace("é".encode(), b"\xff\xfe"))
+    with pytest.raises(DataError, match="marked as UTF-8"):
+        open_container(tmp_path / "x.zip")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="neither a folder nor a readable zip"):
+        open_container(tmp_path / "pipe")
+
+
+def test_a_directory_of_millions_of_members_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acgan.data.containers._BoundedFile.largest_read", 1000)
+    path = zipped(tmp_path / "x.zip", *((f"a/{n}.png", b"", 0) for n in range(20)))
+    with pytest.raises(DataError, match="too many members"):
+        open_container(path)
+
+
+def test_a_repaired_zip_is_usable_and_one_that_changes_meanwhile_is_not(tmp_path: Path) -> None:
+    good = zipped(tmp_path / "x.zip", ("a/x.png", b"pixels" * 50, 0)).read_bytes()
+    bad = bytearray(good)
+    bad[60] ^= 1  # the directory stays as it was
+    (tmp_path / "x.zip").write_bytes(bad)
+    container = open_container(tmp_path / "x.zip")
+    before = key(container)
+    assert "damaged" in reason_of(tmp_path / "x.zip", "a/x.png")
+    time.sleep(0.01)  # so that the time of the change differs
+    (tmp_path / "x.zip").write_bytes(good)
+    assert key(open_container(tmp_path / "x.zip")) != before
+    with pytest.raises(DataError, match="changed while it was read"):
+        container.read("a/x.png")
 
 
 def test_an_encrypted_member_has_a_reason(tmp_path: Path) -> None:

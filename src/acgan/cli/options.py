@@ -5,13 +5,15 @@ Completion runs at every press of the Tab key, so it only lists folders and read
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+
+from acgan.storage.json_reader import read_json
 
 
 def _complete_folders(incomplete: str) -> Iterator[str]:
@@ -34,8 +36,9 @@ def complete_classes(context: typer.Context, incomplete: str) -> Iterator[str]:
     model = Path(context.params.get("model") or next(iter(context.args), ""))
     for path in (model / "classes.json", model / "model" / "classes.json"):
         if path.is_file():
-            names = (str(entry["name"]) for entry in json.loads(path.read_text("utf-8")))
-            yield from (name for name in names if name.startswith(incomplete))
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                names = [str(entry["name"]) for entry in read_json(path)]
+                yield from (name for name in names if name.startswith(incomplete))
 
 
 def option(

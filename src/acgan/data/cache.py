@@ -30,6 +30,7 @@ from acgan.storage.folders import (
     remove_folder,
     verify_folder,
 )
+from acgan.storage.json_reader import read_json
 
 
 def data_root(chosen: str | None) -> Path:
@@ -58,6 +59,7 @@ IN_MEMORY_BYTES = 1 << 30
 _OPTION = "-o data.cache=FOLDER"
 _IMAGES = "images.npy"
 _DETAILS = "details.json"
+_LARGEST_DETAILS = 1 << 30  # it lists unusable files
 _SPARE_BYTES = 64 << 20
 
 
@@ -152,7 +154,7 @@ def _read(folder: Path) -> CachedImages | None:
         return None
     try:
         verify_folder(folder)
-        details = json.loads((folder / _DETAILS).read_text(encoding="utf-8"))
+        details = read_json(folder / _DETAILS, _LARGEST_DETAILS)
         large = (folder / _IMAGES).stat().st_size > IN_MEMORY_BYTES
         images = np.load(folder / _IMAGES, mmap_mode="r" if large else None, allow_pickle=False)
     except (CorruptFolderError, OSError, ValueError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import lzma
+import io
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -17,19 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+from acgan.data.images import printable
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
 
 LARGEST_FILE_BYTES = 256 << 20
+_LARGEST_DIRECTORY_BYTES = 128 << 20  # of a zip: one to two million members
+_DEEPEST, _LONGEST = 64, 1024  # folders and characters of a path in a zip
 _CHUNK = 256  # files of one task, and between two calls of progress
 _ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    NotImplementedError,
-    EOFError,
-    OSError,
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(NotImplementedError, OverflowError, RuntimeError, ValueError),  # values that make no sense
 )
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_HEADER_BYTES = 30  # of a member, without its name
+_BLOCK_BYTES = 4 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _HIDDEN = "hidden, or created by an operating system"
 _REPEATED = "further members of a zip with the same name and content"
@@ -95,14 +98,42 @@ def open_container(path: Path) -> Container:
     if not path.exists():
         raise DataError(f"no folder or zip {path}; check the path")
     try:
-        return _Zip(zipfile.ZipFile(path))
-    except (zipfile.BadZipFile, NotImplementedError):
+        if not path.is_file():  # opening a pipe would block
+            raise zipfile.BadZipFile
+        file = _BoundedFile(path)
+        archive = zipfile.ZipFile(file)
+        file.largest_read = LARGEST_FILE_BYTES
+        return _Zip(archive, file)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path} has names that are marked as UTF-8 and are not; pack the class folders anew"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except _ZIP_ERRORS:
         raise DataError(
             f"{path} is neither a folder nor a readable zip; unpack it, or pack the class folders "
             "into a zip"
         ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+@final
+class _BoundedFile(io.FileIO):
+    """A zip's file. `zipfile` reads the directory at once and makes an object of each member."""
+
+    largest_read = _LARGEST_DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as always, within the limit."""
+        if size is not None and size > self.largest_read:
+            raise DataError(
+                f"{self.name} has too many members for one zip; unpack it into a folder"
+            )
+        return super().read(size)
+
+    def __del__(self) -> None:
+        """Close the file with its last reader, as `zipfile` does for a path."""
+        self.close()
 
 
 @final
@@ -164,8 +195,10 @@ def _digest(content: bytes | UnusableFileError) -> bytes:
 
 @final
 class _Zip(Container):
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, file: _BoundedFile) -> None:
+        self._archive, self._file = archive, file
+        self._version = self._state()
+        self._overlapping = _overlapping(archive.infolist())
         self._members: dict[str, zipfile.ZipInfo] = {}
         listing = _Listing(self._members)
         hidden: set[str] = set()
@@ -181,8 +214,16 @@ class _Zip(Container):
             if first is not None:
                 hidden.add("/".join(names[: first + 1]))
                 continue
+            if len(names) > _DEEPEST or len(path) > _LONGEST:
+                # Only the start, which may be the same for many members.
+                listing.unusable[path[:_LONGEST]] = (
+                    f"more than {_DEEPEST} folders deep, or more than {_LONGEST:,} characters long"
+                )
+                continue
             inner = names if member.is_dir() else names[:-1]
-            listing.folders.update("/".join(inner[: n + 1]) for n in range(len(inner)))
+            while inner and (folder := "/".join(inner)) not in listing.folders:
+                listing.folders.add(folder)
+                inner.pop()
             if member.is_dir():
                 continue
             copies[path] += 1
@@ -201,19 +242,49 @@ class _Zip(Container):
         _check_size(member.file_size)
         if member.flag_bits & 1:
             raise UnusableFileError("encrypted")
+        if member.compress_type not in _METHODS:  # others unpack without a limit
+            raise UnusableFileError("compressed with another method than deflate; pack it anew")
+        if member.header_offset in self._overlapping:
+            raise UnusableFileError("shares bytes with another member of the zip")
         try:
             with self._archive.open(member) as file:
-                return file.read(LARGEST_FILE_BYTES)
+                content = file.read(LARGEST_FILE_BYTES)
+            if len(content) != member.file_size:
+                raise EOFError(f"{len(content)} bytes instead of {member.file_size}")
         except _ZIP_ERRORS as error:
-            raise UnusableFileError(f"damaged in the zip ({error})") from None
+            raise UnusableFileError(f"damaged in the zip ({printable(str(error))})") from None
+        if self._state() != self._version:
+            raise DataError(
+                f"{self._file.name} changed while it was read; start again when nothing else "
+                "writes to it"
+            )
+        return content
 
     def content_key(self, progress: Progress) -> str:
-        digest = hashlib.sha256()
-        for path in self.files:
-            member = self._members[path]
-            digest.update(f"{path}\0{member.file_size}\0{member.CRC}\0".encode(errors="replace"))
-        progress(len(self.files), len(self.files))
+        digest, count, size = hashlib.sha256(), len(self.files), max(1, self._version[0])
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK_BYTES):
+            digest.update(block)
+            progress(min(count, count * self._file.tell() // size), count)
         return digest.hexdigest()
+
+    def _state(self) -> tuple[int, int]:
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+
+def _overlapping(members: Sequence[zipfile.ZipInfo]) -> set[int]:
+    """Return the offsets of members whose bytes overlap: a small zip can unpack to petabytes."""
+    found: set[int] = set()
+    longest = end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        start = member.header_offset
+        if start < end:
+            found |= {longest, start}
+        # The name has at least as many bytes as characters.
+        if (own_end := start + _HEADER_BYTES + len(member.filename) + member.compress_size) > end:
+            longest, end = start, own_end
+    return found
 
 
 def _check_size(size_bytes: int) -> None:

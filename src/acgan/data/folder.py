@@ -19,7 +19,7 @@ from acgan.data.cache import DecodePlan, cache_root, cached_images
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode, quiet_decoders, read_header
-from acgan.data.images import Images, LabeledImages, make_classes, safe_component
+from acgan.data.images import Images, LabeledImages, make_classes, printable, safe_component
 from acgan.data.layout import Entry, parse_layout
 from acgan.data.source import Source
 from acgan.data.split import selected_classes
@@ -92,11 +92,6 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         tuple(notes),
         tuple((printable(file), reason) for file, reason in unusable.items()),
     )
-
-
-def printable(path: str) -> str:
-    """Return a path for a message, with escapes for characters that a terminal may interpret."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
 
 
 @final

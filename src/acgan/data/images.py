@@ -109,6 +109,11 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
     raise UsageError(f"no class {wanted!r}; {hint} (or an index from 0 to {len(classes) - 1})")
 
 
+def printable(text: str) -> str:
+    """Return a text for a message, with escapes for characters that a terminal may interpret."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def safe_component(name: str) -> str:
     """Turn a name into a path component that is safe on every file system (not yet unique)."""
     plain = unicodedata.normalize("NFKC", name)

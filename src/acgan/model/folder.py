@@ -23,7 +23,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from acgan.config import canonical_json, validate
-from acgan.data.images import ClassName, ImageShape, checked_component
+from acgan.data.config import LARGEST_SIDE
+from acgan.data.images import ClassName, ImageShape, checked_component, printable
 from acgan.data.statistics import ImageStatistics
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.model.card import ModelInfo, model_card
@@ -31,6 +32,7 @@ from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import write_file
 from acgan.storage.folders import CorruptFolderError, replace_folder, verify_folder
+from acgan.storage.json_reader import parse_json, read_json
 from acgan.version import __version__
 
 FORMAT = 4  # of the folder and the meaning of its weights; other numbers are refused
@@ -40,6 +42,7 @@ _MODEL = "model.json"
 _JSON_FILES = (_MODEL, "config.json", "classes.json", "split.json")
 _STATISTICS = "statistics.safetensors"  # absent from models of older versions
 _MEMBERS = "members"
+_MOST_LAYERS, _LARGEST_NUMBER = 100, 1_000_000  # in the configuration of a network
 _ATTEMPTS = 3  # training may replace the folder while it is read
 
 
@@ -121,9 +124,10 @@ class ModelRecord:
         """
         try:
             return safetensors.torch.load(self.weights[network])
-        except SafetensorError as error:
+        except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
             where = self.folder / _weights_file(network)
-            raise DataError(f"the model is damaged: {where}: {error}") from None
+            reason = printable(str(error))[:200]
+            raise DataError(f"the model is damaged: {where}: {reason}") from None
 
 
 def read_model_record(path: str | Path) -> ModelRecord:
@@ -140,7 +144,9 @@ def read_model_record(path: str | Path) -> ModelRecord:
     _check_format(folder)
     contents = _verified(folder)
     try:
-        model, config, classes, split = (json.loads(contents[name]) for name in _JSON_FILES)
+        model, config, classes, split = (
+            _printable(parse_json(contents[name])) for name in _JSON_FILES
+        )
         members = model.get(_MEMBERS, {})
         info = ModelInfo(
             config=validate(RunConfig, config, where="config.json"),
@@ -150,6 +156,7 @@ def read_model_record(path: str | Path) -> ModelRecord:
             data_name=str(model["data_name"]),
             images_seen=int(model["images_seen"]),
         )
+        _check(info)
         weights = {
             network: contents[_weights_file(network)] for network in _NETWORKS if not members
         }
@@ -167,18 +174,59 @@ def read_model_record(path: str | Path) -> ModelRecord:
         )
     except AcganError as error:
         raise DataError(f"the model at {folder} is damaged: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"the model at {folder} is damaged: a value is missing or of the wrong kind ({error})"
         ) from None
 
 
+def _printable(value: Any) -> Any:
+    """Return JSON values with escapes for characters that a terminal may interpret."""
+    match value:
+        case str():
+            return printable(value)
+        case list():
+            return [_printable(each) for each in value]
+        case dict():
+            return {printable(key): _printable(each) for key, each in value.items()}
+    return value
+
+
+def _check(info: ModelInfo) -> None:
+    """Refuse facts that no training writes, before anything is built from them."""
+    channels, *sides = info.shape
+    if channels not in (1, 3) or not all(1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"images of {info.shape}")
+    if not info.classes:
+        raise ValueError("no classes")
+    values = info.config.model_dump(mode="json", include={"generator", "discriminator"})
+    _check_sizes(values)
+    for split in info.split.values():
+        int(split["images"]), str(split["content_hash"]), dict(split.get("labeled", {}))
+    info.split["train"]["images"]
+
+
+def _check_sizes(value: Any) -> None:
+    """Refuse networks of so many layers, or so wide ones, that describing them takes minutes."""
+    match value:
+        case dict():
+            for each in value.values():
+                _check_sizes(each)
+        case list() if len(value) > _MOST_LAYERS:
+            raise ValueError(f"a list of {len(value):,} layers")
+        case list():
+            for each in value:
+                _check_sizes(each)
+        case int() if value > _LARGEST_NUMBER:
+            raise ValueError(f"the number {value:,} in a network")
+
+
 def _check_format(folder: Path) -> None:
     """Refuse other formats before the hashes are read: those may be stored in another way, too."""
     try:
-        record = json.loads((folder / _MODEL).read_text(encoding="utf-8"))
-        version, writer = int(record["format"]), record.get("version", "(unknown)")
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_json(folder / _MODEL)
+        version, writer = int(record["format"]), printable(str(record.get("version", "unknown")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise DataError(f"the model is damaged: {folder / _MODEL} is unreadable") from None
     if version != FORMAT:
         newer = version > FORMAT
@@ -222,6 +270,8 @@ def _members(
     """Return the models of a set, checked against their hashes."""
     members = []
     for name, content_hash in hashes.items():
+        if (folder / _MEMBERS / checked_component(name) / _MEMBERS).exists():
+            raise ValueError(f"the member {name} is a set")
         member = read_model_record(folder / _MEMBERS / checked_component(name))
         if member.members or member.content_hash != content_hash:
             raise ValueError(f"the member {name} is not the one that was saved")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from acgan.data.class_selection import ClassSelection, Label, class_index, class_indices
 from acgan.data.images import ClassName, ImageShape
@@ -70,17 +72,40 @@ def _filled(build: Callable[[], NetworkT], record: ModelRecord, name: Network) -
     """Build a network and load its weights: evaluation mode, float32, no gradients, on the CPU."""
     state = record.state(name)
     try:
-        with torch.random.fork_rng(devices=[]):  # initialization advances torch's random state
+        size = sum(value.numel() for value in state.values())
+        # Initialization advances torch's random state.
+        with torch.random.fork_rng(devices=[]), _at_most(size):
             network = build()
         network.load_state_dict(state)
-    except (AcganError, RuntimeError) as error:
-        lines = str(error).strip().splitlines()
+    except (AcganError, ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[min(1, len(lines) - 1)].strip()  # torch names the cause in its second line
         raise DataError(
             f"the model is damaged: the {name}'s weights in {record.folder} do not fit its "
             f"config.json: {reason}"
         ) from None
     return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def _at_most(elements: int) -> Iterator[None]:
+    """Refuse to build a network with more parameters, before their memory is written to.
+
+    Parameters of layers with spectral normalization count twice.
+    """
+    left = 2 * elements
+
+    def check(_module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        left -= 0 if parameter is None else parameter.numel()
+        if left < 0:
+            raise DataError(f"it describes a larger network ({name} …)")
+
+    hook = register_module_parameter_registration_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 @final

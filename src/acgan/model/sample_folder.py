@@ -23,9 +23,11 @@ from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import iterate_images
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import temporary_sibling, write_atomic
+from acgan.storage.json_reader import read_json
 from acgan.version import __version__
 
 _MANIFEST = "manifest.json"
+_LARGEST_MANIFEST = 1 << 30  # a million images take 200 MB
 _LOCK = ".lock"  # held while the manifest changes
 _FORMAT = 2  # raise it when a seed comes to mean another image
 
@@ -134,7 +136,7 @@ def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path, _LARGEST_MANIFEST)
         before = [SampleFile(**entry) for entry in manifest["images"]]
         found = {key: manifest.get(key) for key in origin}
     except (FileNotFoundError, NotADirectoryError):

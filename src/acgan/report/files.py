@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, final
+from typing import Any, Literal, final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,9 +28,11 @@ from acgan.report.section import (
 )
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import write_atomic
+from acgan.storage.json_reader import read_json
 
 FORMAT = 2
 KIND = "acgan evaluation"
+_LARGEST_RECORD = 64 << 20
 
 
 class _Record(BaseModel):
@@ -116,11 +118,13 @@ def read_report(path: Path) -> ReportRecord:
     """
     again = "run `acgan evaluate` again to write it anew"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        values = read_json(path, _LARGEST_RECORD)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError:
-        raise DataError(f"{path} is no complete JSON file: it is damaged; {again}") from None
+    except ValueError as error:
+        raise DataError(
+            f"{path} is no complete JSON file ({error}): it is damaged; {again}"
+        ) from None
     if not isinstance(values, dict) or values.get("kind") != KIND:
         raise DataError(f"{path} is no report of `acgan evaluate`; name its report.json")
     if values.get("format") != FORMAT:
@@ -180,10 +184,6 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str:
     """Convert to text that can be encoded: file names may contain unpaired surrogates."""
     return str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
 
 
 JSON_FILE = "report.json"

@@ -29,6 +29,7 @@ from acgan.storage.folders import (
     update_record,
     verify_folder,
 )
+from acgan.storage.json_reader import read_json
 
 FORMAT = 2  # of a checkpoint and the meaning of its tensors; other numbers are refused
 _TENSORS = "tensors.safetensors"
@@ -212,8 +213,8 @@ def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
     _checkpoint(path, verify_folder(path)["record"])
     try:
         tensors = safetensors.torch.load((path / _TENSORS).read_bytes())
-        counters = json.loads((path / _COUNTERS).read_bytes())
-    except (OSError, SafetensorError, ValueError) as error:
+        counters = read_json(path / _COUNTERS)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CorruptFolderError(f"{path}: is not a checkpoint ({error})") from error
     wanted = {name: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     return TrainingState(wanted, counters)

@@ -21,6 +21,7 @@ from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
+from acgan.storage.json_reader import read_json
 
 _LISTED = 5  # classes in a message
 
@@ -130,12 +131,13 @@ class RunFolder:
             DataError: it is not readable JSON.
         """
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return read_json(path)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise DataError(
-                f"{path} cannot be read ({error}); restore it or start a new run"
+                f"{path} cannot be read: {reason}; restore it or start a new run"
             ) from None
 
     def write(self, path: Path, values: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Literal, final
 from acgan.errors import DataError, UsageError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.folder import RunFolder, lock_is_held
+from acgan.storage.json_reader import parse_json
 
 _TAIL_BYTES = 1 << 16  # the end of metrics.jsonl, many rows long
 
@@ -122,7 +122,7 @@ def _last_row(path: Path) -> dict[str, Any]:
         return {}
     for line in reversed(lines):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:  # cut off by a kill, or by the tail's length
             continue
         if isinstance(row, dict) and "event" not in row:

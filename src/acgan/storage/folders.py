@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,7 @@ from acgan.storage.files import (
     write_atomic,
     write_file,
 )
+from acgan.storage.json_reader import read_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -217,7 +219,7 @@ def _hash(content: Mapping[str, Any]) -> str:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = read_json(path)
         claimed = manifest.pop("sha256")
         version = manifest["format"]
         files, record = manifest["files"], manifest["record"]
@@ -238,15 +240,24 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _verify_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
     inner = PurePosixPath(name)
-    if inner.is_absolute() or ".." in inner.parts:
-        raise CorruptFolderError(f"{folder / MANIFEST}: names {name!r}, outside of the folder")
+    if inner.is_absolute() or ".." in inner.parts or str(inner) != name:
+        raise CorruptFolderError(f"{folder / MANIFEST}: names {name!r}, no path inside the folder")
     path = folder / inner
     try:
-        size = path.stat().st_size
-        if size != expected["bytes"]:
-            raise CorruptFolderError(f"{path}: is {size} bytes long, not {expected['bytes']}")
+        for part in (path, *path.parents[: len(inner.parts) - 1]):
+            if part.is_symlink():
+                raise CorruptFolderError(f"{part}: is a link; replace it by what it links to")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
+            raise CorruptFolderError(f"{path}: is no regular file")
+        if status.st_size != expected["bytes"]:
+            raise CorruptFolderError(
+                f"{path}: is {status.st_size} bytes long, not {expected['bytes']}"
+            )
         if file_sha256(path) != expected["sha256"]:
             raise CorruptFolderError(f"{path}: its content has changed")
+    except (KeyError, TypeError, ValueError):
+        raise CorruptFolderError(f"{folder / MANIFEST}: has no size and hash of {name!r}") from None
     except FileNotFoundError:
         raise CorruptFolderError(f"{path}: is missing") from None
     except OSError as error:

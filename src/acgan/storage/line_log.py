@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, final
 from acgan.errors import DataError, DiskError
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, sync_folder, write_all
+from acgan.storage.json_reader import parse_json
 
 
 @final
@@ -160,7 +161,7 @@ def read_rows(path: Path, parse: Callable[[Any], _Row]) -> list[_Row]:
         if not line.endswith(b"\n"):
             break
         try:
-            rows.append(parse(json.loads(line)))
+            rows.append(parse(parse_json(line)))
         except (KeyError, TypeError, ValueError):
             raise DataError(f"line {number} of {path} is damaged; delete that line") from None
     return rows

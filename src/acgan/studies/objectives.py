@@ -29,6 +29,7 @@ from acgan.recipes.recipe import Recipe
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
+from acgan.storage.json_reader import read_json
 from acgan.storage.line_log import LineLog, read_rows
 from acgan.studies.objectives_result import (
     MEASURES,
@@ -185,8 +186,13 @@ def _cached_budgets(
     path = folder / _QUESTION
     cached: dict[str, Any] = {"images": {}, "rates": {}}
     if path.exists():
-        cached = json.loads(path.read_text(encoding="utf-8"))
-        changes = difference(cached["question"], json.loads(json.dumps(fixed)))
+        try:
+            cached = read_json(path)
+            changes = difference(cached["question"], json.loads(json.dumps(fixed)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise DataError(
+                f"{path} is damaged: remove it, or choose another folder with --out"
+            ) from None
         if changes:
             raise UsageError(
                 f"{folder} holds another comparison ({'; '.join(changes)}); repeat the same "

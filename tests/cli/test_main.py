@@ -18,7 +18,7 @@ Acgan = Callable[..., Any]
 
 COMMANDS = (
     *("train", "sample", "evaluate", "compare", "interpolate", "inspect", "show", "runs"),
-    *("recipes", "explain", "compare-objectives", "doctor"),
+    *("cache", "recipes", "explain", "compare-objectives", "doctor"),
 )
 
 

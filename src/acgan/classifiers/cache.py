@@ -7,6 +7,7 @@ too, because every evaluation needs them.
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,18 @@ from acgan.classifiers.reference_classifier import (
     reference_classifier_config,
 )
 from acgan.config import canonical_json
-from acgan.data.cache import cache_root
+from acgan.data.cache import CacheEntry, cache_root
 from acgan.data.images import DatasetSplits, LabeledImages
 from acgan.errors import DataError
 from acgan.execution.progress import Progress
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
+
+_KINDS = {
+    r"[0-9a-f]{24}\.safetensors": "reference classifier",
+    r"[0-9a-f]{24}\.unfinished": "unfinished fit of a reference classifier",
+    r"predictions-[0-9a-f]{24}\.safetensors": "predictions for real images",
+}
 
 
 def cached_reference_classifier(
@@ -155,6 +162,19 @@ def reference_classifier_path(
 def reference_classifiers_folder() -> Path:
     """Return the cache's folder, below ``ACGAN_CACHE`` or the user's cache folder."""
     return cache_root(None) / "reference-classifiers"
+
+
+def classifier_entries(root: Path) -> list[CacheEntry]:
+    """Return the classifiers, unfinished fits and predictions in the cache at ``root``."""
+    folder = root / reference_classifiers_folder().name
+    entries = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        kinds = [kind for pattern, kind in _KINDS.items() if re.fullmatch(pattern, path.name)]
+        if kinds and path.is_file() and not path.is_symlink():
+            status = path.stat()
+            last_used = max(status.st_atime, status.st_mtime)
+            entries.append(CacheEntry(path, kinds[0], status.st_size, last_used))
+    return entries
 
 
 def cached_predictions(

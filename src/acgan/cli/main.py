@@ -41,7 +41,7 @@ app = typer.Typer(
 )
 _COMMANDS = (  # in the order of --help; each is a function in a module of that name
     *("train", "sample", "evaluate", "compare", "interpolate", "inspect", "show", "runs"),
-    *("recipes", "explain", "compare_objectives", "doctor"),
+    *("cache", "recipes", "explain", "compare_objectives", "doctor"),
 )
 for name in _COMMANDS:
     module = import_module(f"acgan.cli.{name}")

@@ -10,6 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, final
 
+import typer
+
+from acgan.errors import UsageError
+
 if TYPE_CHECKING:
     from acgan.training.display import Progress
 
@@ -34,6 +38,20 @@ def json_text(values: Any) -> str:
 def say(message: str) -> None:
     """Print a message on stderr."""
     print(message, file=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone; ``yes`` is the answer of the option --yes.
+
+    Raises:
+        UsageError: the answer is no, or there is nobody to ask.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(f"{question} Add --yes to confirm")
+    if not typer.confirm(question, err=True):
+        raise UsageError("nothing was changed")
 
 
 def write(path: Path, content: bytes | str, option: str = "--out") -> None:

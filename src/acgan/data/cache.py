@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -17,12 +18,12 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from acgan.data.images import Images
-from acgan.errors import DiskError
-from acgan.storage.disk import disk_errors
-from acgan.storage.files import make_folder, remove_leftovers
+from acgan.data.images import Images, ImageShape
+from acgan.errors import DiskError, UsageError, counted
+from acgan.storage.disk import disk_errors, folder_bytes
+from acgan.storage.files import is_temporary, make_folder, remove_leftovers
 from acgan.storage.folders import (
     MANIFEST,
     CorruptFolderError,
@@ -61,6 +62,7 @@ _IMAGES = "images.npy"
 _DETAILS = "details.json"
 _LARGEST_DETAILS = 1 << 30  # it lists unusable files
 _SPARE_BYTES = 64 << 20
+_KEY = re.compile(r"[0-9a-f]{32,64}")  # name of an entry
 
 
 @final
@@ -117,7 +119,7 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
         with disk_errors(root, plan.max_bytes, option=_OPTION):
             make_folder(root)
             with FileLock(root / ".lock"):
-                remove_leftovers(root, only=_is_unfinished_entry)
+                remove_leftovers(root, only=_has_only_own_files)
                 entry = _read(folder)  # another process may have built it in the meantime
                 if entry is not None:
                     return entry
@@ -138,7 +140,72 @@ def cached_images(root: Path, key: str, make_plan: Callable[[], DecodePlan]) -> 
     return entry
 
 
-def _is_unfinished_entry(path: Path) -> bool:
+@final
+@dataclass(frozen=True)
+class CacheEntry:
+    """One entry of the cache as `acgan cache` lists it.
+
+    Attributes:
+        path: a folder or file.
+        content: what it is.
+        bytes: size of its files.
+        last_used: Unix time of its last use; many systems note only the first use of a day.
+    """
+
+    path: Path
+    content: str
+    bytes: int
+    last_used: float
+
+
+def image_entries(root: Path) -> list[CacheEntry]:
+    """Return the entries of decoded images in a cache, and what killed processes left of some.
+
+    Anything else in the folder is left out, so that it is never deleted.
+    """
+    entries = []
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        complete = _KEY.fullmatch(path.name) is not None and (path / MANIFEST).is_file()
+        if (complete or is_temporary(path)) and _has_only_own_files(path):
+            # Listing opens no manifest, so its time of access is that of the last use.
+            times = (path / MANIFEST if complete else path).stat()
+            content = _described(path / _IMAGES) if complete else "unfinished"
+            last_used = max(times.st_atime, times.st_mtime)
+            entries.append(CacheEntry(path, content, folder_bytes(path), last_used))
+    return entries
+
+
+def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
+    """Remove entries of a cache.
+
+    Raises:
+        UsageError: another process is writing an entry.
+        DiskError: an entry cannot be removed.
+    """
+    with disk_errors(root, doing="prune", option=_OPTION):
+        try:
+            with FileLock(root / ".lock").acquire(timeout=0):
+                for entry in entries:
+                    if entry.path.is_dir():
+                        remove_folder(entry.path)
+                        continue
+                    lock = entry.path.with_suffix(".lock")  # held during a fit
+                    with FileLock(lock).acquire(timeout=0):
+                        entry.path.unlink(missing_ok=True)
+                    lock.unlink(missing_ok=True)
+        except Timeout:  # an OSError too, but not the disk's fault
+            raise UsageError(f"another process is writing to {root}; wait until it ends") from None
+
+
+def _described(path: Path) -> str:
+    try:
+        count, *shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        return f"{counted(count, 'decoded image')} of {ImageShape(*shape)}"
+    except (OSError, ValueError, TypeError):
+        return "decoded images, damaged"
+
+
+def _has_only_own_files(path: Path) -> bool:
     """Return whether a temporary folder has no file that an entry has not.
 
     The cache may lie in a folder that other programs, or runs, use too.

@@ -88,6 +88,26 @@ class RunFolder:
                 f"{self.path} exists and is not an acgan run; name another folder with --run"
             )
 
+    def require_deletable(self) -> None:
+        """Raise UsageError unless the folder is a run with no other file, used by no process."""
+        keep = f"{self.path} is not deleted"
+        if self.path.is_symlink() or not self.has_run():
+            raise UsageError(f"{keep}: it is not a run folder; `acgan runs` lists the runs")
+        own = {path.name for path in vars(self).values() if path.parent == self.path}
+        unfinished = (".tmp-", f".old-{self.model.name}")  # of a killed training
+        for entry in sorted(self.path.iterdir()):
+            is_own = entry.name in own or entry.name.startswith(unfinished)
+            if not is_own or entry.is_symlink():
+                raise UsageError(f"{keep}: no run has {entry.name!r}; move it away first")
+        try:
+            known = self.read(self.config)
+        except DataError:
+            known = {}
+        if not self.split.is_file() and not {"recipe", "data", "training"} <= set(known or ()):
+            raise UsageError(f"{keep}: its config.json is not that of a run")
+        if lock_is_held(self.path):
+            raise UsageError(f"{keep}: a process is using it; stop it, or wait until it ends")
+
     def open(self, config: RunConfig, splits: DatasetSplits) -> None:
         """Create the folder, or check that it holds the run that ``config`` describes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -11,6 +11,8 @@ from typing import Any, Literal, final
 from acgan.errors import DataError, UsageError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.folder import RunFolder, lock_is_held
+from acgan.storage.disk import folder_bytes
+from acgan.storage.folders import remove_folder
 from acgan.storage.json_reader import parse_json
 
 _TAIL_BYTES = 1 << 16  # the end of metrics.jsonl, many rows long
@@ -33,6 +35,7 @@ class RunSummary:
         last_row: the newest row of metrics.jsonl; empty before the first.
         has_model: whether it can generate images.
         problem: why some of its files cannot be used, or None.
+        disk_bytes: size of all its files.
     """
 
     name: str
@@ -45,6 +48,7 @@ class RunSummary:
     last_row: Mapping[str, Any]
     has_model: bool
     problem: str | None
+    disk_bytes: int
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
@@ -59,6 +63,37 @@ def list_runs(folder: Path) -> list[RunSummary]:
     if RunFolder(folder).has_run():
         return [summarize(folder)]
     return [summarize(path) for path in _runs_in(folder)]
+
+
+def runs_to_delete(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Return the folders of runs by their names in ``folder``, after a check that all are runs.
+
+    Raises:
+        UsageError: a name is not that of a run in ``folder``, or a process is using it.
+    """
+    paths = []
+    for name in dict.fromkeys(names):
+        path = Path(name)
+        if path.parent == Path() or path.parent == folder:
+            path = folder / path.name
+        if path.parent != folder or path.name in {"", ".."}:
+            raise UsageError(f"{name} is not a run in {folder}; `acgan runs` lists the runs")
+        RunFolder(path).require_deletable()
+        paths.append(path)
+    return paths
+
+
+def delete_run(path: Path) -> int:
+    """Remove a run folder; return the bytes that this freed.
+
+    Raises:
+        UsageError: it is not a run folder, or a process is using it.
+        DiskError: it cannot be removed.
+    """
+    RunFolder(path).require_deletable()
+    freed = folder_bytes(path)
+    remove_folder(path)
+    return freed
 
 
 def summarize(run: Path) -> RunSummary:
@@ -92,6 +127,7 @@ def summarize(run: Path) -> RunSummary:
         last_row=_last_row(folder.metrics),
         has_model=folder.model.is_dir(),
         problem="; ".join(problems) or None,
+        disk_bytes=folder_bytes(run),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from acgan.errors import DiskError
@@ -68,15 +69,25 @@ def human_size(size_bytes: int) -> str:
     return f"{size / 1000:.1f} TB"
 
 
+def folder_bytes(folder: Path) -> int:
+    """Return the size of all files below a folder; links count as links, vanished files as 0."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118
+    return total
+
+
 def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, option: str) -> str:
     unknown = (error.strerror or str(error), "put that right")
     cause, remedy = _REASONS.get(error.errno or 0, unknown)
-    free_bytes = _free_bytes(path)
+    free = free_bytes(path)
     sizes = []
     if need_bytes is not None:
         sizes.append(f"this needs about {human_size(need_bytes)}")
-    if free_bytes is not None:
-        sizes.append(f"{human_size(free_bytes)} are free on that disk")
+    if free is not None:
+        sizes.append(f"{human_size(free)} are free on that disk")
     again = (
         f"{remedy} or choose another place with {option}, then run the same command again: "
         "what was saved before is kept"
@@ -84,9 +95,13 @@ def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, op
     return "; ".join(filter(None, (f"cannot {doing} {path}: {cause}", " and ".join(sizes), again)))
 
 
-def _free_bytes(path: Path) -> int | None:
+def free_bytes(path: Path) -> int | None:
     """Return the free bytes for this user on the disk of ``path``; None if unknown."""
-    for place in (path, *path.absolute().parents):
+    try:
+        places = (path, *path.absolute().parents)
+    except OSError:  # the current folder was removed
+        return None
+    for place in places:
         try:
             return shutil.disk_usage(place).free
         except OSError:

@@ -166,7 +166,7 @@ def test_ctrl_c_is_130(acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 def test_ctrl_c_in_a_process_is_130(tiny_run: Path, tmp_path: Path) -> None:
-    arguments = ["sample", str(tiny_run), "--count", "1000000", "--out", str(tmp_path / "many")]
+    arguments = ["sample", str(tiny_run), "--count", "100000", "--out", str(tmp_path / "many")]
     process = subprocess.Popen(
         [sys.executable, "-m", "acgan", *arguments], stderr=subprocess.PIPE, text=True
     )

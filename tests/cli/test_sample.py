@@ -309,3 +309,17 @@ def test_a_damaged_model_is_exit_code_3(acgan: Acgan, tiny_run: Path, tmp_path: 
     done = acgan("sample", tmp_path, "--out", tmp_path / "x")
     assert done.code == 3
     assert "generator.safetensors" in done.err
+
+
+def test_many_files_are_announced_or_refused(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acgan.cli.sample.free_bytes", lambda path: 12_287)
+    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
+    assert done.code == 5
+    assert "3 files take up to 12.3 kB, and 12.3 kB are free on the disk of" in done.err
+    assert not (tmp_path / "x").exists()
+    monkeypatch.setattr("acgan.cli.sample.free_bytes", lambda path: None)  # unknown: not refused
+    monkeypatch.setattr("acgan.cli.sample._MANY_FILES", 3)
+    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
+    assert (done.code, "3 files take up to 12.3 kB" in done.err) == (0, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from acgan.cli.options import (
     OUTPUT,
@@ -15,11 +15,17 @@ from acgan.cli.options import (
     complete_classes,
     option,
 )
-from acgan.cli.output import counter, result, write
-from acgan.errors import UsageError, counted
+from acgan.cli.output import counter, result, say, write
+from acgan.errors import DiskError, UsageError, counted
+from acgan.storage.disk import free_bytes, human_size
+
+if TYPE_CHECKING:
+    from acgan.data.images import ImageShape
 
 EXAMPLE = "acgan sample runs/demo --class seven --count 16 --out samples/sevens"
 _MOST_COLUMNS = 100
+_MANY_FILES = 100_000
+_BLOCK_BYTES = 4096  # the least that a file takes on most disks
 
 
 def sample(
@@ -77,6 +83,7 @@ def sample(
     }
     lines = []
     if out is not None:
+        _check_space(out, len(trained.class_indices(label) or (None,)) * count, trained.shape)
         files = write_samples(
             trained,
             out,
@@ -95,6 +102,21 @@ def sample(
         values["grid"] = grid
         lines.append(f"grid: {grid}")
     result(values, "\n".join(lines), as_json=as_json)
+
+
+def _check_space(out: Path, files: int, shape: ImageShape) -> None:
+    """Say how much disk many files take, and refuse them if the disk has less."""
+    pixels = shape.channels * shape.height * shape.width
+    need = files * -(-pixels // _BLOCK_BYTES) * _BLOCK_BYTES
+    free = free_bytes(out)
+    words = f"{counted(files, 'file')} take up to {human_size(need)}"
+    if free is not None and need > free:
+        raise DiskError(
+            f"{words}, and {human_size(free)} are free on the disk of {out}; lower --count, or "
+            "choose another disk with --out"
+        )
+    if files >= _MANY_FILES:
+        say(f"{words} on the disk of {out}")
 
 
 def _check_grid(grid: Path, count: int) -> None:

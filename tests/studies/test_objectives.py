@@ -205,3 +205,18 @@ def test_the_picture_is_drawn_from_the_first_seeds_models(
 ) -> None:
     folder, found = done
     assert comparison_chart(found, folder).startswith(b"\x89PNG")
+
+
+def test_the_time_left_is_announced_and_follows_the_finished_runs() -> None:
+    now = [0.0]
+    left = module.TimeLeft({("a", 0): 10.0, ("b", 0): 30.0, ("c", 0): 20.0}, lambda: now[0])
+    assert left.seconds == 60
+    now[0] = 20.0  # twice as long as expected
+    left.finish(("a", 0))
+    assert left.seconds == 100
+    now[0] = 40.0  # forty expected seconds in forty
+    left.finish(("b", 0))
+    assert left.seconds == 20
+    left.finish(("unknown", 0))
+    left.finish(("c", 0))
+    assert left.seconds == 0

@@ -165,5 +165,6 @@ def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) ->
         config=usefulness_config(splits.train, flip=prepared.horizontal_flip),
         folder=folder / "usefulness",
         progress=watch.progress,
+        announce=say,
     )
     return usefulness_section(study)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from time import monotonic
 from typing import Any, final
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.config import difference, validate, with_overrides
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, UsageError, unknown_name
+from acgan.errors import DataError, UsageError, counted, unknown_name
 from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.execution import choose_execution
@@ -37,23 +38,30 @@ from acgan.studies.objectives_result import (
     ObjectiveRow,
     draw_comparison,
 )
-from acgan.training.budget import measure_images_per_second, throwaway_loop
-from acgan.training.display import Display, SilentDisplay
+from acgan.training.budget import measure_images_per_second, throwaway_loop, total_images
+from acgan.training.display import Display, SilentDisplay, duration
 from acgan.training.loop import Loop
 from acgan.training.run import TrainedRun
 from acgan.training.train import prepare_run, train
 
 _TURNS, _SECONDS = 3, 2.0
+_ESTIMATE_SECONDS = 0.5  # of each objective, for a budget in images
 
 
-def measure_rates(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[str, float]:
-    """Return training images/s by name: the median of three measurements, taken in turns.
+def measure_rates(
+    runs: Mapping[str, RunConfig],
+    splits: DatasetSplits,
+    *,
+    turns: int = _TURNS,
+    seconds: float = _SECONDS,
+) -> dict[str, float]:
+    """Return training images/s by name: the median of measurements that are taken in turns.
 
     Raises:
         DiskError: the system's folder for temporary files cannot be written.
     """
     rates: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(_TURNS):
+    for _ in range(turns):
         for name, config in runs.items():
             execution = choose_execution(config.execution)
             execution.apply()
@@ -64,7 +72,7 @@ def measure_rates(runs: Mapping[str, RunConfig], splits: DatasetSplits) -> dict[
                     loop.train_once()
                     return loop.images_seen - before
 
-                rates[name].append(measure_images_per_second(iterate, _SECONDS))
+                rates[name].append(measure_images_per_second(iterate, seconds))
     return {name: median(values) for name, values in rates.items()}
 
 
@@ -180,8 +188,8 @@ def _cached_budgets(
     arms: Sequence[ObjectiveArm],
     folder: Path,
     rates_of: Callable[[Sequence[ObjectiveArm]], dict[str, float]],
-) -> dict[str, int | None]:
-    """Return the budget of each arm in images; rates are measured and cached at the first start."""
+) -> tuple[dict[str, int | None], dict[str, float]]:
+    """Return budgets in images and images/s by arm; measured and cached at the first start."""
     fixed = {key: value for key, value in asdict(question).items() if key not in ("names", "seeds")}
     path = folder / _QUESTION
     cached: dict[str, Any] = {"images": {}, "rates": {}}
@@ -200,9 +208,10 @@ def _cached_budgets(
             )
     budgets: dict[str, int | None] = cached["images"]
     new = [each for each in arms if each.name not in budgets]
-    if not new:
-        return budgets
-    rates = cached["rates"] | (rates_of(new) if question.minutes is not None else {})
+    unmeasured = [each for each in arms if each.name not in cached["rates"]]
+    if not new and not unmeasured:
+        return budgets, cached["rates"]
+    rates = cached["rates"] | rates_of(unmeasured)
     for each in new:
         budgets[each.name] = (
             question.images
@@ -213,7 +222,33 @@ def _cached_budgets(
     values = {"question": fixed, "objectives": objectives, "images": budgets, "rates": rates}
     with disk_errors(path):
         write_atomic(path, json.dumps(values, indent=2).encode())
-    return budgets
+    return budgets, rates
+
+
+@final
+class TimeLeft:
+    """Estimates the remaining time of a comparison from its measured rates and finished runs.
+
+    Args:
+        expected: seconds of training of each run that is still to do, by arm and seed.
+        clock: in seconds.
+    """
+
+    def __init__(
+        self, expected: Mapping[tuple[str, int], float], clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._left, self._clock, self._started = dict(expected), clock, clock()
+        self._done = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Expected seconds, scaled by how long the finished runs took, evaluations included."""
+        left = sum(self._left.values())
+        return left * (self._clock() - self._started) / self._done if self._done else left
+
+    def finish(self, run: tuple[str, int]) -> None:
+        """Count a run as finished."""
+        self._done += self._left.pop(run, 0.0)
 
 
 def compare_objectives(
@@ -262,11 +297,12 @@ def compare_objectives(
         display.message("measuring how fast each objective trains …")
         values = config.model_dump(mode="json")
         runs = {each.name: with_overrides(values, each.options) for each in some}
-        return measure_rates(
-            {name: validate(RunConfig, run, where=name) for name, run in runs.items()}, splits
-        )
+        configs = {name: validate(RunConfig, run, where=name) for name, run in runs.items()}
+        if question.minutes is not None:
+            return measure_rates(configs, splits)
+        return measure_rates(configs, splits, turns=1, seconds=_ESTIMATE_SECONDS)
 
-    budgets = _cached_budgets(question, arms, folder, rates_of)
+    budgets, rates = _cached_budgets(question, arms, folder, rates_of)
     reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
     real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
     path = folder / _METRICS
@@ -292,8 +328,22 @@ def compare_objectives(
                 per_class=question.per_class,
             )
 
+        usual = total_images(config.training, len(splits.train)) or 0
+        runs = [(arm.name, seed) for seed in question.seeds for arm in arms]
+        expected = {run: (budgets[run[0]] or usual) / rates[run[0]] for run in runs}
+        time_left = TimeLeft({run: each for run, each in expected.items() if run not in known})
+        display.message(
+            f"{len(runs)} runs ({len(arms)} objectives × {counted(len(question.seeds), 'seed')}), "
+            f"{sum(run in known for run in runs)} done: about {duration(time_left.seconds)} of "
+            "training at the measured speeds, and the evaluations"
+        )
         for seed in question.seeds:
             for arm in arms:
+                position, run = runs.index((arm.name, seed)) + 1, (arm.name, seed)
+                display.message(
+                    f"run {position} of {len(runs)}: {arm.name}, seed {seed}; "
+                    f"about {duration(time_left.seconds)} left"
+                )
                 trained = train(
                     question.data,
                     recipe=question.recipe,
@@ -309,7 +359,8 @@ def compare_objectives(
                     row = _evaluate(arm, seed, trained, question, real)
                     log.append(asdict(row))
                     log.sync()
-                known[arm.name, seed] = row
+                known[run] = row
+                time_left.finish(run)
                 if on_result:
                     on_result(result())
     return result()

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from acgan.classifiers.fit import measure_images_per_second
 from acgan.data.images import DatasetSplits, Images, LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import HeldOutSplit
 from acgan.execution.progress import StageProgress
 from acgan.model.model import Model
+from acgan.report.report import duration
 from acgan.studies.arm_fits import Fitted, cached_fits, fit_arm, initial_network, network_hash
 from acgan.studies.arms import (
     Arm,
@@ -129,6 +131,7 @@ def usefulness(
     folder: Path | None = None,
     split: HeldOutSplit = "test",
     progress: StageProgress | None = None,
+    announce: Callable[[str], None] = lambda _line: None,
 ) -> Usefulness:
     """Fit the same network to every arm at every seed, and test it on real images.
 
@@ -145,6 +148,7 @@ def usefulness(
         folder: where fits are cached, so that the same call continues an interrupted study.
         split: the real images to test on; ``validation`` while choosing a configuration.
         progress: of the whole study.
+        announce: called with the expected total time, measured before the first fit.
 
     Raises:
         UsageError: fewer than three seeds, or one twice.
@@ -177,12 +181,15 @@ def usefulness(
     fitted: dict[tuple[str, int], Fitted] = {}
     total = len(arms) * len(seeds)
 
+    def stage_of(arm: Arm, seed: int) -> str:
+        return f"fit {len(fitted) + 1} of {total}: seed {seed}, {arm.title}"
+
     def report(stage: str, share_of_fit: float = 0.0) -> None:
         if progress is not None:
             progress(stage, int(100 * (len(fitted) + share_of_fit) / total), 100)
 
     def fit(arm: Arm, seed: int, generate: Callable[[int, int], Images]) -> Fitted:
-        stage = f"seed {seed}, {arm.title}"
+        stage = stage_of(arm, seed)
         return fit_arm(
             compose(arm, train, generate, seed=seed),
             train,
@@ -194,12 +201,19 @@ def usefulness(
             progress=lambda done, images, _: report(stage, done / images),
         )
 
+    network = initial_network(config.network, train, seeds[0])
+    rate = measure_images_per_second(network, train, config.fit)
+    announce(
+        f"usefulness: {total} fits ({len(arms)} training sets × {len(seeds)} seeds) of "
+        f"{config.fit.images:,} images, at most {duration(total * config.fit.images / rate)} at "
+        f"{rate:,.0f} images/s; finished fits are kept"
+    )
     with cached_fits(folder) as cache:
         for seed in seeds:
             generate = _samples_of_seed(source, splits, needed.tolist(), seed)
             initial_hash = network_hash(initial_network(config.network, train, seed))
             for arm in arms:
-                report(f"seed {seed}, {arm.title}")
+                report(stage_of(arm, seed))
                 determined_by = {
                     "format": _FORMAT,
                     "train": train.content_hash,

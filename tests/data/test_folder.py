@@ -246,7 +246,7 @@ def test_mixed_sizes_want_a_size(root: Path, guess: None) -> None:
 def test_files_outside_of_the_class_folders_are_reported(root: Path) -> None:
     (root / "LICENSE").write_text("free")
     (note,) = load(root).notes
-    assert note == f"ignored 1 file in {root} outside of the class folders"
+    assert note == f"ignored 1 file in {root} outside of the class folders: LICENSE"
 
 
 def test_every_bad_entry_is_refused_or_listed_and_ignored_ones_are_counted(root: Path) -> None:
@@ -332,3 +332,53 @@ def test_progress_reaches_the_end_of_each_stage(root: Path) -> None:
 def test_missing_paths_get_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder or zip"):
         load(tmp_path / "none")
+
+
+def test_labels_of_a_file_are_those_of_class_folders(root: Path, flat: Path) -> None:
+    names = sorted(path.name for path in flat.iterdir())
+    rows = "".join(f'"{name}";{name.partition("-")[0]}\r\n' for name in names)
+    (flat / "labels.csv").write_bytes(f"\ufeffFile Name;Label\r\n{rows}".encode())
+    splits = load(flat)
+    assert splits.notes == ("the labels are those of 'labels.csv'",)
+    assert [c.name for c in splits.classes] == ["blue", "green", "red"]
+    for split in (splits.train, splits.validation, splits.test):
+        strongest = split.images.mean((2, 3)).argmax(1)
+        np.testing.assert_array_equal(strongest, 2 - split.labels)
+
+
+def test_several_labels_of_an_image_are_refused(flat: Path) -> None:
+    name = next(flat.iterdir()).name
+    (flat / "labels.csv").write_text(f"image,label\n{name},red\n{name},blue\n")
+    with pytest.raises(DataError, match="has the labels 'red' and 'blue'; only one label per im"):
+        load(flat)
+    (flat / "labels.csv").write_text(f"image,red,blue\n{name},1,1\n")
+    with pytest.raises(DataError, match=r"several columns of labels \('red', 'blue'\); only one"):
+        load(flat, bad_files="skip")
+
+
+def test_rows_without_file_and_images_without_row_are_bad_files(flat: Path) -> None:
+    names = sorted(path.name for path in flat.iterdir())
+    rows = [f"{name},{name.partition('-')[0]}" for name in [*names[1:], "red-99.png"]]
+    (flat / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    (flat / "README").write_text("free")
+    with pytest.raises(DataError, match="2 files in") as caught:
+        load(flat)
+    assert f"{names[0]}: no row in 'labels.csv'" in str(caught.value)
+    assert "red-99.png: in labels.csv, but there is no such file" in str(caught.value)
+    splits = load(flat, bad_files="skip")
+    assert sum(sizes_of(splits)) == 59
+    assert [path for path, _ in splits.skipped] == ["red-99.png", names[0]]
+    assert any("ignored 1 file" in note and note.endswith(": README") for note in splits.notes)
+
+
+def test_another_label_file_makes_another_cache_entry(flat: Path) -> None:
+    names = sorted(path.name for path in flat.iterdir())
+    for turn in (0, 1):
+        rows = [f"{name},{number % 2 ^ turn}" for number, name in enumerate(names)]
+        (flat / "labels.csv").write_text("\n".join(["file,label", *rows]))
+        splits = load(flat)
+        by_label = [splits.train.images[splits.train.labels == label] for label in (0, 1)]
+        one = np.asarray(Image.open(flat / names[0])).transpose(2, 0, 1)
+        whole = [len(some) for some in by_label]
+        assert sum(whole) == 48
+        assert not (by_label[1 - turn] == one).all((1, 2, 3)).any()

@@ -20,7 +20,8 @@ from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode, quiet_decoders, read_header
 from acgan.data.images import Images, LabeledImages, make_classes, printable, safe_component
-from acgan.data.layout import Entry, parse_layout
+from acgan.data.label_files import is_label_file, read_labels
+from acgan.data.layout import Entry, Layout, parse_layout
 from acgan.data.source import Source
 from acgan.data.split import selected_classes
 from acgan.errors import DataError, counted
@@ -45,19 +46,17 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         DiskError: the decoded images fit neither into memory nor onto the disk.
     """
     container = open_container(path)
-    if container.unusable and config.bad_files == "refuse":
-        raise DataError(_unusable_message(path, container.unusable))
-    try:
-        layout = parse_layout(container.files, container.folders)
-    except DataError as error:
-        also = f"\n{_unusable_message(path, container.unusable)}" if container.unusable else ""
-        raise DataError(f"{path}: {error}{also}") from None
+    layout = _read_layout(path, container)
+    listed = container.unusable | dict(layout.unusable)
+    if listed and config.bad_files == "refuse":
+        raise DataError(_unusable_message(path, listed))
     classes = make_classes([printable(name) for name in layout.classes])
     selected = selected_classes(classes, config.only_class)
     entries = [entry for entry in layout.entries if entry.label in selected]
     content = container.content_key(lambda done, total: progress("reading", done, total))
+    paths = [entry.path for entry in entries]
     key = hashlib.sha256(
-        repr((_FORMAT, PIL.__version__, content, config.image_size, selected)).encode()
+        repr((_FORMAT, PIL.__version__, content, config.image_size, paths)).encode()
     ).hexdigest()[:32]
     decoder = _FolderDecoder(path, container, entries, config.image_size, progress)
     root = cache_root(config.cache)
@@ -77,14 +76,16 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
             "choose other classes with --only-class"
         )
     notes = [decoded.note] if decoded.note else []
-    unusable = container.unusable | unusable
+    unusable = listed | unusable
     if unusable:
         notes.append(f"skipped {counted(len(unusable), 'unusable file')} in {path}")
     for reason, number in container.ignored.items():
         notes.append(f"ignored {counted(number, 'entry', 'entries')} in {path}: {reason}")
     if layout.outside:
-        count = counted(layout.outside, "file")
-        notes.append(f"ignored {count} in {path} outside of the class folders")
+        count = counted(len(layout.outside), "file")
+        names = ", ".join(layout.outside[:3]) + ", …" * (len(layout.outside) > 3)
+        notes.append(f"ignored {count} in {path} outside of the class folders: {printable(names)}")
+    notes += map(printable, layout.notes)
     return Source(
         safe_component(path.resolve().stem if path.is_file() else path.resolve().name),
         LabeledImages(decoded.images, np.array([entry.label for entry in used], np.int64), classes),
@@ -92,6 +93,22 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         tuple(notes),
         tuple((printable(file), reason) for file, reason in unusable.items()),
     )
+
+
+def _read_layout(path: Path, container: Container) -> Layout:
+    tables: dict[str, dict[str, str]] = {}
+    unread: dict[str, str] = {}
+    for file in filter(is_label_file, container.files):
+        try:
+            tables[file] = read_labels(file, container.read(file))
+        except (DataError, UnusableFileError) as error:
+            unread[file] = str(error)
+    files = [file for file in container.files if file not in tables and file not in unread]
+    try:
+        return parse_layout(files, container.folders, tables, unread)
+    except DataError as error:
+        also = f"\n{_unusable_message(path, container.unusable)}" if container.unusable else ""
+        raise DataError(f"{path}: {printable(str(error))}{also}") from None
 
 
 @final

@@ -1,0 +1,182 @@
+"""Label files: tables that name images and their classes, as text to {file name: label}.
+
+Known forms: CSV and TSV with a column of file names and a column of labels (``metadata.csv`` of
+Hugging Face, ``labels.csv``, ``train.csv``), the same as JSON lines (``metadata.jsonl``), and
+StyleGAN's ``dataset.json``. Each image has one label.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from acgan.errors import DataError
+
+_TABLES = {".csv": ",;\t|", ".tsv": "\t"}
+_FILE_COLUMNS = (  # by priority
+    *("file_name", "filename", "file_path", "filepath", "file_paths", "filepaths", "image_path"),
+    *("image_name", "image_file", "image_filename", "file", "path", "image", "img", "image_id"),
+    *("img_id", "fname", "id", "name"),
+)
+_LABEL_COLUMNS = {"label", "class", "class_name", "category", "target", "labels", "classes", "tags"}
+_SEVERAL = {"labels": r"[,;]", "classes": r"[,;]", "tags": r"[,;\s]"}  # in plural columns
+_TEXT_COLUMNS = {"text", "caption", "description", "prompt", "url"}
+_SPLIT_COLUMNS = {"split", "data_set", "subset", "fold", "partition"}
+_IMAGE_NAME = re.compile(r".*\.(png|jpe?g|webp|bmp|gif|tiff?|p[pgbn]m)", re.IGNORECASE)
+_ONE = "only one label per image is supported"
+
+
+def is_label_file(path: str) -> bool:
+    """Return whether a file may be a label file, by its name."""
+    name = PurePosixPath(path.casefold())
+    named = name.name in ("dataset.json", "metadata.parquet")
+    return named or name.suffix in (*_TABLES, ".jsonl")
+
+
+def read_labels(path: str, data: bytes) -> dict[str, str]:
+    r"""Return the label of each file name in a label file.
+
+    Args:
+        path: its path; the name decides about the form.
+        data: its content; UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        DataError: it has no label for each file name, or several; the message has no path.
+
+    >>> read_labels("labels.csv", b"file;label\na.png;cat\n")
+    {'a.png': 'cat'}
+    """
+    name = PurePosixPath(path.casefold())
+    if name.suffix == ".parquet":
+        raise DataError("Parquet is not supported; save the labels as metadata.csv")
+    if "submission" in name.name:
+        raise DataError("a submission has no true labels")
+    text = _decoded(data)
+    if name.suffix in _TABLES:
+        rows = _table_rows(text, _TABLES[name.suffix])
+    else:
+        rows = _json_lines(text) if name.suffix == ".jsonl" else _stylegan_rows(text)
+    labels: dict[str, str] = {}
+    for where, file, label in rows:
+        if not (file and label):
+            missing = f"no label for {file!r}" if file else "no file name"
+            raise DataError(f"{where} has {missing}; complete or remove it")
+        if labels.setdefault(file, label) != label:
+            raise DataError(f"{file!r} has the labels {labels[file]!r} and {label!r}; {_ONE}")
+    if not labels and name.suffix != ".json":  # StyleGAN's may be null: images without labels
+        raise DataError("it has no rows")
+    if 2 < len(labels) == len(set(labels.values())):
+        raise DataError("each of its images has another label; a class needs several images")
+    return labels
+
+
+_Rows = Iterator[tuple[str, str, str]]  # where, file name, label
+
+
+def _decoded(data: bytes) -> str:
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return data.decode("utf-16" if utf_16 else "utf-8").lstrip("\ufeff")
+    except UnicodeDecodeError:
+        raise DataError("it is not UTF-8; save it with this encoding") from None
+
+
+def _table_rows(text: str, separators: str) -> _Rows:
+    first = text.lstrip().partition("\n")[0]
+    separator = max(separators, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    try:
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            where = f"line {reader.line_num}"
+            if not any(row):
+                continue
+            if not header:
+                bare = [_IMAGE_NAME.fullmatch(cell) is not None for cell in row]
+                header = ["file" if image else f"column {n}" for n, image in enumerate(bare, 1)]
+                if not any(bare):
+                    header = row
+                file_column, label_column = _columns(header)
+                if not any(bare):
+                    continue
+            if len(row) != len(header):
+                raise DataError(f"{where} has {len(row)} fields, the first line {len(header)}")
+            values = dict(zip(header, row, strict=True))
+            yield where, values[file_column], _single(where, label_column, values[label_column])
+    except csv.Error as error:
+        raise DataError(f"line {reader.line_num} cannot be read ({error})") from None
+
+
+def _json_lines(text: str) -> _Rows:
+    columns = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"line {number}"
+        row = _json(line, where)
+        if not isinstance(row, Mapping):
+            raise DataError(f"{where} is no JSON object")
+        file_column, label_column = columns = columns or _columns(list(row))
+        label = row.get(label_column, "")
+        if isinstance(label, float | Mapping | Sequence) and not isinstance(label, str):
+            raise DataError(f"{where} has no single label in {label_column!r}; {_ONE}")
+        file = str(row.get(file_column, ""))
+        yield where, file, "" if label is None else _single(where, label_column, str(label).strip())
+
+
+def _stylegan_rows(text: str) -> _Rows:
+    content = _json(text, "it")
+    pairs = content.get("labels", 0) if isinstance(content, Mapping) else 0
+    if not isinstance(pairs, list | None):
+        raise DataError("it has no list of labels")
+    for number, pair in enumerate(pairs or (), 1):
+        match pair:
+            case [str(file), int(label)]:
+                yield f"entry {number}", file, str(label)
+            case _:
+                raise DataError(f"entry {number} is not a file name with the index of one class")
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise DataError(f"{where} is no valid JSON") from None
+
+
+def _columns(header: Sequence[str]) -> tuple[str, str]:
+    """Return the names of the columns with file names and labels."""
+    plain = {re.sub(r"[\s-]+", "_", name.strip().casefold()): name for name in header}
+    if len(plain) < len(header):
+        raise DataError("two of its columns have the same name")
+    file = next((name for name in _FILE_COLUMNS if name in plain), None)
+    if file is None:
+        raise DataError("it has no column of file names; name one file_name")
+    skipped = {file, "", *_TEXT_COLUMNS}
+    others = [name for name in plain if name not in skipped and not name.startswith("unnamed:")]
+    if split := _SPLIT_COLUMNS.intersection(others):
+        raise DataError(
+            f"its column {plain[min(split)]!r} would not be used; put the images of each split "
+            "into a folder (train, test) and remove the column"
+        )
+    labels = [name for name in others if name in _LABEL_COLUMNS] or others
+    if not labels:
+        raise DataError("it has no column of labels; name one label")
+    if len(labels) > 1:
+        names = ", ".join(repr(plain[name]) for name in labels[:3])
+        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        raise DataError(f"it has several columns of labels ({names}{more}); {_ONE}")
+    return plain[file], plain[labels[0]]
+
+
+def _single(where: str, column: str, label: str) -> str:
+    several = _SEVERAL.get(column.strip().casefold(), r"^\[.*\]$|\|")
+    if re.search(several, label):
+        raise DataError(f"{where} has several labels for an image ({label[:40]!r}); {_ONE}")
+    return label

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from acgan.errors import counted
 
 if TYPE_CHECKING:
     from acgan.model.model import Model
+    from acgan.training.quick_check import QuickCheck
 
 EXAMPLE = "acgan train digits --run runs/demo"
 
@@ -123,6 +125,7 @@ def train(
         "images_seen": trained.images_seen,
         "resumed_at": trained.resumed_at,
         "summary": trained.summary,
+        "check": trained.check and asdict(trained.check),
     }
     state = f"complete after {counted(trained.images_seen, 'image')}"
     if trained.resumed_at == trained.images_seen:
@@ -130,9 +133,22 @@ def train(
     lines = [
         f"{trained.folder} {state}",
         *(f"  {name}: {path}" for name, path in trained.summary.items()),
+        *(_check_lines(trained.check, trained.folder) if trained.check else ()),
         *_next_commands(trained.folder, trained.model),
     ]
     result(values, "\n".join(lines), as_json=as_json)
+
+
+def _check_lines(check: QuickCheck, folder: Path) -> list[str]:
+    """Return the figures of a run and what is missing, with the command for a longer budget."""
+    lines = [check.figures(), *(f"  {sentence}" for sentence in check.findings())]
+    if check.longer_budget is not None:
+        what = f"--run={shlex.quote(str(folder))}" if check.continues else "another --run"
+        does = (
+            "continues it" if check.continues else "trains a new run; its rates follow the budget"
+        )
+        lines.append(f"  the same command with --images={check.longer_budget} and {what} {does}")
+    return lines
 
 
 def _next_commands(folder: Path, model: Model) -> list[str]:

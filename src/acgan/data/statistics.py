@@ -183,9 +183,7 @@ def _in_blocks(of: Callable[[Float64Array], Float64Array], images: UInt8Array) -
 
 def _layout(values: Float64Array) -> Float64Array:
     """Means of each channel, and spreads, in 6×6 cells, (N, (C + 1)·36)."""
-    by_row, by_column = (_averaging(size) for size in values.shape[2:])
-    means = by_row @ values @ by_column.T
-    squares = by_row @ np.square(values) @ by_column.T
+    means, squares = cell_means(values, _CELLS), cell_means(np.square(values), _CELLS)
     spreads = np.sqrt(np.maximum(squares - np.square(means), 0)).mean(axis=1)
     # (N, C, 6, 6) beside (N, 1, 6, 6), flattened; explicit, because N may be 0
     both = np.concatenate([means, spreads[:, None]], axis=1)
@@ -217,11 +215,18 @@ def _properties(values: Float64Array) -> Float64Array:
     return np.stack([border, values.std(axis=(1, 2, 3)), saturation], axis=1)
 
 
-def _averaging(size: int) -> Float64Array:
-    """Return the matrix (6, size) that averages pixels by their cell; 0 for an empty cell."""
-    cells: Int64Array = _CELLS * np.arange(size) // size
-    counts = np.bincount(cells, minlength=_CELLS)
-    matrix: Float64Array = (np.arange(_CELLS)[:, None] == cells) / np.maximum(1, counts)[:, None]
+def cell_means(values: Float64Array, cells: int) -> Float64Array:
+    """Return the means of (N, C, H, W) in a grid of cells, (N, C, cells, cells); 0 where empty."""
+    by_row, by_column = (_averaging(size, cells) for size in values.shape[2:])
+    means: Float64Array = by_row @ values @ by_column.T
+    return means
+
+
+def _averaging(size: int, count: int) -> Float64Array:
+    """Return the matrix (count, size) that averages pixels by their cell; 0 for an empty cell."""
+    cells: Int64Array = count * np.arange(size) // size
+    sizes = np.bincount(cells, minlength=count)
+    matrix: Float64Array = (np.arange(count)[:, None] == cells) / np.maximum(1, sizes)[:, None]
     return matrix
 
 

@@ -28,6 +28,7 @@ from acgan.training.display import Display
 from acgan.training.feature_network import trained_feature_network
 from acgan.training.learner import Learner
 from acgan.training.loop import Loop
+from acgan.training.quick_check import QuickCheck
 from acgan.training.state import RunContext
 
 _MAX_FRAMES = 60
@@ -43,12 +44,14 @@ class TrainedRun:
         images_seen: real images used in D's steps.
         resumed_at: images seen when this call began; equal to ``images_seen`` if it was complete.
         summary: paths of the images that summarize the run, by content.
+        check: figures of the finished run, and what they say is missing; None if not asked for.
     """
 
     folder: Path
     images_seen: int
     resumed_at: int
     summary: dict[str, Path]
+    check: QuickCheck | None = None
 
     @property
     def model(self) -> Model:

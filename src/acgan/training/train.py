@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from acgan.data.load import load_data
 from acgan.errors import UsageError
 from acgan.model.model import Model, load
 from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
-from acgan.runs.config import RunConfig
+from acgan.runs.config import RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
+from acgan.storage.line_log import read_rows
+from acgan.training.budget import total_images
 from acgan.training.display import Display, SilentDisplay
+from acgan.training.quick_check import quick_check
 from acgan.training.run import TrainedRun, run_training
 from acgan.training.run_set import train_model_set
 
@@ -55,7 +59,8 @@ def train(
         execution: fields of `acgan.runs.config.ExecutionConfig`.
         options: further ``section.key=value`` settings.
         display: shows progress; the default shows nothing.
-        announce: first show data, recipe and, from a short measurement, the duration.
+        announce: first show data, recipe and, from a short measurement, the duration; after the
+            run, measure ``check`` of the result, which takes seconds.
 
     Returns:
         The finished run.
@@ -87,7 +92,13 @@ def train(
         _announce(chosen, config, splits, folder, display)
     if config.classes_per_model is not None:
         return train_model_set(config, splits, folder, display, estimate=announce)
-    return run_training(config, splits, folder, display, init_from=model, estimate=announce)
+    trained = run_training(config, splits, folder, display, init_from=model, estimate=announce)
+    if not announce:
+        return trained
+    recipe_budget = TrainingConfig.model_validate(chosen.values["training"])
+    budget = total_images(recipe_budget, len(splits.train))
+    check = quick_check(trained.model, splits, budget, read_rows(folder.metrics, dict))
+    return replace(trained, check=check)
 
 
 def _default_folder(config: RunConfig, splits: DatasetSplits) -> Path:

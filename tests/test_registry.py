@@ -19,8 +19,9 @@ def sets() -> Registry[int]:
 
 def test_a_thing_is_found_by_its_name(sets: Registry[int]) -> None:
     assert sets["mnist"] == 1
+    assert sets["MNIST"] == 1
     assert "mnist" in sets
-    assert "MNIST" not in sets
+    assert "MNIST" not in sets, "a folder of that name is meant"
 
 
 def test_names_come_in_the_order_of_registration(sets: Registry[int]) -> None:
@@ -39,7 +40,7 @@ def test_register_is_a_decorator_that_returns_the_thing() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
-    [("minst", "mnist"), ("MNIST", "mnist"), ("fashionmnist", "Fashion-MNIST"), ("shvn", "svhn")],
+    [("minst", "mnist"), ("MNISTT", "mnist"), ("fashionmnist", "Fashion-MNIST"), ("shvn", "svhn")],
 )
 def test_a_misspelt_name_gets_the_right_one(sets: Registry[int], wrong: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:

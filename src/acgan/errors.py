@@ -1,4 +1,4 @@
-"""Errors with a message for users: one sentence each, with its documented exit code.
+"""Errors with a message for users: one sentence each, with its documented exit code; names in it.
 
 Raise one of these when the cause is something that the user provided (a file, an option, a disk).
 The command line prints the message without a traceback and exits with ``exit_code``.
@@ -7,11 +7,16 @@ The command line prints the message without a traceback and exits with ``exit_co
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from abc import ABC
 from collections.abc import Iterable
 from typing import ClassVar, final
 
 _LISTED = 20  # names in a message
+_LONGEST = 60  # characters of a name in a message
+_JOINERS = "\u200c\u200d"  # invisible, but Persian, Hindi and emoji need them
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4}))")
 
 
 class AcganError(Exception, ABC):
@@ -57,6 +62,54 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def printable(text: str) -> str:
+    r"""Return text in NFC with escapes for control characters, and for bytes that are not UTF-8.
+
+    >>> printable("a\tb"), printable("b\udcff"), printable("e\u0301") == "\u00e9"
+    ('a\\x09b', 'b\\xff', True)
+    """
+    return "".join(
+        c if c.isprintable() or c in _JOINERS else _escape(ord(c))
+        for c in unicodedata.normalize("NFC", text)
+    )
+
+
+def _escape(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8 (surrogateescape)
+        code -= 0xDC00
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def normal_form(text: str) -> str:
+    """Return what a reader sees of a name: equal for spellings that look the same.
+
+    Composed and decomposed letters, spaces of any width, invisible characters, and an escape of
+    `printable` instead of its character make no difference.
+    """
+    plain = _ESCAPE.sub(lambda found: chr(int(found[found.lastindex or 0], 16)), printable(text))
+    seen = (c for c in plain if unicodedata.category(c) != "Cf" and not "\ufe00" <= c <= "\ufe0f")
+    return unicodedata.normalize("NFC", " ".join("".join(seen).split()))
+
+
+def folded(text: str) -> str:
+    """Return the `normal_form` without differences of case, for looking a name up."""
+    return unicodedata.normalize("NFC", normal_form(text).casefold())
+
+
+def brief(name: str) -> str:
+    """Return a name for a message: printable, and shortened if it is very long."""
+    text = printable(name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def shown(name: str) -> str:
+    """Return a name as `brief`, in quotes."""
+    text = brief(name)
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
 def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     """Return the closest known name as a question, if one is close, and the list of known names.
 
@@ -64,10 +117,11 @@ def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     "did you mean 'seven'? Classes: zero, seven"
     """
     names = list(known)
-    by_folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(wrong.casefold(), by_folded, n=1)
-    question = f"did you mean {by_folded[close[0]]!r}? " if close else ""
-    return f"{question}{heading}: {', '.join(names[:_LISTED])}{', …' * (len(names) > _LISTED)}"
+    by_folded = {folded(name): name for name in names}
+    close = difflib.get_close_matches(folded(wrong)[: 2 * _LONGEST], by_folded, n=1)
+    question = f"did you mean {shown(by_folded[close[0]])}? " if close else ""
+    listed = ", ".join(map(brief, names[:_LISTED]))
+    return f"{question}{heading}: {listed}{', …' * (len(names) > _LISTED)}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
@@ -76,4 +130,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     >>> print(unknown_name("recipe", "smal-gray", ["small-gray"]))
     no recipe 'smal-gray'; did you mean 'small-gray'? Recipes: small-gray
     """
-    return UsageError(f"no {kind} {name!r}; {suggestion(name, known, f'{kind.capitalize()}s')}")
+    return UsageError(
+        f"no {kind} {shown(name)}; {suggestion(name, known, f'{kind.capitalize()}s')}"
+    )
+
+
+def find_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that ``name`` spells, or None; an exact one wins over other case."""
+    names = list(known)
+    return name if name in names else {folded(each): each for each in names}.get(folded(name))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar, final
 
-from acgan.errors import unknown_name
+from acgan.errors import find_name, unknown_name
 
 T = TypeVar("T")
 
@@ -53,9 +53,10 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         things = self._loaded()
-        if name in things:
-            return things[name]
-        raise unknown_name(self._kind, name, things)
+        found = find_name(name, things)
+        if found is None:
+            raise unknown_name(self._kind, name, things)
+        return things[found]
 
     def __contains__(self, name: object) -> bool:
         return name in self._loaded()

@@ -58,7 +58,8 @@ def class_index(classes: Sequence[ClassName], label: Label) -> int:
     if isinstance(label, str):
         return find_class(classes, label)
     if not 0 <= label < len(classes):
-        raise UsageError(f"no class with index {label}; indices go from 0 to {len(classes) - 1}")
+        known = f"go from 0 to {len(classes) - 1}" if len(classes) > 1 else "begin at 0: one class"
+        raise UsageError(f"no class with index {label}; indices {known}")
     return int(label)
 
 

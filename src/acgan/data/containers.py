@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from acgan.data.images import printable
-from acgan.errors import DataError
+from acgan.errors import DataError, printable
 from acgan.execution.progress import Progress
 
 LARGEST_FILE_BYTES = 256 << 20

@@ -19,12 +19,12 @@ from acgan.data.cache import DecodePlan, cache_root, cached_images
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
 from acgan.data.decode import Header, decode, quiet_decoders, read_header
-from acgan.data.images import Images, LabeledImages, make_classes, printable, safe_component
+from acgan.data.images import Images, LabeledImages, make_classes, safe_component
 from acgan.data.label_files import is_label_file, read_labels
 from acgan.data.layout import Entry, Layout, parse_layout
 from acgan.data.source import Source
 from acgan.data.split import selected_classes
-from acgan.errors import DataError, counted
+from acgan.errors import DataError, counted, printable, shown
 from acgan.execution.progress import StageProgress
 
 _FORMAT = 1  # raise it when decoding or resizing changes, to invalidate old cache entries
@@ -50,7 +50,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     listed = container.unusable | dict(layout.unusable)
     if listed and config.bad_files == "refuse":
         raise DataError(_unusable_message(path, listed))
-    classes = make_classes([printable(name) for name in layout.classes])
+    classes = make_classes(layout.classes)
     selected = selected_classes(classes, config.only_class)
     entries = [entry for entry in layout.entries if entry.label in selected]
     content = container.content_key(lambda done, total: progress("reading", done, total))
@@ -71,7 +71,7 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     empty = set(selected) - {entry.label for entry in used}
     if empty:
         raise DataError(
-            f"{path}: the class {layout.classes[min(empty)]!r} has no usable file "
+            f"{path}: the class {shown(layout.classes[min(empty)])} has no usable file "
             f"({counted(len(unusable), 'file')} skipped in all); add images, remove the class, or "
             "choose other classes with --only-class"
         )

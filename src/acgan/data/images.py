@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, final
@@ -14,7 +14,16 @@ import numpy as np
 
 from acgan.config import canonical_json
 from acgan.data.statistics import ImageStatistics, fit_statistics
-from acgan.errors import DataError, UsageError, suggestion
+from acgan.errors import (
+    DataError,
+    UsageError,
+    brief,
+    folded,
+    normal_form,
+    printable,
+    shown,
+    suggestion,
+)
 from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
 
 _RESERVED = {  # names of devices on Windows
@@ -29,7 +38,7 @@ class ClassName:
     """The names of a class.
 
     Attributes:
-        name: the canonical name (``seven``, ``T-shirt/top``).
+        name: the canonical name (``seven``, ``T-shirt/top``), as `acgan.errors.printable`.
         aliases: other names (``7``).
         folder: a single path component, safe on every file system and unique in the data set.
     """
@@ -51,7 +60,47 @@ class ClassName:
             ValueError: its folder is not a safe path component.
         """
         folder = checked_component(str(entry["folder"]))
-        return ClassName(str(entry["name"]), tuple(map(str, entry["aliases"])), folder)
+        aliases = tuple(printable(str(alias)) for alias in entry["aliases"])
+        return ClassName(printable(str(entry["name"])), aliases, folder)
+
+
+def read_classes(entries: Iterable[Mapping[str, Any]]) -> tuple[ClassName, ...]:
+    """Read ``classes.json``, which may come from an untrusted source.
+
+    Raises:
+        DataError: two names or two folders are equal but for case or form.
+        KeyError, ValueError: see `ClassName.from_json`.
+    """
+    classes = tuple(map(ClassName.from_json, entries))
+    check_names([each.name for each in classes])
+    folders = [folded(each.folder) for each in classes]
+    for index, each in enumerate(classes):
+        if folders[index] in folders[:index]:
+            raise DataError(f"two classes have the folder {shown(each.folder)}")
+    return classes
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that are empty, equal, or look alike.
+
+    Names that differ in case are allowed (EMNIST has ``A`` and ``a``).
+
+    Raises:
+        DataError: two names cannot be told apart.
+    """
+    known: dict[str, str] = {}
+    for index, name in enumerate(names):
+        if not name.strip():
+            raise DataError(f"class {index} has an empty name; give it a name")
+        other = known.get(normal_form(name))
+        if other == name:
+            raise DataError(f"the class name {shown(name)} occurs twice; rename one of the classes")
+        if other is not None:
+            raise DataError(
+                f"the class names {brief(ascii(other))} and {brief(ascii(name))} look the same; "
+                "merge the two classes or rename one"
+            )
+        known[normal_form(name)] = name
 
 
 def make_classes(
@@ -60,21 +109,18 @@ def make_classes(
     """Make classes in label order, with unique safe folder names.
 
     Raises:
-        UsageError: a name is empty or occurs twice.
+        DataError: see `check_names`.
     """
+    check_names(names)
     used: set[str] = set()
     classes = []
     for index, name in enumerate(names):
-        if not name.strip():
-            raise UsageError(f"class {index} has an empty name; give it a name")
-        if name in names[:index]:
-            raise UsageError(f"the class name {name!r} occurs twice; rename one of the classes")
         folder = stem = safe_component(name)
         number = 2
-        while folder.casefold() in used:  # Windows and macOS ignore case
+        while folded(folder) in used:  # Windows and macOS ignore case
             folder, number = f"{stem}-{number}", number + 1
-        used.add(folder.casefold())
-        classes.append(ClassName(name, tuple(aliases[index]) if aliases else (), folder))
+        used.add(folded(folder))
+        classes.append(ClassName(printable(name), tuple(aliases[index]) if aliases else (), folder))
     return tuple(classes)
 
 
@@ -82,42 +128,41 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
     """Return the index of a class, given its canonical name, alias, folder or index.
 
     An exact name wins over an alias, an alias over an index, so a class named ``3`` is found by its
-    name. Case matters only if names differ in nothing else.
+    name. Case matters only if names differ in nothing else; form (NFC, NFD) and escapes do not.
 
     Raises:
         UsageError: the name matches no class or several classes; the message lists the classes.
     """
-    text = wanted.strip()
-    exact = [i for i, c in enumerate(classes) if text == c.name]
+    text, key = normal_form(wanted), folded(wanted)
+    exact = [i for i, c in enumerate(classes) if text == normal_form(c.name)]
     if len(exact) == 1:
         return exact[0]
-    key = text.casefold()
     for spellings in (
-        [{c.name.casefold()} for c in classes],
-        [{a.casefold() for a in c.aliases} for c in classes],
-        [{c.folder.casefold()} for c in classes],
+        [{folded(c.name)} for c in classes],
+        [{folded(a) for a in c.aliases} for c in classes],
+        [{folded(c.folder)} for c in classes],
     ):
         hits = [i for i, names in enumerate(spellings) if key in names]
         if len(hits) == 1:
             return hits[0]
         if hits:
-            names = ", ".join(classes[i].name for i in hits)
-            raise UsageError(f"{wanted!r} matches several classes: {names}; use the exact name")
-    if text.isdecimal() and int(text) < len(classes):
+            names = ", ".join(brief(classes[i].name) for i in hits)
+            raise UsageError(
+                f"{shown(wanted)} matches several classes: {names}; use the exact name"
+            )
+    if text.isdecimal() and len(text) < 10 and int(text) < len(classes):
         return int(text)
+    if len(classes) == 1:
+        raise UsageError(f"no class {shown(wanted)}; the only class is {shown(classes[0].name)}")
     hint = suggestion(text, [c.name for c in classes], "Classes")
-    raise UsageError(f"no class {wanted!r}; {hint} (or an index from 0 to {len(classes) - 1})")
-
-
-def printable(text: str) -> str:
-    """Return a text for a message, with escapes for characters that a terminal may interpret."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    raise UsageError(f"no class {shown(wanted)}; {hint} (or an index from 0 to {len(classes) - 1})")
 
 
 def safe_component(name: str) -> str:
     """Turn a name into a path component that is safe on every file system (not yet unique)."""
     plain = unicodedata.normalize("NFKC", name)
-    plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80] or "class"
+    plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80]
+    plain = plain.encode()[:200].decode(errors="ignore").rstrip("-. ") or "class"  # of 255 bytes
     return f"{plain}-" if plain.split(".")[0].casefold() in _RESERVED else plain
 
 
@@ -128,7 +173,7 @@ def checked_component(text: str) -> str:
         ValueError: it is not safe.
     """
     if not re.fullmatch(r"[\w+-][\w.+-]*", text):
-        raise ValueError(f"{text!r} is not a safe folder name")
+        raise ValueError(f"{shown(text)} is not a safe folder name")
     return text
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import final
 
+from acgan.data.images import check_names
 from acgan.data.source import Split
 from acgan.errors import DataError, counted
 
@@ -172,6 +173,7 @@ def _layout(
 ) -> Layout:
     """Order files with class and split; ``named`` are the classes that must have files."""
     classes = sorted(named, key=_natural_key)
+    check_names(classes)
     if not classes:
         there = "files, but no images" if tree.paths else "no files"
         raise DataError(
@@ -471,6 +473,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    text = unicodedata.normalize("NFC", text)
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     key = [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p.casefold()) for p in pieces]
     return key, text

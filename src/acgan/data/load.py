@@ -24,9 +24,10 @@ from acgan.data.split import (
     split_dataset,
     subset_counts,
 )
-from acgan.errors import UsageError
+from acgan.errors import UsageError, brief, find_name
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import BoolArray, Int64Array
+from acgan.storage.files import spelled_on_disk
 
 _CHUNK = 2048
 
@@ -86,12 +87,10 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         >>> len(splits.train), len(splits.validation), len(splits.test), str(splits.shape)
         (4000, 500, 500, '28×28×1')
     """
-    source = _load_source(config, progress or (lambda _stage, _done, _total: None))
+    source, order = _load_source(config, progress or (lambda _stage, _done, _total: None))
     data = source.data
     selected = selected_classes(data.classes, config.only_class)
     classes = tuple(data.classes[index] for index in selected)
-    # Named sets keep the order in which they were published.
-    order = np.arange(len(data)) if config.source in NAMED_SETS else content_order(source)
     chosen_rows, labels = relabeled(data.labels[order], selected, len(data.classes))
     rows = order[chosen_rows]
     codes = split_dataset(labels, source.splits[rows], classes, config)
@@ -121,17 +120,26 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     return replace(splits, notes=(*source.notes, *_notes(splits, config), *duplicates_note(splits)))
 
 
-def _load_source(config: DataConfig, progress: StageProgress) -> Source:
+def is_named_set(source: str) -> bool:
+    """Return whether a source is a named set: in any case, unless a path has that name."""
+    found = find_name(source, NAMED_SETS)
+    return found == source or (found is not None and not Path(source).expanduser().exists())
+
+
+def _load_source(config: DataConfig, progress: StageProgress) -> tuple[Source, Int64Array]:
+    """Return a source and the order of its images: the published one, or `content_order`."""
     name = config.source
-    if name in NAMED_SETS:
-        return NAMED_SETS[name](data_root(config.root))
-    path = Path(name).expanduser()
+    if is_named_set(name):
+        source = NAMED_SETS[name](data_root(config.root))
+        return source, np.arange(len(source.data), dtype=np.int64)
+    path = spelled_on_disk(Path(name).expanduser())
     if not path.exists() and path.name == name and not path.suffix:
         try:
             NAMED_SETS[name]
         except UsageError as error:
             raise UsageError(f"{error} (and there is no folder of that name)") from None
-    return load_folder(path, config, progress)
+    source = load_folder(path, config, progress)
+    return source, content_order(source)
 
 
 def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
@@ -147,4 +155,4 @@ def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
 
 
 def _names(classes: tuple[ClassName, ...], chosen: BoolArray) -> str:
-    return ", ".join(classes[index].name for index in np.flatnonzero(chosen))
+    return ", ".join(brief(classes[index].name) for index in np.flatnonzero(chosen))

@@ -16,7 +16,7 @@ import numpy as np
 from acgan.data.config import DataConfig
 from acgan.data.images import ClassName, DatasetSplits, LabeledImages, Labels, find_class
 from acgan.data.source import Source, Split, SplitCodes
-from acgan.errors import DataError, counted
+from acgan.errors import DataError, counted, shown
 from acgan.metrics.arrays import Int64Array
 
 
@@ -79,11 +79,11 @@ def _check_enough(name: str, count: int, missing: Sequence[Split]) -> None:
         return
     has = f"only {counted(count, 'training image')}" if count else "no training image"
     if count == 0 or not missing:
-        raise DataError(f"the class {name!r} has {has}; add images or leave the class out")
+        raise DataError(f"the class {shown(name)} has {has}; add images or leave the class out")
     splits = " and ".join(["training", *(split.name.lower() for split in missing)])
     raise DataError(
-        f"the class {name!r} has {has}, but needs at least {needed}: one each for {splits}; add "
-        "images or leave the class out"
+        f"the class {shown(name)} has {has}, but needs at least {needed}: one each for {splits}; "
+        "add images or leave the class out"
     )
 
 

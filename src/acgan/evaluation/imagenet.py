@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from acgan.data.images import ClassName
+from acgan.errors import folded
 from acgan.metrics.arrays import Float64Array
 
 IMAGENET_CLASSES = 1000
@@ -55,7 +56,7 @@ def imagenet_counterparts(classes: Sequence[ClassName]) -> Counterparts | None:
     """
     labels_of: dict[tuple[int, ...], list[int]] = {}
     for label, each in enumerate(classes):
-        spellings = {name.strip().casefold() for name in (each.name, *each.aliases)}
+        spellings = {folded(name) for name in (each.name, *each.aliases)}
         for found in {_imagenet_map()[name] for name in spellings & _imagenet_map().keys()}:
             labels_of.setdefault(found, []).append(label)
     claims = [label for labels in labels_of.values() for label in labels]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -23,8 +23,7 @@ from acgan.classifiers.reference_classifier import ReferenceClassifier
 from acgan.config import validate
 from acgan.data.config import BadFiles, DataConfig
 from acgan.data.images import DatasetSplits
-from acgan.data.load import load_data
-from acgan.data.source import NAMED_SETS
+from acgan.data.load import is_named_set, load_data
 from acgan.data.split import image_digests
 from acgan.errors import AcganError, DataError, UsageError, counted
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
@@ -36,6 +35,7 @@ from acgan.model.model import Model, load
 from acgan.report.report import duration
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
+from acgan.storage.files import spelled_on_disk
 
 
 def has_same_split(model: Model, splits: DatasetSplits) -> bool:
@@ -81,7 +81,7 @@ def training_data(model: Model, data_root: str | None = None) -> DataConfig:
         DataError: the data are no longer where they were.
     """
     folder, data = model.record.folder, model.config.data
-    if data.source not in NAMED_SETS:
+    if not is_named_set(data.source):
         run = RunFolder(folder.parent)
         if not run.has_run():
             raise UsageError(
@@ -89,7 +89,7 @@ def training_data(model: Model, data_root: str | None = None) -> DataConfig:
                 "used only if a run or an option names it: add --data PATH"
             )
         source = validate(RunConfig, run.read(run.config), where=str(run.config)).data.source
-        if not Path(source).expanduser().exists():
+        if not spelled_on_disk(Path(source).expanduser()).exists():
             raise DataError(
                 f"{run.path} was trained on {source!r}, and there is no such folder or zip; if it "
                 "was moved or renamed, give its path with --data (its content is compared)"
@@ -224,7 +224,8 @@ def prepare_evaluation(
         DataError: the data cannot be used, has another shape or other classes, or is not held out.
         DiskError: the reference classifier cannot be cached.
     """
-    path = request.path
+    path = spelled_on_disk(request.path)
+    request = replace(request, path=path)
     # `load` reports paths that do not exist.
     model = load(path) if not path.is_dir() or is_run_or_model(path) else None
     config = _data_config(request, model)

@@ -24,13 +24,13 @@ from torch import Tensor
 
 from acgan.config import canonical_json, validate
 from acgan.data.config import LARGEST_SIDE
-from acgan.data.images import ClassName, ImageShape, checked_component, printable
+from acgan.data.images import ImageShape, checked_component, read_classes
 from acgan.data.statistics import ImageStatistics
-from acgan.errors import AcganError, DataError, UsageError
+from acgan.errors import AcganError, DataError, UsageError, printable
 from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
-from acgan.storage.files import write_file
+from acgan.storage.files import spelled_on_disk, write_file
 from acgan.storage.folders import CorruptFolderError, replace_folder, verify_folder
 from acgan.storage.json_reader import parse_json, read_json
 from acgan.version import __version__
@@ -68,6 +68,7 @@ def find_model(path: Path) -> Path:
     Raises:
         UsageError: there is none; the message says what is there instead.
     """
+    path = spelled_on_disk(path)
     run = RunFolder(path)
     for folder in (path, run.model):
         if is_model_folder(folder):
@@ -151,7 +152,7 @@ def read_model_record(path: str | Path) -> ModelRecord:
         info = ModelInfo(
             config=validate(RunConfig, config, where="config.json"),
             shape=ImageShape(*(int(size) for size in model["shape"])),
-            classes=tuple(ClassName.from_json(entry) for entry in classes),
+            classes=read_classes(classes),
             split=split,
             data_name=str(model["data_name"]),
             images_seen=int(model["images_seen"]),

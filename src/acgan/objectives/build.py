@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field
 
-from acgan.errors import unknown_name
+from acgan.errors import folded, unknown_name
 from acgan.objectives.acgan import ACGANConfig
 from acgan.objectives.adc import ADCConfig
 from acgan.objectives.cgan import CGANConfig
@@ -63,9 +63,9 @@ def find_explanation(wanted: str) -> tuple[str, Explanation]:
     Raises:
         UsageError: no objective has that name; the message suggests the closest one.
     """
-    by_name = {name.casefold(): (name, each) for name, each in reversed(explanations())}
-    by_title = {each.title.casefold(): (name, each) for name, each in explanations()}
-    found = (by_name | by_title).get(wanted.strip().casefold())
+    by_name = {folded(name): (name, each) for name, each in reversed(explanations())}
+    by_title = {folded(each.title): (name, each) for name, each in explanations()}
+    found = (by_name | by_title).get(folded(wanted))
     if found is None:
         titles = [each.title for _, each in explanations()]
         raise unknown_name("objective", wanted, [*titles, *(by_name.keys() - by_title.keys())])

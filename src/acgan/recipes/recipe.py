@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any, final
 
 from acgan.data.images import ImageShape
-from acgan.errors import UsageError, unknown_name
+from acgan.errors import UsageError, find_name, unknown_name
 from acgan.runs.config import RunConfig
 
 _BROKEN = "broken-"
@@ -72,14 +72,15 @@ def load_recipe(name: str) -> Recipe:
     Raises:
         UsageError: no recipe has that name; the message suggests the closest one.
     """
-    if name not in recipe_names():
+    found = find_name(name, recipe_names())
+    if found is None:
         raise unknown_name("recipe", name, recipe_names())
-    text = resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath(f"{found}.toml").read_text(encoding="utf-8")
     values = tomllib.loads(text)
     about = values.pop("about")
     header = [line for line in text.splitlines() if line.startswith("#")]
     return Recipe(
-        name=name,
+        name=found,
         summary=about["summary"],
         expectation=about["expectation"],
         deviations=tuple(about.get("deviations", ())),

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from acgan.config import difference, validate
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, DiskError, UsageError, counted
+from acgan.errors import DataError, DiskError, UsageError, counted, shown
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
@@ -192,7 +192,7 @@ def _changed(old: Any, new: Mapping[str, Any]) -> str:
     except (AttributeError, KeyError, TypeError):
         return "split.json cannot be compared with today's"
     changes = [
-        f"{counted(abs(more), 'image')} {'more' if more > 0 else 'fewer'} in class {name!r}"
+        f"{counted(abs(more), 'image')} {'more' if more > 0 else 'fewer'} in class {shown(name)}"
         for name in {**before, **now}
         if (more := now[name] - before[name])
     ]

@@ -12,6 +12,7 @@ from acgan.errors import DataError, UsageError
 from acgan.runs.checkpoint import CheckpointStore
 from acgan.runs.folder import RunFolder, lock_is_held
 from acgan.storage.disk import folder_bytes
+from acgan.storage.files import spelled_on_disk
 from acgan.storage.folders import remove_folder
 from acgan.storage.json_reader import parse_json
 
@@ -57,6 +58,7 @@ def list_runs(folder: Path) -> list[RunSummary]:
     Raises:
         UsageError: there is no such folder.
     """
+    folder = spelled_on_disk(folder)
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise UsageError(f"{folder} {what}; name the folder that contains your runs")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from acgan.errors import normal_form
 from acgan.storage.disk import disk_errors
 
 _TEMPORARY = ".tmp-"
@@ -137,3 +138,15 @@ def file_sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def spelled_on_disk(path: Path) -> Path:
+    """Return a path with each name as the disk has it, if only its form differs (NFC, NFD …)."""
+    if path.exists() or path.parent == path:
+        return path
+    parent, wanted = spelled_on_disk(path.parent), normal_form(path.name)
+    try:
+        found = [each for each in parent.iterdir() if normal_form(each.name) == wanted]
+    except OSError:
+        found = []
+    return found[0] if len(found) == 1 else parent / path.name

@@ -19,7 +19,7 @@ import numpy as np
 from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
 from acgan.config import difference, validate, with_overrides
 from acgan.data.images import DatasetSplits
-from acgan.errors import DataError, UsageError, counted, unknown_name
+from acgan.errors import DataError, UsageError, counted, find_name, unknown_name
 from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.execution import choose_execution
@@ -127,9 +127,10 @@ def objective_arms(recipe: Recipe, names: Sequence[str] = ()) -> tuple[Objective
             for o in (known[own["name"]].objective, own)
         )
         names = [n for n in known if n != recipe.name or as_default != as_recipe]
-    for name in names:
-        if name not in known:
-            raise unknown_name("objective", name, known)
+    found = [find_name(name, known) for name in names]
+    if None in found:
+        raise unknown_name("objective", names[found.index(None)], known)
+    names = [name for name in found if name is not None]
     if len(set(names)) < max(2, len(names)):
         raise UsageError("a comparison needs at least two objectives, each named once")
     return tuple(known[name] for name in names)

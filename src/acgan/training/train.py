@@ -12,11 +12,12 @@ from acgan.config import difference, validate, with_overrides
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
-from acgan.errors import UsageError
+from acgan.errors import UsageError, shown
 from acgan.model.model import Model, load
 from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
+from acgan.storage.files import spelled_on_disk
 from acgan.storage.line_log import read_rows
 from acgan.training.budget import total_images
 from acgan.training.display import Display, SilentDisplay
@@ -87,7 +88,7 @@ def train(
         options=options,
         display=display,
     )
-    folder = RunFolder(Path(run) if run else _default_folder(config, splits))
+    folder = RunFolder(spelled_on_disk(Path(run)) if run else _default_folder(config, splits))
     if announce:
         _announce(chosen, config, splits, folder, display)
     if config.classes_per_model is not None:
@@ -220,7 +221,7 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
     if present < 2 and config.objective.needs_classes and not config.data.only_class:
         raise UsageError(
             f"the objective {config.objective.name} needs images of at least two classes, "
-            f"one sub-folder each; the data has only {splits.classes[0].name!r}. For a model "
+            f"one sub-folder each; the data has only {shown(splits.classes[0].name)}. For a model "
             f"without classes, leave --recipe out{_unconditional_recipes()}"
         )
     if len(splits.train) < config.training.batch_size:

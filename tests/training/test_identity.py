@@ -69,7 +69,7 @@ def renamed_files(folder: Path, rng: random.Random) -> Path:
 
 def nested_files(folder: Path, rng: random.Random) -> Path:
     for path in sorted(folder.rglob("*.png")):
-        inner = path.parent / rng.choice("xyz")
+        inner = path.parent / f"{rng.choice('xyz')} of {path.parent.name}"
         inner.mkdir(exist_ok=True)
         path.rename(inner / path.name)
     return folder
@@ -182,6 +182,7 @@ def test_any_other_pixel_label_or_class_name_is_other_data(
     assert load(shapes).content_hash != before.content_hash
 
 
+@pytest.mark.slow
 def test_each_spelling_of_a_path_continues_the_same_run(shapes: Path) -> None:
     first = start("data")
     Path("link").symlink_to("data")

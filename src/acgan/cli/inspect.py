@@ -54,7 +54,7 @@ def inspect(
     from acgan.model.model import load
 
     trained = load(model)
-    pixels, notes = read_images(images, trained.shape)
+    pixels, notes = read_images(images, trained.shape, trained.config.data.white_level)
     pixels, compared = compare_images(trained, pixels, invert)
     inspections = inspect_images(trained, pixels)
     comparisons: list[Comparison] | list[None] = compared or [None] * len(images)

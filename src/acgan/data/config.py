@@ -56,6 +56,9 @@ class DataConfig(Config):
             user's cache folder.
         image_size: height and width in pixels to resize every image to; None to keep the size. A
             single number or ``48x64`` is accepted too.
+        white_level: the value of white in images of 16 bits per channel, such as 4095 for 12 bits
+            in 16; larger values become white. None for 65535. It does not concern images of 8 bits
+            or files that declare their range (PGM, TIFF of 12 bits).
         bad_files: ``refuse`` to start if files cannot be used, or ``skip`` them.
         fraction: share of each class's training images to use, in (0, 1].
         per_class: use at most this number of training images of each class.
@@ -75,6 +78,7 @@ class DataConfig(Config):
     source: Annotated[str, Field(min_length=1)] = "digits"
     root: str | None = None
     image_size: Annotated[tuple[Side, Side] | None, BeforeValidator(_parse_size_field)] = None
+    white_level: Annotated[int, Field(ge=1, le=65535)] | None = None
     bad_files: BadFiles = "refuse"
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Annotated[int, Field(ge=1)] | None = None

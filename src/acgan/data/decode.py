@@ -7,19 +7,29 @@ which is antialiased (the practice of the data-set tools of StyleGAN and EDM); i
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
+import struct
+import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError, _imaging
+from PIL.TiffImagePlugin import TiffImageFile
 
+from acgan.data.color_profiles import ProfileError, to_srgb
 from acgan.data.containers import UnusableFileError
+from acgan.data.conversions import Conversion, Conversions, Header
 from acgan.metrics.arrays import UInt8Array
+
+UInt32Array = npt.NDArray[np.uint32]
 
 _CHUNK = 256  # images of one task
 
@@ -63,20 +73,38 @@ def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, f
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000
 _LIMIT = f"more than {MAX_PIXELS // 1_000_000} megapixels"
-_GRAY_MODES = frozenset(("1", "L", "LA", "I", "I;16", "I;16B", "I;16L"))
+_GRAY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"))
 _WIDE_MODES = frozenset(("I", "I;16", "I;16B", "I;16L"))
 _COLOR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"))
-_ORIENTATION = 0x0112
+_MODES = _GRAY_MODES | _COLOR_MODES
+_ANIMATED = frozenset(("GIF", "PNG", "TIFF", "WEBP"))  # a second image in a JPEG is a preview
+_BITS_12, _BITS_16 = 4095, 65535
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAX_TIFF_TAGS = 200
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _FILL_ORDER = 258, 262, 266
+_ORIENTATION, _PLANAR, _SAMPLE_FORMAT = 274, 284, 339
+_GRAY_STEPS = {"L;2": 85, "L;4": 17}  # Pillow scales these samples, but not their transparent one
+_SRGB_GAMMA = 0.45455
+_SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # white, red, green, blue
 _SIDEWAYS = (5, 6, 7, 8)
-_TAGS = {"exif", "xmp"}  # where a JPEG stores its orientation
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TAGS = {"exif", "xmp", "Raw profile type exif"}  # where JPEG and PNG store their orientation
 
 
-class Header(NamedTuple):
-    """Size of an image in pixels, as displayed, and whether it is gray."""
+class Decoded(NamedTuple):
+    """The header of an image, its pixels uint8 (channels, H, W), and what was converted."""
 
-    height: int
-    width: int
-    gray: bool
+    header: Header
+    pixels: UInt8Array
+    changes: Conversions
 
 
 def read_header(data: bytes) -> Header:
@@ -88,38 +116,88 @@ def read_header(data: bytes) -> Header:
     Raises:
         UnusableFileError: the file is not an image of a supported format and size.
     """
-    with _open(data) as image:
-        return _header(image)
+    with _open(data) as (image, _):
+        return _header(image, _orientation(image))
 
 
-def decode(data: bytes, channels: int, size: tuple[int, int] | None) -> tuple[Header, UInt8Array]:
+def decode(
+    data: bytes, channels: int, size: tuple[int, int] | None, white_level: int | None = None
+) -> Decoded:
     """Decode an image file.
 
     The first frame of an animation is used and the camera's orientation tag applied; 16 bits are
-    scaled to 8, and transparent pixels are blended with white.
+    scaled to 8, colors converted from an ICC profile to sRGB, and then transparent pixels are
+    blended with white.
 
     Args:
         data: content of the file.
         channels: 1 for gray, 3 for RGB.
         size: height and width to resize to; None to keep the size.
-
-    Returns:
-        The header, and the pixels uint8 (channels, H, W).
+        white_level: the sample of 16 bits that becomes 255; None for 65535, or for the range that
+            the file declares.
 
     Raises:
         UnusableFileError: the file is no image, damaged, truncated, or too large.
     """
-    with _open(data) as opened:
-        header = _header(opened)
-        opened.load()
-        image = _to_8_bits(opened if _orientation(opened) == 1 else ImageOps.exif_transpose(opened))
+    with _open(data) as (opened, inverted):
+        kinds = set(_metadata(opened))
+        raw_mode = _raw_mode(opened)
+        if opened.mode in _WIDE_MODES or ";16" in raw_mode:
+            kinds.add(Conversion.FROM_16_BITS)
+        orientation = _orientation(opened)
+        header = _header(opened, orientation)
+        image, largest = _to_8_bits(opened, data, raw_mode, white_level)
+        if opened.format == "PNG" and orientation == 1:  # the tag may follow the pixels
+            orientation = _orientation(opened)
+            if orientation != 1:
+                header = _header(opened, orientation)._replace(gray=header.gray)
+        if largest is not None and white_level is not None and largest > white_level:
+            kinds.add(Conversion.CLIPPED)
+        if orientation != 1:
+            kinds.add(Conversion.ORIENTED)
+            if opened.format != "TIFF":  # Pillow turns TIFFs while it decodes them
+                image = image.transpose(_TRANSPOSED[orientation])
+        profile = opened.info.get("icc_profile")
+        can_scale = image.mode in ("L", "RGB", "CMYK") and not image.has_transparency_data
+        if profile and size is not None and can_scale:
+            image = resize_image(image, size)  # fewer pixels to convert
+        image = _displayed(image, profile, inverted, kinds)
         mode = "L" if channels == 1 else "RGB"
         if image.mode != mode:
             image = image.convert(mode)
         if size is not None:
             image = resize_image(image, size)
         pixels = np.asarray(image)
-    return header, pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    array = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    return Decoded(header, array, Conversions(frozenset(kinds), largest))
+
+
+def _displayed(
+    image: Image.Image, profile: bytes | None, inverted: bool, kinds: set[Conversion]
+) -> Image.Image:
+    """Apply polarity, color profile and transparency; add the conversions to ``kinds``."""
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+    if inverted:
+        gray, *alpha = image.split()
+        image = Image.merge(image.mode, [ImageChops.invert(gray), *alpha])
+    if profile:
+        try:
+            converted = to_srgb(image, profile)
+        except ProfileError:
+            kinds.add(Conversion.BAD_PROFILE)
+        else:
+            if converted is not None:
+                kinds.add(Conversion.PROFILE)
+                image = converted
+    if image.mode in ("LA", "RGBA"):
+        opaque = image.getchannel("A").histogram()[255]
+        if opaque == image.width * image.height:
+            return image
+        kinds.add(Conversion.BLENDED)
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA"))
+    return image
 
 
 @contextmanager
@@ -132,17 +210,24 @@ def quiet_decoders() -> Iterator[None]:
 
 
 @contextmanager
-def _open(data: bytes) -> Iterator[Image.Image]:
+def _open(data: bytes) -> Iterator[tuple[ImageFile.ImageFile, bool]]:
+    """Open a supported image; the second value says whether its gray has to be inverted."""
+    is_tiff = data.startswith(_TIFF_MAGIC)
+    if is_tiff:
+        _silence_libtiff()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        opened, inverted = _identify(data)
+        with opened as image:
             if image.width * image.height > MAX_PIXELS:
                 size = f"{image.width}×{image.height} pixels are "
                 raise UnusableFileError(f"oversized: {size}{_LIMIT}")
             _check_mode(image)
-            yield image
+            yield image, inverted
     except UnusableFileError:
         raise
     except UnidentifiedImageError:
+        if is_tiff:
+            raise UnusableFileError("damaged, or an unusual TIFF; save it as PNG") from None
         raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnusableFileError(f"oversized: {_LIMIT}") from None
@@ -151,39 +236,194 @@ def _open(data: bytes) -> Iterator[Image.Image]:
         raise UnusableFileError(f"damaged or cut off ({detail})") from None
 
 
-def _header(image: Image.Image) -> Header:
+def _identify(data: bytes) -> tuple[ImageFile.ImageFile, bool]:
+    """Open an image; Pillow inverts a TIFF whose smallest value is white only up to 8 bits."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        return image, image.mode in _WIDE_MODES and _tag(image, _PHOTOMETRIC) == 0
+    except UnidentifiedImageError:
+        black = _as_min_is_black(data)
+        if black is None:
+            raise
+        return Image.open(io.BytesIO(black), formats=FORMATS), True
+
+
+def _as_min_is_black(data: bytes) -> bytes | None:
+    """Return a TIFF with the photometric interpretation 0 replaced by 1; None if it is another."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None or len(data) < 8:
+        return None
+    (start,) = struct.unpack_from(f"{order}I", data, 4)
+    entry = struct.pack(f"{order}HHIH", _PHOTOMETRIC, 3, 1, 0)  # tag, type, count, value
+    for at in range(start + 2, min(len(data), start + 2 + 12 * _MAX_TIFF_TAGS) - 9, 12):
+        if data[at : at + 10] == entry:
+            return data[: at + 8] + struct.pack(f"{order}H", 1) + data[at + 10 :]
+    return None
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Stop libtiff from printing errors to file descriptor 2; Pillow raises them as well."""
+    with suppress(AttributeError, OSError):  # on Windows, libtiff's symbols are not exported
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+def _tag(image: ImageFile.ImageFile, number: int) -> Any:
+    return image.tag_v2.get(number) if isinstance(image, TiffImageFile) else None
+
+
+def _header(image: ImageFile.ImageFile, orientation: int) -> Header:
     width, height = image.size
-    # TIFF's size is already as displayed; a late tag of a PNG would be found only by decoding
-    if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
+    # Pillow gives a TIFF's size as displayed if the orientation is a tag of the file itself
+    if orientation in _SIDEWAYS and _tag(image, _ORIENTATION) not in _SIDEWAYS:
         width, height = height, width
-    return Header(height, width, image.mode in _GRAY_MODES)
+    gray_alpha = image.mode == "RGBA" and _raw_mode(image) == "LA;16B"
+    return Header(height, width, gray_alpha or image.mode in _GRAY_MODES)
 
 
-def _check_mode(image: Image.Image) -> None:
-    integers_of_16_bits = image.mode != "I" or image.format in ("PNG", "PPM")
-    if image.mode not in _GRAY_MODES | _COLOR_MODES or not integers_of_16_bits:
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """Return the layout of the samples in the file, by Pillow's name; empty after decoding."""
+    if not image.tile:
+        return ""
+    args = image.tile[0].args
+    name = args if isinstance(args, str) else args[0] if args else ""
+    return name if isinstance(name, str) else ""
+
+
+def _check_mode(image: ImageFile.ImageFile) -> None:
+    unusable = image.mode if image.mode not in _MODES else None
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+        if image.mode == "I" or not set(tags.get(_SAMPLE_FORMAT, (1,))) <= {1, 4}:
+            unusable = "of 32 bits or of signed numbers"
+        if tags.get(_PLANAR, 1) == 2 and len(image.getbands()) > 1:
+            # Pillow reads these without an error, but wrongly
+            plain = max(tags.get(_BITS_PER_SAMPLE, (8,))) == 8 and tags.get(_FILL_ORDER, 1) == 1
+            if not plain or image.mode in ("LA", "La", "PA"):
+                raise UnusableFileError(
+                    "a TIFF with separate planes in this pixel format; save it with interleaved "
+                    "channels"
+                )
+    if unusable is not None:
         raise UnusableFileError(
-            f"pixel format {image.mode} has no fixed range; save it with 8 or 16 bits per channel"
+            f"pixel format {unusable} has no fixed range; save it with 8 or 16 bits per channel"
         )
 
 
-def _orientation(image: Image.Image) -> int:
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # getexif would decode the whole image
-    if image.format == "JPEG" and not _TAGS & image.info.keys():
-        return 1  # getexif takes a tenth of the time of decoding a small image
+def _orientation(image: ImageFile.ImageFile) -> int:
+    if image.format in ("JPEG", "PNG") and _TAGS.isdisjoint(image.info):
+        return 1  # getexif takes a tenth of the time of decoding a small JPEG, and decodes a PNG
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        found = int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken metadata does not make the pixels unusable
         return 1
+    return found if found in _TRANSPOSED else 1
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Return the image without transparency and with at most 8 bits per channel."""
+def _metadata(image: ImageFile.ImageFile) -> Iterator[Conversion]:
+    """Yield what the header tells and the pixels do not show."""
+    info = image.info
+    if image.format in _ANIMATED:
+        with suppress(Exception):  # a damaged second frame does not make the first unusable
+            if getattr(image, "is_animated", False):
+                yield Conversion.FIRST_FRAME
+    is_srgb = "icc_profile" in info or "srgb" in info
+    if ("gamma" in info or "chromaticity" in info) and not is_srgb:
+        declared = (info.get("gamma", _SRGB_GAMMA), *info.get("chromaticity", _SRGB_PRIMARIES))
+        if not np.allclose(declared, (_SRGB_GAMMA, *_SRGB_PRIMARIES), atol=0.01):
+            yield Conversion.GAMMA
+    density = info.get("dpi") or info.get("aspect") or info.get("jfif_density")
+    if density is not None and density[0] != density[1]:
+        horizontal, vertical = map(float, density)
+        if abs(horizontal - vertical) > 0.02 * horizontal:
+            yield Conversion.ASPECT
+
+
+def _to_8_bits(
+    image: ImageFile.ImageFile, data: bytes, raw_mode: str, white_level: int | None
+) -> tuple[Image.Image, int | None]:
+    """Load an image with at most 8 bits per channel.
+
+    The second value is the largest sample if the file has 16 bits without a declared range.
+    """
+    key = image.info.get("transparency")
+    wide = _wide_samples(image, data, raw_mode)
+    if wide is None:
+        return _load_8_bits(image, raw_mode, key), None
+    samples, mode, declared = wide
+    largest = samples[..., :3] if mode == "RGBA" else samples[..., :1] if mode == "LA" else samples
+    return (
+        _scaled(samples, declared or white_level or _BITS_16, mode, key),
+        None if declared else int(largest.max()),
+    )
+
+
+def _wide_samples(
+    image: ImageFile.ImageFile, data: bytes, raw_mode: str
+) -> tuple[UInt32Array, str, int | None] | None:
+    """Load samples (H, W, C) of 16 bits, the mode of the result, and a declared range."""
     if image.mode in _WIDE_MODES:
-        wide = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA"))
+        tile = image.tile[0]
+        declared = None
+        if raw_mode == "I;12":
+            declared = _BITS_12
+        elif tile.codec_name.startswith("ppm") and tile.args and int(tile.args[1]) < _BITS_16:
+            declared = _BITS_16  # Pillow has scaled the samples
+        return np.asarray(image).astype(np.uint32)[..., None], "L", declared
+    if raw_mode == "LA;16B":
+        image.tile = [tile._replace(args="RGBA") for tile in image.tile]  # the bytes as they are
+        pairs = np.asarray(image).astype(np.uint32)
+        return 256 * pairs[..., 0::2] + pairs[..., 1::2], "LA", None
+    if raw_mode[-4:-1] == ";16" and raw_mode.startswith("RGB"):
+        return _interleaved(image, data, raw_mode), image.mode, None
+    return None
+
+
+def _load_8_bits(image: ImageFile.ImageFile, raw_mode: str, key: Any) -> Image.Image:
+    """Load an image of 8 bits per channel and correct what Pillow gets wrong."""
+    frame = image.tile[0].extents if image.format == "GIF" else None
+    image.load()
+    if key is not None and raw_mode in _GRAY_STEPS:
+        image.info["transparency"] = key * _GRAY_STEPS[raw_mode]
+    if frame is not None and frame != (0, 0, *image.size) and key is None:
+        covered = Image.new("L", image.size, 0)
+        covered.paste(255, frame)
+        image.putalpha(covered)
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        return ImageChops.invert(image)  # Pillow assumes Adobe's polarity
+    return image
+
+
+def _interleaved(image: ImageFile.ImageFile, data: bytes, raw_mode: str) -> UInt32Array:
+    """Return samples of 16 bits (H, W, C); Pillow unpacks one of their two bytes at a time."""
+    big_endian = raw_mode[-1] == "B" or (raw_mode[-1] == "N" and sys.byteorder == "big")
+    halves = []
+    for order in "BL" if big_endian else "LB":  # high byte, then low
+        name = f"{raw_mode[:-1].replace('a', 'A')}{order}"
+        with Image.open(io.BytesIO(data), formats=FORMATS) as half:
+            half.tile = [
+                tile._replace(args=(name, *tile.args[1:]) if isinstance(tile.args, tuple) else name)
+                for tile in half.tile
+            ]
+            halves.append(np.asarray(half).astype(np.uint32))
+    image.load()
+    samples: UInt32Array = 256 * halves[0] + halves[1]
+    if "a" in raw_mode:  # color is stored multiplied by alpha
+        color, alpha = samples[..., :3], samples[..., 3:]
+        color[:] = (np.minimum(color, alpha) * _BITS_16 + alpha // 2) // np.maximum(alpha, 1)
+    return samples
+
+
+def _scaled(
+    samples: UInt32Array, white: int, mode: str, transparent: tuple[int, ...] | int | None
+) -> Image.Image:
+    """Scale samples (H, W, C) to 8 bits; pixels equal to ``transparent`` get the alpha value 0."""
+    limits = np.full(samples.shape[-1], white, np.uint32)
+    if mode[-1] == "A":
+        limits[-1] = _BITS_16
+    pixels = ((np.minimum(samples, limits) * 255 + limits // 2) // limits).astype(np.uint8)
+    image = Image.frombytes(mode, samples.shape[1::-1], pixels.tobytes())
+    if transparent is not None:
+        opaque = (samples != np.array(transparent, np.uint32)).any(axis=-1)
+        image.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
     return image

@@ -18,7 +18,8 @@ import PIL
 from acgan.data.cache import DecodePlan, cache_root, cached_images
 from acgan.data.config import DataConfig
 from acgan.data.containers import Container, UnusableFileError, open_container
-from acgan.data.decode import Header, decode, quiet_decoders, read_header
+from acgan.data.conversions import ConversionSummary, Header
+from acgan.data.decode import Decoded, decode, quiet_decoders, read_header
 from acgan.data.images import Images, LabeledImages, make_classes, safe_component
 from acgan.data.label_files import is_label_file, read_labels
 from acgan.data.layout import Entry, Layout, parse_layout
@@ -27,7 +28,7 @@ from acgan.data.split import selected_classes
 from acgan.errors import DataError, counted, printable, shown
 from acgan.execution.progress import StageProgress
 
-_FORMAT = 1  # raise it when decoding or resizing changes, to invalidate old cache entries
+_FORMAT = 2  # raise it when decoding or resizing changes, to invalidate old cache entries
 _CHUNK = 512  # files between two calls of progress
 _TASK = 32  # files of one task: single small files would cost more in hand-overs than in decoding
 _SAMPLED = 64  # headers from which a plan is guessed
@@ -56,15 +57,19 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     content = container.content_key(lambda done, total: progress("reading", done, total))
     paths = [entry.path for entry in entries]
     key = hashlib.sha256(
-        repr((_FORMAT, PIL.__version__, content, config.image_size, paths)).encode()
+        repr(
+            (_FORMAT, PIL.__version__, content, config.image_size, config.white_level, paths)
+        ).encode()
     ).hexdigest()[:32]
-    decoder = _FolderDecoder(path, container, entries, config.image_size, progress)
+    decoder = _FolderDecoder(
+        path, container, entries, config.image_size, config.white_level, progress
+    )
     root = cache_root(config.cache)
     try:
         decoded = cached_images(root, key, decoder.guess_plan)
     except _UnexpectedHeaderError:
         decoded = cached_images(root, key, decoder.plan)
-    unusable = {str(file): str(reason) for file, reason in decoded.details}
+    unusable = {str(file): str(reason) for file, reason in decoded.details["unusable"]}
     if unusable and config.bad_files == "refuse":
         raise DataError(_unusable_message(path, unusable))
     used = [entry for entry in entries if entry.path not in unusable]
@@ -81,6 +86,8 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
         notes.append(f"skipped {counted(len(unusable), 'unusable file')} in {path}")
     for reason, number in container.ignored.items():
         notes.append(f"ignored {counted(number, 'entry', 'entries')} in {path}: {reason}")
+    summary = ConversionSummary.from_json(decoded.details["conversions"])
+    notes += summary.notes(decoded.images.shape[2:], config.white_level)
     if layout.outside:
         count = counted(len(layout.outside), "file")
         names = ", ".join(layout.outside[:3]) + ", …" * (len(layout.outside) > 3)
@@ -125,6 +132,7 @@ class _FolderDecoder:
     _container: Container
     _entries: Sequence[Entry]
     _size: tuple[int, int] | None
+    _white_level: int | None
     _progress: StageProgress
     _unusable: dict[str, str] = field(default_factory=dict)
 
@@ -164,24 +172,38 @@ class _FolderDecoder:
     ) -> DecodePlan:
         height, width = self._size or self._common_size(headers)
         channels = 1 if all(header.gray for header in headers) else 3
+        summary = ConversionSummary()
 
-        def pixels(data: bytes) -> Images:
-            header, image = decode(data, channels, self._size)
+        def pixels(data: bytes) -> Decoded:
+            decoded = decode(data, channels, self._size, self._white_level)
+            header, image, _ = decoded
             other_size = self._size is None and header[:2] != (height, width)
             if guess and (other_size or (channels == 1 and not header.gray)):
                 raise _UnexpectedHeaderError
             if image.shape[1:] != (height, width):  # an orientation tag after the pixels
-                raise UnusableFileError(f"{image.shape[1]}×{image.shape[2]} pixels when decoded")
-            return image
+                raise UnusableFileError(
+                    f"{image.shape[1]}×{image.shape[2]} pixels when decoded, because its "
+                    "orientation tag follows the pixels; save it again"
+                )
+            return decoded
+
+        def images() -> Iterator[Images]:
+            for entry, decoded in zip(files, self._map("decoding", files, pixels), strict=True):
+                if decoded is not None:
+                    header, image, changes = decoded
+                    summary.add(printable(entry.path), header, changes, channels, (height, width))
+                    yield image
 
         def chunks() -> Iterator[Images]:
-            good = (x for x in self._map("decoding", files, pixels) if x is not None)
+            summary.clear()
+            good = images()
             while chunk := list(itertools.islice(good, _CHUNK)):
                 yield np.stack(chunk)
 
         def details() -> Any:
             order = {entry.path: number for number, entry in enumerate(self._entries)}
-            return sorted(self._unusable.items(), key=lambda item: order[item[0]])
+            unusable = sorted(self._unusable.items(), key=lambda item: order[item[0]])
+            return {"unusable": unusable, "conversions": summary.to_json()}
 
         return DecodePlan(len(files), (channels, height, width), chunks, details)
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from acgan.data.containers import UnusableFileError
-from acgan.data.decode import Header, decode
+from acgan.data.conversions import Conversion, Header
+from acgan.data.decode import decode
 from acgan.data.images import ImageShape
 from acgan.errors import DataError, UsageError
 from acgan.model.model import Model
@@ -166,13 +167,14 @@ def _outputs(model: Model, images: Tensor) -> tuple[DiscriminatorOutput, Tensor 
 
 
 def read_images(
-    paths: Sequence[Path], shape: ImageShape
+    paths: Sequence[Path], shape: ImageShape, white_level: int | None = None
 ) -> tuple[npt.NDArray[np.uint8], list[str]]:
     """Read images and convert them to a shape: center crop, resize, gray or color.
 
     Args:
         paths: image files.
         shape: shape of the result.
+        white_level: the value of white in images of 16 bits; None for 65535.
 
     Returns:
         uint8 (N, C, H, W), and for each image a note on the changes, empty if there are none.
@@ -188,7 +190,9 @@ def read_images(
             raise UsageError(f"{path} {kind}")
         try:
             content = path.read_bytes()
-            header, image = decode(content, shape.channels, (shape.height, shape.width))
+            header, image, conversions = decode(
+                content, shape.channels, (shape.height, shape.width), white_level
+            )
             pixels.append(image)
         except UnusableFileError as error:
             raise DataError(f"{path}: {error}") from None
@@ -201,6 +205,7 @@ def read_images(
             changes.append(f"{how} from {header.height}×{header.width}{_loss(header, shape)}")
         if header.gray != (shape.channels == 1):
             changes.append("converted to gray" if shape.channels == 1 else "converted to color")
+        changes += [str(kind) for kind in Conversion if kind in conversions.kinds]
         notes.append(", ".join(changes))
     return np.stack(pixels), notes
 

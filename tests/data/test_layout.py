@@ -90,6 +90,11 @@ def test_images_without_any_folder_are_of_one_class() -> None:
     [
         ((), (), "no files"),
         (("1.txt", "2"), (), "files, but no images"),
+        (
+            ("1.heic", "2.HEIC", "3.npy"),
+            (),
+            r"files, but no images \(2 with \.heic, 1 with \.npy; .* have to be converted\)",
+        ),
         (("1.png", "2.png"), ("dog",), "class folder 'dog' is empty"),
         (("cat/1.png",), ("dog",), "class folder 'dog' is empty"),
         (("train/a/1.png", "test/a/1.png", "other/1.png"), (), "may be splits or classes"),

@@ -175,10 +175,9 @@ def _layout(
     classes = sorted(named, key=_natural_key)
     check_names(classes)
     if not classes:
-        there = "files, but no images" if tree.paths else "no files"
         raise DataError(
-            f"there are {there}; add images, with one sub-folder for each class (without "
-            "sub-folders only models without classes can be trained)"
+            f"there are {_no_images(tree.paths)}; add images, with one sub-folder for each class "
+            "(without sub-folders only models without classes can be trained)"
         )
     filled = {name for _, name, _ in found}
     in_train = {name for _, name, split in found if split == Split.TRAIN}
@@ -195,6 +194,17 @@ def _layout(
     used = {path for path, _, _ in found}
     outside = tuple(path for path in tree.paths if path not in used)
     return Layout(tuple(classes), tuple(entries), outside)
+
+
+def _no_images(paths: Sequence[str]) -> str:
+    if not paths:
+        return "no files"
+    suffixes = Counter(PurePosixPath(path).suffix.casefold() or "no suffix" for path in paths)
+    kinds = ", ".join(f"{count} with {suffix}" for suffix, count in suffixes.most_common(5))
+    return (
+        f"files, but no images ({kinds}{', …' * (len(suffixes) > 5)}; other formats than PNG, "
+        "JPEG, WebP, BMP, GIF, TIFF and PPM have to be converted)"
+    )
 
 
 def _unwrapped(tree: _Tree) -> str:

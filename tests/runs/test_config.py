@@ -19,7 +19,10 @@ from acgan.runs.config import OptimizerConfig, RunConfig, TrainingConfig
 
 BUDGET = ("training.total_images", "training.total_epochs", "training.max_minutes")
 # Everything else shapes the trajectory, a field that is added tomorrow too, until it is listed.
-SHAPES_NOTHING = ("data.source", "data.root", "data.only_class", "data.cache", "data.bad_files")
+SHAPES_NOTHING = (
+    *("data.source", "data.root", "data.only_class", "data.cache", "data.bad_files"),
+    "execution.threads",
+)
 
 
 def minimal(**sections: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -126,6 +126,17 @@ def choose_execution(config: ExecutionConfig) -> Execution:
         or (config.memory_format == "auto" and precision == "bf16"),
         compile=config.compile == "always",
     )
+
+
+@contextmanager
+def restored_threads() -> Iterator[None]:
+    """Give the process its number of threads back at the end."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def check_present(device: str) -> None:

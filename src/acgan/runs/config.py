@@ -201,13 +201,15 @@ class RunConfig(Config):
         """Return the settings that, with the data, determine the weights at each image count.
 
         Left out are the data's location and class selection (its content is compared by hash,
-        `acgan.data.images.DatasetSplits.content_hash`), caches, reporting, and the budget, unless
-        the schedule of the learning rate depends on it.
+        `acgan.data.images.DatasetSplits.content_hash`), caches, reporting, threads (they shape the
+        last bits; environment.json has their number), and the budget, unless the schedule of the
+        learning rate depends on it.
         """
         values = self.model_dump(mode="json")
         del values["reporting"]
         for key in ("source", "root", "only_class", "cache", "bad_files"):
             del values["data"][key]
+        del values["execution"]["threads"]
         if self.optimizer.schedule == "constant":
             for key in ("total_images", "total_epochs", "max_minutes"):
                 del values["training"][key]

@@ -6,9 +6,10 @@ The first start creates the folder; later only a command with the same trajector
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -80,7 +81,8 @@ class RunFolder:
         """Raise UsageError if the folder holds something other than a run, before changing it."""
         if self.config.exists() or not self.path.exists():
             return
-        interrupted_start = {self.split.name, self.lock.name}
+        start = (self.lock, self.environment, self.budget, self.split)
+        interrupted_start = {path.name for path in start}
         if not self.path.is_dir() or any(
             p.name not in interrupted_start and not is_temporary(p) for p in self.path.iterdir()
         ):
@@ -108,18 +110,15 @@ class RunFolder:
         if lock_is_held(self.path):
             raise UsageError(f"{keep}: a process is using it; stop it, or wait until it ends")
 
-    def open(self, config: RunConfig, splits: DatasetSplits) -> None:
-        """Create the folder, or check that it holds the run that ``config`` describes.
+    def check(self, config: RunConfig, splits: DatasetSplits) -> None:
+        """Check that the folder holds no run, or the run that ``config`` describes.
 
         Raises:
             UsageError: it holds another run; the message lists the differences.
             DataError: the run was started with other data.
-            DiskError: it cannot be written.
         """
         known = self.read(self.config)
         if known is None:
-            self.write(self.split, splits.split_record())
-            self.write(self.config, config.model_dump(mode="json"))
             return
         try:
             started = validate(RunConfig, known, where=str(self.config))
@@ -141,7 +140,25 @@ class RunFolder:
                 f"{self.path} was started with other data: {_changed(known_split, split)}; "
                 "restore that data, or start a new run with --run"
             )
-        # Budget, reporting and the location of the data may change.
+
+    def record(
+        self, config: RunConfig, splits: DatasetSplits, files: Mapping[Path, Any] | None = None
+    ) -> None:
+        """Write what a start has decided; config.json comes last and makes the folder a run.
+
+        Args:
+            config: the run; budget, reporting, threads and the data's location may differ from the
+                last start.
+            splits: its data.
+            files: JSON values of further files.
+
+        Raises:
+            DiskError: a file cannot be written.
+        """
+        for path, values in (files or {}).items():
+            self.write(path, values)
+        if not self.has_run():
+            self.write(self.split, splits.split_record())
         self.write(self.config, config.model_dump(mode="json"))
 
     def read(self, path: Path) -> Any:
@@ -212,10 +229,37 @@ def _class_counts(record: Mapping[str, Any]) -> Counter[str]:
 def run_lock(path: Path) -> Iterator[None]:
     """Hold the lock of a run folder; the operating system releases it even after SIGKILL.
 
+    If the block fails before the run's first checkpoint, the folder that this call created is
+    removed, so that the corrected command finds the disk as it was.
+
     Raises:
         UsageError: another process holds it.
         DiskError: the folder or the lock file cannot be created.
     """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    with _removed_if_unused(path, missing), _held_lock(path):
+        yield
+
+
+@contextmanager
+def _removed_if_unused(path: Path, missing: Sequence[Path]) -> Iterator[None]:
+    """Remove a new run and its ``missing`` folders if the block fails without a checkpoint."""
+    new = bool(missing) or (path.is_dir() and not any(path.iterdir()))
+    try:
+        yield
+    except BaseException:
+        checkpoints = ("checkpoints/*", "members/*/checkpoints/*")
+        if new and not any(any(path.glob(pattern)) for pattern in checkpoints):
+            for entry in path.iterdir() if path.is_dir() else ():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            for folder in missing:
+                with suppress(OSError):  # never created, or another run is in it
+                    folder.rmdir()
+        raise
+
+
+@contextmanager
+def _held_lock(path: Path) -> Iterator[None]:
     with disk_errors(path):
         make_folder(path)
     lock_file = RunFolder(path).lock

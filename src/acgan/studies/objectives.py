@@ -38,7 +38,7 @@ from acgan.studies.objectives_result import (
     ObjectiveRow,
     draw_comparison,
 )
-from acgan.training.budget import measure_images_per_second, throwaway_loop, total_images
+from acgan.training.budget import rates_by_threads, throwaway_loop, total_images
 from acgan.training.display import Display, SilentDisplay, duration
 from acgan.training.loop import Loop
 from acgan.training.run import TrainedRun
@@ -65,6 +65,7 @@ def measure_rates(
         for name, config in runs.items():
             execution = choose_execution(config.execution)
             execution.apply()
+            threads = execution.threads
             with throwaway_loop(config, splits, execution) as loop:
 
                 def iterate(loop: Loop = loop) -> int:
@@ -72,7 +73,7 @@ def measure_rates(
                     loop.train_once()
                     return loop.images_seen - before
 
-                rates[name].append(measure_images_per_second(iterate, seconds))
+                rates[name].append(rates_by_threads(iterate, [threads], seconds)[threads])
     return {name: median(values) for name, values in rates.items()}
 
 

@@ -1,6 +1,8 @@
-"""The budget of a run: given in images, epochs or minutes, always counted in images.
+"""The budget of a run, and the measurement at its start that the budget and the threads need.
 
-Minutes are converted once, by measuring the run's own loop in a temporary folder.
+A throwaway copy of the run trains in a temporary folder, with one thread and with more in turns.
+This one measurement decides the number of threads, converts minutes into images and estimates the
+duration. It takes at most a tenth of the budget, and never touches the run's state.
 """
 
 from __future__ import annotations
@@ -8,25 +10,35 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import final
 
+import torch
+
 from acgan.data.images import DatasetSplits
+from acgan.errors import counted
 from acgan.execution.execution import Execution
 from acgan.runs.config import ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import temporary_sibling
-from acgan.training.display import SilentDisplay, duration
+from acgan.training.display import SilentDisplay
 from acgan.training.loop import Loop
 from acgan.training.state import RunContext
 
-_WARM_UP_STEPS = 12
-_MIN_SECONDS, _MAX_SECONDS = 2.0, 8.0
-_ESTIMATE_SECONDS = 1.5
+MAX_SECONDS = 5.0
+_SHARE = 0.1  # of the budget
+_TURNS = 5  # of each number of threads; the first one is a warm-up
+_SLOW = 0.7  # of the fastest rate: a number of threads below it is not measured again
+_EQUAL = 0.95  # of the fastest rate: fewer threads are as good
+# Training images that take as long as a log row, a grid and a checkpoint, where there is no time to
+# measure these: forward passes of 500 and of about 1,300 images at a tenth of an image each.
+_EVENT_IMAGES = (50, 130, 0)
+_USEFUL_IMAGES = 10_000
 
 
 @final
@@ -38,15 +50,25 @@ class Rate:
         images_per_second: of training without events.
         event_seconds: cost of a log row, a sample grid and a checkpoint, in this order.
         measuring_seconds: duration of the measurement.
+        by_threads: images per second by the number of threads (text, as JSON has it).
     """
 
     images_per_second: float
     event_seconds: Sequence[float]
     measuring_seconds: float
+    by_threads: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def best_threads(self) -> int:
+        """The smallest number of threads that is about as fast as the fastest."""
+        fastest = max(self.by_threads.values())
+        return min(int(n) for n, rate in self.by_threads.items() if rate >= _EQUAL * fastest)
 
     def images_in(self, seconds: float, reporting: ReportingConfig) -> int:
         """Return how many images fit into ``seconds``, events included; at least 1."""
-        return max(1, int(seconds / self.seconds_per_image(reporting)))
+        _, grid, checkpoint = self.event_seconds
+        left = seconds - 2 * (grid + checkpoint)  # at the start and at the end
+        return max(1, int(left / self.seconds_per_image(reporting)))
 
     def seconds_per_image(self, reporting: ReportingConfig) -> float:
         """Return the duration of an image with its share of the events."""
@@ -58,38 +80,6 @@ class Rate:
         )
 
 
-def budget_images(context: RunContext) -> int:
-    """Return the budget in images; minutes are converted once and saved in budget.json."""
-    training, folder = context.config.training, context.folder
-    total = total_images(training, len(context.splits.train))
-    if total is not None:
-        return total
-    minutes = training.max_minutes
-    assert minutes is not None  # RunConfig has exactly one budget
-    if (saved := folder.read(folder.budget)) is not None:
-        rate = Rate(**saved)
-    else:
-        rate = measure_rate(context, measuring_seconds(minutes))
-        folder.write(folder.budget, asdict(rate))
-    total = rate.images_in(60 * minutes - rate.measuring_seconds, context.config.reporting)
-    context.display.message(
-        f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} images/s "
-        "measured at the first start"
-    )
-    return total
-
-
-def announce_duration(context: RunContext, images: int) -> None:
-    """Show how long ``images`` will take, from a short measurement."""
-    rate, execution = measure_rate(context, _ESTIMATE_SECONDS), context.execution
-    seconds = images * rate.seconds_per_image(context.config.reporting)
-    context.display.message(
-        f"{images:,} images will take about {duration(seconds)} on this {execution.device} in "
-        f"{execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
-        "--images or --max-minutes sets another budget)"
-    )
-
-
 def total_images(config: TrainingConfig, train_images: int) -> int | None:
     """Return a budget given in images or epochs as images; None for minutes."""
     if config.total_epochs is not None:
@@ -97,38 +87,105 @@ def total_images(config: TrainingConfig, train_images: int) -> int | None:
     return config.total_images
 
 
-def measuring_seconds(minutes: float) -> float:
-    """Return how long to measure for a budget in minutes: 5 % of it, within bounds."""
-    return min(_MAX_SECONDS, max(_MIN_SECONDS, 60 * minutes / 20))
+def small_budget(images: int, train_images: int) -> str | None:
+    """Return a sentence if a budget in images is too small to learn from, else None.
+
+    The least useful budget is one pass over the data, and 10,000 images.
+    """
+    useful = max(_USEFUL_IMAGES, train_images)
+    if images >= useful:
+        return None
+    return (
+        f"the budget of {counted(images, 'image')} is {images / train_images:.2g} passes over "
+        f"{counted(train_images, 'training image')}, too little to learn from; use at least "
+        f"--images {useful}"
+    )
 
 
-def measure_rate(context: RunContext, seconds: float) -> Rate:
-    """Measure a temporary copy of the run for about ``seconds``."""
+def thread_counts(most: int) -> list[int]:
+    """Return the numbers of threads to compare: 1, 2, 4 … and ``most``."""
+    return sorted({*(2**power for power in range(most.bit_length())), most})
+
+
+def measuring_seconds(minutes: float | None) -> float:
+    """Return the limit of a measurement for a budget in minutes, or in images (None)."""
+    return MAX_SECONDS if minutes is None else min(MAX_SECONDS, _SHARE * 60 * minutes)
+
+
+def measure_rate(
+    config: RunConfig,
+    splits: DatasetSplits,
+    execution: Execution,
+    seconds: float,
+    *,
+    counts: Sequence[int],
+    beside: Path,
+) -> Rate:
+    """Measure a throwaway copy of the run with each number of threads.
+
+    It takes ``seconds`` or a tenth of a budget in images, or as long as a single step if that is
+    longer. The number of threads of the process is another one afterwards.
+    """
     start = time.perf_counter()
-    config, splits, execution = context.config, context.splits, context.execution
-    with throwaway_loop(config, splits, execution, beside=context.folder.path) as loop:
+    images = total_images(config.training, len(splits.train))
+    with throwaway_loop(config, splits, execution, beside=beside) as loop:
 
         def iterate() -> int:
             before = loop.images_seen
             loop.train_once()
             return loop.images_seen - before
 
-        speed = measure_images_per_second(iterate, seconds)
-        events = loop.time_events()
-    return Rate(speed, events, time.perf_counter() - start)
+        rates = rates_by_threads(iterate, counts, seconds, start=start, images=images)
+        fastest = max(rates.values())
+        events = tuple(count / fastest for count in _EVENT_IMAGES)
+        if sum(events) <= _left(start, seconds, images, fastest):
+            torch.set_num_threads(max(rates, key=lambda threads: rates[threads]))
+            events = loop.time_events()
+    by_threads = {str(threads): rate for threads, rate in rates.items()}
+    return Rate(fastest, events, time.perf_counter() - start, by_threads)
 
 
-def measure_images_per_second(iterate: Callable[[], int], seconds: float) -> float:
-    """Measure for about ``seconds``, after a warm-up, how fast ``iterate`` trains on images.
+def rates_by_threads(
+    iterate: Callable[[], int],
+    counts: Sequence[int],
+    seconds: float,
+    *,
+    start: float | None = None,
+    images: int | None = None,
+) -> dict[int, float]:
+    """Return training images per second by number of threads, measured in turns.
 
-    Each call of ``iterate`` trains on one batch and returns its number of images.
+    Args:
+        iterate: trains on one batch and returns its number of images.
+        counts: the numbers of threads; without time for all, the last ones are left out.
+        seconds: limit; a single call of ``iterate`` may take longer.
+        start: since when they count, as `time.perf_counter`; by default now.
+        images: a budget in images; the measurement takes at most a tenth of its duration.
     """
-    for _ in range(_WARM_UP_STEPS):
-        iterate()
-    images, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < seconds:
-        images += iterate()
-    return images / elapsed
+    start = time.perf_counter() if start is None else start
+    turn_seconds = 0.8 * seconds / (_TURNS * len(counts))
+    turns: dict[int, list[float]] = {}
+    rates: dict[int, float] = {}
+    for _ in range(_TURNS):
+        fastest = max(rates.values(), default=0.0)
+        for threads in counts:
+            if rates.get(threads, fastest) < _SLOW * fastest:
+                continue
+            if rates and _left(start, seconds, images, max(rates.values())) <= 0:
+                return rates
+            torch.set_num_threads(threads)
+            trained, began = 0, time.perf_counter()
+            while not trained or time.perf_counter() - began < turn_seconds:
+                trained += iterate()
+            turns.setdefault(threads, []).append(trained / (time.perf_counter() - began))
+            rates[threads] = median(turns[threads][1:] or turns[threads])
+    return rates
+
+
+def _left(start: float, seconds: float, images: int | None, rate: float) -> float:
+    """Return the seconds that are left for measuring."""
+    limit = seconds if images is None else min(seconds, _SHARE * images / rate)
+    return limit - (time.perf_counter() - start)
 
 
 @contextmanager

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from PIL import Image
 
-from acgan.config import difference
 from acgan.data.images import DatasetSplits
-from acgan.errors import UsageError
-from acgan.execution.execution import Execution, check_present, choose_execution
+from acgan.execution.execution import restored_threads
 from acgan.model.model import Model, load
 from acgan.plots.animation import animation
 from acgan.plots.curves import curves
 from acgan.plots.grid import png_bytes, side_by_side
 from acgan.runs.config import RunConfig
-from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder, run_lock
 from acgan.storage.files import write_atomic
 from acgan.storage.line_log import read_rows
-from acgan.training.budget import announce_duration, budget_images
 from acgan.training.display import Display
 from acgan.training.feature_network import trained_feature_network
 from acgan.training.learner import Learner
 from acgan.training.loop import Loop
 from acgan.training.quick_check import QuickCheck
+from acgan.training.start import decide_start
 from acgan.training.state import RunContext
 
 _MAX_FRAMES = 60
@@ -67,6 +64,7 @@ def run_training(
     *,
     init_from: Model | None = None,
     estimate: bool = False,
+    threads: int | None = None,
 ) -> TrainedRun:
     """Train the run in ``folder`` up to its budget; a complete run stays unchanged.
 
@@ -76,22 +74,21 @@ def run_training(
         folder: created if it does not exist.
         display: shows progress.
         init_from: the model with the initial weights of a new run.
-        estimate: at the first start, measure for seconds and show how long it will take.
+        estimate: at the first start, show how long it will take.
+        threads: number of threads of a new run, if ``config`` has none; by default the fastest.
 
     Raises:
         AcganError: see `acgan.errors`; saved files stay valid, and the same call resumes the run.
     """
     folder.require_ours()
-    with run_lock(folder.path):
-        folder.open(config, splits)
+    with run_lock(folder.path), restored_threads():
+        folder.check(config, splits)
         # Only now: before the check, this could be a folder with other files.
         folder.clean_up()
-        execution = _choose_execution(config, folder, display)
-        execution.apply()
-        context = RunContext(config, splits, execution, folder, display)
-        total = budget_images(context)
-        if estimate and not folder.metrics.exists():
-            announce_duration(context, total)
+        start = decide_start(config, splits, folder, display, estimate=estimate, threads=threads)
+        folder.record(config, splits, start.files)
+        context = RunContext(config, splits, start.execution, folder, display)
+        total = start.total_images
 
         def initialize(learner: Learner) -> None:
             if init_from is not None:
@@ -106,32 +103,6 @@ def run_training(
                 with closing(display):
                     loop.run()
         return TrainedRun(folder.path, loop.images_seen, resumed_at, draw_summary(folder))
-
-
-def _choose_execution(config: RunConfig, folder: RunFolder, display: Display) -> Execution:
-    """Decide the execution at the first start; later, read it and warn of a changed environment."""
-    now = describe_environment()
-    saved = folder.read(folder.environment)
-    if saved is None:
-        execution = choose_execution(config.execution)
-        folder.write(folder.environment, {"execution": asdict(execution), "environment": now})
-        return execution
-    try:
-        execution = Execution(**saved["execution"])
-        known = saved["environment"]
-    except (KeyError, TypeError):
-        raise UsageError(
-            f"{folder.environment} has the format of another version of acgan; continue the run "
-            "with that version, or train the model again in another folder (--run)"
-        ) from None
-    check_present(execution.device)
-    if changes := difference(known, now):
-        display.message(
-            "the environment differs from that of the first start, so the run may not continue "
-            f"bit for bit: {'; '.join(changes)}",
-            "warning",
-        )
-    return execution
 
 
 def draw_summary(folder: RunFolder) -> dict[str, Path]:

@@ -94,12 +94,14 @@ def train_model_set(
     members = plan(config, splits)
     folder.require_ours()
     with run_lock(folder.path):
-        folder.open(config, splits)
+        folder.check(config, splits)
         folder.clean_up()
+        folder.record(config, splits)
         total = total_images(config.training, len(splits.train))
 
         finished: dict[str, Any] = folder.read(folder.finished_members) or {}
         seen = resumed_at = 0
+        threads = None
         for index, member in enumerate(members):
             own = RunFolder(folder.members / member.name)
             config_hash = short_hash(member.config.model_dump(mode="json"))
@@ -113,11 +115,14 @@ def train_model_set(
             display.message(f"model {index + 1} of {len(members)}: {names}")
             data = select_classes(splits, member.labels, cache=config.data.cache)
             try:
-                run = run_training(member.config, data, own, display, estimate=estimate)
+                run = run_training(
+                    member.config, data, own, display, estimate=estimate, threads=threads
+                )
             except DivergedError as error:
                 folder.write_status("diverged", seen, total)
                 raise DivergedError(f"{own.path}: {error}") from None
-            estimate = False  # the other members take as long
+            estimate = False  # the other members take as long, with as many threads
+            threads = own.read(own.environment)["execution"]["threads"]
             seen += run.images_seen
             resumed_at += run.resumed_at
             finished[member.name] = {"config": config_hash, "images_seen": run.images_seen}

@@ -110,7 +110,7 @@ def test_a_budget_that_is_asked_for_replaces_the_recipes(
     start: Callable[..., TrainedRun],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("acgan.training.budget.measuring_seconds", lambda minutes: 0.01)
+    monkeypatch.setattr("acgan.training.start.measuring_seconds", lambda minutes: 0.01)
     training = config_of(start(*options, **arguments))["training"]
     found = {key: training[key] for key in ("total_images", "total_epochs", "max_minutes")}
     assert {key: value for key, value in found.items() if value is not None} == budget

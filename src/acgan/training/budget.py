@@ -163,19 +163,23 @@ def rates_by_threads(
         images: a budget in images; the measurement takes at most a tenth of its duration.
     """
     start = time.perf_counter() if start is None else start
-    turn_seconds = 0.8 * seconds / (_TURNS * len(counts))
+    turn_seconds = seconds / (_TURNS * len(counts))
     turns: dict[int, list[float]] = {}
     rates: dict[int, float] = {}
-    for _ in range(_TURNS):
+    for turn in range(_TURNS):
         fastest = max(rates.values(), default=0.0)
         for threads in counts:
             if rates.get(threads, fastest) < _SLOW * fastest:
                 continue
-            if rates and _left(start, seconds, images, max(rates.values())) <= 0:
-                return rates
+            left = 0.0  # a warm-up is a single step
+            if rates:
+                left = _left(start, seconds, images, max(rates.values()))
+                if left <= 0:
+                    return rates
             torch.set_num_threads(threads)
             trained, began = 0, time.perf_counter()
-            while not trained or time.perf_counter() - began < turn_seconds:
+            end = began + min(left, turn_seconds if turn else 0.0)
+            while not trained or time.perf_counter() < end:
                 trained += iterate()
             turns.setdefault(threads, []).append(trained / (time.perf_counter() - began))
             rates[threads] = median(turns[threads][1:] or turns[threads])

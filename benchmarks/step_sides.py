@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
@@ -31,6 +32,7 @@ class Worker:
 
     Args:
         side: description of the side for `step_worker`.
+        environment: variables of the process besides those of this one.
 
     Attributes:
         described: name, batch size, precision and threads of the side.
@@ -38,13 +40,14 @@ class Worker:
         peak_gib: peak memory after the process ended; None if the system does not report it.
     """
 
-    def __init__(self, side: dict[str, Any]) -> None:
+    def __init__(self, side: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
         self._started = time.perf_counter()
         self._process = subprocess.Popen(
             [sys.executable, str(WORKER), json.dumps(side)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, **(environment or {})},
         )
         self.described: dict[str, Any] = {}
         self.start_seconds = 0.0

@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 
 from acgan.errors import UsageError
 from acgan.execution import execution as device_module
-from acgan.execution.execution import Execution, ExecutionConfig, check_present, choose_execution
+from acgan.execution.execution import (
+    CPU_LEVELS,
+    Execution,
+    ExecutionConfig,
+    check_present,
+    choose_execution,
+    cpu_level,
+)
 from acgan.runs.config import OptimizerConfig, ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
@@ -224,6 +231,41 @@ def test_auto_takes_the_best_device_there_is(monkeypatch: pytest.MonkeyPatch) ->
         True,
     )
     assert choose_execution(ExecutionConfig(device="cpu")).device == "cpu"
+
+
+AMX_MACHINE = {
+    "": "AVX512_CORE_AMX",
+    "ALL": "AVX512_CORE_AMX",
+    "AVX10_1_512_AMX": "AVX512_CORE_AMX",
+    "AVX512_CORE_AMX": "AVX512_CORE_AMX",
+    "AVX512_CORE_FP16": "AVX512_CORE_BF16",
+    "AVX512_CORE_BF16": "AVX512_CORE_BF16",
+    "AVX512_CORE_VNNI": "AVX512_CORE",
+    "AVX512_CORE": "AVX512_CORE",
+    "avx2": "AVX2",
+    "AVX2_VNNI_2": "AVX2",
+    "SSE41": None,
+}
+
+
+@pytest.mark.parametrize("has", range(5))
+@pytest.mark.parametrize("limit", AMX_MACHINE)
+@pytest.mark.parametrize("aten", ["", "avx512", "avx2", "default"])
+def test_the_processor_level_respects_the_limits_of_the_libraries(
+    has: int, limit: str, aten: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("avx2", "avx512", "avx512_bf16", "amx_tile")
+    for index, name in enumerate(names):
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda yes=index < has: yes)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", aten)
+    order = (None, *CPU_LEVELS)
+    allowed = {"avx2": "AVX2", "default": None}.get(aten, CPU_LEVELS[-1])
+    expected = min(order[has], AMX_MACHINE[limit], allowed, key=order.index)
+    assert cpu_level() == expected
+    execution = choose_execution(ExecutionConfig(device="cpu"))
+    bf16 = expected in ("AVX512_CORE_BF16", "AVX512_CORE_AMX")
+    assert (execution.precision, execution.channels_last) == ("bf16" if bf16 else "fp32", bf16)
 
 
 def test_what_is_asked_for_is_taken() -> None:

@@ -29,6 +29,10 @@ stopped by Ctrl-C or a signal.
 Results go to stdout (with --json as JSON, errors too), messages to stderr."""
 _FEWER_COLLECTIONS = 100_000  # new objects between two rounds of the garbage collector
 _STOPPED = "stopped; what was saved is kept, and the same command continues or starts again"
+# How long a thread of OpenMP spins before it sleeps. The default of 300,000 rounds costs as much on
+# a busy machine as sleeping at once does on an idle one; this has neither cost
+# (`benchmarks/threads.py`). It must be set before torch is imported.
+_SPIN_COUNT = "10000"
 _REPORT = "set ACGAN_DEBUG=1 and repeat the command for a traceback, and please report it"
 
 app = typer.Typer(
@@ -81,6 +85,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     # Importing torch creates 180,000 objects that live to the end. Collecting them repeatedly, and
     # once more at exit, would take a quarter of a short command's time.
     gc.set_threshold(_FEWER_COLLECTIONS)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
     exit_code = execute(sys.argv[1:] if arguments is None else arguments)
     gc.freeze()
     sys.exit(exit_code)

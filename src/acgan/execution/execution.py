@@ -18,6 +18,42 @@ from acgan.config import Config
 from acgan.errors import UsageError
 from acgan.kernels.memory import keep_freed_memory
 
+CPU_LEVELS = ("AVX2", "AVX512_CORE", "AVX512_CORE_BF16", "AVX512_CORE_AMX")
+"""Instruction sets of x86 in oneDNN's names, each with all before it."""
+
+# Training images/s of small-gray with one thread, of `benchmarks/processor_levels.py`:
+# - AVX2: fp32 352, bf16 a fifteenth of it or less
+# - AVX512_CORE: fp32 413
+# - AVX512_CORE_BF16: bf16 767
+# - AMX: bf16 is faster still (docs/experiments.md has all machines)
+_BF16_LEVELS = CPU_LEVELS[2:]
+
+# Index of the level that a value of a variable allows; other values allow all levels.
+_ONEDNN_LIMITS = {
+    **{"SSE41": -1, "AVX": -1, "AVX2": 0, "AVX2_VNNI": 0, "AVX2_VNNI_2": 0},
+    **{"AVX512_CORE": 1, "AVX512_CORE_VNNI": 1},
+    **{"AVX512_CORE_BF16": 2, "AVX512_CORE_FP16": 2, "AVX10_1_512": 2},
+}
+_ATEN_LIMITS = {"default": -1, "avx2": 0}
+
+
+def cpu_level() -> str | None:
+    """Return the highest of `CPU_LEVELS` that oneDNN and torch use, or None without AVX2.
+
+    It is that of the processor, unless ONEDNN_MAX_CPU_ISA or ATEN_CPU_CAPABILITY limits it.
+    """
+    supported = (
+        torch.cpu._is_avx2_supported(),
+        torch.cpu._is_avx512_supported(),
+        torch.cpu._is_avx512_bf16_supported(),
+        torch.cpu._is_amx_tile_supported(),
+    )
+    highest = max((index for index, has in enumerate(supported) if has), default=-1)
+    onednn = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    aten = os.environ.get("ATEN_CPU_CAPABILITY", "")
+    highest = min(highest, _ONEDNN_LIMITS.get(onednn, highest), _ATEN_LIMITS.get(aten, highest))
+    return CPU_LEVELS[highest] if highest >= 0 else None
+
 
 def fast_bfloat16(device: str) -> bool:
     """Return whether bfloat16 is faster than float32 on ``cpu``, ``cuda`` or ``mps``.
@@ -26,9 +62,7 @@ def fast_bfloat16(device: str) -> bool:
     """
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device == "cpu":
-        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-    return False
+    return device == "cpu" and cpu_level() in _BF16_LEVELS
 
 
 @final
@@ -38,7 +72,8 @@ class ExecutionConfig(Config):
     Attributes:
         device: ``auto`` uses CUDA, then MPS, then the CPU.
         precision: ``auto`` uses bf16 autocast if `fast_bfloat16`, else fp32.
-        threads: CPU threads; by default torch's number at the first start.
+        threads: CPU threads; by default a run's first start measures which number is fastest, up
+            to torch's own.
         memory_format: of images and convolution weights; ``auto`` is channels-last with bf16.
         compile: ``always`` compiles both networks for training, for up to a minute at each start;
             ``auto`` does not, because it did not pay on CPUs.

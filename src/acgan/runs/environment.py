@@ -10,6 +10,7 @@ import numpy
 import torch
 
 from acgan.errors import counted
+from acgan.execution.execution import cpu_level
 from acgan.version import __version__
 
 
@@ -23,6 +24,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.system(),
         "machine": platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_level": cpu_level(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

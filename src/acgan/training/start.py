@@ -207,8 +207,8 @@ def _describe_threads(chosen: int, by_threads: Mapping[str, float]) -> tuple[str
     contention = min(by_threads.values()) < by_threads["1"] / _NOTABLE
     if not contention or not (busy := _because()):
         return text, "info"
-    if "OMP_WAIT_POLICY" not in os.environ and "GOMP_SPINCOUNT" not in os.environ:
-        busy += ", and its threads wait actively: set OMP_WAIT_POLICY=passive before torch loads"
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        busy += "; set GOMP_SPINCOUNT=10000 before torch is imported, so that threads wait asleep"
     return f"{text}{busy}", "warning"
 
 

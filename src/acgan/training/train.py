@@ -13,6 +13,7 @@ from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import UsageError, shown
+from acgan.execution.execution import ExecutionConfig, choose_execution
 from acgan.model.model import Model, load
 from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
 from acgan.runs.config import RunConfig, TrainingConfig
@@ -75,6 +76,8 @@ def train(
         (16, 1, 28, 28)
     """
     display = display or SilentDisplay()
+    if run is not None:
+        RunFolder(Path(run)).require_ours()
     chosen, config, splits, model = prepare_run(
         data,
         recipe=recipe,
@@ -133,12 +136,18 @@ def prepare_run(
     Raises:
         AcganError: as `train` before its first step.
     """
+    if images is not None and max_minutes is not None:
+        raise UsageError("give the budget as --images or as --max-minutes, not both")
     chosen = load_recipe(recipe) if recipe else None
+    model = load(init_from) if init_from else None
     given: dict[str, Any] = {
         "data": {"source": data, **_without_none(data_options or {})},
         "execution": _without_none(execution or {}),
         **_without_none({"seed": seed, "classes_per_model": classes_per_model}),
     }
+    # Before the data is read, which may take minutes:
+    execution_values = _section("execution", chosen, given, options)
+    choose_execution(validate(ExecutionConfig, execution_values, where="execution"))
     splits = _load_splits(chosen, given, options, display or SilentDisplay())
     if chosen is None:
         # --only-class selects one class of a labeled data set: a conditional recipe still fits
@@ -149,7 +158,6 @@ def prepare_run(
             conditional=len(splits.classes) > 1 or one_of_several,
             all_labeled=splits.labeled_rows is None,
         )
-    model = load(init_from) if init_from else None
     config = _configure(chosen, given, options, images, max_minutes, model)
     check_trainable(config, splits, model)
     return chosen, config, splits, model
@@ -165,6 +173,14 @@ def _merge(
     return with_overrides(values, options)
 
 
+def _section(
+    name: str, recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str]
+) -> dict[str, Any]:
+    """Return one section of the merged values; the recipe may not be chosen yet."""
+    own = [option for option in options if option.split(".")[0].strip() == name]
+    return dict(_merge(recipe, given, own).get(name, {}))
+
+
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
@@ -172,9 +188,8 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 def _load_splits(
     recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str], display: Display
 ) -> DatasetSplits:
-    """Load the data and show its notes; the recipe may not be chosen yet."""
-    data_options = [option for option in options if option.split(".")[0].strip() == "data"]
-    values = _merge(recipe, given, data_options).get("data", {})
+    """Load the data and show its notes."""
+    values = _section("data", recipe, given, options)
     shown: set[str] = set()
 
     def progress(stage: str, _done: int, total: int) -> None:
@@ -197,8 +212,6 @@ def _configure(
     model: Model | None,
 ) -> RunConfig:
     """Build the complete configuration; budgets of arguments and options replace the recipe's."""
-    if images is not None and max_minutes is not None:
-        raise UsageError("give the budget as --images or as --max-minutes, not both")
     values = {**_merge(recipe, given, options), "recipe": recipe.name}
     budget = {"total_images": images, "max_minutes": max_minutes}
     names = {option.split("=")[0].replace(" ", "") for option in options}

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from acgan.errors import DataError
+from acgan.errors import DataError, DiskError
 from acgan.execution import execution as execution_module
 from acgan.training import run as run_module
 from acgan.training import start as start_module
@@ -169,12 +169,10 @@ def test_a_disk_without_room_or_right_leaves_no_folder(
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
         monkeypatch.setattr(os, call, fail)
-        # Only the start: what was saved from the first checkpoint on stays.
-        monkeypatch.setattr(Loop, "run", lambda _loop: fail("corrected"))
+        fail_in(Loop, "run", DiskError("the first checkpoint cannot be written"))(monkeypatch)
         done = acgan("train", *GOOD, "--run", "runs/corrected")
-    if done.code:
-        assert "Traceback" not in done.err
-        assert disk(place) == before
+    assert (done.code, done.err.count("Traceback")) == (5, 0), done.err
+    assert disk(place) == before
 
 
 @pytest.mark.slow

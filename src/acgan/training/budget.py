@@ -123,7 +123,7 @@ def measure_rate(
 ) -> Rate:
     """Measure a throwaway copy of the run with each number of threads.
 
-    It takes ``seconds`` or a tenth of a budget in images, or as long as a single step if that is
+    It takes ``seconds`` or a tenth of a budget in images, or as long as two steps if that is
     longer. The number of threads of the process is another one afterwards.
     """
     start = time.perf_counter()
@@ -158,7 +158,7 @@ def rates_by_threads(
     Args:
         iterate: trains on one batch and returns its number of images.
         counts: the numbers of threads; without time for all, the last ones are left out.
-        seconds: limit; a single call of ``iterate`` may take longer.
+        seconds: limit; two calls of ``iterate`` may take longer.
         start: since when they count, as `time.perf_counter`; by default now.
         images: a budget in images; the measurement takes at most a tenth of its duration.
     """
@@ -171,14 +171,15 @@ def rates_by_threads(
         for threads in counts:
             if rates.get(threads, fastest) < _SLOW * fastest:
                 continue
-            left = 0.0  # a warm-up is a single step
-            if rates:
-                left = _left(start, seconds, images, max(rates.values()))
-                if left <= 0:
-                    return rates
+            left = _left(start, seconds, images, max(rates.values())) if rates else 0.0
+            # At least a cold and a warm step with the first number.
+            if left <= 0 and threads != counts[0]:
+                continue
+            if left <= 0 and turn > 1:
+                return rates
             torch.set_num_threads(threads)
             trained, began = 0, time.perf_counter()
-            end = began + min(left, turn_seconds if turn else 0.0)
+            end = began + min(left, turn_seconds if turn else 0.0)  # a warm-up is one step
             while not trained or time.perf_counter() < end:
                 trained += iterate()
             turns.setdefault(threads, []).append(trained / (time.perf_counter() - began))

@@ -109,14 +109,14 @@ def decide_start(
         assert minutes is not None  # RunConfig has exactly one budget
         total = rate.images_in(60 * minutes - rate.measuring_seconds, config.reporting)
         display.message(
-            f"{minutes:g} minutes are {total:,} images at the {rate.images_per_second:,.0f} "
-            "images/s measured at the first start"
+            f"{minutes:g} minutes are {counted(total, 'image')} at the "
+            f"{rate.images_per_second:,.0f} images/s measured at the first start"
         )
     elif new and estimate and rate is not None:
         seconds = total * rate.seconds_per_image(config.reporting)
         display.message(
-            f"{total:,} images will take about {duration(seconds)} on this {execution.device} in "
-            f"{execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
+            f"{counted(total, 'image')} will take about {duration(seconds)} on this "
+            f"{execution.device} in {execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
             "--images or --max-minutes sets another budget)"
         )
     if estimate and (warning := small_budget(total, len(splits.train))):
@@ -203,7 +203,8 @@ def _describe_threads(chosen: int, by_threads: Mapping[str, float]) -> tuple[str
         for n, rate in by_threads.items()
         if int(n) != chosen
     )
-    text = f"{counted(chosen, 'thread')}: {by_threads[str(chosen)]:,.0f} images/s ({others})"
+    text = f"{counted(chosen, 'thread')}: {by_threads[str(chosen)]:,.0f} images/s"
+    text += f" ({others})" if others else "; more threads were not measured for lack of time"
     contention = min(by_threads.values()) < by_threads["1"] / _NOTABLE
     if not contention or not (busy := _because()):
         return text, "info"

@@ -49,7 +49,8 @@ WRONG: tuple[tuple[tuple[object, ...], int], ...] = (
     (("--seed", -1), 2),
     (("--image-size", 30), 2),
     (("--bad-files", "eat"), 2),
-    (("-o", "discriminator={family='pretrained'}"), 2),
+    (("-o", "generator.conditioning.mode=none"), 2),
+    (("-o", "objective.source_loss=hinge", "-o", "objective.real_target=.9"), 2),
 )
 PLACES = ((), ("--run", "one"), ("--run", "new/deep/two"), ("--run", "empty"), ("--run=-x",))
 SETS = ((), ("--classes-per-model", 2))
@@ -92,7 +93,8 @@ def run_corrected(acgan: Acgan, *words: object) -> None:
     assert states == [("corrected", "complete")]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(WRONG), st.sampled_from(PLACES), st.sampled_from(SETS))
 def test_a_refused_command_leaves_the_disk_as_it_was(
     acgan: Acgan,
@@ -137,6 +139,7 @@ LATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of_set", SETS)
 @pytest.mark.parametrize("what", LATE)
 def test_a_start_that_fails_late_leaves_the_disk_as_it_was(
@@ -150,6 +153,7 @@ def test_a_start_that_fails_late_leaves_the_disk_as_it_was(
     assert disk(place) == before
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(("open", "mkdir", "write")), st.integers(0, 12))
 def test_a_disk_without_room_or_right_leaves_no_folder(

@@ -22,10 +22,10 @@ CPU_LEVELS = ("AVX2", "AVX512_CORE", "AVX512_CORE_BF16", "AVX512_CORE_AMX")
 """Instruction sets of x86 in oneDNN's names, each with all before it."""
 
 # Training images/s of small-gray with one thread, of `benchmarks/processor_levels.py`:
-# - AVX2: fp32 352, bf16 a fifteenth of it or less
-# - AVX512_CORE: fp32 413
-# - AVX512_CORE_BF16: bf16 767
-# - AMX: bf16 is faster still (docs/experiments.md has all machines)
+# - AVX2: fp32 260 contiguous and 322 channels-last, bf16 20 (AMD EPYC); fp32 352 (Intel)
+# - AVX512_CORE: fp32 413; channels-last was not measured (Intel)
+# - AVX512_CORE_BF16: bf16 767 (Intel)
+# - AVX512_CORE_AMX: bf16, by the training steps in docs/experiments.md
 _BF16_LEVELS = CPU_LEVELS[2:]
 
 # Index of the level that a value of a variable allows; other values allow all levels.
@@ -74,7 +74,8 @@ class ExecutionConfig(Config):
         precision: ``auto`` uses bf16 autocast if `fast_bfloat16`, else fp32.
         threads: CPU threads; by default a run's first start measures which number is fastest, up
             to torch's own.
-        memory_format: of images and convolution weights; ``auto`` is channels-last with bf16.
+        memory_format: of images and convolution weights; ``auto`` is channels-last with bf16, and
+            on processors with AVX2 only.
         compile: ``always`` compiles both networks for training, for up to a minute at each start;
             ``auto`` does not, because it did not pay on CPUs.
     """
@@ -158,7 +159,7 @@ def choose_execution(config: ExecutionConfig) -> Execution:
         precision=precision,
         threads=config.threads or torch.get_num_threads(),
         channels_last=config.memory_format == "channels-last"
-        or (config.memory_format == "auto" and precision == "bf16"),
+        or (config.memory_format == "auto" and _fast_channels_last(device, precision)),
         compile=config.compile == "always",
     )
 
@@ -172,6 +173,10 @@ def restored_threads() -> Iterator[None]:
     finally:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+
+
+def _fast_channels_last(device: str, precision: str) -> bool:
+    return precision == "bf16" or (device == "cpu" and cpu_level() == "AVX2")
 
 
 def check_present(device: str) -> None:

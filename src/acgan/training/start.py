@@ -116,8 +116,8 @@ def decide_start(
         seconds = total * rate.seconds_per_image(config.reporting)
         display.message(
             f"{counted(total, 'image')} will take about {duration(seconds)} on this "
-            f"{execution.device} in {execution.precision} ({rate.images_per_second:,.0f} images/s, measured just now; "
-            "--images or --max-minutes sets another budget)"
+            f"{execution.device} in {execution.precision} ({rate.images_per_second:,.0f} "
+            "images/s, measured just now; --images or --max-minutes sets another budget)"
         )
     if estimate and (warning := small_budget(total, len(splits.train))):
         display.message(warning, "warning")

@@ -166,16 +166,15 @@ def rates_by_threads(
     turn_seconds = seconds / (_TURNS * len(counts))
     turns: dict[int, list[float]] = {}
     rates: dict[int, float] = {}
+    torch.set_num_threads(counts[0])
+    iterate()  # a cold step, which takes several times as long
     for turn in range(_TURNS):
         fastest = max(rates.values(), default=0.0)
         for threads in counts:
             if rates.get(threads, fastest) < _SLOW * fastest:
                 continue
             left = _left(start, seconds, images, max(rates.values())) if rates else 0.0
-            # At least a cold and a warm step with the first number.
-            if left <= 0 and threads != counts[0]:
-                continue
-            if left <= 0 and turn > 1:
+            if rates and left <= 0:
                 return rates
             torch.set_num_threads(threads)
             trained, began = 0, time.perf_counter()

@@ -250,8 +250,9 @@ def _removed_if_unused(path: Path, missing: Sequence[Path]) -> Iterator[None]:
     except BaseException:
         checkpoints = ("checkpoints/*", "members/*/checkpoints/*")
         if new and not any(any(path.glob(pattern)) for pattern in checkpoints):
-            for entry in path.iterdir() if path.is_dir() else ():
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            with suppress(OSError):  # the error to report is the first one
+                for entry in list(path.iterdir()):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             for folder in missing:
                 with suppress(OSError):  # never created, or another run is in it
                     folder.rmdir()

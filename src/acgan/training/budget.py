@@ -171,7 +171,7 @@ def rates_by_threads(
     for turn in range(_TURNS):
         fastest = max(rates.values(), default=0.0)
         for threads in counts:
-            if rates.get(threads, fastest) < _SLOW * fastest:
+            if turn > 1 and rates.get(threads, 0.0) < _SLOW * fastest:
                 continue
             left = _left(start, seconds, images, max(rates.values())) if rates else 0.0
             if rates and left <= 0:

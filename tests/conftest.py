@@ -115,7 +115,12 @@ TINY: dict[str, Any] = {
         "checkpoint_every_images": 48,
         "grid_columns": 2,
     },
-    "execution": {"device": "cpu", "precision": "fp32", "threads": 1},
+    "execution": {
+        "device": "cpu",
+        "precision": "fp32",
+        "memory_format": "contiguous",
+        "threads": 1,
+    },
 }
 """Twelve iterations; grids and checkpoints coincide at some of them and differ at others."""
 

@@ -192,8 +192,8 @@ def test_streams_of_a_process(line: str, code: int) -> None:
 
 
 PHASES = (
-    *("acgan.training.train.load_data", "acgan.training.run.choose_execution"),
-    *("acgan.training.budget.measure_images_per_second", "acgan.training.loop.Learner"),
+    *("acgan.training.train.load_data", "acgan.training.start.choose_execution"),
+    *("acgan.training.budget.rates_by_threads", "acgan.training.loop.Learner"),
     *("acgan.training.monitor.Monitor.real_grid", "acgan.training.loop.Loop.train_once"),
     *("acgan.training.run.draw_summary", "acgan.cli.train._next_commands"),
 )
@@ -203,7 +203,7 @@ PHASES = (
 @pytest.fixture
 def train_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """`acgan train` on 2 classes of noise: a run of four steps."""
-    monkeypatch.setattr("acgan.training.budget._ESTIMATE_SECONDS", 0.01)
+    monkeypatch.setattr("acgan.training.budget.MAX_SECONDS", 0.01)
     noise = np.random.default_rng(0)
     for name in ("a", "b"):
         (tmp_path / "data" / name).mkdir(parents=True)

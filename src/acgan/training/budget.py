@@ -30,8 +30,9 @@ from acgan.training.display import SilentDisplay
 from acgan.training.loop import Loop
 from acgan.training.state import RunContext
 
-MAX_SECONDS = 5.0
+MAX_SECONDS = 15.0  # reached on slow machines only
 _SHARE = 0.1  # of the budget
+_TURN_SECONDS = 0.4
 _TURNS = 5  # of each number of threads; the first one is a warm-up
 _SLOW = 0.7  # of the fastest rate: a number of threads below it is not measured again
 _EQUAL = 0.95  # of the fastest rate: fewer threads are as good
@@ -123,8 +124,9 @@ def measure_rate(
 ) -> Rate:
     """Measure a throwaway copy of the run with each number of threads.
 
-    It takes ``seconds`` or a tenth of a budget in images, or as long as two steps if that is
-    longer. The number of threads of the process is another one afterwards.
+    Building the networks for the first time takes seconds, which the run itself then saves. From
+    there on it takes ``seconds`` or a tenth of a budget in images, or as long as two steps if that
+    is longer. The number of threads of the process is another one afterwards.
     """
     start = time.perf_counter()
     images = total_images(config.training, len(splits.train))
@@ -135,10 +137,11 @@ def measure_rate(
             loop.train_once()
             return loop.images_seen - before
 
-        rates = rates_by_threads(iterate, counts, seconds, start=start, images=images)
+        built = time.perf_counter()
+        rates = rates_by_threads(iterate, counts, seconds, images=images)
         fastest = max(rates.values())
         events = tuple(count / fastest for count in _EVENT_IMAGES)
-        if sum(events) <= _left(start, seconds, images, fastest):
+        if sum(events) <= _left(built, seconds, images, fastest):
             torch.set_num_threads(max(rates, key=lambda threads: rates[threads]))
             events = loop.time_events()
     by_threads = {str(threads): rate for threads, rate in rates.items()}
@@ -150,7 +153,6 @@ def rates_by_threads(
     counts: Sequence[int],
     seconds: float,
     *,
-    start: float | None = None,
     images: int | None = None,
 ) -> dict[int, float]:
     """Return training images per second by number of threads, measured in turns.
@@ -159,11 +161,9 @@ def rates_by_threads(
         iterate: trains on one batch and returns its number of images.
         counts: the numbers of threads; without time for all, the last ones are left out.
         seconds: limit; two calls of ``iterate`` may take longer.
-        start: since when they count, as `time.perf_counter`; by default now.
         images: a budget in images; the measurement takes at most a tenth of its duration.
     """
-    start = time.perf_counter() if start is None else start
-    turn_seconds = seconds / (_TURNS * len(counts))
+    start = time.perf_counter()
     turns: dict[int, list[float]] = {}
     rates: dict[int, float] = {}
     torch.set_num_threads(counts[0])
@@ -178,7 +178,7 @@ def rates_by_threads(
                 return rates
             torch.set_num_threads(threads)
             trained, began = 0, time.perf_counter()
-            end = began + min(left, turn_seconds if turn else 0.0)  # a warm-up is one step
+            end = began + min(left, _TURN_SECONDS if turn else 0.0)  # a warm-up is one step
             while not trained or time.perf_counter() < end:
                 trained += iterate()
             turns.setdefault(threads, []).append(trained / (time.perf_counter() - began))

@@ -30,7 +30,7 @@ from acgan.training.budget import (
 )
 from acgan.training.display import Display, duration
 
-_CHECK_SECONDS = 2.0
+_CHECK_SECONDS = 5.0
 _NOTABLE = 1.1  # of the rate with the run's threads: another number is worth a message
 _BUSY_LOAD = 0.5  # runnable processes per core, of this and other programs
 

@@ -93,6 +93,29 @@ def test_a_zip_cannot_write_anywhere(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["set", "set.zip"]
 
 
+@pytest.mark.parametrize(
+    ("stored", "flags", "name"),
+    [
+        ("é".encode(), 0x800, "é"),
+        ("é".encode(), 0, "é"),  # Info-ZIP, macOS
+        ("é".encode("cp437"), 0, "é"),  # Windows
+        ("é".encode("latin-1"), 0, "Θ"),  # not known
+    ],
+)
+def test_names_in_zips_are_utf_8_with_or_without_a_mark(
+    tmp_path: Path, stored: bytes, flags: int, name: str
+) -> None:
+    class Member(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+            return stored + b"/1.png", flags
+
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr(Member("x"), b"pixels")
+    container = open_container(tmp_path / "set.zip")
+    assert container.files == (f"{name}/1.png",)
+    assert container.read(f"{name}/1.png") == b"pixels"
+
+
 def test_a_damaged_member_has_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:

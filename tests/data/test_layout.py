@@ -131,7 +131,14 @@ def test_images_without_any_folder_are_of_one_class() -> None:
         ),
         (("1.png", "2.png", "cat/3.png"), (), "2 images .such as '1.png'. outside of the class"),
         (("val/a/1.png", "test/a/1.png"), (), "no folder 'train'"),
-        (("train/a/1.png", "test/b/1.png"), (), "'b' has no folder in the training split"),
+        (("train/a/1.png", "test/b/1.png"), (), "'b' has no folder in the training split; add one"),
+        (
+            ("train/Cat/1.png", "test/cat/1.png"),
+            (),
+            "'cat' has no folder in the training split, which has 'Cat'; rename one of the two",
+        ),
+        (("train/\u00e9/1.png", "train/e\u0301/1.png"), (), "look the same"),
+        (("train/a/1.png", "test/a\u200b/1.png"), (), "look the same"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(
@@ -149,6 +156,17 @@ def test_classes_may_stand_above_their_splits() -> None:
         ("cat/test/2.png", "cat", Split.TEST),
     ]
     assert result.outside == ("dog/note.txt",)
+
+
+def test_splits_may_spell_a_class_in_other_forms() -> None:
+    result = layout("train/\u00e9/1.png", "test/e\u0301/2.png")
+    assert result.classes == ("\u00e9",)
+    assert [(entry.split, entry.path) for entry in result.entries] == [
+        (Split.TRAIN, "train/\u00e9/1.png"),
+        (Split.TEST, "test/e\u0301/2.png"),
+    ]
+    tables = {"train.csv": {"1.png": "\u00e9"}, "test.csv": {"2.png": "e\u0301"}}
+    assert layout("1.png", "2.png", tables=tables).classes == ("\u00e9",)
 
 
 def test_a_split_alone_is_a_split() -> None:

@@ -28,7 +28,7 @@ SMALL = (
     "generator.widths=[8, 4]",
     "generator.latent_size=6",
     "discriminator.layers=[{width=6, kernel=4, stride=2, norm=false}]",
-    "training.batch_size=16",
+    "training.batch_size=8",
     "execution.threads=1",
     "reporting.grid_columns=1",
 )
@@ -180,6 +180,136 @@ def test_any_other_pixel_label_or_class_name_is_other_data(
     before = load(shapes)
     change(shapes, random.Random(seed))
     assert load(shapes).content_hash != before.content_hash
+
+
+Content = dict[tuple[str, str], list[Any]]
+"""Pixels, uint8 (H, W) or (H, W, 3), by split and class; no splits have the name ''."""
+
+
+def some_content(rng: random.Random) -> Content:
+    """Return two to four classes, gray or in color, with or without splits, some images equal."""
+    names = rng.sample(["crème", "각", "b", "B", "7", "10", "a b", "日本"], rng.randint(2, 4))
+    splits = rng.choice([[""], ["train", "test"], ["train", "test", "val"]])
+    shape = rng.choice([(6, 6), (5, 7, 3)])
+    pixels = np.random.default_rng(rng.getrandbits(32))
+    content = {
+        (split, name): list(pixels.integers(0, 256, (rng.randint(5, 9), *shape), np.uint8))
+        for split in splits
+        for name in names
+    }
+    for images in content.values():
+        images.append(rng.choice(rng.choice([images, *content.values()])))
+    return content
+
+
+class Unmarked(zipfile.ZipInfo):
+    """A member whose name is UTF-8 without the mark for it, as Info-ZIP and macOS write it."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+        return self.filename.encode(), self.flag_bits
+
+
+def write_somehow(content: Content, home: Path, rng: random.Random) -> Path:
+    """Write images with random names, forms, folders and formats, into a folder or a zip."""
+    folder = home / f"{rng.getrandbits(64):x}"
+    wrapping = "deep/" * rng.randint(0, 2)
+    other_words = rng.random() < 0.5
+    split_above, merged = rng.random() < 0.5, rng.random() < 0.5
+    for (split, name), images in content.items():
+        spelled = unicodedata.normalize(rng.choice(["NFC", "NFD"]), name)
+        word = {"train": "Training", "test": "testing", "val": "dev"}.get(split, "")
+        pieces = [word if other_words else split, spelled][:: 1 if split_above else -1]
+        at = folder / wrapping / Path(*filter(None, pieces))
+        at = at / "inner" if merged and (split_above or not split) else at
+        at.mkdir(parents=True, exist_ok=True)
+        for image in rng.sample(images, len(images)):
+            suffix = rng.choice([".png", ".bmp", ".tif", ".TIFF", ".pnm", ".webp"])
+            suffix = ".png" if image.ndim == 2 and suffix == ".webp" else suffix  # it is in color
+            stem = rng.choice(["{}", "-{}", "é {}", "img_{}.old"]).format(rng.getrandbits(40))
+            Image.fromarray(image).save(at / f"{stem}{suffix}", lossless=True)
+    if rng.random() < 0.5:
+        return folder
+    paths = [path for path in folder.rglob("*") if path.is_file() or rng.random() < 0.5]
+    rng.shuffle(paths)
+    kind = rng.choice([zipfile.ZipInfo, Unmarked])
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for path in paths:
+            member = kind(f"{path.relative_to(folder)}{'/' * path.is_dir()}")
+            member.compress_type = rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+            archive.writestr(member, b"" if path.is_dir() else path.read_bytes())
+    return folder.with_suffix(".zip")
+
+
+def change_one_thing(content: Content, rng: random.Random) -> None:
+    """Change a pixel, label, class name, split or the number of equal images."""
+    places = list(content)
+    first, second = rng.sample(places, 2)
+    at = rng.randrange(len(content[first]))
+    match rng.choice(["pixel", "label", "swap", "rename", "rename in full", "double", "remove"]):
+        case "pixel":
+            content[first][at] = content[first][at] ^ np.uint8(1 << rng.randrange(8))
+        case "label":  # or split
+            content[second].append(content[first].pop(at))
+        case "swap":
+            content[first], content[second] = content[second], content[first]
+        case "rename":
+            other = {place: (place[0], place[1].replace(first[1], "new")) for place in places}
+            renamed = {other[place]: images for place, images in content.items()}
+            content.clear()
+            content.update(renamed)
+        case "rename in full":  # each class gets the name of another one
+            names = sorted({name for _, name in places})
+            turned = dict(zip(names, names[1:] + names[:1], strict=True))
+            renamed = {(split, turned[name]): images for (split, name), images in content.items()}
+            content.update(renamed)
+        case "double":
+            content[first].append(content[first][at])
+        case "remove":
+            content[first].pop(at)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_content_alone_is_the_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    rng = random.Random(seed)
+    content = some_content(rng)
+    first, second = (load(write_somehow(content, tmp_path, rng)) for _ in range(2))
+    assert first.split_record() == second.split_record()
+    for split in ("train", "validation", "test"):
+        one, other = getattr(first, split), getattr(second, split)
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+    change_one_thing(content, rng)
+    assert load(write_somehow(content, tmp_path, rng)).content_hash != first.content_hash
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_each_writing_of_the_images_trains_the_same_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """The default folder is the same, and so is each byte of the first checkpoint."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
+    rng = random.Random(seed)
+    content = {
+        place: [np.resize(each, (8, 8)) for each in images]
+        for place, images in some_content(rng).items()
+    }
+    found = set()
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        written = write_somehow(content, tmp_path / place, rng)
+        source = rng.choice([str(written), f"{written}/", os.path.relpath(written)])
+        run = start(source, recipe="small-gray")
+        files = sorted(path for path in (run.folder / "checkpoints").rglob("*") if path.is_file())
+        content_of_files = tuple((path.name, path.read_bytes()) for path in files)
+        found.add((run.folder.name.partition("-")[2], content_of_files))
+    assert len(found) == 1
 
 
 @pytest.mark.slow

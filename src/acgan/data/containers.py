@@ -30,6 +30,7 @@ _ZIP_ERRORS = (
     *(NotImplementedError, OverflowError, RuntimeError, ValueError),  # values that make no sense
 )
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_UTF_8_MARK = 0x800  # of a member's flags
 _HEADER_BYTES = 30  # of a member, without its name
 _BLOCK_BYTES = 4 << 20
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -203,7 +204,7 @@ class _Zip(Container):
         hidden: set[str] = set()
         copies: Counter[str] = Counter()
         for member in archive.infolist():
-            pieces = member.filename.replace("\\", "/").split("/")
+            pieces = _member_name(member).replace("\\", "/").split("/")
             names = [name for name in pieces if name not in ("", ".")]
             path = "/".join(names)
             if ".." in names or not (names or member.is_dir()):
@@ -270,6 +271,19 @@ class _Zip(Container):
     def _state(self) -> tuple[int, int]:
         status = os.fstat(self._file.fileno())
         return status.st_size, status.st_mtime_ns
+
+
+def _member_name(member: zipfile.ZipInfo) -> str:
+    """Return the name of a member; `zipfile` reads names without a mark for UTF-8 as CP437.
+
+    Info-ZIP on Linux and the archiver of macOS write UTF-8 without that mark.
+    """
+    if member.flag_bits & _UTF_8_MARK:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode()
+    except UnicodeError:
+        return member.filename
 
 
 def _overlapping(members: Sequence[zipfile.ZipInfo]) -> set[int]:

@@ -18,7 +18,7 @@ from typing import final
 
 from acgan.data.images import check_names
 from acgan.data.source import Split
-from acgan.errors import DataError, counted
+from acgan.errors import DataError, counted, find_name
 
 _SUFFIXES = ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm"
 IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
@@ -171,8 +171,14 @@ def _by_folders(tree: _Tree) -> Layout:
 def _layout(
     tree: _Tree, found: Sequence[tuple[str, str, Split]], named: set[str], what: str
 ) -> Layout:
-    """Order files with class and split; ``named`` are the classes that must have files."""
-    classes = sorted(named, key=_natural_key)
+    """Order files with class and split; ``named`` are the classes that must have files.
+
+    The splits may spell a class in different forms (NFC, NFD); within a split, that is refused.
+    """
+    for own in Split:
+        check_names(sorted({name for _, name, split in found if split == own}))
+    found = [(path, _composed(name), split) for path, name, split in found]
+    classes = sorted(set(map(_composed, named)), key=_natural_key)
     check_names(classes)
     if not classes:
         raise DataError(
@@ -185,7 +191,9 @@ def _layout(
         if name not in filled:
             raise DataError(f"the class folder {name!r} is empty; add images or remove it")
         if name not in in_train:
-            raise DataError(f"the class {name!r} has no {what} in the training split; add one")
+            twin = find_name(name, in_train)
+            remedy = f", which has {twin!r}; rename one of the two" if twin else "; add one"
+            raise DataError(f"the class {name!r} has no {what} in the training split{remedy}")
     index = {name: number for number, name in enumerate(classes)}
     entries = sorted(
         (Entry(path, index[name], split) for path, name, split in found),
@@ -465,7 +473,11 @@ def _is_image(path: str) -> bool:
 def _normalized(path: str) -> str:
     """Return a path as it can be compared: relative, with ``/``, and composed characters."""
     plain = posixpath.normpath(path.replace("\\", "/").lstrip("/"))
-    return unicodedata.normalize("NFC", plain)
+    return _composed(plain)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _name(path: str) -> str:
@@ -483,7 +495,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    text = unicodedata.normalize("NFC", text)
+    text = _composed(text)
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     key = [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p.casefold()) for p in pieces]
     return key, text

@@ -104,7 +104,7 @@ def test_a_tuned_trunk_starts_there_and_learns(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "network", ["efficientnet-lite0", pytest.param("judge", marks=pytest.mark.full)]
+    "network", ["efficientnet-lite0", pytest.param("reference-classifier", marks=pytest.mark.full)]
 )
 def test_stopping_and_going_on_changes_nothing_and_asks_for_no_trunk(
     network: str,

@@ -198,7 +198,7 @@ def test_a_run_tells_how_many_labels_it_had(
     assert {"real_train", "real_held_out"} <= last["class_accuracy"].keys()
     model, split = load(run), load(run).split
     assert split["train"]["images"] == 96
-    assert split["train"]["labeled"]["per_class"] == [3, 2, 2]
+    assert split["train"]["labeled"]["per_class"] == {"bar": 3, "cross": 2, "ring": 2}
     card = (model.record.folder / "README.md").read_text()
     assert "Of the training images 7 had a label (2 to 3 of each class)" in card
     whole = load(straight(tiny_config()))

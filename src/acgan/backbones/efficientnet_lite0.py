@@ -8,6 +8,7 @@ swish, no squeeze-and-excitation. The caller loads the weights.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple, final
 
 import torch
@@ -61,7 +62,7 @@ class EfficientNetLite0(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = _Convolution(3, _STEM, 3, 2)
-        self.blocks = _blocks()
+        self.blocks = nn.ModuleList(_blocks())
         self.head = _Convolution(_STAGES[-1].width, FEATURES, 1)
         self.classify = nn.Linear(FEATURES, CLASSES)
 
@@ -109,7 +110,7 @@ class EarlyEfficientNetLite0(nn.Module):
         ends = [TAPS[tap] for tap in taps]
         self._ends = ends
         self.stem = _Convolution(3, _STEM, 3, 2)
-        self.blocks = _blocks()[: ends[-1]]
+        self.blocks = nn.ModuleList(islice(_blocks(), ends[-1]))
         widths = [stage.width for stage in _STAGES for _ in range(stage.blocks)]
         self.widths = tuple(widths[end - 1] for end in ends)
 
@@ -123,14 +124,12 @@ class EarlyEfficientNetLite0(nn.Module):
         return outputs_at(self._ends, self.blocks, x)
 
 
-def _blocks() -> nn.ModuleList:
-    blocks: list[nn.Module] = []
+def _blocks() -> Iterator[nn.Module]:
     width = _STEM
     for stage in _STAGES:
         for index in range(stage.blocks):
-            blocks.append(_Block(width, stage, stage.stride if index == 0 else 1))
+            yield _Block(width, stage, stage.stride if index == 0 else 1)
             width = stage.width
-    return nn.ModuleList(blocks)
 
 
 @final

@@ -97,7 +97,7 @@ def _at_most(elements: int) -> Iterator[None]:
 
     def check(_module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal left
-        left -= 0 if parameter is None else parameter.numel()
+        left -= 0 if parameter is None or parameter.is_meta else parameter.numel()
         if left < 0:
             raise DataError(f"it describes a larger network ({name} …)")
 

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from acgan.data.config import DataConfig
-from acgan.data.decode import resize_array
 from acgan.data.images import DatasetSplits, Images, ImageShape
 from acgan.data.load import load_data
+from acgan.data.resize import resize_array
 from acgan.data.statistics import ImageStatistics
 from acgan.errors import AcganError
 

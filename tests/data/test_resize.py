@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acgan.data.decode import resize_array, resize_image
+from acgan.data.resize import resize_array, resize_image
 
 
 def test_a_checkerboard_becomes_gray_not_black_or_white() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.data.config import DataConfig
-from acgan.data.decode import resize_array
 from acgan.data.images import DatasetSplits, Images
 from acgan.data.load import load_data
+from acgan.data.resize import resize_array
 from acgan.data.statistics import ImageStatistics, fit_statistics
 
 

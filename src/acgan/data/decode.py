@@ -1,20 +1,16 @@
-"""Decoding of one image file to uint8 pixels, and resizing.
+"""Decoding of one image file to uint8 pixels.
 
 Only the listed formats reach a decoder, and nothing is decoded before its declared size is checked.
-Resizing crops the center to the target's aspect ratio and scales with Pillow's LANCZOS filter,
-which is antialiased (the practice of the data-set tools of StyleGAN and EDM); it never stretches.
 """
 
 from __future__ import annotations
 
 import ctypes
 import io
-import os
 import struct
 import sys
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, NamedTuple
@@ -27,48 +23,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 from acgan.data.color_profiles import ProfileError, to_srgb
 from acgan.data.containers import UnusableFileError
 from acgan.data.conversions import Conversion, Conversions, Header
+from acgan.data.resize import resize_image
 from acgan.metrics.arrays import UInt8Array
 
 UInt32Array = npt.NDArray[np.uint32]
-
-_CHUNK = 256  # images of one task
-
-
-def resize_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Crop and scale an ``L`` or ``RGB`` image to (height, width)."""
-    height, width = size
-    if image.size == (width, height):
-        return image
-    box = _center_box(image.width, image.height, width / height)
-    return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
-
-
-def resize_array(images: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    """Resize images uint8 (N, C, h, w), C 1 or 3, to (H, W); returns uint8 (N, C, H, W)."""
-    if images.shape[2:] == size:
-        return images
-    result = np.empty((*images.shape[:2], *size), np.uint8)
-
-    def resize(start: int) -> None:
-        for index in range(start, min(start + _CHUNK, len(images))):
-            if images.shape[1] == 1:
-                result[index, 0] = resize_image(Image.fromarray(images[index, 0]), size)
-            else:
-                pixels = np.ascontiguousarray(images[index].transpose(1, 2, 0))
-                resized = np.asarray(resize_image(Image.fromarray(pixels), size))
-                result[index] = resized.transpose(2, 0, 1)
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # Pillow releases the GIL
-        list(pool.map(resize, range(0, len(images), _CHUNK)))
-    return result
-
-
-def _center_box(width: int, height: int, aspect: float) -> tuple[float, float, float, float]:
-    cut_width = min(float(width), height * aspect)
-    cut_height = min(float(height), width / aspect)
-    left, top = (width - cut_width) / 2, (height - cut_height) / 2
-    return left, top, left + cut_width, top + cut_height
-
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MAX_PIXELS = 64_000_000

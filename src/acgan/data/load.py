@@ -11,9 +11,9 @@ import numpy as np
 
 from acgan.data.cache import IN_MEMORY_BYTES, DecodePlan, cache_root, cached_images, data_root
 from acgan.data.config import DataConfig
-from acgan.data.decode import resize_array
 from acgan.data.folder import load_folder
 from acgan.data.images import ClassName, DatasetSplits, Images, LabeledImages
+from acgan.data.resize import resize_array
 from acgan.data.source import NAMED_SETS, Source, Split
 from acgan.data.split import (
     content_order,

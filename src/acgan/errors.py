@@ -110,6 +110,16 @@ def shown(name: str) -> str:
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 
+def listed(names: Iterable[str], most: int = _LISTED) -> str:
+    """Return names as `brief`, in quotes where a comma would divide one.
+
+    >>> listed(["zero", "T-shirt, top", "nine"], most=2)
+    "zero, 'T-shirt, top', …"
+    """
+    texts = [shown(name) if "," in name else brief(name) for name in names]
+    return ", ".join(texts[:most]) + ", …" * (len(texts) > most)
+
+
 def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     """Return the closest known name as a question, if one is close, and the list of known names.
 
@@ -120,8 +130,7 @@ def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     by_folded = {folded(name): name for name in names}
     close = difflib.get_close_matches(folded(wrong)[: 2 * _LONGEST], by_folded, n=1)
     question = f"did you mean {shown(by_folded[close[0]])}? " if close else ""
-    listed = ", ".join(map(brief, names[:_LISTED]))
-    return f"{question}{heading}: {listed}{', …' * (len(names) > _LISTED)}"
+    return f"{question}{heading}: {listed(names)}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

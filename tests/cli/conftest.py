@@ -12,7 +12,7 @@ import torch
 
 import acgan as acgan_package
 from acgan.cli.main import execute
-from acgan.data.images import ImageShape, make_classes
+from acgan.data.images import ClassName, ImageShape, make_classes
 from acgan.model.card import ModelInfo
 from acgan.model.folder import save_model
 from acgan.networks.interface import Heads
@@ -36,7 +36,12 @@ Acgan = Callable[..., Outcome]
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with an untrained model of three classes of gray 8×12 images; do not change it."""
-    run = tmp_path_factory.mktemp("runs") / "tiny"
+    classes = make_classes(["zero", "seven", "T-shirt/top"], [["0"], ["7"], []])
+    return save_untrained(tmp_path_factory.mktemp("runs") / "tiny", classes)
+
+
+def save_untrained(run: Path, classes: tuple[ClassName, ...]) -> Path:
+    """Save a run with an untrained model of gray 8×12 images, thirty of each split."""
     config = RunConfig.model_validate(
         {
             "recipe": "small-gray",
@@ -47,20 +52,20 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shape = ImageShape(1, 8, 12)
     torch.manual_seed(0)
-    generator = config.generator.build(shape, 3)
-    discriminator = config.discriminator.build(shape, 3, Heads())
+    generator = config.generator.build(shape, len(classes))
+    discriminator = config.discriminator.build(shape, len(classes), Heads())
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(5)
     part = {
         "content_hash": "a" * 64,
         "images": 30,
-        "per_class": {"zero": 10, "seven": 10, "T-shirt/top": 10},
+        "per_class": {each.name: 30 // len(classes) for each in classes},
     }
     info = ModelInfo(
         config=config,
         shape=shape,
-        classes=make_classes(["zero", "seven", "T-shirt/top"], [["0"], ["7"], []]),
+        classes=classes,
         split={"train": part, "validation": part, "test": part},
         data_name="digits",
         images_seen=640,

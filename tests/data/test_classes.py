@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -133,6 +134,53 @@ def test_each_spelling_of_a_name_finds_its_class(names: list[str], data: st.Data
     spelling = data.draw(st.sampled_from(SPELLINGS))
     assert find_class(classes, spelling(names[index])) == index
     assert find_class(classes, classes[index].name) == index, "what is displayed can be typed"
+
+
+LONG = st.builds(lambda start, end: start * 65 + end, st.sampled_from("xyz"), st.text(max_size=9))
+ANY_NAMES = st.lists(
+    st.one_of(
+        ODD, LONG, st.sampled_from(["-x", "a, b", "a,", "'", "it's", '"', "3", "0"]), st.text()
+    )
+    .filter(str.strip)
+    .filter(normal_form),
+    min_size=2,
+    max_size=6,
+    unique_by=lambda name: normal_form(name).casefold(),
+)
+
+
+@given(ANY_NAMES)
+def test_each_name_in_a_message_can_be_pasted_into_a_shell(names: list[str]) -> None:
+    classes = make_classes(names)
+    for index, name in enumerate(names):
+        [typed] = shlex.split(shlex.quote(brief(name)))
+        if [brief(each).casefold() for each in names].count(brief(name).casefold()) == 1:
+            assert find_class(classes, typed) == index
+        else:
+            with pytest.raises(
+                UsageError, match=rf"\(index {index}\).*the exact name or the index"
+            ):
+                find_class(classes, typed)
+
+
+@given(st.lists(st.text("aA-2 !é", min_size=1, max_size=4), min_size=2, max_size=8))
+def test_each_folder_finds_its_class(names: list[str]) -> None:
+    names = list({normal_form(name): name for name in names if name.strip()}.values())
+    classes = make_classes(names)
+    assert [find_class(classes, each.folder) for each in classes] == list(range(len(names)))
+
+
+def test_numbers_are_names_if_all_names_are_numbers() -> None:
+    numbers = make_classes(["1", "2", "10"])
+    assert [find_class(numbers, wanted) for wanted in ("1", "2", "10")] == [0, 1, 2]
+    with pytest.raises(UsageError, match=r"^no class '0'; did you mean '10'. Classes: 1, 2, 10$"):
+        find_class(numbers, "0")
+    assert find_class(make_classes(["1", "2", "ten"]), "0") == 0
+
+
+def test_names_with_commas_are_quoted_in_lists() -> None:
+    with pytest.raises(UsageError, match=r"Classes: e, 'e, f', g \(or an index"):
+        find_class(make_classes(["e", "e, f", "g"]), "nothing")
 
 
 @given(st.text(st.characters(), min_size=1))

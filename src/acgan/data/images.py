@@ -108,18 +108,22 @@ def make_classes(
 ) -> tuple[ClassName, ...]:
     """Make classes in label order, with unique safe folder names.
 
+    No folder has the name of another class.
+
     Raises:
         DataError: see `check_names`.
     """
     check_names(names)
+    taken = set(map(folded, names))
     used: set[str] = set()
     classes = []
     for index, name in enumerate(names):
         folder = stem = safe_component(name)
         number = 2
-        while folded(folder) in used:  # Windows and macOS ignore case
+        # Windows and macOS ignore case.
+        while (key := folded(folder)) in used or (key != folded(name) and key in taken):
             folder, number = f"{stem}-{number}", number + 1
-        used.add(folded(folder))
+        used.add(key)
         classes.append(ClassName(printable(name), tuple(aliases[index]) if aliases else (), folder))
     return tuple(classes)
 
@@ -128,7 +132,8 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
     """Return the index of a class, given its canonical name, alias, folder or index.
 
     An exact name wins over an alias, an alias over an index, so a class named ``3`` is found by its
-    name. Case matters only if names differ in nothing else; form (NFC, NFD) and escapes do not.
+    name; if all names are numbers, a number is a name. Case matters only if names differ in nothing
+    else; form (NFC, NFD) and escapes do not. A long name is found as `acgan.errors.brief` too.
 
     Raises:
         UsageError: the name matches no class or several classes; the message lists the classes.
@@ -139,6 +144,7 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
         return exact[0]
     for spellings in (
         [{folded(c.name)} for c in classes],
+        [{folded(brief(c.name))} for c in classes],
         [{folded(a) for a in c.aliases} for c in classes],
         [{folded(c.folder)} for c in classes],
     ):
@@ -146,16 +152,18 @@ def find_class(classes: Sequence[ClassName], wanted: str) -> int:
         if len(hits) == 1:
             return hits[0]
         if hits:
-            names = ", ".join(brief(classes[i].name) for i in hits)
+            names = ", ".join(f"{shown(classes[i].name)} (index {i})" for i in hits)
             raise UsageError(
-                f"{shown(wanted)} matches several classes: {names}; use the exact name"
+                f"{shown(wanted)} matches several classes: {names}; use the exact name or the index"
             )
-    if text.isdecimal() and len(text) < 10 and int(text) < len(classes):
+    numbers = all(c.name.isdecimal() for c in classes)
+    if not numbers and text.isdecimal() and len(text) < 10 and int(text) < len(classes):
         return int(text)
     if len(classes) == 1:
         raise UsageError(f"no class {shown(wanted)}; the only class is {shown(classes[0].name)}")
     hint = suggestion(text, [c.name for c in classes], "Classes")
-    raise UsageError(f"no class {shown(wanted)}; {hint} (or an index from 0 to {len(classes) - 1})")
+    indices = "" if numbers else f" (or an index from 0 to {len(classes) - 1})"
+    raise UsageError(f"no class {shown(wanted)}; {hint}{indices}")
 
 
 def safe_component(name: str) -> str:

@@ -24,7 +24,7 @@ from acgan.data.split import (
     split_dataset,
     subset_counts,
 )
-from acgan.errors import UsageError, brief, find_name
+from acgan.errors import UsageError, find_name, listed
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import BoolArray, Int64Array
 from acgan.storage.files import spelled_on_disk
@@ -155,4 +155,4 @@ def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
 
 
 def _names(classes: tuple[ClassName, ...], chosen: BoolArray) -> str:
-    return ", ".join(brief(classes[index].name) for index in np.flatnonzero(chosen))
+    return listed(classes[index].name for index in np.flatnonzero(chosen))

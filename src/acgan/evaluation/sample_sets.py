@@ -14,7 +14,7 @@ from acgan.data.images import ClassName, DatasetSplits, LabeledImages, Labels, f
 from acgan.data.layout import SINGLE_CLASS
 from acgan.data.load import materialize
 from acgan.data.split import content_order
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, listed
 from acgan.evaluation.evaluation_data import SampleSet
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import Int64Array
@@ -84,8 +84,8 @@ def sample_model(
         seeds = np.concatenate([np.array(check_seeds(seed, int(count))) for count in counts])
     else:
         raise DataError(
-            f"{name} has the classes {_listed(generated)}, but {splits.name} has {_listed(real)}; "
-            "use its training data, or other data with the same classes"
+            f"{name} has the classes {listed(generated, 10)}, but {splits.name} has "
+            f"{listed(real, 10)}; use its training data, or other data with the same classes"
         )
     samples = np.empty((len(seeds), *model.shape), np.uint8)
     done = 0
@@ -165,8 +165,8 @@ def _matched(
     missing = [each.name for index, each in enumerate(wanted) if index not in labels]
     if missing:
         raise DataError(
-            f"{folder} has no images of {_listed(missing)}; add samples of every class, or select "
-            "the classes of the data with --only-class"
+            f"{folder} has no images of {listed(missing, 10)}; add samples of every class, or "
+            "select the classes of the data with --only-class"
         )
     if len(set(labels)) < len(labels):
         raise DataError(f"{folder} has two sub-folders of one class; merge them")
@@ -181,7 +181,3 @@ def _even_choice(labels: Labels, total: int, seed: int) -> npt.NDArray[np.int64]
     while each > 1 and sum(min(each, len(some)) for some in members) > total:
         each -= max(1, (each * len(members) - total) // (2 * len(members)))
     return np.concatenate([np.sort(some[:each]) for some in members])
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (" …" if len(names) > 10 else "")

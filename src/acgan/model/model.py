@@ -20,7 +20,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from acgan.data.class_selection import ClassSelection, Label, class_index, class_indices
 from acgan.data.images import ClassName, ImageShape
-from acgan.errors import AcganError, DataError, UsageError
+from acgan.errors import AcganError, DataError, UsageError, listed
 from acgan.model.folder import ModelRecord, Network, read_model_record
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
@@ -51,13 +51,13 @@ def _generator(record: ModelRecord) -> Generator:
 
 def _discriminator(record: ModelRecord) -> Discriminator:
     if record.members:
-        listed = "".join(
-            f"\n  {member.folder}: {', '.join(each.name for each in member.info.classes)}"
+        lines = "".join(
+            f"\n  {member.folder}: {listed(each.name for each in member.info.classes)}"
             for member in record.members
         )
         raise UsageError(
             f"this model is a set of {len(record.members)} models with one discriminator each; "
-            f"name one of them instead:{listed}"
+            f"name one of them instead:{lines}"
         )
     info = record.info
     heads = info.config.objective.build().heads

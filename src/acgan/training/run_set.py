@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, select_classes
 from acgan.data.images import DatasetSplits
-from acgan.errors import DivergedError, UsageError
+from acgan.errors import DivergedError, UsageError, listed
 from acgan.model.folder import save_model_set
 from acgan.model.model import load
 from acgan.plots.grid import png_bytes
@@ -55,7 +55,7 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
         images = int(counts[labels.start : labels.stop].sum())
         if images < config.training.batch_size:
             raise UsageError(
-                f"there are {images} training images of {', '.join(names)}, fewer than a batch of "
+                f"there are {images} training images of {listed(names)}, fewer than a batch of "
                 f"{config.training.batch_size}; use more classes per model, or set "
                 f"-o training.batch_size={max(2, images // 2)}"
             )
@@ -111,7 +111,7 @@ def train_model_set(
                 resumed_at += done["images_seen"]
                 continue
             folder.write_status("training", seen, total)
-            names = ", ".join(splits.classes[label].name for label in member.labels)
+            names = listed(splits.classes[label].name for label in member.labels)
             display.message(f"model {index + 1} of {len(members)}: {names}")
             data = select_classes(splits, member.labels, cache=config.data.cache)
             try:

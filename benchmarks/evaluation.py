@@ -79,7 +79,9 @@ def measure(run: Path, samples: int, data_root: Path | None) -> tuple[Measuremen
     cached_reference_classifier(splits, flip=flip)
     folder = reference_classifiers_folder()
     classifier_config = reference_classifier_config(splits.train, flip=flip)
-    classifier = reference_classifier_path(splits.train, classifier_config, 0, folder)
+    classifier = reference_classifier_path(
+        splits.train, classifier_config, 0, folder, splits.validation
+    )
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch) / "cache"
         (cache / folder.name).mkdir(parents=True)

@@ -4,9 +4,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from acgan.backbones.reference_network import ReferenceNetworkConfig
+from acgan.classifiers.fit import FitConfig
+from acgan.classifiers.reference_classifier import ReferenceClassifierConfig
+from acgan.data.images import DatasetSplits
 from acgan.errors import UsageError
 
 
@@ -38,6 +43,37 @@ def test_without_a_run_nothing_is_measured(
 ) -> None:
     assert benchmark.main([str(tmp_path / "nothing")]) == 2
     assert "there is no model at" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_classifier_of_a_small_set_is_in_the_cache_of_both_runs(
+    benchmark: ModuleType,
+    untrained_model: Callable[..., Path],
+    digits: DatasetSplits,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The validation split of a small set decides when the fit ends, so it is part of the path."""
+    config = ReferenceClassifierConfig(
+        network=ReferenceNetworkConfig(stem=4, stages=(8,)),
+        fit=FitConfig(flip=False, images=400, precision="fp32"),
+        round_images=200,
+    )
+    monkeypatch.setenv("ACGAN_CACHE", str(tmp_path / "cache"))
+    for module in ("acgan.classifiers.cache", "evaluation"):
+        monkeypatch.setattr(f"{module}.reference_classifier_config", lambda *_, **__: config)
+    caches = []
+
+    def measured(command: list[str], cache: Path) -> Any:
+        caches.append([path.name for path in (cache / "reference-classifiers").iterdir()])
+        return benchmark.Measurement(1.0, {}, 1.0)
+
+    monkeypatch.setattr(benchmark, "_measure_command", measured)
+    data = {"source": "digits", "per_class": 20}
+    run = untrained_model(tmp_path / "run", digits.shape, digits.classes, data=data)
+    assert benchmark.main([str(run)]) == 0
+    fitted = (tmp_path / "cache" / "reference-classifiers").glob("*.safetensors")
+    assert caches == [[each.name for each in fitted]] * 2
 
 
 def test_both_runs_are_printed_by_chapter(

@@ -239,18 +239,18 @@ def test_other_data_config_or_seed_is_another_classifier(tmp_path: Path) -> None
     train = halves(300, 0)
     other = TINY.model_copy(update={"fit": TINY.fit.model_copy(update={"flip": True})})
     paths = {
-        reference_classifier_path(train, TINY, 0, tmp_path),
-        reference_classifier_path(train, TINY, 1, tmp_path),
-        reference_classifier_path(train, other, 0, tmp_path),
-        reference_classifier_path(halves(300, 9), TINY, 0, tmp_path),
+        reference_classifier_path(train, TINY, 0, tmp_path, None),
+        reference_classifier_path(train, TINY, 1, tmp_path, None),
+        reference_classifier_path(train, other, 0, tmp_path, None),
+        reference_classifier_path(halves(300, 9), TINY, 0, tmp_path, None),
     }
     assert len(paths) == 4
-    assert reference_classifier_path(halves(300, 0), TINY, 0, tmp_path) in paths
+    assert reference_classifier_path(halves(300, 0), TINY, 0, tmp_path, None) in paths
 
 
 def test_a_damaged_file_in_the_cache_is_fitted_anew(tmp_path: Path) -> None:
     first = cached_reference_classifier(splits(), config=TINY, folder=tmp_path)
-    path = reference_classifier_path(splits().train, TINY, 0, tmp_path)
+    path = reference_classifier_path(splits().train, TINY, 0, tmp_path, None)
     path.write_bytes(path.read_bytes()[:100])
     assert (
         cached_reference_classifier(splits(), config=TINY, folder=tmp_path).weights_hash()
@@ -265,7 +265,9 @@ def test_another_test_part_is_measured_without_a_new_fit(tmp_path: Path) -> None
     second = cached_reference_classifier(other, config=TINY, folder=tmp_path)
     assert second.weights_hash() == first.weights_hash()
     assert other.test.content_hash in second.record.accuracies
-    kept = load_reference_classifier(reference_classifier_path(other.train, TINY, 0, tmp_path))
+    kept = load_reference_classifier(
+        reference_classifier_path(other.train, TINY, 0, tmp_path, None)
+    )
     assert kept.record.accuracies == second.record.accuracies
 
 

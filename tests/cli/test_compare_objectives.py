@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ def target_labels(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """A comparison that takes no time, and what it was asked."""
     questions: list[Question] = []
 
-    def compare(question: Question, folder: Path, *, display: Any, on_result: Any) -> Any:
+    def compare(question: Question, folder: Path, *, on_result: Any, **_: Any) -> Any:
         questions.append(question)
         folder.mkdir(exist_ok=True)
         metrics = {"accuracy": 0.9, "frechet_ratio": 3.0, "variance_ratio": None}
         rows = {name: (ObjectiveRow(name, 0, 100, "m", metrics),) for name in ("adc", "tac")}
-        found = ObjectiveComparison("digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000)
+        found = ObjectiveComparison(
+            "digits", ("a", "b"), rows, 0.1, 0.98, "test", 1000, question.quick
+        )
         on_result(found)
         return found
 
@@ -50,6 +53,33 @@ def test_it_prints_a_table_and_writes_figures_and_picture(
     assert (out / "objectives.txt").read_text() in done.out + "\n"
     assert (out / "objectives.png").exists()
     assert target_labels == [Question("digits")]
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ((), {}),
+        (("--images", "500"), {"minutes": None, "images": 500}),
+        (("--minutes", "2", "--seed", "1", "--seed", "2"), {"minutes": 2.0, "seeds": (1, 2)}),
+        (("--per-class", "7"), {"per_class": 7}),
+    ],
+)
+def test_quick_is_said_to_be_indicative_and_given_options_win(
+    acgan: Any,
+    target_labels: list[Question],
+    tmp_path: Path,
+    words: tuple[str, ...],
+    changes: dict[str, Any],
+) -> None:
+    done = acgan("compare-objectives", "digits", "--quick", "--out", str(tmp_path), *words)
+    assert done.code == 0, done.err
+    quick = Question("digits", minutes=0.5, seeds=(0,), per_class=100, quick=True)
+    assert target_labels == [replace(quick, **changes)]
+    assert "quick comparison, indicative only" in done.out
+    assert "one seed" in done.out
+    full = acgan("compare-objectives", "digits", "--out", str(tmp_path / "full"))
+    assert "indicative" not in full.out
+    assert full.out.splitlines()[1] == done.out.splitlines()[2], "the same header"
 
 
 def test_its_flags_make_the_question(

@@ -163,8 +163,15 @@ def test_what_a_set_cannot_be_is_refused_before_anything_is_written(
 @pytest.mark.slow
 def test_it_is_evaluated_to_the_end_and_compared(acgan: Acgan, trained: Path) -> None:
     words = ("--samples", 240, "--extractor", "none")
-    done = acgan("evaluate", trained, *words, "--usefulness")
+    refused = acgan("evaluate", trained, "--quick")
+    assert refused.code == 2
+    assert "--quick shortens --usefulness" in refused.err
+    done = acgan("evaluate", trained, *words, "--usefulness", "--quick")
     assert done.code == 0, done.err
+    announced = [line for line in done.err.splitlines() if line.startswith("usefulness: at most")]
+    assert len(announced) == 2, "before the samples, and before the fits"
+    assert done.err.index(announced[0]) < done.err.index("  samples: ")
+    assert "Indicative only: each fit uses" in " ".join(done.out.split())
     report = json.loads((trained / "evaluation" / "report.json").read_text("utf-8"))
     sections = {each["key"]: each for each in report["sections"]}
     assert sections.keys() == {

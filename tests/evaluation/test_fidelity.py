@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast, final
+from types import SimpleNamespace
+from typing import Any, cast, final
 
 import numpy as np
 import pytest
 
 from acgan.classifiers.extractor import Predictions
 from acgan.classifiers.reference_classifier import ReferenceClassifier
-from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels, make_classes
+from acgan.data.images import (
+    DatasetSplits,
+    Images,
+    ImageShape,
+    LabeledImages,
+    Labels,
+    make_classes,
+)
 from acgan.evaluation.evaluation_data import EvaluationData, FeatureSets, SampleSet
-from acgan.evaluation.fidelity import REPLICATES, fidelity_section
+from acgan.evaluation.fidelity import REPLICATES, _trusted, fidelity_section
 from acgan.execution.progress import Progress
 from acgan.metrics.frechet import equal_count_distance, frechet_distance
 from acgan.metrics.inception_score import classifier_score
 from acgan.metrics.kid import kernel_distance
 from acgan.metrics.prdc import manifold
 from acgan.report.section import ImageBlock, Metric, Section, Table
+from acgan.runs.config import RunConfig
 
 CLASSES = make_classes(["low", "middle", "high"])
 WIDTH = 12
@@ -302,3 +312,39 @@ def test_the_same_evidence_gives_the_same_figures(perfect: Section) -> None:
     again = section()
     assert again.metrics == perfect.metrics
     assert again.findings == perfect.findings
+
+
+GRAY, SMALL_COLOR, LARGE_COLOR = ImageShape(1, 28, 28), ImageShape(3, 32, 32), ImageShape(3, 96, 96)
+
+
+@pytest.mark.parametrize("shape", [GRAY, SMALL_COLOR, LARGE_COLOR])
+@pytest.mark.parametrize("features_of", [None, "reference-classifier", "efficientnet-lite0"])
+@pytest.mark.parametrize("classifier", [True, False])
+def test_the_trusted_network_knows_the_classes_and_did_not_train_the_model(
+    tiny_config: Callable[..., RunConfig],
+    shape: ImageShape,
+    features_of: str | None,
+    classifier: bool,
+) -> None:
+    model: Any = None
+    if features_of is not None:
+        layers = [{"width": 4, "kernel": 1}]
+        network: dict[str, Any] = {"family": "pretrained", "layers": layers}
+        network["feature_network"] = {"network": features_of}
+        model = SimpleNamespace(config=tiny_config(discriminator=network))
+    own, other = "reference-classifier", "efficientnet-lite0"
+    data: Any = SimpleNamespace(
+        sample_set=SimpleNamespace(model=model),
+        reference_classifier=SimpleNamespace(name=own) if classifier else None,
+        splits=SimpleNamespace(shape=shape),
+    )
+    trusted, reason = _trusted(data, [own, other] if classifier else [other])
+    if not classifier:
+        assert (trusted, "neither was trained on this data" in reason) == (other, True)
+    elif features_of == own:
+        assert (trusted, "trained to match features" in reason) == (other, True)
+    else:
+        assert (trusted, "trained on the classes of this data" in reason) == (own, True)
+        assert ("large color photographs" in reason) == (shape != LARGE_COLOR)
+        assert ("in gray images" in reason) == (shape == GRAY)
+    assert _trusted(data, [own])[0] == own

@@ -27,7 +27,7 @@ from acgan.report.section import Finding, Metric
 from acgan.studies.usefulness_findings import _AUGMENTATION, _SAMPLES_ALONE
 from acgan.studies.usefulness_result import paired_difference
 
-N = r"(−?[\d,.]+(?:e[-+]?\d+)?)%?"
+N = r"(−?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)%?"
 Check = Callable[..., bool]
 CHECKS: dict[str, tuple[tuple[str, Check], ...]] = {
     "one-image-per-class": ((rf"\(variance ratio {N}", lambda v: v <= 0.05),),
@@ -349,3 +349,49 @@ def test_contradicting_networks_are_reconciled_in_one_sentence(trusted: str) -> 
     assert f"more weight to {trusted}: it knows the classes." in only.sentence
     assert reconciled({"own": (near,), "other": (near,)}, trusted="own", reason="") == ()
     assert reconciled({"own": (far,), "other": (far,)}, trusted="own", reason="") == ()
+
+
+NETWORKS = ("own", "other", "third")
+VERDICTS = {  # Fréchet distance and baseline, in units of the variance of real features
+    "near": (0.011, 0.01),
+    "far": (0.9, 0.01),
+    "some way": (0.1, 0.01),
+    "baseline too high": (0.9, 0.6),
+    "unknown": (None, None),
+}
+CLOSE = r"close to real images for (.+), but not for (.+?)\. (.+)"
+
+
+@given(
+    verdicts=st.lists(st.sampled_from(sorted(VERDICTS)), min_size=2, max_size=3),
+    order=st.permutations(NETWORKS),
+    trusted=st.integers(0, 2),
+)
+def test_reconciled_networks_are_named_by_their_own_verdicts_in_any_order(
+    verdicts: list[str], order: list[str], trusted: int
+) -> None:
+    by_name = dict(zip(order, verdicts, strict=False))
+    one = list(by_name)[trusted % len(by_name)]
+    found = {}
+    for name, verdict in by_name.items():
+        metrics = {
+            "frechet_distance": metric("frechet_distance", *VERDICTS[verdict]),
+            **{key: metric(key, None, None) for key in ("precision", "recall")},
+        }
+        found[name] = fidelity_findings((), metrics, extractor=name, spread=1.0, decisive=False)
+        consistent(found[name])
+    near = {name for name, verdict in by_name.items() if verdict == "near"}
+    far = {name for name, verdict in by_name.items() if verdict in ("far", "some way")}
+    results = reconciled(found, trusted=one, reason="REASON")
+    assert len(results) == bool(near and far)
+    for result in results:
+        match = re.search(CLOSE, result.sentence)
+        assert match
+        closer, farther = (set(re.split(", | and ", each)) for each in match.groups()[:2])
+        assert (closer, farther) == (near, far)
+        assert result.level == ("good" if one in near else "warning")
+        advice = match.group(3)
+        assert one in advice
+        assert ("Give more weight" in advice) == (one in near | far)
+    backwards = reconciled(dict(reversed(found.items())), trusted=one, reason="REASON")
+    assert [each.level for each in backwards] == [each.level for each in results]

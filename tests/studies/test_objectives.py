@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
 
 from acgan.classifiers.cache import cached_reference_classifier
-from acgan.classifiers.reference_classifier import reference_classifier_config
-from acgan.data.images import DatasetSplits
+from acgan.classifiers.reference_classifier import (
+    ReferenceClassifierConfig,
+    reference_classifier_config,
+)
+from acgan.data.images import LabeledImages
 from acgan.errors import DataError, UsageError
 from acgan.evaluation.evaluation_data import real_data
 from acgan.evaluation.reference_quality import measure_quality
+from acgan.execution.progress import Stopwatch
 from acgan.model.model import load
 from acgan.studies import objectives as module
 from acgan.studies.objectives import Question, compare_objectives, comparison_chart
 from acgan.studies.objectives_result import ObjectiveComparison
+from acgan.training.display import Display, Level
 from acgan.training.train import prepare_run
 
 pytestmark = pytest.mark.slow
@@ -44,13 +51,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_judge(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """A judge that has seen little, once for all tests here."""
 
-    def reference_classifier(splits: DatasetSplits, *, flip: bool) -> Any:
-        return cached_reference_classifier(
-            splits, config=reference_classifier_config(splits.train, flip=flip, images=2_000)
-        )
+    def config(train: LabeledImages, *, flip: bool) -> ReferenceClassifierConfig:
+        return reference_classifier_config(train, flip=flip, images=2_000)
 
     monkeypatch.setenv("ACGAN_CACHE", str(cache))
-    monkeypatch.setattr(module, "cached_reference_classifier", reference_classifier)
+    monkeypatch.setattr("acgan.classifiers.cache.reference_classifier_config", config)
+    monkeypatch.setattr(module, "QUICK_FIT_IMAGES", 1_500)
+    monkeypatch.setattr(module, "_ESTIMATE_SECONDS", 0.01)
+    monkeypatch.setattr("acgan.training.budget.MAX_SECONDS", 0.01)
+    monkeypatch.setattr("acgan.training.run.draw_summary", lambda folder: {})
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +169,9 @@ def test_minutes_become_images_by_each_objectives_speed_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     speeds = {"acgan": 10.0, "gan": 20.0}
-    monkeypatch.setattr(module, "measure_rates", lambda runs, _: {k: speeds[k] for k in runs})
+    monkeypatch.setattr(
+        module, "measure_rates", lambda runs, *_, **__: {k: speeds[k] for k in runs}
+    )
     question = replace(QUESTION, images=None, minutes=0.08, seeds=(0,))
     found = compare_objectives(question, tmp_path)
     assert {name: rows[0].images for name, rows in found.rows.items()} == {"acgan": 48, "gan": 96}
@@ -205,6 +216,74 @@ def test_the_picture_is_drawn_from_the_first_seeds_models(
 ) -> None:
     folder, found = done
     assert comparison_chart(found, folder).startswith(b"\x89PNG")
+
+
+class Messages(Display):
+    """Keeps the messages."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def message(self, text: str, level: Level = "info") -> None:
+        self.texts.append(text)
+
+    def _nothing(self, *_arguments: Any, **_options: Any) -> None:
+        pass
+
+    start = update = metrics = close = _nothing
+
+
+def test_a_quick_comparison_announces_its_time_with_the_fit_and_resumes(
+    done: tuple[Path, ObjectiveComparison], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "measure_rates", lambda runs, *_, **__: dict.fromkeys(runs, 3.0))
+    monkeypatch.setattr("acgan.classifiers.cache.fit_images_per_second", lambda *_: 15.0)
+    question = replace(QUESTION, quick=True, seeds=(0,))
+    progress: list[tuple[str, int, int]] = []
+
+    def stop(_: ObjectiveComparison) -> None:
+        raise KeyboardInterrupt
+
+    display = Messages()
+    with pytest.raises(KeyboardInterrupt):
+        compare_objectives(
+            question,
+            tmp_path,
+            display=display,
+            watch=Stopwatch(lambda *each: progress.append(each)),
+            on_result=stop,
+        )
+    # Two runs of 48 images and 300 samples at 3 images/s, and 1,500 images of the fit at 15.
+    assert display.texts[1:3] == [
+        "2 runs (2 objectives × 1 seed), 0 done: about 5 min 32 s left, 1 min 40 s of it to fit "
+        "the reference classifier, which is cached for the next time",
+        "run 1 of 2: acgan, seed 0; about 3 min 52 s left",
+    ]
+    stages = [stage for stage, _, _ in progress]
+    assert stages[0] == "fitting the reference classifier: images"
+    assert "reference-classifier: samples" in stages
+    assert progress[0][2] == 1_500
+    display = Messages()
+    found = compare_objectives(question, tmp_path, display=display)
+    assert display.texts[0] == ("2 runs (2 objectives × 1 seed), 1 done: about 1 min 56 s left")
+    assert not any("run 1 of 2" in text for text in display.texts)
+    assert found.table()[0] == done[1].table()[0], "the same table"
+    assert found.indicative
+    assert found.baseline != done[1].baseline, "another reference classifier"
+    with pytest.raises(UsageError, match="quick: True → False"):
+        compare_objectives(replace(question, quick=False), tmp_path)
+
+
+def test_a_folder_of_an_older_version_continues(
+    done: tuple[Path, ObjectiveComparison], tmp_path: Path
+) -> None:
+    folder = tmp_path / "old"
+    copytree(done[0], folder)
+    path = folder / "comparison.json"
+    values = json.loads(path.read_text())
+    del values["question"]["quick"]
+    path.write_text(json.dumps(values))
+    assert compare_objectives(QUESTION, folder).to_json() == done[1].to_json()
 
 
 def test_the_time_left_is_announced_and_follows_the_finished_runs() -> None:

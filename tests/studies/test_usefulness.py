@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from acgan.errors import DataError, UsageError
 from acgan.studies import usefulness as module
 from acgan.studies.arm_fits import Fitted, fit_arm
 from acgan.studies.arms import Arm, Samples, UsefulnessConfig, given_samples, usefulness_config
-from acgan.studies.usefulness import usefulness
+from acgan.studies.usefulness import expected_time, usefulness
+from acgan.studies.usefulness_report import usefulness_section
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
 Pictures = Callable[[Sequence[int], int], LabeledImages]
@@ -224,8 +224,49 @@ def test_progress_rises_to_the_end(
     )
     done = [each[1] for each in told]
     assert done == sorted(done)
-    assert re.fullmatch(r"fit 1 of \d+: seed 0, real", told[0][0])
-    assert told[-1][1:] == (100, 100)
+    assert told[0] == ("fit 1 of 30 (seed 0, real): images", 16, 30 * 32)
+    assert told[-1][1:] == (30 * 32, 30 * 32)
+
+
+def test_the_time_is_announced_for_the_fits_that_are_left(
+    scarce: DatasetSplits,
+    quick: UsefulnessConfig,
+    pictures: Pictures,
+    instant: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "measure_images_per_second", lambda *_: 96.0)
+    said: list[str] = []
+
+    def study(*seeds: int) -> None:
+        source = unlimited(pictures, [])
+        usefulness(scarce, source, config=quick, seeds=seeds, folder=tmp_path, announce=said.append)
+
+    study(0, 1, 2)
+    study(0, 1, 2)  # all cached: no time to announce
+    study(0, 1, 2, 7)
+    kept = "(96 images/s); finished fits are kept"
+    assert said == [
+        f"usefulness: at most 15 fits of 960 images take 2 min 30 s {kept}",
+        f"usefulness: at most 5 fits of 960 images take 50 s {kept}",
+    ]
+    assert expected_time(scarce, quick) == said[0]
+
+
+def test_a_quick_study_has_the_same_table_of_fewer_fits_and_says_so(
+    skewed: DatasetSplits, pictures: Pictures, instant: list[dict[str, Any]]
+) -> None:
+    full = usefulness_config(skewed.train, flip=False)
+    config = full.quick()
+    assert 4 * config.fit.images == full.fit.images
+    studies = [usefulness(skewed, unlimited(pictures, []), config=c) for c in (config, full)]
+    short, long = (usefulness_section(each) for each in studies)
+    assert [type(each) for each in short.blocks] == [type(each) for each in long.blocks]
+    assert {each.key for each in short.metrics} < {each.key for each in long.metrics}
+    sentence = "Indicative only: each fit uses 12,000 images, that of the full study 48,000"
+    assert short.findings[0].sentence.startswith(sentence)
+    assert not any("Indicative" in each.sentence for each in long.findings)
 
 
 def test_given_samples_that_are_too_few_for_an_arm_leave_it_out(

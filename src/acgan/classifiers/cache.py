@@ -120,15 +120,24 @@ class FitEstimate:
         """The most that it will take."""
         return self.images / self.images_per_second
 
+    @property
+    def at_most(self) -> str:
+        """Word before the time: ``at most`` if the fit can end early, else ``about``."""
+        return "at most " if self.can_end_early else "about "
+
 
 def estimate_fit(
-    splits: DatasetSplits, *, flip: bool, folder: Path | None = None
+    splits: DatasetSplits,
+    *,
+    config: ReferenceClassifierConfig | None = None,
+    flip: bool = False,
+    folder: Path | None = None,
 ) -> FitEstimate | None:
     """Return the cost of `cached_reference_classifier`; None if the classifier is cached.
 
     Takes a second or two if it is not.
     """
-    config = reference_classifier_config(splits.train, flip=flip)
+    config = config or reference_classifier_config(splits.train, flip=flip)
     path = reference_classifier_path(splits.train, config, 0, folder, splits.validation)
     if path.exists():
         return None
@@ -147,8 +156,8 @@ def reference_classifier_path(
     train: LabeledImages,
     config: ReferenceClassifierConfig,
     seed: int,
-    folder: Path | None = None,
-    validation: LabeledImages | None = None,
+    folder: Path | None,
+    validation: LabeledImages | None,
 ) -> Path:
     """Return the path of a reference classifier in the cache, whether or not it exists."""
     inputs = [FORMAT, train.content_hash, config.model_dump(mode="json"), seed]

@@ -16,9 +16,12 @@ from acgan.cli.output import Stages, result, say
 from acgan.errors import UsageError
 
 if TYPE_CHECKING:
+    from acgan.data.images import DatasetSplits
     from acgan.evaluation.prepare import PreparedEvaluation
     from acgan.execution.progress import Stopwatch
+    from acgan.model.model import Model
     from acgan.report.section import Section
+    from acgan.studies.arms import UsefulnessConfig
 
 
 EXAMPLE = "acgan evaluate runs/demo"
@@ -77,6 +80,13 @@ def evaluate(
     usefulness: Annotated[
         bool, option("Also train classifiers with and without samples (slow).", name="--usefulness")
     ] = False,
+    quick: Annotated[
+        bool,
+        option(
+            "Shorten --usefulness to minutes: shorter fits, one ratio of samples; indicative only.",
+            name="--quick",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, option("Folder of the report.", "DIR", OUTPUT, default="RUN/evaluation")
     ] = None,
@@ -98,6 +108,8 @@ def evaluate(
     folder = out or _folder(path)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
+    if quick and not usefulness:
+        raise UsageError("--quick shortens --usefulness: add it, or use fewer --samples")
     stages = Stages(sys.stderr)
     watch = Stopwatch(stages.progress, stages.done)
     request = EvaluationRequest(
@@ -114,14 +126,25 @@ def evaluate(
         other_data=other_data,
     )
     if usefulness:
-        from acgan.studies.usefulness import check_maker
 
-        prepared = prepare_evaluation(request, watch, announce=say, check=check_maker)
+        def check(model: Model | None, splits: DatasetSplits, conditional: bool) -> None:
+            from acgan.studies.usefulness import check_maker, expected_time
+
+            check_maker(model, splits, conditional)
+            flip = splits.flip_keeps_class if horizontal_flip is None else horizontal_flip
+            say(expected_time(splits, _study_config(splits, flip=flip, quick=quick)))
+
+        prepared = prepare_evaluation(request, watch, announce=say, check=check)
     else:
         prepared = prepare_evaluation(request, watch, announce=say)
     sections = measure(prepared, watch)
     if usefulness:
-        sections += (watch.timed("usefulness", lambda: _usefulness(prepared, folder, watch)),)
+
+        def study() -> Section:
+            config = _study_config(prepared.data.splits, flip=prepared.horizontal_flip, quick=quick)
+            return _usefulness(prepared, config, folder, watch)
+
+        sections += (watch.timed("usefulness", study),)
     report = report_of(
         prepared,
         sections,
@@ -150,9 +173,18 @@ def _folder(path: Path) -> Path:
     return Path("evaluations") / path.resolve().name
 
 
-def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) -> Section:
+def _study_config(splits: DatasetSplits, *, flip: bool, quick: bool) -> UsefulnessConfig:
+    from acgan.studies.arms import usefulness_config
+
+    config = usefulness_config(splits.train, flip=flip)
+    return config.quick() if quick else config
+
+
+def _usefulness(
+    prepared: PreparedEvaluation, config: UsefulnessConfig, folder: Path, watch: Stopwatch
+) -> Section:
     from acgan.data.images import LabeledImages
-    from acgan.studies.arms import model_samples, usefulness_config
+    from acgan.studies.arms import model_samples
     from acgan.studies.usefulness import usefulness
     from acgan.studies.usefulness_report import usefulness_section
 
@@ -162,7 +194,7 @@ def _usefulness(prepared: PreparedEvaluation, folder: Path, watch: Stopwatch) ->
         model_samples(sample_set.model)
         if sample_set.model
         else LabeledImages(sample_set.samples, sample_set.target_labels, sample_set.classes),
-        config=usefulness_config(splits.train, flip=prepared.horizontal_flip),
+        config=config,
         folder=folder / "usefulness",
         progress=watch.progress,
         announce=say,

@@ -276,6 +276,8 @@ class DatasetSplits:
             None for all.
         flip_keeps_class: whether a horizontally flipped image still belongs to its class: true for
             photographs and clothes, false for digits and letters.
+        source_splits: those of ``validation`` and ``test`` that the source defines; the shares and
+            the seed of the configuration have no effect on them.
     """
 
     name: str
@@ -286,6 +288,7 @@ class DatasetSplits:
     skipped: tuple[tuple[str, str], ...] = ()
     labeled_rows: Int64Array | None = None
     flip_keeps_class: bool = False
+    source_splits: tuple[str, ...] = ()
 
     @cached_property
     def labeled(self) -> LabeledImages:

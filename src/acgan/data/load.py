@@ -93,7 +93,8 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     classes = tuple(data.classes[index] for index in selected)
     chosen_rows, labels = relabeled(data.labels[order], selected, len(data.classes))
     rows = order[chosen_rows]
-    codes = split_dataset(labels, source.splits[rows], classes, config)
+    own_codes = source.splits[rows]
+    codes = split_dataset(labels, own_codes, classes, config)
     train = np.flatnonzero(codes == Split.TRAIN)
     available = np.bincount(labels[train], minlength=len(classes)).astype(np.int64)
     counts = subset_counts(available, config)
@@ -116,6 +117,9 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         skipped=source.skipped,
         labeled_rows=labeled,
         flip_keeps_class=is_color if source.flip_keeps_class is None else source.flip_keeps_class,
+        source_splits=tuple(
+            each.name.lower() for each in (Split.VALIDATION, Split.TEST) if each in own_codes
+        ),
     )
     return replace(splits, notes=(*source.notes, *_notes(splits, config), *duplicates_note(splits)))
 

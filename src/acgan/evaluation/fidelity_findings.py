@@ -180,12 +180,18 @@ def reconciled(
     if not near or not far:
         return ()
     level: Level = "good" if trusted in near else "warning"
+    advice = (
+        f"Give more weight to {trusted}: {reason}."
+        if trusted in (*near, *far)
+        else f"{trusted} would decide, but does not with so few images; use more test and "
+        "validation images."
+    )
     return (
         Finding(
             "extractors-disagree",
             level,
             f"The networks disagree: the samples are close to real images for {listed(near, 5)}, "
-            f"but not for {listed(far, 5)}. Give more weight to {trusted}: {reason}.",
+            f"but not for {listed(far, 5)}. {advice}",
         ),
     )
 

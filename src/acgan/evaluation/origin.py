@@ -65,14 +65,27 @@ def few_test_images(splits: DatasetSplits) -> str | None:
     test = len(splits.test)
     if test >= SMALLEST_COUNT:
         return None
-    total = len(splits.train) + len(splits.validation) + test
-    share = min(_LARGEST_SHARE, math.ceil(100 * SMALLEST_COUNT / total) / 100)
     error = 1.96 * math.sqrt(0.9 * 0.1 / test)
     return (
         f"Only {counted(test, 'test image')}: below {SMALLEST_COUNT} the Fréchet distance is "
         f"undefined and the other values are unreliable (an accuracy of 0.9 has an error of about "
-        f"±{error:.2f}). Give more test images, train with a larger test split "
-        f"(-o data.test_share={share:g} -o data.validation_share={share:g}), or use cross-fitting: "
+        f"±{error:.2f}). {_more_test_images(splits)}"
+    )
+
+
+def _more_test_images(splits: DatasetSplits) -> str:
+    if "test" in splits.source_splits:
+        return (
+            "The data has its own test split, on which data.test_share and data.split_seed have no "
+            "effect: add images to it, or put all images into one folder without splits and choose "
+            "their shares."
+        )
+    made = [each for each in ("test", "validation") if each not in splits.source_splits]
+    total = len(splits.train) + sum(len(getattr(splits, each)) for each in made)
+    share = min(_LARGEST_SHARE, math.ceil(100 * SMALLEST_COUNT / total) / 100)
+    options = " ".join(f"-o data.{each}_share={share:g}" for each in made)
+    return (
+        f"Give more images, train with a larger test split ({options}), or use cross-fitting: "
         "train runs on several splits (-o data.split_seed=1, 2, 3 …), evaluate each, and average."
     )
 

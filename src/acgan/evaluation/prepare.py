@@ -261,7 +261,7 @@ def prepare_evaluation(
         check(None, splits, sample_set.conditional)
     reference_classifier: ReferenceClassifier | None = None
     if len(splits.classes) > 1:
-        stage = "fitting the reference classifier"
+        stage = "fitting the reference classifier: images"
         reference_classifier = watch.timed(
             "reference classifier",
             lambda: cached_reference_classifier(
@@ -298,11 +298,11 @@ def _fit_in_words(estimate: FitEstimate | None) -> Iterator[str]:
     """Yield lines on the time that fitting the reference classifier takes; none if it is cached."""
     if estimate is None:
         return
-    most = "at most " if estimate.can_end_early else "about "
     verb = "continuing the fit of" if estimate.continued else "fitting"
     yield (
         f"{verb} the reference classifier to {counted(estimate.training_images, 'training image')} "
-        f"takes {most}{duration(estimate.seconds)} ({estimate.images_per_second:,.0f} images/s)"
+        f"takes {estimate.at_most}{duration(estimate.seconds)} "
+        f"({estimate.images_per_second:,.0f} images/s)"
     )
     if estimate.can_end_early:
         yield "  few training images: it ends when the loss on the validation split stops falling"

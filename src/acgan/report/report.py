@@ -119,12 +119,14 @@ def frechet_ratio(value: float | None, baseline: float | None) -> str:
 def duration(seconds: float) -> str:
     """Format a duration.
 
-    >>> duration(0.84), duration(12.3), duration(187)
-    ('0.8 s', '12 s', '3 min 07 s')
+    >>> duration(0.84), duration(12.3), duration(187), duration(7_260)
+    ('0.8 s', '12 s', '3 min 07 s', '2 h 01 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +137,10 @@ class CachedFits:
     fits: dict[str, Fitted]
     log: LineLog | None
 
+    def missing(self, determined_by: Iterable[Any]) -> int:
+        """Return how many different fits of these are still to be made."""
+        return len({_key(each) for each in determined_by} - self.fits.keys())
+
     def get(self, determined_by: Any, name: Mapping[str, Any], fit: Callable[[], Fitted]) -> Fitted:
         """Return the fit that these values determine, from the cache or made and cached now.
 
@@ -145,7 +149,7 @@ class CachedFits:
             name: description of the fit in the log.
             fit: makes it.
         """
-        key = hashlib.sha256(canonical_json(determined_by).encode()).hexdigest()
+        key = _key(determined_by)
         if key not in self.fits:
             self.fits[key] = fitted = fit()
             if self.log is not None:
@@ -174,6 +178,10 @@ def cached_fits(folder: Path | None) -> Iterator[CachedFits]:
         make_folder(folder)
     with FileLock(folder / ".fits.lock"), LineLog(folder / LOG_NAME) as log:
         yield CachedFits(dict(read_rows(folder / LOG_NAME, _fitted)), log)
+
+
+def _key(determined_by: Any) -> str:
+    return hashlib.sha256(canonical_json(determined_by).encode()).hexdigest()
 
 
 def _fitted(row: Mapping[str, Any]) -> tuple[str, Fitted]:

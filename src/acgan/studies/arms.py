@@ -57,6 +57,11 @@ class UsefulnessConfig(Config):
             raise ValueError("two ratios are the same to the percent; leave one out")
         return self
 
+    def quick(self) -> Self:
+        """Return an indicative study of minutes: a quarter of the images per fit, one ratio."""
+        fit = self.fit.model_copy(update={"images": max(1, self.fit.images // 4)})
+        return self.model_copy(update={"fit": fit, "ratios": (self.headline_ratio,)})
+
     def fit_of(self, *, augmented: bool) -> FitConfig:
         """Return the fit with or without classical augmentation."""
         if augmented:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -16,17 +17,25 @@ from typing import Any, final
 
 import numpy as np
 
-from acgan.classifiers.cache import cached_reference_classifier, reference_classifiers_folder
+from acgan.classifiers.cache import (
+    FitEstimate,
+    cached_reference_classifier,
+    estimate_fit,
+    reference_classifiers_folder,
+)
+from acgan.classifiers.reference_classifier import reference_classifier_config
 from acgan.config import difference, validate, with_overrides
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError, counted, find_name, unknown_name
 from acgan.evaluation.evaluation_data import EvaluationData, HeldOutSplit, real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.execution import choose_execution
+from acgan.execution.progress import Stopwatch
 from acgan.metrics.frechet import frechet_distance
 from acgan.model.model import load
 from acgan.objectives.build import objective_configs
 from acgan.recipes.recipe import Recipe
+from acgan.report.report import duration
 from acgan.runs.config import RunConfig
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import make_folder, write_atomic
@@ -39,7 +48,7 @@ from acgan.studies.objectives_result import (
     draw_comparison,
 )
 from acgan.training.budget import rates_by_threads, throwaway_loop, total_images
-from acgan.training.display import Display, SilentDisplay, duration
+from acgan.training.display import Display, SilentDisplay
 from acgan.training.loop import Loop
 from acgan.training.run import TrainedRun
 from acgan.training.train import prepare_run, train
@@ -160,6 +169,7 @@ class Question:
         split: the real split of the evaluation.
         data_options: fields of `acgan.data.config.DataConfig`.
         options: further ``section.key=value`` settings of every run.
+        quick: fit the reference classifier to `QUICK_FIT_IMAGES` only; the results are indicative.
     """
 
     data: str
@@ -172,6 +182,10 @@ class Question:
     split: HeldOutSplit = "test"
     data_options: Mapping[str, Any] = field(default_factory=dict)
     options: Sequence[str] = ()
+    quick: bool = False
+
+
+QUICK_FIT_IMAGES = 20_000
 
 
 def _check(question: Question) -> None:
@@ -198,7 +212,8 @@ def _cached_budgets(
     if path.exists():
         try:
             cached = read_json(path)
-            changes = difference(cached["question"], json.loads(json.dumps(fixed)))
+            before = {"quick": False, **cached["question"]}  # folders of older versions
+            changes = difference(before, json.loads(json.dumps(fixed)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise DataError(
                 f"{path} is damaged: remove it, or choose another folder with --out"
@@ -232,7 +247,7 @@ class TimeLeft:
     """Estimates the remaining time of a comparison from its measured rates and finished runs.
 
     Args:
-        expected: seconds of training of each run that is still to do, by arm and seed.
+        expected: seconds of each run that is still to do, by arm and seed.
         clock: in seconds.
     """
 
@@ -244,7 +259,7 @@ class TimeLeft:
 
     @property
     def seconds(self) -> float:
-        """Expected seconds, scaled by how long the finished runs took, evaluations included."""
+        """Expected seconds, scaled by how long the finished runs took."""
         left = sum(self._left.values())
         return left * (self._clock() - self._started) / self._done if self._done else left
 
@@ -258,6 +273,7 @@ def compare_objectives(
     folder: Path,
     *,
     display: Display | None = None,
+    watch: Stopwatch | None = None,
     on_result: Callable[[ObjectiveComparison], None] | None = None,
 ) -> ObjectiveComparison:
     """Train every objective with every seed and evaluate its samples.
@@ -265,7 +281,8 @@ def compare_objectives(
     Args:
         question: what is compared.
         folder: of the comparison; created if missing.
-        display: of the training runs.
+        display: of the training runs, and of the expected times.
+        watch: of the reference classifier's fit and of the evaluations.
         on_result: called with the results so far after every run.
 
     Returns:
@@ -277,7 +294,7 @@ def compare_objectives(
         DivergedError: a run diverged beyond its retries.
         DiskError: a file cannot be written; finished runs stay.
     """
-    display = display or SilentDisplay()
+    display, watch = display or SilentDisplay(), watch or Stopwatch()
     _check(question)
     recipe, config, splits, _ = prepare_run(
         question.data,
@@ -301,12 +318,16 @@ def compare_objectives(
         runs = {each.name: with_overrides(values, each.options) for each in some}
         configs = {name: validate(RunConfig, run, where=name) for name, run in runs.items()}
         if question.minutes is not None:
-            return measure_rates(configs, splits)
+            return measure_rates(configs, splits, turns=1 if question.quick else _TURNS)
         return measure_rates(configs, splits, turns=1, seconds=_ESTIMATE_SECONDS)
 
     budgets, rates = _cached_budgets(question, arms, folder, rates_of)
-    reference_classifier = cached_reference_classifier(splits, flip=splits.flip_keeps_class)
-    real = real_data(reference_classifier, splits, folder=reference_classifiers_folder())
+    flip = splits.flip_keeps_class
+    classifier_config = (
+        reference_classifier_config(splits.train, flip=flip, images=QUICK_FIT_IMAGES)
+        if question.quick
+        else None
+    )
     path = folder / _METRICS
     with LineLog(path) as log:
         saved = read_rows(path, lambda values: ObjectiveRow(**values))
@@ -328,24 +349,46 @@ def compare_objectives(
                 reference_accuracy=real.reference_accuracy(question.split),
                 split=question.split,
                 per_class=question.per_class,
+                indicative=question.quick,
             )
 
         usual = total_images(config.training, len(splits.train)) or 0
+        samples = question.per_class * len(splits.classes)
         runs = [(arm.name, seed) for seed in question.seeds for arm in arms]
-        expected = {run: (budgets[run[0]] or usual) / rates[run[0]] for run in runs}
-        time_left = TimeLeft({run: each for run, each in expected.items() if run not in known})
+        # A sample, generated and classified, takes less time than a training image.
+        expected = {
+            (name, seed): ((budgets[name] or usual) + samples) / rates[name]
+            for name, seed in runs
+            if (name, seed) not in known
+        }
+        fit = estimate_fit(splits, config=classifier_config, flip=flip)
         display.message(
             f"{len(runs)} runs ({len(arms)} objectives × {counted(len(question.seeds), 'seed')}), "
-            f"{sum(run in known for run in runs)} done: about {duration(time_left.seconds)} of "
-            "training at the measured speeds, and the evaluations"
+            f"{len(runs) - len(expected)} done{_time_in_words(sum(expected.values()), fit)}"
         )
+        stage = "fitting the reference classifier: images"
+        reference_classifier = watch.timed(
+            "reference classifier",
+            lambda: cached_reference_classifier(
+                splits,
+                config=classifier_config,
+                flip=flip,
+                progress=lambda done, total, _loss: watch.progress(stage, done, total),
+            ),
+        )
+        real = replace(
+            real_data(reference_classifier, splits, folder=reference_classifiers_folder()),
+            progress=watch.progress,
+        )
+        time_left = TimeLeft(expected)
         for seed in question.seeds:
             for arm in arms:
                 position, run = runs.index((arm.name, seed)) + 1, (arm.name, seed)
-                display.message(
-                    f"run {position} of {len(runs)}: {arm.name}, seed {seed}; "
-                    f"about {duration(time_left.seconds)} left"
-                )
+                if run not in known:
+                    display.message(
+                        f"run {position} of {len(runs)}: {arm.name}, seed {seed}; "
+                        f"about {duration(time_left.seconds)} left"
+                    )
                 trained = train(
                     question.data,
                     recipe=question.recipe,
@@ -358,7 +401,8 @@ def compare_objectives(
                 )
                 row = known.get((arm.name, seed))
                 if row is None or row.model != trained.model.record.content_hash:
-                    row = _evaluate(arm, seed, trained, question, real)
+                    evaluate = partial(_evaluate, arm, seed, trained, question, real)
+                    row = watch.timed(f"evaluation of {arm.name}, seed {seed}", evaluate)
                     log.append(asdict(row))
                     log.sync()
                 known[run] = row
@@ -366,6 +410,16 @@ def compare_objectives(
                 if on_result:
                     on_result(result())
     return result()
+
+
+def _time_in_words(runs_seconds: float, fit: FitEstimate | None) -> str:
+    if fit is None:
+        return f": about {duration(runs_seconds)} left" if runs_seconds else ""
+    total = duration(runs_seconds + fit.seconds)
+    return (
+        f": {fit.at_most}{total} left, {duration(fit.seconds)} of it to fit the reference "
+        "classifier, which is cached for the next time"
+    )
 
 
 def comparison_chart(comparison: ObjectiveComparison, folder: Path) -> bytes:

@@ -66,6 +66,7 @@ class ObjectiveComparison:
         reference_accuracy: accuracy of the reference classifier on the real split.
         split: the real split.
         per_class: samples per class.
+        indicative: whether a short fit of the reference classifier limits what the values show.
     """
 
     data: str
@@ -75,6 +76,7 @@ class ObjectiveComparison:
     reference_accuracy: float
     split: str
     per_class: int
+    indicative: bool = False
 
     def values(self, name: str, measure: str) -> list[float]:
         """Return a metric of an objective by seed; empty if it is undefined."""
@@ -104,6 +106,7 @@ class ObjectiveComparison:
             "reference_classifier_accuracy": self.reference_accuracy,
             "split": self.split,
             "samples_per_class": self.per_class,
+            "indicative": self.indicative,
             "runs": [asdict(row) for rows in self.rows.values() for row in rows],
             "objectives": {
                 name: {measure: summary(self.values(name, measure)) for measure in MEASURES}

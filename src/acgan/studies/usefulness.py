@@ -15,7 +15,7 @@ import numpy as np
 
 from acgan.classifiers.fit import measure_images_per_second
 from acgan.data.images import DatasetSplits, Images, LabeledImages
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, counted
 from acgan.evaluation.evaluation_data import HeldOutSplit
 from acgan.execution.progress import StageProgress
 from acgan.model.model import Model
@@ -32,7 +32,7 @@ from acgan.studies.arms import (
 )
 from acgan.studies.usefulness_result import ArmResult, Usefulness
 
-_LEAST_SEEDS = 3
+_SEEDS, _LEAST_SEEDS = (0, 1, 2), 3
 _FORMAT = 1  # of the cached fits; another number invalidates all of them
 
 
@@ -122,12 +122,32 @@ def _notes_on(arms: Sequence[Arm], source: Samples) -> Iterator[str]:
             yield f"“{arm.title}” is the same training set as “{same.title}” here."
 
 
+def expected_time(splits: DatasetSplits, config: UsefulnessConfig, fits: int | None = None) -> str:
+    """Return a line on the time of a study, by a measurement of a second or two.
+
+    Args:
+        splits: the real images.
+        config: of the study.
+        fits: the number of fits to make; None for all of a study with the default seeds.
+    """
+    if fits is None:
+        contents = {arm.content for arm in study_arms(splits.train.class_counts, config)}
+        fits = len(contents) * len(_SEEDS)
+    network = initial_network(config.network, splits.train, 0)
+    rate = measure_images_per_second(network, splits.train, config.fit)
+    return (
+        f"usefulness: at most {counted(fits, 'fit')} of {config.fit.images:,} images take "
+        f"{duration(fits * config.fit.images / rate)} ({rate:,.0f} images/s); "
+        "finished fits are kept"
+    )
+
+
 def usefulness(
     splits: DatasetSplits,
     samples: Samples | LabeledImages,
     *,
     config: UsefulnessConfig,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] = _SEEDS,
     folder: Path | None = None,
     split: HeldOutSplit = "test",
     progress: StageProgress | None = None,
@@ -148,7 +168,7 @@ def usefulness(
         folder: where fits are cached, so that the same call continues an interrupted study.
         split: the real images to test on; ``validation`` while choosing a configuration.
         progress: of the whole study.
-        announce: called with the expected total time, measured before the first fit.
+        announce: called with the expected time of the fits that are not cached, if there are any.
 
     Raises:
         UsageError: fewer than three seeds, or one twice.
@@ -178,18 +198,12 @@ def usefulness(
     # No arm may be smaller than a batch, or it would have another number of steps.
     batch_size = min(config.fit.batch_size, *(arm.images for arm in arms))
     needed = np.array([arm.synthetic for arm in arms]).max(axis=0)
-    fitted: dict[tuple[str, int], Fitted] = {}
-    total = len(arms) * len(seeds)
-
-    def stage_of(arm: Arm, seed: int) -> str:
-        return f"fit {len(fitted) + 1} of {total}: seed {seed}, {arm.title}"
-
-    def report(stage: str, share_of_fit: float = 0.0) -> None:
-        if progress is not None:
-            progress(stage, int(100 * (len(fitted) + share_of_fit) / total), 100)
+    images, made, left = config.fit.images, 0, 0
 
     def fit(arm: Arm, seed: int, generate: Callable[[int, int], Images]) -> Fitted:
-        stage = stage_of(arm, seed)
+        nonlocal made
+        stage = f"fit {made + 1} of {left} (seed {seed}, {arm.title}): images"
+        before, made = made, made + 1
         return fit_arm(
             compose(arm, train, generate, seed=seed),
             train,
@@ -198,38 +212,42 @@ def usefulness(
             batch_size=batch_size,
             augmented=arm.augmented,
             seed=seed,
-            progress=lambda done, images, _: report(stage, done / images),
+            progress=lambda done, of, _: report(stage, int(images * (before + done / of))),
         )
 
-    network = initial_network(config.network, train, seeds[0])
-    rate = measure_images_per_second(network, train, config.fit)
-    announce(
-        f"usefulness: {total} fits ({len(arms)} training sets × {len(seeds)} seeds) of "
-        f"{config.fit.images:,} images, at most {duration(total * config.fit.images / rate)} at "
-        f"{rate:,.0f} images/s; finished fits are kept"
-    )
+    def report(stage: str, done: int) -> None:
+        if progress is not None:
+            progress(stage, done, left * images)
+
+    initial_hash = {
+        seed: network_hash(initial_network(config.network, train, seed)) for seed in seeds
+    }
+    determined_by = {
+        (arm.key, seed): {
+            "format": _FORMAT,
+            "train": train.content_hash,
+            "tested": tested.content_hash,
+            "samples": source.identity if arm.has_samples else None,
+            "arm": arm.content,
+            "fit": json.loads(config.fit_of(augmented=arm.augmented).model_dump_json()),
+            "batch_size": batch_size,
+            "network": initial_hash[seed],
+            "seed": seed,
+        }
+        for seed in seeds
+        for arm in arms
+    }
+    fitted: dict[tuple[str, int], Fitted] = {}
     with cached_fits(folder) as cache:
+        left = cache.missing(determined_by.values())
+        if left:
+            announce(expected_time(splits, config, left))
         for seed in seeds:
             generate = _samples_of_seed(source, splits, needed.tolist(), seed)
-            initial_hash = network_hash(initial_network(config.network, train, seed))
             for arm in arms:
-                report(stage_of(arm, seed))
-                determined_by = {
-                    "format": _FORMAT,
-                    "train": train.content_hash,
-                    "tested": tested.content_hash,
-                    "samples": source.identity if arm.has_samples else None,
-                    "arm": arm.content,
-                    "fit": json.loads(config.fit_of(augmented=arm.augmented).model_dump_json()),
-                    "batch_size": batch_size,
-                    "network": initial_hash,
-                    "seed": seed,
-                }
+                key = (arm.key, seed)
                 name = {"arm": arm.key, "seed": seed}
-                fitted[arm.key, seed] = cache.get(
-                    determined_by, name, partial(fit, arm, seed, generate)
-                )
-    report("fits done")
+                fitted[key] = cache.get(determined_by[key], name, partial(fit, arm, seed, generate))
     protocol = {
         "network": config.network.model_dump(mode="json"),
         "fit": config.fit.model_dump(mode="json"),

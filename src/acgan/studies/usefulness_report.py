@@ -11,8 +11,8 @@ from matplotlib.ticker import PercentFormatter
 
 from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import COLORS, paper, style_rows
-from acgan.report.section import ImageBlock, Metric, Section, Table, defined
-from acgan.studies.arms import REAL, REAL_AUGMENTED, SYNTHETIC
+from acgan.report.section import Finding, ImageBlock, Metric, Section, Table, defined
+from acgan.studies.arms import FIT_IMAGES, REAL, REAL_AUGMENTED, SYNTHETIC
 from acgan.studies.usefulness_findings import (
     MEASURE_NAMES,
     caveats,
@@ -109,10 +109,20 @@ def usefulness_section(study: Usefulness) -> Section:
         explanation=EXPLANATION,
         metrics=tuple(_metrics(study)),
         blocks=tuple(_blocks(study)),
-        findings=usefulness_findings(study),
+        findings=(*_short_fits(study.config.fit.images), *usefulness_findings(study)),
         protocols={_PROTOCOL: study.protocol},
         notes=(*study.notes, *caveats(study)),
     )
+
+
+def _short_fits(images: int) -> Iterator[Finding]:
+    if images < FIT_IMAGES:
+        yield Finding(
+            "short-fits",
+            "warning",
+            f"Indicative only: each fit uses {images:,} images, that of the full study "
+            f"{FIT_IMAGES:,}; longer fits may give other differences.",
+        )
 
 
 def _metrics(study: Usefulness) -> Iterator[Metric]:

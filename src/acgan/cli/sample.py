@@ -71,6 +71,7 @@ def sample(
     from acgan.model.model import load
     from acgan.model.sample_folder import write_samples
     from acgan.plots.grid import png_bytes
+    from acgan.plots.text import missing_fonts_note
 
     keep_freed_memory()
     trained = load(model)
@@ -97,6 +98,8 @@ def sample(
         values |= {"folder": out, "images": [asdict(each) for each in files]}
         lines.append(f"{counted(len(files), 'image')} in {out}")
     if grid is not None:
+        for note in missing_fonts_note([each.name for each in trained.classes]):
+            say(note)
         image = trained.grid(label, count, seed, truncation, precision=precision)
         write(grid, png_bytes(image), "--grid")
         values["grid"] = grid

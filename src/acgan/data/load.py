@@ -27,6 +27,7 @@ from acgan.data.split import (
 from acgan.errors import UsageError, find_name, listed
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import BoolArray, Int64Array
+from acgan.plots.text import missing_fonts_note
 from acgan.storage.files import spelled_on_disk
 
 _CHUNK = 2048
@@ -147,6 +148,7 @@ def _load_source(config: DataConfig, progress: StageProgress) -> tuple[Source, I
 
 
 def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
+    yield from missing_fonts_note([each.name for each in splits.classes])
     for limit, kind in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
         if limit is not None:
             few = _names(splits.classes, splits.train.class_counts < limit)

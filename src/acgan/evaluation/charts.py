@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from acgan.data.images import Images
 from acgan.evaluation.evaluation_data import EvaluationData
 from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import paper
 from acgan.plots.grid import class_grid, grid_layout, png_bytes, side_by_side, strip
-from acgan.plots.text import font, line_height, shorten
+from acgan.plots.text import line_height, shorten, write
 from acgan.report.section import ImageBlock
 
 _GAP = 14  # pixels between one sample with its neighbors and the next
 _HEADING = 11
-_INK = "#282828"
 _SAMPLES, _REAL, _MARK = "#D55E00", "#0072B2", "#7F7F7F"
 _MOST_NAMED = 60  # classes whose names fit beside a plot
 
@@ -62,11 +61,10 @@ def _panel(rows: Sequence[Images], names: Sequence[str], headings: Sequence[str]
     top = line_height(_HEADING)
     result = Image.new(grid.mode, (grid.width, grid.height + top), "white")
     result.paste(grid, (0, top))
-    pen = ImageDraw.Draw(result)
     for column, heading in enumerate(headings):
         left, _, right, _ = layout.box(0, column)
         text = shorten(heading, _HEADING, right - left + 2)
-        pen.text(((left + right) / 2, top + 4), text, fill=_INK, font=font(_HEADING), anchor="mb")
+        write(result, ((left + right) / 2, top + 4), text, _HEADING, "mb")
     return result
 
 
@@ -106,32 +104,29 @@ def distance_chart(panels: Sequence[tuple[str, Float64Array, Float64Array]]) -> 
 
 
 def similarity_chart(
-    measure: str, names: tuple[str, ...], samples: Float64Array, real: Float64Array
+    measure: str, labels: Sequence[str], samples: Float64Array, real: Float64Array
 ) -> ImageBlock:
     """Plot one line per class from the MS-SSIM of its real images to that of its samples.
 
     Args:
         measure: name of the measure with its scales.
-        names: of the K classes.
+        labels: of the K classes.
         samples: (K,), NaN for a class without a value.
         real: (K,), likewise; at least one class has both values.
     """
     known = np.flatnonzero(np.isfinite(samples) & np.isfinite(real))
     rows = np.arange(len(known))
     height = 1.5 + 0.28 * min(len(known), _MOST_NAMED)
-    with paper((7, height), dpi=100, font_size=10.5) as (drawing, buffer):
+    named = [labels[int(index)] for index in known] if len(known) <= _MOST_NAMED else []
+    with paper((7, height), dpi=100, font_size=10.5, texts=named) as (drawing, buffer):
         axes = drawing.subplots()
         axes.hlines(rows, real[known], samples[known], color="#C8C8C8", linewidth=2)
         axes.plot(real[known], rows, "o", color=_REAL, label="real test images")
         axes.plot(samples[known], rows, "o", color=_SAMPLES, label="samples")
         highest = real[known].max()
         axes.axvline(highest, color=_MARK, linewidth=1, linestyle=(0, (4, 2)), label="real maximum")
-        named = len(known) <= _MOST_NAMED
-        axes.set_yticks(
-            rows if named else [],
-            [names[index] for index in known] if named else [],
-            parse_math=False,  # a "$" in a name is no formula
-        )
+        # A "$" in a name is no formula.
+        axes.set_yticks(rows[: len(named)], named, parse_math=False)
         axes.set_ylim(len(known) - 0.5, -0.5)
         axes.set_xlim(0, 1.05 * max(highest, samples[known].max(), 0.1))
         axes.set_xlabel(measure)
@@ -164,7 +159,7 @@ def overview(data: EvaluationData) -> ImageBlock:
         caption = "Left: the first samples, not selected. Right: randomly chosen test images."
         return ImageBlock(title, png_bytes(side_by_side(grids, headings)), caption)
     shown = range(min(len(data.group_names), _MOST_CLASSES))
-    names = [data.group_names[index] for index in shown]
+    names = data.group_labels[:_MOST_CLASSES]
     samples = class_grid([data.sample_set.of_class(index)[:_COLUMNS] for index in shown], names)
     real = class_grid(
         [test.images[test.labels == index][:_COLUMNS] for index in shown], [""] * len(names)

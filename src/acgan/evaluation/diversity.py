@@ -330,7 +330,7 @@ def diversity_section(data: EvaluationData) -> Section:
         title="Diversity within classes" if conditional else "Diversity of all samples",
         explanation=tuple(filter(None, explanations)),
         metrics=tuple(metric for _, _, metric in measured),
-        blocks=(similarity_chart(images.scales.name, data.group_names, similarity, real),)
+        blocks=(similarity_chart(images.scales.name, data.group_labels, similarity, real),)
         if charted
         else (),
         findings=diversity_findings(

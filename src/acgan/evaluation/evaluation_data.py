@@ -20,6 +20,7 @@ from acgan.metrics.accuracy import class_agreement
 from acgan.metrics.arrays import Array
 from acgan.metrics.frechet import Baseline, frechet_baseline
 from acgan.model.model import Model
+from acgan.plots.text import class_labels
 
 HeldOutSplit = Literal["validation", "test"]
 SplitName = Literal["train", "validation", "test"]
@@ -151,6 +152,11 @@ class EvaluationData:
         if not self.sample_set.conditional:
             return (ALL_SAMPLES,)
         return tuple(each.name for each in self.splits.classes)
+
+    @property
+    def group_labels(self) -> list[str]:
+        """The `group_names` as images show them."""
+        return class_labels(self.group_names)
 
     @property
     def extractor(self) -> Extractor:

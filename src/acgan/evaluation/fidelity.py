@@ -18,6 +18,7 @@ from acgan.metrics.inception_score import SMALLEST_SCORE_COUNT, classifier_score
 from acgan.metrics.kid import SMALLEST_KERNEL_COUNT, kernel_distance
 from acgan.metrics.prdc import NEIGHBORS, SMALLEST_MANIFOLD_COUNT, Manifold, ball_radii, manifold
 from acgan.plots.charts import class_bars
+from acgan.plots.text import class_labels
 from acgan.report.section import LEVELS, Aim, Finding, ImageBlock, Metric, Section, Table, defined
 
 REPLICATES = 300
@@ -394,8 +395,9 @@ def _class_blocks(
     ]
     overall = (frechet.value, frechet.baseline, _ratio(frechet.value, frechet.baseline))
     shown = sorted(np.argsort([-(row[1] or 0.0) for row in rows], kind="stable")[:_MOST_BARS])
+    labels = class_labels(classes)
     chart = class_bars(
-        [classes[index] for index in shown],
+        [labels[index] for index in shown],
         {"samples": [frechet.per_class[index] for index in shown]},
         axis=f"Fréchet distance ({frechet.extractor})",
         baseline=[baselines[index] for index in shown],

@@ -229,7 +229,7 @@ def _seed_paths(data: EvaluationData, model: Model) -> ImageBlock:
     seed = data.seed
     if model.conditional:
         shown = _shown_classes(data)
-        names = [data.group_names[k] for k in shown]
+        names = [data.group_labels[k] for k in shown]
         ends = [((k, k), (seed + n, seed + n + 1)) for n, k in enumerate(shown)]
     else:
         names = [""] * _PATHS
@@ -252,7 +252,7 @@ def _class_paths(data: EvaluationData, model: Model) -> Iterator[ImageBlock]:
         for a, b in pairwise(_shown_classes(data))
     ]
     if pairs:
-        seeds, names = (data.seed, data.seed), data.group_names
+        seeds, names = (data.seed, data.seed), data.group_labels
         strips = [interpolate(model.generator, pair, seeds, _STEPS) for pair in pairs]
         yield ImageBlock(
             "Interpolation between two classes with one seed",
@@ -268,7 +268,7 @@ def _fixed_seeds(data: EvaluationData, model: Model) -> ImageBlock:
     images = _every_seed_of(model, shown, data.seed, _SHOWN_SEEDS)
     return ImageBlock(
         "One seed in every class",
-        png_bytes(class_grid(images, [data.group_names[k] for k in shown])),
+        png_bytes(class_grid(images, [data.group_labels[k] for k in shown])),
         "Each column is one seed, each row a class. If the style is consistent, the images of a "
         "column share brightness, slant or colors, and differ in them from other columns.",
     )

@@ -303,7 +303,7 @@ def _grid(search: Search, order: Int64Array) -> bytes:
     pixels, _, features = search.spaces
     training = search.data.splits.train.images
     present = np.unique(search.target_labels)[:_MOST_CLASSES]
-    names = [search.data.group_names[index] for index in present]
+    names = [search.data.group_labels[index] for index in present]
     chosen = [order[search.target_labels[order] == index][:_SHOWN] for index in present]
     if not search.data.sample_set.conditional:
         shown = order[: _SHOWN * _MOST_CLASSES]

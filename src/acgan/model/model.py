@@ -25,6 +25,7 @@ from acgan.model.folder import ModelRecord, Network, read_model_record
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
 from acgan.plots.grid import class_grid, strip, to_pil
+from acgan.plots.text import class_labels
 from acgan.runs.checkpoint import Checkpoint, read_checkpoint
 from acgan.runs.config import RunConfig
 from acgan.runs.state import load_module
@@ -256,7 +257,8 @@ class Model:
         images = self.sample(label, count, seed, truncation, precision=precision)
         if not self.conditional:
             return strip(images, columns=math.isqrt(count - 1) + 1)
-        names = [self.classes[index].name for index in self.class_indices(label)]
+        labels = class_labels([each.name for each in self.classes])
+        names = [labels[index] for index in self.class_indices(label)]
         return class_grid(images.reshape(len(names), count, *self.shape), names)
 
     def interpolate(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -17,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from acgan.plots.text import shorten
+from acgan.plots.text import font_families, shorten
 
 # Okabe and Ito's palette for all kinds of color vision, without its yellow, too pale on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -29,6 +28,7 @@ def paper(
     *,
     dpi: int,
     font_size: float,
+    texts: Iterable[str] = (),
     layout: ConstrainedLayoutEngine | None = None,
 ) -> Iterator[tuple[Figure, io.BytesIO]]:
     """Open a figure; after the block, the buffer contains its PNG, without time and software name.
@@ -37,19 +37,20 @@ def paper(
         size: width and height in inches.
         dpi: pixels per inch.
         font_size: in points.
+        texts: what the figure shows of users' words, `legible`; their fonts are made available.
         layout: for other distances than the defaults.
     """
     with mpl.rc_context():  # independent of the user's matplotlibrc
         mpl.rcdefaults()
-        mpl.rcParams.update({"font.size": font_size, "legend.frameon": False})
+        families = font_families(texts)
+        mpl.rcParams.update(
+            {"font.size": font_size, "font.family": families, "legend.frameon": False}
+        )
         figure = Figure(figsize=size, dpi=dpi, layout=layout or ConstrainedLayoutEngine())
         canvas = FigureCanvasAgg(figure)
         buffer = io.BytesIO()
         yield figure, buffer
-        with warnings.catch_warnings():
-            # The font may lack characters of a name; a box is drawn instead.
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
-            canvas.print_figure(buffer, format="png", metadata={"Software": None})
+        canvas.print_figure(buffer, format="png", metadata={"Software": None})
 
 
 def style_axes(axes: Axes, *, grid: Literal["x", "both"]) -> None:
@@ -89,7 +90,7 @@ def class_bars(
     """Return a chart of horizontal bars (dots on a logarithmic axis), one group per class.
 
     Args:
-        classes: names of the classes, from the top down.
+        classes: labels of the classes, from the top down.
         series: by name, one value per class; None leaves a gap.
         axis: label of the values, with their unit.
         baseline: one value per class, a black tick across the class's bars.
@@ -100,7 +101,8 @@ def class_bars(
     rows = np.arange(len(classes), dtype=float)
     thickness = 0.76 / max(len(series), 1)
     height = 0.9 + len(classes) * max(0.27, 0.15 * len(series))
-    with paper((_WIDTH, height), dpi=_DPI, font_size=10) as (figure, buffer):
+    classes = [shorten(label, _NAME_SIZE, _NAME_WIDTH) for label in classes]
+    with paper((_WIDTH, height), dpi=_DPI, font_size=10, texts=classes) as (figure, buffer):
         axes = figure.subplots()
         for index, (name, values) in enumerate(series.items()):
             at = rows + (index - (len(series) - 1) / 2) * thickness
@@ -120,7 +122,7 @@ def class_bars(
             axes.axvline(mark, color="#7F7F7F", linewidth=1, linestyle=(0, (4, 3)))
         if log:
             axes.set_xscale("log")
-        style_rows(axes, [shorten(name, _NAME_SIZE, _NAME_WIDTH) for name in classes], axis)
+        style_rows(axes, classes, axis)
         entries = len(series) + bool(len(baseline))
         if entries > 1:  # above the axes, where it hides nothing
             axes.legend(

@@ -12,10 +12,10 @@ from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from acgan.metrics.arrays import UInt8Array
-from acgan.plots.text import font, line_height, shorten, text_width
+from acgan.plots.text import line_height, shorten, text_width, write
 
 
 def to_pil(image: npt.NDArray[np.uint8]) -> Image.Image:
@@ -24,7 +24,6 @@ def to_pil(image: npt.NDArray[np.uint8]) -> Image.Image:
 
 
 _PAPER = "white"
-_INK = "#282828"
 _MARGIN = 10  # pixels around everything
 _GAP = 3  # pixels between tiles
 _NAME_SIZE = 15
@@ -137,17 +136,16 @@ def class_grid(
         raise ValueError(f"{len(rows)} rows of images need as many names, not {len(names)}")
     layout = grid_layout(shape[1:], max(len(row) for row in rows), names, scale=scale, title=title)
     grid = Image.new("L" if shape[0] == 1 else "RGB", layout.size, _PAPER)
-    pen = ImageDraw.Draw(grid)
     if title:
         text = shorten(title, _TITLE_SIZE, grid.width - 2 * _MARGIN)
-        pen.text((_MARGIN, _MARGIN), text, fill=_INK, font=font(_TITLE_SIZE), anchor="la")
+        write(grid, (_MARGIN, _MARGIN), text, _TITLE_SIZE, "la")
     for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         for column, image in enumerate(row):
             tile = to_pil(image).resize(layout.tile, Image.Resampling.NEAREST)
             grid.paste(tile, layout.box(index, column))
         at = layout.origin[0] - _MARGIN, layout.box(index, 0)[1] + layout.tile[1] // 2
         text = shorten(name, _NAME_SIZE, _NAME_WIDTH)
-        pen.text(at, text, fill=_INK, font=font(_NAME_SIZE), anchor="rm")
+        write(grid, at, text, _NAME_SIZE, "rm")
     return grid
 
 
@@ -182,12 +180,11 @@ def side_by_side(images: Sequence[Image.Image], captions: Sequence[str]) -> Imag
         for image, caption in zip(images, captions, strict=True)
     ]
     result = Image.new(mode, (sum(widths), height), _PAPER)
-    pen = ImageDraw.Draw(result)
     left = 0
     for image, caption, width in zip(images, captions, widths, strict=True):
         result.paste(image.convert(mode), (left, top))
         text = shorten(caption, _TITLE_SIZE, width - 2 * _MARGIN)
-        pen.text((left + _MARGIN, _MARGIN), text, fill=_INK, font=font(_TITLE_SIZE))
+        write(result, (left + _MARGIN, _MARGIN), text, _TITLE_SIZE, "la")
         left += width
     return result
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from acgan.metrics.arrays import Float64Array
 from acgan.plots.charts import COLORS, paper, style_rows
+from acgan.plots.text import class_labels
 from acgan.report.section import Finding, ImageBlock, Metric, Section, Table, defined
 from acgan.studies.arms import FIT_IMAGES, REAL, REAL_AUGMENTED, SYNTHETIC
 from acgan.studies.usefulness_findings import (
@@ -43,14 +44,15 @@ def rare_recall_chart(study: Usefulness) -> bytes:
     """
     if not study.rare:
         raise ValueError("the classes are equally large; none is rare")
-    names = ", ".join(study.classes[index] for index in study.rare)
+    labels = class_labels(study.classes)
+    names = ", ".join(labels[index] for index in study.rare)
     values = [each.mean_recall(study.rare) for each in study.results]
     return _chart(study, values, f"mean recall of {names}")
 
 
 def _chart(study: Usefulness, values: Sequence[Sequence[float]], axis: str) -> bytes:
     height = 1.0 + 0.36 * len(values)
-    with paper((_WIDTH, height), dpi=_DPI, font_size=9.5) as (figure, buffer):
+    with paper((_WIDTH, height), dpi=_DPI, font_size=9.5, texts=[axis]) as (figure, buffer):
         axes = figure.subplots()
         for row, (arm, some) in enumerate(
             zip((each.arm for each in study.results), values, strict=True)

@@ -16,6 +16,7 @@ from acgan.data.split import random_order
 from acgan.metrics.arrays import Float64Array
 from acgan.networks.interface import Generator
 from acgan.plots.grid import class_grid, strip
+from acgan.plots.text import class_labels
 from acgan.sampling.sampler import sample_images
 from acgan.training.alarms import (
     AlarmEvidence,
@@ -50,6 +51,7 @@ class Monitor:
         self._columns = context.config.reporting.grid_columns
         splits = context.splits
         self._names = [c.name for c in splits.classes]
+        self._labels = class_labels(self._names)
         held_out = splits.validation if len(splits.validation) else splits.labeled
         self._held_out_images, self._held_out_labels = _subset(held_out, _HELD_OUT)
         self._real_images, self._real_labels = _subset_of_each(held_out, _REAL_PER_CLASS)
@@ -102,7 +104,7 @@ class Monitor:
         labels, seeds = np.repeat(classes, columns), list(range(columns)) * len(classes)
         images = sample_images(generator, labels, seeds)
         rows = images.reshape(-1, columns, *images.shape[1:])
-        return class_grid(rows, [self._names[k] for k in classes])
+        return class_grid(rows, [self._labels[k] for k in classes])
 
     def real_grid(self) -> None:
         """Log real training images in the arrangement of the sample grids."""
@@ -112,7 +114,7 @@ class Monitor:
             for k in self._grid_classes:
                 indices = np.flatnonzero(labeled.labels == k)[:columns]
                 rows.append(np.asarray(labeled.images[indices]))
-            image = class_grid(rows, [self._names[k] for k in self._grid_classes])
+            image = class_grid(rows, [self._labels[k] for k in self._grid_classes])
         else:
             chosen = random_order(len(splits.train), _GRID_ORDER)[: columns**2]
             image = strip(np.asarray(splits.train.images[chosen]), columns=columns)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import textwrap
 import unicodedata
 from abc import ABC
 from collections.abc import Iterable
 from typing import ClassVar, final
 
+LINE_CHARACTERS = 120
+"""The longest line of progress and results."""
 _LISTED = 20  # names in a message
 _LONGEST = 60  # characters of a name in a message
 _JOINERS = "\u200c\u200d"  # invisible, but Persian, Hindi and emoji need them
@@ -102,6 +105,29 @@ def brief(name: str) -> str:
     """Return a name for a message: printable, and shortened if it is very long."""
     text = printable(name)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def shortened(text: str, most: int = LINE_CHARACTERS) -> str:
+    """Return a text of at most so many characters, cut in the middle."""
+    if len(text) <= most:
+        return text
+    end = most // 2
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def wrapped(text: str, width: int = LINE_CHARACTERS) -> str:
+    """Break a text between words into lines of at most ``width`` characters, later ones indented.
+
+    No-break spaces join words, and an option stays with its value. A word longer than a line, such
+    as a path, is cut in the middle.
+    """
+    most = max(2, width - 6)
+    text = re.sub(r"(?<!\S)(--?[a-z][a-z-]*) (?=\S)", "\\1\xa0", text)
+    words = re.sub(rf"\S{{{most},}}", lambda found: shortened(found[0], most), text)
+    indent = words[: len(words) - len(words.lstrip(" "))] + "  "
+    return textwrap.fill(words, width, subsequent_indent=indent, break_on_hyphens=False).replace(
+        "\xa0", " "
+    )
 
 
 def shown(name: str) -> str:

@@ -85,7 +85,8 @@ def test_the_next_commands_work_as_pasted(acgan: Acgan, folder: Path) -> None:
     (folder / "dark").rename(folder / "- a dark 'one'")
     done = acgan("train", folder, "--images", 16, "--run=- my run", *TINY)
     assert done.code == 0, done.err
-    sample, evaluate = (shlex.split(line) for line in done.out.splitlines() if "  acgan " in line)
+    sample = pasted(done.out, "to generate images of a class:")
+    evaluate = pasted(done.out, "to measure their quality:")
     assert sample[:2] == ["acgan", "sample"]
     drawn = acgan(*sample[1:])
     assert drawn.code == 0, drawn.err
@@ -93,6 +94,50 @@ def test_the_next_commands_work_as_pasted(acgan: Acgan, folder: Path) -> None:
     assert evaluate[:2] == ["acgan", "evaluate"]
     assert Path(evaluate[2]).samefile("- my run")
     assert not evaluate[2].startswith("-")
+
+
+def pasted(out: str, heading: str) -> list[str]:
+    """The words of the command below a heading, as a shell reads them."""
+    lines = out[out.index(heading) :].splitlines()[1:]
+    last = next(index for index, line in enumerate(lines) if not line.endswith("\\"))
+    return shlex.split("\n".join(lines[: last + 1]).replace("\\\n", ""))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_the_closing_lines_say_how_good_it_is_and_what_is_missing(
+    schedule: str, acgan: Acgan, tmp_path: Path
+) -> None:
+    """A run of real digits that is much too short, of too few of them."""
+    data = ("digits", "--per-class", 20, "--seed", 3, "-o", f"optimizer.schedule={schedule}")
+    run = tmp_path / "my 'first' run"
+    given = ("train", *data, *TINY, "--run", run)
+    done = acgan(*given, "-o", "training.total_images=64")
+    assert done.code == 0, done.err
+    assert "warning: too little training: 64 images, 0.32 passes over 200 training images" in (
+        done.err
+    )
+    lines = done.out[done.out.index("quick check: ") :].splitlines()
+    check, training, few, weak = lines[:4]
+    assert "balanced class accuracy 0." in check
+    assert "chance 0.1), diversity" in check
+    assert training.endswith("over 200 training images, 0.021 % of the recipe's 300,000")
+    assert few.startswith("  too few images: 20 per class (zero 20, one 20, 8 more); leave out --p")
+    assert "do not show their class" in weak
+    words = pasted(done.out, "to fix that:")
+    assert words[:4] == ["acgan", "train", "digits", "--seed=3"]
+    assert "--images=300000" in words
+    name = str(run) if schedule == "constant" else f"{run}-300000"
+    assert f"--run={name}" in words
+    assert not any("total_images" in word for word in words)
+    assert {f"{each}" for each in TINY if "=" in each} < set(words)
+
+    # the same with --json, and of a run that was complete
+    again = json.loads(acgan(*given, "-o", "training.total_images=64", "--json").out)
+    assert again["resumed_at"] == 64
+    assert again["check"]["command"] == words
+    assert again["check"]["findings"] == [each.strip() for each in (training, few, weak)]
+    assert again["check"]["figures"]["chance"] == pytest.approx(0.1)
 
 
 @pytest.mark.slow

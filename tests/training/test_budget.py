@@ -32,9 +32,10 @@ from acgan.training import start as start_module
 from acgan.training.budget import (
     MAX_SECONDS,
     Rate,
+    describe_training,
+    least_useful_budget,
     measuring_seconds,
     rates_by_threads,
-    small_budget,
     total_images,
 )
 from acgan.training.learner import schedule_factor
@@ -145,13 +146,15 @@ def test_measuring_takes_a_small_part_of_a_budget() -> None:
 
 
 def test_a_budget_below_one_pass_or_10_000_images_is_small() -> None:
-    text = small_budget(256, 60_000)
-    assert text is not None
-    assert "256 images is 0.0043 passes over 60,000" in text
-    assert "--images 60000" in text
-    assert small_budget(60_000, 60_000) is None
-    assert small_budget(9_999, 50) is not None
-    assert small_budget(10_000, 50) is None
+    assert (least_useful_budget(60_000), least_useful_budget(50)) == (60_000, 10_000)
+    text = describe_training(256, 60_000, 300_000, too_little=True)
+    assert text == (
+        "too little training: 256 images, 0.0043 passes over 60,000 training images, "
+        "0.085 % of the recipe's 300,000"
+    )
+    assert describe_training(1, 1, too_little=False) == (
+        "training: 1 image, 1 passes over 1 training image"
+    )
 
 
 @given(st.integers(0, 10_000), st.floats(0, 0.99))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import math
+import random
 import re
 from contextlib import closing
 from typing import Any, TextIO
@@ -77,7 +78,8 @@ def test_a_plain_line_holds_every_figure_and_no_escape_code() -> None:
     display.message("one class is ignored", "warning")
     display.message("wrote a sheet")
     display.close()
-    start, line, warning, note = stream.getvalue().splitlines()
+    start, *row, warning, note = stream.getvalue().splitlines()
+    line = " ".join(row)
     assert "digits-default" in start
     assert [figure for figure in SHOWN if figure not in line] == []
     assert line.index("D loss") < line.index("0.601") < line.index("G loss") < line.index("1.234")
@@ -113,6 +115,65 @@ def test_the_live_display_shows_every_figure_at_any_width(width: int) -> None:
     display.close()
     text = plain_text(stream.getvalue())
     assert [figure for figure in ["digits-default", *SHOWN] if figure not in text] == []
+
+
+RANDOM = random.Random(0)
+
+
+def random_row() -> dict[str, Any]:
+    """The usual names and others, with numbers of any size; some are unknown or not finite."""
+    row: dict[str, Any] = {"images": RANDOM.randrange(10 ** RANDOM.randrange(1, 25))}
+    for group, names in ROW.items():
+        if isinstance(names, dict):
+            share = "accuracy" in group
+            others = {f"lecam_{'x' * RANDOM.randint(1, 12)}": 0.0} if not share else {}
+            row[group] = {
+                name: RANDOM.choice([None, math.inf, math.nan, RANDOM.random()])
+                if share or RANDOM.random() < 0.3
+                else RANDOM.uniform(-1, 1) * 10 ** RANDOM.randrange(-5, 300)
+                for name in (*names, *others)
+            }
+    return row
+
+
+def random_text() -> str:
+    """Words, some of them longer than a line, as paths and names of classes are."""
+    length = RANDOM.choice([1, 8, 30, 300])
+    return " ".join("/a-ü_"[RANDOM.randrange(5)] * RANDOM.randint(1, length) for _ in range(20))
+
+
+def test_piped_lines_have_at_most_120_characters() -> None:
+    for _ in range(100):
+        row, message, stream = random_row(), random_text(), io.StringIO()
+        display = PlainDisplay(stream, Watch())
+        display.start(random_text(), RANDOM.randrange(10**24), 7)
+        display.metrics(row)
+        display.message(f"the generator ignores {message}", "warning")
+        lines = stream.getvalue().splitlines()
+        assert max(map(len, lines)) <= 120
+        text = " ".join(" ".join(lines).split())
+        for group, shown in format_metrics(row):
+            assert f"{group}: " in text
+            assert [pair for pair in shown if " ".join(pair) not in text] == []
+        if max(map(len, message.split())) < 100:
+            assert message in text
+
+
+def test_a_narrow_terminal_loses_nothing() -> None:
+    for width in range(30, 130):
+        row, stream, watch = random_row(), Terminal(), Watch()
+        row["images"] %= 10**9
+        display = live(stream, watch, width)
+        display.start("run", 3_000_000, 0)
+        watch.seconds += 10
+        display.metrics(row)
+        display.close()
+        lines = plain_text(stream.getvalue()).splitlines()
+        assert max(map(len, lines)) <= width
+        figures = [value for _, shown in format_metrics(row) for _, value in shown]
+        text = re.sub(r"\s", "", "".join(lines))
+        figures += [f"{row['images']:,}", "3,000,000 images"]
+        assert [each for each in figures if each.replace(" ", "") not in text] == []
 
 
 def test_live_messages_stay_and_are_taken_literally() -> None:

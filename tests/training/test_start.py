@@ -97,7 +97,7 @@ def test_the_fastest_number_of_threads_is_taken_and_kept(
         "busy" in words and not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()
     )
     assert display.says("192 images will take about", "in fp32")
-    assert display.says("the budget of 192 images is 2 passes over 96")
+    assert display.says("too little training: 192 images, 2 passes over 96 training")
     saved = json.loads((tmp_path / "environment.json").read_text())
     assert saved["execution"]["threads"] == threads
     assert json.loads((tmp_path / "budget.json").read_text())["by_threads"]["1"] == rates[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, final
 
 import typer
 
-from acgan.errors import UsageError
+from acgan.errors import LINE_CHARACTERS, UsageError, shortened
 
 if TYPE_CHECKING:
     from acgan.training.display import Progress
@@ -122,15 +123,25 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-_LINE_CHARACTERS = 120
+def command_lines(words: Sequence[str]) -> list[str]:
+    """Return a command that works as pasted into a shell, in lines of at most 120 characters.
 
-
-def shortened(line: str) -> str:
-    """Return a line of at most 120 characters, cut in the middle."""
-    if len(line) <= _LINE_CHARACTERS:
-        return line
-    end = _LINE_CHARACTERS // 2
-    return f"{line[: _LINE_CHARACTERS - end - 1]}…{line[-end:]}"
+    Backslashes at their ends join the lines; a longer word is divided too, into quoted pieces.
+    """
+    lines = [""]
+    for word in words:
+        text = shlex.quote(word)
+        pieces = [text]
+        if len(text) > LINE_CHARACTERS - 6:  # a quote of the word takes at most 5 characters
+            pieces = [shlex.quote(word[at : at + 20]) for at in range(0, len(word), 20)]
+        for index, piece in enumerate(pieces):
+            gap = "" if index else "  " if lines == [""] else " "
+            if len(lines[-1]) + len(gap) + len(piece) > LINE_CHARACTERS - 2:
+                lines[-1] += f"{gap}\\"
+                lines.append("")
+                gap = ""
+            lines[-1] += f"{gap}{piece}"
+    return lines
 
 
 _REFRESH_SECONDS = 0.2  # on a terminal, which overwrites the line

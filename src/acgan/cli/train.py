@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,17 +21,19 @@ from acgan.cli.options import (
     Settings,
     option,
 )
-from acgan.cli.output import result
-from acgan.errors import counted
+from acgan.cli.output import command_lines, result
+from acgan.errors import counted, wrapped
 
 if TYPE_CHECKING:
     from acgan.model.model import Model
-    from acgan.training.quick_check import QuickCheck
+
+_BUDGET_SETTINGS = {f"training.{name}" for name in ("total_images", "total_epochs", "max_minutes")}
 
 EXAMPLE = "acgan train digits --run runs/demo"
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
@@ -125,7 +127,6 @@ def train(
         "images_seen": trained.images_seen,
         "resumed_at": trained.resumed_at,
         "summary": trained.summary,
-        "check": trained.check and asdict(trained.check),
     }
     state = f"complete after {counted(trained.images_seen, 'image')}"
     if trained.resumed_at == trained.images_seen:
@@ -133,34 +134,61 @@ def train(
     lines = [
         f"{trained.folder} {state}",
         *(f"  {name}: {path}" for name, path in trained.summary.items()),
-        *(_check_lines(trained.check, trained.folder) if trained.check else ()),
-        *_next_commands(trained.folder, trained.model),
     ]
+    again: list[str] = []
+    if check := trained.check:
+        same_rates = trained.model.config.optimizer.schedule == "constant"
+        again = _command_again(context, check.changes, same_rates and "recipe" not in check.changes)
+        values["check"] = {**asdict(check), "findings": check.findings(), "command": again}
+        lines.append(f"quick check: {check.figures}")
+        lines += (f"  {sentence}" for sentence in check.findings())
+    lines = list(map(wrapped, lines)) + _next_commands(trained.folder, trained.model, again)
     result(values, "\n".join(lines), as_json=as_json)
 
 
-def _check_lines(check: QuickCheck, folder: Path) -> list[str]:
-    """Return the figures of a run and what is missing, with the command for a longer budget."""
-    lines = [check.figures(), *(f"  {sentence}" for sentence in check.findings())]
-    if check.longer_budget is not None:
-        what = f"--run={shlex.quote(str(folder))}" if check.continues else "another --run"
-        does = (
-            "continues it" if check.continues else "trains a new run; its rates follow the budget"
-        )
-        lines.append(f"  the same command with --images={check.longer_budget} and {what} {does}")
-    return lines
+def _command_again(
+    context: typer.Context, changes: Mapping[str, Any], continues: bool
+) -> list[str]:
+    """Return the command line with other arguments; an empty list without changes.
+
+    A folder that it names gets a suffix, unless the run continues with these changes.
+    """
+    if not changes:
+        return []
+    values = {**context.params, "images": None, "max_minutes": None, "as_json": False, **changes}
+    values["settings"] = [
+        each
+        for each in values["settings"] or ()
+        if each.split("=")[0].strip() not in _BUDGET_SETTINGS
+    ]
+    if values["run"] and not continues:
+        values["run"] = f"{values['run']}-{'-'.join(map(str, changes.values()))}"
+    words = ["acgan", "train", _as_argument(values["data"])]
+    for parameter in context.command.params:
+        value = values.get(parameter.name or "")
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if parameter.param_type_name == "option" and each not in (None, False):
+                name = parameter.opts[0]
+                words += [f"{name}={each}"] if name.startswith("--") else [name, str(each)]
+    return words
 
 
-def _next_commands(folder: Path, model: Model) -> list[str]:
-    """Return commands that work as pasted; a folder like -x would be read as an option."""
-    run = folder if not str(folder).startswith("-") else Path().resolve() / folder
-    sample = ["acgan", "sample", str(run)]
+def _as_argument(path: str | Path) -> str:
+    """Return a path as an argument; one like -x would be read as an option."""
+    return str(path) if not str(path).startswith("-") else str(Path().resolve() / path)
+
+
+def _next_commands(folder: Path, model: Model, again: list[str]) -> list[str]:
+    """Return the commands for what comes next."""
+    run = _as_argument(folder)
+    sample = ["acgan", "sample", run]
     if model.conditional:
         sample.append(f"--class={model.classes[0].name}")
     sample += ["--count", "16", "--out", "samples"]
     return [
+        *(["to fix that:", *command_lines(again)] if again else ()),
         "to generate images of a class:" if model.conditional else "to generate images:",
-        f"  {shlex.join(sample)}",
+        *command_lines(sample),
         "to measure their quality:",
-        f"  {shlex.join(['acgan', 'evaluate', str(run)])}",
+        *command_lines(["acgan", "evaluate", run]),
     ]

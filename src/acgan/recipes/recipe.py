@@ -53,6 +53,19 @@ class Recipe:
     alarm: str | None
     fix: str | None
 
+    def mismatch(self, shape: ImageShape) -> str | None:
+        """Return why the recipe is not meant for images of a shape, or None."""
+        if self.fix is not None:
+            return f"{self.name} is broken on purpose (-o {self.fix} fixes it)"
+        kinds = {1: "gray", 3: "color"}
+        if shape.channels not in self.channels:
+            meant = " or ".join(kinds[each] for each in self.channels)
+            return f"{self.name} is meant for {meant} images; these are {kinds[shape.channels]}"
+        side = self.largest_side
+        if side is not None and shape.height * shape.width > side**2:
+            return f"{self.name} is meant for images of up to {side} px; these are {shape}"
+        return None
+
 
 def recipe_names() -> tuple[str, ...]:
     """Return all names: defaults first, recipes that are broken on purpose last."""

@@ -88,19 +88,33 @@ def total_images(config: TrainingConfig, train_images: int) -> int | None:
     return config.total_images
 
 
-def small_budget(images: int, train_images: int) -> str | None:
-    """Return a sentence if a budget in images is too small to learn from, else None.
+def least_useful_budget(train_images: int) -> int:
+    """Return the smallest budget to learn from: one pass over the data, and 10,000 images."""
+    return max(_USEFUL_IMAGES, train_images)
 
-    The least useful budget is one pass over the data, and 10,000 images.
+
+def describe_training(
+    images: int, train_images: int, recipe_images: int | None = None, *, too_little: bool
+) -> str:
+    """Return how much training a budget in images is, for the start and the end of a run.
+
+    Args:
+        images: the budget, or images seen.
+        train_images: in the training split.
+        recipe_images: the budget of the recipe for this data, if known.
+        too_little: whether that is the verdict.
     """
-    useful = max(_USEFUL_IMAGES, train_images)
-    if images >= useful:
-        return None
-    return (
-        f"the budget of {counted(images, 'image')} is {images / train_images:.2g} passes over "
-        f"{counted(train_images, 'training image')}, too little to learn from; use at least "
-        f"--images {useful}"
+    text = (
+        f"{'too little training' if too_little else 'training'}: {counted(images, 'image')}, "
+        f"{_figure(images / train_images)} passes over {counted(train_images, 'training image')}"
     )
+    if recipe_images is not None:
+        text += f", {_figure(100 * images / recipe_images)} % of the recipe's {recipe_images:,}"
+    return text
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def thread_counts(most: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: live on a terminal (rich), one line per logged row elsewhere."""
+"""Progress of a run on stderr: live on a terminal (rich), lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from acgan.errors import wrapped
 from acgan.storage.streams import GuardedStream
 
 Clock = Callable[[], float]
@@ -25,6 +26,7 @@ _WINDOW_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.5
 _REDRAW_SECONDS = 0.5
 _REDRAW_COST = 250  # pause between redraws, in multiples of a redraw's duration
+_BAR_LEAST = 10  # characters for the bar and its gaps; without them there is no bar
 _GROUPS = (
     ("discriminator", "D loss", False),
     ("generator", "G loss", False),
@@ -107,6 +109,15 @@ def format_metrics(row: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, st
     return shown
 
 
+def _group_lines(row: Mapping[str, Any]) -> list[str]:
+    """Return a text for each group; no-break spaces join a name and its value."""
+    return [
+        f"{group}: ".replace(" ", "\xa0")
+        + "  ".join(f"{name} {value}".replace(" ", "\xa0") for name, value in shown)
+        for group, shown in format_metrics(row)
+    ]
+
+
 def _value(value: float | None, is_share: bool) -> str:
     if value is None:
         return "–"
@@ -179,7 +190,7 @@ class SilentDisplay(Display):
 
 @final
 class PlainDisplay(Display):
-    """Prints one line per logged row and per message, without buffering."""
+    """Prints each logged row and message in lines of at most 120 characters, without buffering."""
 
     def __init__(self, stream: TextIO, clock: Clock = time.monotonic) -> None:
         self._stream = GuardedStream(stream)
@@ -199,9 +210,7 @@ class PlainDisplay(Display):
         """Print one line with progress and metrics."""
         self._progress.update(row["images"])
         parts = ["  ".join(self._progress.format())]
-        for group, shown in format_metrics(row):
-            parts.append(f"{group}: " + "  ".join(f"{name} {value}" for name, value in shown))
-        self._line(" | ".join(parts))
+        self._line(" | ".join([*parts, *_group_lines(row)]))
 
     def message(self, text: str, level: Level = "info") -> None:
         """Print one line."""
@@ -211,7 +220,7 @@ class PlainDisplay(Display):
         """No output is pending."""
 
     def _line(self, text: str) -> None:
-        self._stream.write(text + "\n")
+        self._stream.write("\n".join(map(wrapped, text.splitlines())) + "\n")
         self._stream.flush()
 
 
@@ -275,21 +284,16 @@ class LiveDisplay(Display):
             live.stop()
 
     def _render(self) -> Group:
-        images, rate, left = self._progress.format()
-        bar = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        bar.add_column(ratio=1, min_width=8)
-        for _ in range(3):
-            bar.add_column(justify="right", no_wrap=True)
-        done = ProgressBar(total=max(self._progress.total, 1), completed=self._progress.seen)
-        bar.add_row(done, images, rate, left)
-        table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True)
-        table.add_column()
-        for group, shown in format_metrics(self._row):
-            # No-break spaces keep name and value on one line.
-            parts = [
-                Text.assemble((name.replace(" ", "\xa0") + "\xa0", "dim"), (value, "bold"))
-                for name, value in shown
-            ]
-            table.add_row(group, Text("  ").join(parts))
-        return Group(Text(self._run, "bold"), bar, table)
+        shown, width = self._progress.format(), self._console.width
+        text = "  ".join(shown)
+        progress: Table | Text = Text(wrapped(text, width))
+        if len(text) + _BAR_LEAST <= width:
+            progress = Table.grid(padding=(0, 2, 0, 0), expand=True)
+            progress.add_column(ratio=1)
+            for _ in shown:
+                progress.add_column(justify="right", no_wrap=True)
+            done = ProgressBar(total=max(self._progress.total, 1), completed=self._progress.seen)
+            progress.add_row(done, *shown)
+        metrics = Text("\n".join(wrapped(each, width) for each in _group_lines(self._row)), "dim")
+        metrics.highlight_regex(r"(?<=\s)[-\d]\S*( %)?", "not dim bold")
+        return Group(Text(self._run, "bold"), progress, metrics)

@@ -22,9 +22,10 @@ from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
 from acgan.training.budget import (
     Rate,
+    describe_training,
+    least_useful_budget,
     measure_rate,
     measuring_seconds,
-    small_budget,
     thread_counts,
     total_images,
 )
@@ -119,8 +120,10 @@ def decide_start(
             f"{execution.device} in {execution.precision} ({rate.images_per_second:,.0f} "
             "images/s, measured just now; --images or --max-minutes sets another budget)"
         )
-    if estimate and (warning := small_budget(total, len(splits.train))):
-        display.message(warning, "warning")
+    train_images = len(splits.train)
+    if estimate and total < (useful := least_useful_budget(train_images)):
+        amount = describe_training(total, train_images, too_little=True)
+        display.message(f"{amount}; use at least --images {useful}", "warning")
     if not new and not _is_complete(folder, total):
         _check_threads(config, splits, folder, execution, display)
     record = saved or {"environment": describe_environment()}

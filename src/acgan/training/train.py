@@ -16,11 +16,10 @@ from acgan.errors import UsageError, shown
 from acgan.execution.execution import ExecutionConfig, choose_execution
 from acgan.model.model import Model, load
 from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
-from acgan.runs.config import RunConfig, TrainingConfig
+from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import spelled_on_disk
 from acgan.storage.line_log import read_rows
-from acgan.training.budget import total_images
 from acgan.training.display import Display, SilentDisplay
 from acgan.training.quick_check import quick_check
 from acgan.training.run import TrainedRun, run_training
@@ -95,14 +94,16 @@ def train(
     if announce:
         _announce(chosen, config, splits, folder, display)
     if config.classes_per_model is not None:
-        return train_model_set(config, splits, folder, display, estimate=announce)
-    trained = run_training(config, splits, folder, display, init_from=model, estimate=announce)
+        trained = train_model_set(config, splits, folder, display, estimate=announce)
+        members = sorted(folder.members.iterdir())
+        logs = [RunFolder(member).metrics for member in members]
+    else:
+        trained = run_training(config, splits, folder, display, init_from=model, estimate=announce)
+        logs = [folder.metrics]
     if not announce:
         return trained
-    recipe_budget = TrainingConfig.model_validate(chosen.values["training"])
-    budget = total_images(recipe_budget, len(splits.train))
-    check = quick_check(trained.model, splits, budget, read_rows(folder.metrics, dict))
-    return replace(trained, check=check)
+    rows = (read_rows(log, dict) for log in logs)
+    return replace(trained, check=quick_check(trained.model, splits, config, chosen, rows))
 
 
 def _default_folder(config: RunConfig, splits: DatasetSplits) -> Path:
@@ -290,9 +291,8 @@ def _announce(
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")
-    if splits.shape.channels not in recipe.channels:
-        meant, given = ("gray", "color") if splits.shape.channels == 3 else ("color", "gray")
-        display.message(f"  note: {recipe.name} is meant for {meant} images; these are {given}")
+    if mismatch := recipe.mismatch(splits.shape):
+        display.message(f"  note: {mismatch}")
     for note in _augmentation_notes(config.augmentation, splits.shape.channels):
         display.message(f"augmentation: {note}")
     display.message(f"run: {folder.path} (every setting: {folder.config.name}, or `acgan show`)")

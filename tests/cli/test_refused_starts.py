@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from acgan.cli.main import execute
 from acgan.errors import DataError, DiskError
 from acgan.execution import execution as execution_module
 from acgan.training import run as run_module
@@ -195,6 +199,102 @@ def test_the_corrected_command_works_in_the_same_folder(
         assert acgan("train", *GOOD, "--run", "runs/corrected", *of_set, *words).code
     assert not Path("runs").exists()
     run_corrected(acgan, *of_set)
+
+
+OUTSIDE: dict[str, tuple[tuple[object, ...], int, str]] = {
+    "no such data": (("nowhere",), 2, "no data set 'nowhere'.*no folder of that name"),
+    "no such path": (("./nowhere",), 3, "no folder or zip nowhere; check the path"),
+    "a file as data": (("file",), 3, "neither a folder nor a readable zip"),
+    "no images": (("empty",), 3, "there are no files; add images"),
+    "damaged image": (("damaged",), 3, "1 file in damaged cannot be used"),
+    "one class": (("single", "--recipe", "small-gray"), 2, "needs images of at least two classes"),
+    "a class of two images": (("few",), 3, "the class 'b' has only 2 training images"),
+    "sizes that differ": (("mixed",), 3, "differ in size"),
+    "a size that the network cannot have": (
+        ("things", "--image-size", 9),
+        2,
+        "9×9 cannot be built",
+    ),
+    "a huge size": (("things", "--image-size", 5000), 2, "outside 1 to 4096"),
+    "a folder of others": (("things", "--run", "other"), 2, "other exists and is not an acgan run"),
+    "the data as run": (("things", "--run", "things"), 2, "things exists and is not an acgan run"),
+    "a file as run": (("things", "--run", "file"), 2, "file exists and is not an acgan run"),
+    "a file above the run": (("things", "--run", "file/x"), 5, "a file or folder of that name is"),
+    "a link to nothing": (("things", "--run", "link"), 5, "a file or folder of that name is in"),
+    "a long name": (("things", "--run", "n" * 300), 2, "cannot use the path 'nnn.*File name too"),
+    "too little memory": (
+        ("things", "-o", "generator.latent_size=2000000000"),
+        2,
+        "not enough memory for this command",
+    ),
+    "a run of another seed": (("things", "--run", "run", "--seed", 5), 2, "seed: 0 → 5"),
+    "a run of other data": (("other-things", "--run", "run"), 3, "was started with other data"),
+    "a run that is no set": (
+        ("things", "--run", "run", "--classes-per-model", 2),
+        2,
+        "another conf",
+    ),
+    "a run in use": (("things", "--run", "used"), 2, "another process is using used"),
+    "a run with a damaged file": (("things", "--run", "bad"), 3, "bad/config.json cannot be read"),
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets, runs and other files that a start has to refuse."""
+    crowded = tmp_path_factory.mktemp("crowded")
+    for name in ("things", "other-things", "few", "mixed", "single", "damaged"):
+        shutil.copytree(place / "things", crowded / name)
+    for name in ("file", "other-things/cup/0.png", "damaged/cup/0.png"):
+        (crowded / name).write_text("no image")
+    (crowded / "other-things/cup/0.png").unlink()
+    for name in ("jar", "lid", "pot"):
+        shutil.rmtree(crowded / "single" / name)
+    (crowded / "few" / "b").mkdir()
+    for name in ("0.png", "1.png"):
+        shutil.copy(place / "things" / "cup" / name, crowded / "few" / "b" / name)
+    Image.new("L", (9, 9)).save(crowded / "mixed" / "cup" / "0.png")
+    (crowded / "other").mkdir()
+    (crowded / "other" / "mine.txt").write_text("mine")
+    (crowded / "empty").mkdir()
+    (crowded / "link").symlink_to(crowded / "nowhere")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(crowded)
+        monkeypatch.setattr("os.fsync", lambda _descriptor: None)
+        words = ("train", *GOOD, "-o", "execution.threads=1", "--run", "run")
+        assert execute([str(word) for word in words]) == 0
+    shutil.copytree(crowded / "run", crowded / "used")
+    shutil.copytree(crowded / "run", crowded / "bad")
+    (crowded / "bad" / "config.json").write_text("{")
+    return crowded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", OUTSIDE)
+def test_data_files_and_runs_that_a_start_refuses_stay_as_they_were(
+    acgan: Acgan, crowded: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(crowded)
+    (data, *words), code, sentence = OUTSIDE[what]
+    before = disk(crowded)
+    with FileLock(crowded / "used" / ".lock"):
+        done = acgan("train", data, *GOOD[1:], *words)
+    assert (done.code, done.err.count("Traceback")) == (code, 0), done.err
+    assert re.search(sentence, done.err), done.err
+    assert disk(crowded) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["status.json", "budget.json"])
+@pytest.mark.parametrize("content", ["[]", '{"state": "complete"}', "7", "null"])
+def test_a_run_with_a_changed_file_continues_or_names_it(
+    acgan: Acgan, crowded: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(crowded / "run", run)
+    (run / name).write_text(content)
+    done = acgan("train", *GOOD, "--run", run)
+    assert (done.code, f"{name} has not the figures" in done.err) in ((0, False), (3, True))
 
 
 @pytest.mark.slow

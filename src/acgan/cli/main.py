@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from acgan.cli.output import result
-from acgan.errors import AcganError, DiskError
+from acgan.errors import AcganError, DiskError, UsageError, shown
 from acgan.storage.streams import guarded_streams
 from acgan.training.signals import STOP_SIGNALS
 from acgan.version import __version__
@@ -33,6 +35,7 @@ _STOPPED = "stopped; what was saved is kept, and the same command continues or s
 # a busy machine as sleeping at once does on an idle one; this has neither cost
 # (`benchmarks/threads.py`). It must be set before torch is imported.
 _SPIN_COUNT = "10000"
+_OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)  # torch's words
 _REPORT = "set ACGAN_DEBUG=1 and repeat the command for a traceback, and please report it"
 
 app = typer.Typer(
@@ -134,7 +137,22 @@ def _outcome(arguments: list[str]) -> tuple[str, int]:
         if os.environ.get("ACGAN_DEBUG"):
             traceback.print_exc()
         detail = " ".join(str(error).split())
-        return f"internal error: {type(error).__name__}: {detail}; {_REPORT}", 1
+        internal = f"internal error: {type(error).__name__}: {detail}; {_REPORT}", 1
+        limit = _limit_of_machine(error)
+        return (limit, UsageError.exit_code) if limit else internal
+
+
+def _limit_of_machine(error: Exception) -> str:
+    """Return a sentence if a path or a size is beyond what the machine can do, else ""."""
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"cannot use the path {shown(str(error.filename))}: {error.strerror}; choose another"
+    allocating = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))
+    if allocating or isinstance(error, MemoryError):
+        return (
+            "the machine has not enough memory for this command; make the images, the batch or the "
+            "network smaller, or stop other programs"
+        )
+    return ""
 
 
 @contextmanager

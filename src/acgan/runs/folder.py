@@ -197,9 +197,10 @@ class RunFolder:
 
     def is_finished(self, images_seen: int) -> bool:
         """Return whether the run is complete at ``images_seen`` and has its model."""
-        status = self.read(self.status) or {}
-        ended = (status.get("state"), status.get("images_seen")) == ("complete", images_seen)
-        return ended and self.model.is_dir()
+        match self.read(self.status):
+            case {"state": "complete", "images_seen": seen}:
+                return seen == images_seen and self.model.is_dir()
+        return False
 
 
 def _changed(old: Any, new: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import torch
 
 from acgan.config import difference
 from acgan.data.images import DatasetSplits
-from acgan.errors import UsageError, counted
+from acgan.errors import DataError, UsageError, counted
 from acgan.execution.execution import Execution, ExecutionConfig, check_present, choose_execution
 from acgan.runs.config import RunConfig
 from acgan.runs.environment import describe_environment
@@ -94,8 +94,7 @@ def decide_start(
     execution.apply()
 
     total, minutes = total_images(config.training, len(splits.train)), config.training.max_minutes
-    known = None if new else folder.read(folder.budget)
-    rate = None if known is None else Rate(**known)
+    rate = None if new else _saved_rate(folder)
     if (rate is None and total is None) or (new and (estimate or len(counts) > 1)):
         seconds = measuring_seconds(minutes)
         display.message(f"measuring the speed for up to {seconds:.2g} s …")
@@ -130,6 +129,16 @@ def decide_start(
     if asdict(execution) != record.get("execution"):
         files[folder.environment] = {**record, "execution": asdict(execution)}
     return Start(execution, total, files)
+
+
+def _saved_rate(folder: RunFolder) -> Rate | None:
+    known = folder.read(folder.budget)
+    try:
+        return None if known is None else Rate(**known)
+    except TypeError:
+        raise DataError(
+            f"{folder.budget} has not the figures of a measurement; remove it to measure again"
+        ) from None
 
 
 def _counts(config: ExecutionConfig, execution: Execution) -> list[int]:
@@ -169,8 +178,10 @@ def _continued(
 
 
 def _is_complete(folder: RunFolder, total: int) -> bool:
-    status = folder.read(folder.status) or {}
-    return status.get("state") == "complete" and status["images_seen"] >= total
+    match folder.read(folder.status):
+        case {"state": "complete", "images_seen": int(seen)}:
+            return seen >= total
+    return False
 
 
 def _check_threads(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from PIL import Image
 from acgan.data import folder as folder_module
 from acgan.data import load as load_module
 from acgan.data.config import DataConfig
+from acgan.data.containers import UnusableFileError
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 from acgan.errors import DataError
@@ -164,6 +168,63 @@ def test_bad_files_are_refused_with_path_and_reason(
         for name, (_, reason) in BAD.items():
             assert any(name in line and reason in line for line in message.splitlines())
         assert "green/cut.png: damaged or cut off" in message
+
+
+@pytest.mark.parametrize("pack", [unzipped, zipped])
+@pytest.mark.parametrize("repaired", ["bytes", "decoder"])
+def test_refused_data_is_not_cached_and_loads_once_repaired(
+    root: Path, pack: Callable[[Path], Path], repaired: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted, cache = load(root).split_record(), root.parent / "cache"
+    shutil.rmtree(cache)
+    source = pack(root)
+    file = source if source.is_file() else root / "red" / "0.png"
+    good, times = file.read_bytes(), file.stat()
+    with monkeypatch.context() as patch:
+        if repaired == "bytes":  # same names, size, time and, in a zip, directory
+            at = len(good) // 2
+            if source.is_file():
+                member = zipfile.ZipFile(source).getinfo("set/red/0.png")
+                at = member.header_offset + 60
+            file.write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        else:  # the same bytes: a codec of Pillow was missing
+            patch.setattr(folder_module, "decode", undecodable)
+        with pytest.raises(DataError, match="cannot be used"):
+            load(source)
+    assert not [path for path in cache.iterdir() if path.name != ".lock"]
+    file.write_bytes(good)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert load(source).split_record() == wanted
+
+
+def undecodable(*_: object) -> None:
+    raise UnusableFileError("no codec")
+
+
+def test_a_class_without_usable_files_is_not_cached(root: Path) -> None:
+    (root / "violet").mkdir()
+    (root / "violet" / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match="violet"):
+        load(root, bad_files="skip")
+    assert not [path for path in (root.parent / "cache").iterdir() if path.name != ".lock"]
+
+
+def test_a_zip_on_a_failing_disk_is_no_damaged_zip(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = zipped(root)
+    wanted = load(source).split_record()
+    shutil.rmtree(root.parent / "cache")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipExtFile, "read", fail)
+        with pytest.raises(DataError, match=r"set\.zip cannot be read: Input/output error"):
+            load(source, bad_files="skip")
+    assert load(source, bad_files="skip").split_record() == wanted
 
 
 def test_bad_files_are_skipped_on_request(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -252,6 +253,8 @@ class _Zip(Container):
             if len(content) != member.file_size:
                 raise EOFError(f"{len(content)} bytes instead of {member.file_size}")
         except _ZIP_ERRORS as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's
+                raise DataError(f"{self._file.name} cannot be read: {error.strerror}") from None
             raise UnusableFileError(f"damaged in the zip ({printable(str(error))})") from None
         if self._state() != self._version:
             raise DataError(

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,30 +56,30 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     entries = [entry for entry in layout.entries if entry.label in selected]
     content = container.content_key(lambda done, total: progress("reading", done, total))
     paths = [entry.path for entry in entries]
-    key = hashlib.sha256(
-        repr(
-            (_FORMAT, PIL.__version__, content, config.image_size, config.white_level, paths)
-        ).encode()
-    ).hexdigest()[:32]
+    options = (config.image_size, config.white_level, config.bad_files)
+    key = hashlib.sha256(repr((_FORMAT, PIL.__version__, content, options, paths)).encode())
+
+    def check(unusable: Mapping[str, str]) -> None:
+        if unusable and config.bad_files == "refuse":
+            raise DataError(_unusable_message(path, unusable))
+        empty = set(selected) - {entry.label for entry in entries if entry.path not in unusable}
+        if empty:
+            raise DataError(
+                f"{path}: the class {shown(layout.classes[min(empty)])} has no usable file "
+                f"({counted(len(unusable), 'file')} skipped in all); add images, remove the class, "
+                "or choose other classes with --only-class"
+            )
+
     decoder = _FolderDecoder(
-        path, container, entries, config.image_size, config.white_level, progress
+        path, container, entries, config.image_size, config.white_level, check, progress
     )
     root = cache_root(config.cache)
     try:
-        decoded = cached_images(root, key, decoder.guess_plan)
+        decoded = cached_images(root, key.hexdigest()[:32], decoder.guess_plan)
     except _UnexpectedHeaderError:
-        decoded = cached_images(root, key, decoder.plan)
+        decoded = cached_images(root, key.hexdigest()[:32], decoder.plan)
     unusable = {str(file): str(reason) for file, reason in decoded.details["unusable"]}
-    if unusable and config.bad_files == "refuse":
-        raise DataError(_unusable_message(path, unusable))
     used = [entry for entry in entries if entry.path not in unusable]
-    empty = set(selected) - {entry.label for entry in used}
-    if empty:
-        raise DataError(
-            f"{path}: the class {shown(layout.classes[min(empty)])} has no usable file "
-            f"({counted(len(unusable), 'file')} skipped in all); add images, remove the class, or "
-            "choose other classes with --only-class"
-        )
     notes = [decoded.note] if decoded.note else []
     unusable = listed | unusable
     if unusable:
@@ -133,6 +133,7 @@ class _FolderDecoder:
     _entries: Sequence[Entry]
     _size: tuple[int, int] | None
     _white_level: int | None
+    _check: Callable[[Mapping[str, str]], None]
     _progress: StageProgress
     _unusable: dict[str, str] = field(default_factory=dict)
 
@@ -201,6 +202,7 @@ class _FolderDecoder:
                 yield np.stack(chunk)
 
         def details() -> Any:
+            self._check(self._unusable)  # refused data leaves nothing in the cache
             order = {entry.path: number for number, entry in enumerate(self._entries)}
             unusable = sorted(self._unusable.items(), key=lambda item: order[item[0]])
             return {"unusable": unusable, "conversions": summary.to_json()}
@@ -243,7 +245,7 @@ class _FolderDecoder:
             return None
 
 
-def _unusable_message(path: Path, unusable: dict[str, str]) -> str:
+def _unusable_message(path: Path, unusable: Mapping[str, str]) -> str:
     lines = [f"  {printable(file)}: {reason}" for file, reason in unusable.items()]
     more = len(lines) - _LISTED
     lines[_LISTED:] = [f"  … and {more} more"] if more > 0 else []

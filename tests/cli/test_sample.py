@@ -22,7 +22,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file()
     }
 
 
@@ -138,6 +138,7 @@ def test_four_processes_that_write_into_one_folder_lose_no_row(tmp_path: Path) -
         processes.append(child)
     for child in processes:
         assert os.waitpid(child, 0)[1] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
     images = json.loads((tmp_path / "manifest.json").read_text())["images"]
     pairs = [(label, seed) for label in range(4) for seed in range(rounds)]
     assert [(each["label"], each["seed"]) for each in images] == pairs

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, SoftFileLock, Timeout
 
 from acgan.errors import DiskError
 from acgan.storage.files import (
     file_sha256,
+    passing_lock,
     remove_leftovers,
     temporary_sibling,
     write_atomic,
@@ -80,3 +83,50 @@ def test_leftovers_go_one_level_deep_and_nothing_else(tmp_path: Path) -> None:
 def test_the_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert file_sha256(tmp_path / "file").startswith("ba7816bf8f01cfea414140de5dae2223b00361a3")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_lock_without_a_lasting_file_excludes_all_other_processes(tmp_path: Path) -> None:
+    """Processes read, wait and write one number; each that meets another one loses a count."""
+    number, lock = tmp_path / "number", tmp_path / ".lock"
+    number.write_text("0")
+    processes, rounds = 4, 12
+    children = []
+    for _ in range(processes):
+        child = os.fork()
+        if not child:
+            try:
+                for _ in range(rounds):
+                    with passing_lock(lock):
+                        before = int(number.read_text())
+                        time.sleep(0.001)
+                        number.write_text(str(before + 1))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * processes
+    assert number.read_text() == str(processes * rounds)
+    assert [path.name for path in tmp_path.iterdir()] == ["number"]
+
+
+@pytest.mark.parametrize("kind", [FileLock, SoftFileLock])
+def test_a_lock_is_free_and_gone_however_its_block_ends(
+    kind: type[FileLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systems without `fcntl` have the soft lock."""
+    monkeypatch.setattr("acgan.storage.files.FileLock", kind)
+    lock = tmp_path / ".lock"
+    with pytest.raises(ValueError, match="inside"), passing_lock(lock):
+        raise ValueError("inside")
+    assert list(tmp_path.iterdir()) == []
+    with passing_lock(lock):
+        assert lock.exists()
+        with pytest.raises(Timeout), passing_lock(lock, 0):
+            pass
+        assert lock.exists()
+    if kind is FileLock:
+        lock.touch()  # of a process that was killed
+        with passing_lock(lock, 0):
+            pass
+    assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from acgan.data.images import Images, ImageShape
 from acgan.errors import DiskError, UsageError, counted
 from acgan.storage.disk import disk_errors, folder_bytes
-from acgan.storage.files import is_temporary, make_folder, remove_leftovers
+from acgan.storage.files import is_temporary, make_folder, passing_lock, remove_leftovers
 from acgan.storage.folders import (
     MANIFEST,
     CorruptFolderError,
@@ -189,10 +189,8 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
                     if entry.path.is_dir():
                         remove_folder(entry.path)
                         continue
-                    lock = entry.path.with_suffix(".lock")  # held during a fit
-                    with FileLock(lock).acquire(timeout=0):
+                    with passing_lock(entry.path.with_suffix(".lock"), 0):  # held during a fit
                         entry.path.unlink(missing_ok=True)
-                    lock.unlink(missing_ok=True)
         except Timeout:  # an OSError too, but not the disk's fault
             raise UsageError(f"another process is writing to {root}; wait until it ends") from None
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from filelock import FileLock
 
 from acgan.data.class_selection import ClassSelection
 from acgan.errors import UsageError
@@ -22,7 +21,7 @@ from acgan.sampling.forward import Precision
 from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import iterate_images
 from acgan.storage.disk import disk_errors
-from acgan.storage.files import temporary_sibling, write_atomic
+from acgan.storage.files import passing_lock, temporary_sibling, write_atomic
 from acgan.storage.json_reader import read_json
 from acgan.version import __version__
 
@@ -122,7 +121,7 @@ def write_samples(
 
 
 def _add_to_manifest(folder: Path, origin: dict[str, Any], written: list[SampleFile]) -> None:
-    with FileLock(folder / _LOCK):
+    with passing_lock(folder / _LOCK):
         before = _existing(folder, origin)  # other processes may have added images meanwhile
         unique = {(image.label, image.seed): image for image in [*before, *written]}
         images_json = [asdict(unique[key]) for key in sorted(unique)]

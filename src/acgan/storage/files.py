@@ -11,9 +11,11 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, SoftFileLock
 
 from acgan.errors import normal_form
 from acgan.storage.disk import disk_errors
@@ -110,6 +112,27 @@ def temporary_sibling(path: Path) -> Path:
 def is_temporary(path: Path) -> bool:
     """Return whether a path has a name that `temporary_sibling` gives."""
     return _TEMPORARY_NAME.fullmatch(path.name) is not None
+
+
+@contextmanager
+def passing_lock(path: Path, timeout_seconds: float = -1) -> Iterator[None]:
+    """Hold a lock between processes whose file does not stay afterwards.
+
+    The holder removes the file before it releases it. A process that waited for it then holds a
+    file without a name; filelock notices that and tries again with a new file.
+
+    Raises:
+        filelock.Timeout: another process holds it for longer; by default, this waits forever.
+        OSError: the file cannot be created.
+    """
+    lock = FileLock(path)
+    with lock.acquire(timeout_seconds, poll_interval=0.01):
+        try:
+            yield
+        finally:
+            if not isinstance(lock, SoftFileLock):  # its file is the lock: removal would release it
+                with suppress(OSError):  # Windows cannot remove it now; filelock does later
+                    os.unlink(path)  # noqa: PTH108
 
 
 def remove_leftovers(folder: Path, *, only: Callable[[Path], bool] = is_temporary) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from acgan.data.images import ImageShape
 from acgan.errors import DiskError
 from acgan.model.model import load
-from acgan.model.sample_folder import SampleFile, _add_to_manifest, write_samples
+from acgan.model.sample_archive import write_archive
+from acgan.model.sample_folder import SampleFile, Samples, _add_to_manifest, write_samples
 
 Acgan = Callable[..., Any]
 
@@ -315,12 +319,142 @@ def test_a_damaged_model_is_exit_code_3(acgan: Acgan, tiny_run: Path, tmp_path: 
 def test_many_files_are_announced_or_refused(
     acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    out = tmp_path / "x"
     monkeypatch.setattr("acgan.cli.sample.free_bytes", lambda path: 12_287)
-    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
+    done = acgan("sample", tiny_run, "--out", out)
     assert done.code == 5
-    assert "3 files take up to 12.3 kB, and 12.3 kB are free on the disk of" in done.err
-    assert not (tmp_path / "x").exists()
+    assert "3 new files take up to 12.3 kB, and 12.3 kB are free on the disk of" in done.err
+    assert "write one file of 2.3 kB with --out FILE.npz" in done.err
+    assert not out.exists()
     monkeypatch.setattr("acgan.cli.sample.free_bytes", lambda path: None)  # unknown: not refused
-    monkeypatch.setattr("acgan.cli.sample._MANY_FILES", 3)
-    done = acgan("sample", tiny_run, "--out", tmp_path / "x")
-    assert (done.code, "3 files take up to 12.3 kB" in done.err) == (0, True)
+    monkeypatch.setattr("acgan.cli.sample.free_files", lambda path: 2)
+    done = acgan("sample", tiny_run, "--out", out)
+    assert (done.code, out.exists()) == (5, False)
+    assert "and only 2 more files are free on the disk of" in done.err
+    assert acgan("sample", tiny_run, "--class", "7", "--out", out).code == 0
+    monkeypatch.setattr("acgan.cli.sample._MANY_FILES", 2)
+    done = acgan("sample", tiny_run, "--out", out)  # one of the three exists
+    assert done.code == 0
+    assert "2 new files take up to 8.2 kB" in done.err
+    assert "--out FILE.zip or FILE.npz writes one file instead" in done.err
+    again = acgan("sample", tiny_run, "--out", out)
+    assert (again.code, again.err) == (0, "")
+
+
+def test_a_zip_has_the_files_of_the_folder(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
+    options = ("--class", "7", "--class", "zero", "--count", 3, "--seed", 5)
+    acgan("sample", tiny_run, *options, "--out", tmp_path / "folder")
+    done = acgan("sample", tiny_run, *options, "--out", tmp_path / "new" / "x.ZIP", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["count"] == 6
+    with zipfile.ZipFile(tmp_path / "new" / "x.ZIP") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+        assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_STORED}
+    assert members == contents(tmp_path / "folder")
+    # The same images in another order and at another time are the same bytes.
+    options = ("--class", "zero", "--class", "seven", "--count", 3, "--seed", 5)
+    acgan("sample", tiny_run, *options, "--out", tmp_path / "y.zip")
+    assert (tmp_path / "y.zip").read_bytes() == (tmp_path / "new" / "x.ZIP").read_bytes()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.ZIP"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_npz_has_the_images_as_arrays(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = load(tiny_run).sample([0, 2], count=40, seed=5)  # more than a batch
+    if channels == 3:
+        images = np.concatenate([images, images // 2, images // 3], axis=1)
+        shape = ImageShape(3, *images.shape[2:])
+        monkeypatch.setattr("acgan.model.model.Model.shape", shape)
+        drawn = iter([images[:40], images[40:]])
+        monkeypatch.setattr(
+            "acgan.model.sample_folder.iterate_images", lambda *_, **__: iter([next(drawn)])
+        )
+    options = ("--class", 0, "--class", 2, "--count", 40, "--seed", 5)
+    done = acgan("sample", tiny_run, *options, "--out", tmp_path / "x.npz")
+    assert (done.code, done.out) == (0, f"80 images in {tmp_path / 'x.npz'}\n")
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays.files) == ["class_names", "images", "labels", "seeds"]
+        expected = images[:, 0] if channels == 1 else images.transpose(0, 2, 3, 1)
+        assert arrays["images"].dtype == np.uint8
+        np.testing.assert_array_equal(arrays["images"], expected)
+        assert arrays["labels"].dtype == np.int64
+        assert arrays["labels"].tolist() == [0] * 40 + [2] * 40
+        assert arrays["seeds"].tolist() == list(range(5, 45)) * 2
+        assert arrays["class_names"].tolist() == ["zero", "seven", "T-shirt/top"]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "npz"])
+def test_an_archive_is_written_once_and_never_over_another(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"x.{suffix}"
+    assert acgan("sample", tiny_run, "--out", out).code == 0
+    before = contents(tmp_path)
+    again = acgan("sample", tiny_run, "--out", out)
+    assert (again.code, again.out) == (0, f"3 images are already in {out}\n")
+    for other in (("--count", 2), ("--seed", 1), ("--class", 0), ("--truncation", 0.7)):
+        done = acgan("sample", tiny_run, "--out", out, *other)
+        assert (done.code, done.out) == (2, "")
+        assert "exists and holds other samples, which is not overwritten" in done.err
+    assert contents(tmp_path) == before
+    content = bytearray(before[out.name])
+    content[200] ^= 1
+    out.write_bytes(content)
+    assert "is damaged at" in acgan("sample", tiny_run, "--out", out).err
+    out.write_text("mine")
+    assert "holds something else" in acgan("sample", tiny_run, "--out", out).err
+    assert out.read_text() == "mine"
+    out.unlink()
+    out.mkdir()
+    assert "cannot be read (Is a directory)" in acgan("sample", tiny_run, "--out", out).err
+
+
+@pytest.mark.parametrize("suffix", ["zip", "npz"])
+def test_an_archive_is_whole_or_not_there(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    out = tmp_path / f"x.{suffix}"
+    model = load(tiny_run)
+    samples = Samples(model, None, 30, 0, None, "auto")
+
+    def stop(done: int, total: int) -> None:
+        if done == 70:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_archive(model, out, samples, progress=stop)
+    assert contents(tmp_path) == {}
+    with monkeypatch.context() as patch:
+        patch.setattr("acgan.model.sample_archive.sync_file", full)
+        done = acgan("sample", tiny_run, "--out", out)
+    assert (done.code, "no space left" in done.err, contents(tmp_path)) == (5, True, {})
+    monkeypatch.setattr("acgan.cli.sample.free_bytes", lambda path: 1000)
+    done = acgan("sample", tiny_run, "--out", out)
+    assert done.code == 5
+    assert f"3 images in .{suffix} take up to " in done.err
+    assert contents(tmp_path) == {}
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_the_memory_of_an_archive_does_not_grow_with_its_images(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(tiny_run)
+    batch = np.zeros((100, *model.shape), np.uint8)
+    monkeypatch.setattr(
+        "acgan.model.sample_folder.iterate_images",
+        lambda _, labels, seeds, *__, **___: (batch for _ in range(len(seeds) // 100)),
+    )
+    peaks = []
+    for count in (1000, 5000):
+        samples = Samples(model, "zero", count, 0, None, "auto")
+        tracemalloc.start()
+        write_archive(model, tmp_path / f"{count}.npz", samples)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 4000 * 40  # the images alone have 4000 * 784 bytes

@@ -86,6 +86,10 @@ def test_samples_lie_in_no_class_folder(acgan: Acgan, run: Path) -> None:
     assert seeds == [0, 1, 5, 6, 7]
     with Image.open("drawn/0.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), load(run).sample(seed=0)[0, 0])
+    assert acgan("sample", run, "--count", 3, "--seed", 5, "--out", "drawn.npz").code == 0
+    with np.load("drawn.npz") as arrays:
+        assert arrays.files == ["images", "seeds"]
+        np.testing.assert_array_equal(arrays["images"], load(run).sample(count=3, seed=5)[:, 0])
 
 
 @pytest.mark.parametrize(

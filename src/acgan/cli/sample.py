@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,11 @@ from acgan.cli.options import (
 )
 from acgan.cli.output import counter, result, say, write
 from acgan.errors import DiskError, UsageError, counted
-from acgan.storage.disk import free_bytes, human_size
+from acgan.storage.disk import free_bytes, free_files, human_size
 
 if TYPE_CHECKING:
-    from acgan.data.images import ImageShape
+    from acgan.model.model import Model
+    from acgan.model.sample_folder import Samples
 
 EXAMPLE = "acgan sample runs/demo --class seven --count 16 --out samples/sevens"
 _MOST_COLUMNS = 100
@@ -47,8 +49,9 @@ def sample(
     out: Annotated[
         Path | None,
         option(
-            "Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest.",
-            "DIR",
+            "Write DIR/CLASS/SEED.png (without classes DIR/SEED.png) and a manifest; FILE.zip has "
+            "the same files, FILE.npz arrays (images, labels, class_names, seeds).",
+            "DIR|FILE",
             OUTPUT,
             default="samples/RUN",
         ),
@@ -69,7 +72,8 @@ def sample(
     from acgan.kernels.memory import keep_freed_memory
     from acgan.model.folder import run_of
     from acgan.model.model import load
-    from acgan.model.sample_folder import write_samples
+    from acgan.model.sample_archive import write_archive
+    from acgan.model.sample_folder import Samples, write_samples
     from acgan.plots.grid import png_bytes
     from acgan.plots.text import missing_fonts_note
 
@@ -84,19 +88,19 @@ def sample(
     }
     lines = []
     if out is not None:
-        _check_space(out, len(trained.class_indices(label) or (None,)) * count, trained.shape)
-        files = write_samples(
-            trained,
-            out,
-            label,
-            count,
-            seed,
-            truncation,
-            precision=precision,
-            progress=counter("images"),
-        )
-        values |= {"folder": out, "images": [asdict(each) for each in files]}
-        lines.append(f"{counted(len(files), 'image')} in {out}")
+        samples = Samples(trained, label, count, seed, truncation, precision)
+        _check_space(out, samples, trained)
+        number, progress = counted(len(samples), "image"), counter("images")
+        if _is_archive(out):
+            new = write_archive(trained, out, samples, progress=progress)
+            values |= {"archive": out, "count": len(samples), "written": new}
+            lines.append(f"{number} {'in' if new else 'are already in'} {out}")
+        else:
+            files = write_samples(
+                trained, out, label, count, seed, truncation, precision=precision, progress=progress
+            )
+            values |= {"folder": out, "images": [asdict(each) for each in files]}
+            lines.append(f"{number} in {out}")
     if grid is not None:
         for note in missing_fonts_note([each.name for each in trained.classes]):
             say(note)
@@ -107,19 +111,42 @@ def sample(
     result(values, "\n".join(lines), as_json=as_json)
 
 
-def _check_space(out: Path, files: int, shape: ImageShape) -> None:
+def _is_archive(out: Path) -> bool:
+    from acgan.model.sample_archive import SUFFIXES
+
+    return out.suffix.lower() in SUFFIXES
+
+
+def _check_space(out: Path, samples: Samples, model: Model) -> None:
     """Say how much disk many files take, and refuse them if the disk has less."""
-    pixels = shape.channels * shape.height * shape.width
-    need = files * -(-pixels // _BLOCK_BYTES) * _BLOCK_BYTES
+    from acgan.model.sample_archive import archive_bytes
+
+    files, free_entries = 1, None
+    if _is_archive(out):
+        if out.exists():
+            return  # it is complete, or refused
+        need = archive_bytes(out, model, samples)
+        words, remedy = f"{counted(len(samples), 'image')} in {out.suffix} take", "lower --count"
+    else:
+        files, free_entries = samples.missing(out), free_files(out)
+        need = files * -(-math.prod(model.shape) // _BLOCK_BYTES) * _BLOCK_BYTES
+        words = f"{counted(files, 'new file')} take"
+        archive = archive_bytes(out.with_suffix(".npz"), model, samples)
+        remedy = f"lower --count, write one file of {human_size(archive)} with --out FILE.npz"
+    words = f"{words} up to {human_size(need)}"
     free = free_bytes(out)
-    words = f"{counted(files, 'file')} take up to {human_size(need)}"
+    lacking = None
     if free is not None and need > free:
+        lacking = f"{human_size(free)} are"
+    elif free_entries is not None and files > free_entries:
+        lacking = f"only {counted(free_entries, 'more file is', 'more files are')}"
+    if lacking:
         raise DiskError(
-            f"{words}, and {human_size(free)} are free on the disk of {out}; lower --count, or "
-            "choose another disk with --out"
+            f"{words}, and {lacking} free on the disk of {out}; {remedy}, or choose another disk "
+            "with --out"
         )
     if files >= _MANY_FILES:
-        say(f"{words} on the disk of {out}")
+        say(f"{words} on the disk of {out}; --out FILE.zip or FILE.npz writes one file instead")
 
 
 def _check_grid(grid: Path, count: int) -> None:

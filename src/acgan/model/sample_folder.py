@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -15,17 +17,18 @@ import numpy as np
 from acgan.data.class_selection import ClassSelection
 from acgan.errors import UsageError
 from acgan.execution.progress import Progress
+from acgan.metrics.arrays import UInt8Array
 from acgan.model.model import Model
 from acgan.plots.grid import png_bytes, to_pil
 from acgan.sampling.forward import Precision
-from acgan.sampling.latents import check_seeds
+from acgan.sampling.latents import check_seeds, check_truncation
 from acgan.sampling.sampler import iterate_images
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import passing_lock, temporary_sibling, write_atomic
 from acgan.storage.json_reader import read_json
 from acgan.version import __version__
 
-_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 1 << 30  # a million images take 200 MB
 _LOCK = ".lock"  # held while the manifest changes
 _FORMAT = 2  # raise it when a seed comes to mean another image
@@ -79,59 +82,124 @@ def write_samples(
         progress: called with the number of written images and their total.
 
     Returns:
-        The requested images, class after class; the manifest also lists earlier ones.
+        The requested images, class after class in label order; the manifest also lists earlier
+        ones.
 
     Raises:
         UsageError: an argument lies outside its range, or the folder holds something else.
         DiskError: it cannot be written.
     """
-    labels: Sequence[int | None] = model.class_indices(label) or (None,)
-    seeds = check_seeds(seed, count)
-    resolved = model.sampling_precision(precision)
-    origin = {
-        "format": _FORMAT,
-        "model": model.record.content_hash,
-        "truncation": truncation,
-        "precision": resolved,
-    }
-    _existing(folder, origin)  # refuses before images are generated
+    samples = Samples(model, label, count, seed, truncation, precision)
+    _existing(folder, samples.origin)  # refuses before images are generated
     written: list[SampleFile] = []
     with disk_errors(folder, option="--out"):
-        for index in labels:
-            chosen = None if index is None else model.classes[index]
-            target = folder if chosen is None else folder / chosen.folder
-            target.mkdir(parents=True, exist_ok=True)
-            repeated = None if index is None else np.broadcast_to(index, count)
+        for sample, content in samples.files():
+            path = folder / sample.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_new(path, content)
+            written.append(sample)
+            if progress is not None:
+                progress(len(written), len(samples))
+        _add_to_manifest(folder, samples.origin, written)
+    return written
+
+
+@final
+class Samples:
+    """The requested images, class after class in label order, generated batch after batch.
+
+    Args:
+        model, label, count, seed, truncation, precision: see `write_samples`.
+
+    Raises:
+        UsageError: an argument lies outside its range.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        label: ClassSelection,
+        count: int,
+        seed: int,
+        truncation: float | None,
+        precision: Precision,
+    ) -> None:
+        self._model, self._truncation = model, truncation
+        self.labels: Sequence[int | None] = sorted(model.class_indices(label)) or (None,)
+        self.seeds = check_seeds(seed, count)
+        check_truncation(truncation)
+        self._precision = model.sampling_precision(precision)
+        # The images of a class and a seed are equal if all of this is.
+        self.origin: dict[str, Any] = {
+            "format": _FORMAT,
+            "model": model.record.content_hash,
+            "truncation": truncation,
+            "precision": self._precision,
+        }
+
+    def __len__(self) -> int:
+        return len(self.labels) * len(self.seeds)
+
+    def folder_of(self, label: int | None) -> str:
+        """Return the folder of a class's files as a prefix of their paths, such as ``seven/``."""
+        return "" if label is None else f"{self._model.classes[label].folder}/"
+
+    def missing(self, folder: Path) -> int:
+        """Return how many of the files are not in ``folder``."""
+        count = len(self)
+        for label in self.labels:
+            with suppress(OSError), os.scandir(folder / self.folder_of(label)) as entries:
+                stems = (each.name.removesuffix(".png") for each in entries)
+                count -= sum(stem.isdecimal() and int(stem) in self.seeds for stem in stems)
+        return count
+
+    def images(self) -> Iterator[tuple[int | None, int, UInt8Array]]:
+        """Yield label, seed and image uint8 (C, H, W)."""
+        for label in self.labels:
+            repeated = None if label is None else np.broadcast_to(label, len(self.seeds))
             batches = iterate_images(
-                model.generator, repeated, seeds, truncation, precision=resolved
+                self._model.generator,
+                repeated,
+                self.seeds,
+                self._truncation,
+                precision=self._precision,
             )
             images = (image for batch in batches for image in batch)
-            for image, its_seed in zip(images, seeds, strict=True):
-                path = target / f"{its_seed}.png"
-                content = png_bytes(to_pil(image))
-                _write_new(path, content)
-                name = None if chosen is None else chosen.name
-                relative = path.relative_to(folder).as_posix()
-                digest = hashlib.sha256(content).hexdigest()
-                written.append(SampleFile(name, index, its_seed, relative, digest))
-                if progress is not None:
-                    progress(len(written), len(labels) * count)
-        _add_to_manifest(folder, origin, written)
-    return written
+            for image, seed in zip(images, self.seeds, strict=True):
+                yield label, seed, image
+
+    def files(self) -> Iterator[tuple[SampleFile, bytes]]:
+        """Yield each image as a PNG file."""
+        for label, seed, image in self.images():
+            content = png_bytes(to_pil(image))
+            name = None if label is None else self._model.classes[label].name
+            file = f"{self.folder_of(label)}{seed}.png"
+            yield SampleFile(name, label, seed, file, hashlib.sha256(content).hexdigest()), content
 
 
 def _add_to_manifest(folder: Path, origin: dict[str, Any], written: list[SampleFile]) -> None:
     with passing_lock(folder / _LOCK):
         before = _existing(folder, origin)  # other processes may have added images meanwhile
         unique = {(image.label, image.seed): image for image in [*before, *written]}
-        images_json = [asdict(unique[key]) for key in sorted(unique)]
-        manifest = {**origin, "version": __version__, "images": images_json}
-        write_atomic(folder / _MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        text = "".join(manifest_lines(origin, (unique[key] for key in sorted(unique))))
+        write_atomic(folder / MANIFEST, text)
+
+
+def manifest_lines(origin: Mapping[str, Any], samples: Iterable[SampleFile]) -> Iterator[str]:
+    """Yield the text of ``manifest.json`` for files in the order of label and seed."""
+    head = json.dumps({**origin, "version": __version__}, indent=1, ensure_ascii=False)
+    yield f'{head[:-2]},\n "images": ['
+    separator = "\n"
+    for sample in samples:
+        entry = json.dumps(asdict(sample), indent=1, ensure_ascii=False)
+        yield separator + textwrap.indent(entry, "  ")
+        separator = ",\n"
+    yield "\n ]\n}\n"
 
 
 def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
     """Return the images that earlier calls wrote; refuse a folder of another origin."""
-    path = folder / _MANIFEST
+    path = folder / MANIFEST
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder with --out")
     try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from acgan.errors import DiskError
 
+_T = TypeVar("_T")
 _OCCUPIED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY)
 _REASONS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left", "free some space"),
@@ -97,13 +99,24 @@ def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, op
 
 def free_bytes(path: Path) -> int | None:
     """Return the free bytes for this user on the disk of ``path``; None if unknown."""
+    return _of_disk(path, lambda place: shutil.disk_usage(place).free)
+
+
+def free_files(path: Path) -> int | None:
+    """Return how many more files the disk of ``path`` takes; None if unknown or unlimited."""
+    if not hasattr(os, "statvfs"):  # Windows
+        return None
+    status = _of_disk(path, os.statvfs)
+    return status.f_favail if status is not None and status.f_files else None
+
+
+def _of_disk(path: Path, measure: Callable[[Path], _T]) -> _T | None:
+    """Return ``measure`` of the first of a path and its parents that exists; None if none does."""
     try:
         places = (path, *path.absolute().parents)
     except OSError:  # the current folder was removed
         return None
     for place in places:
-        try:
-            return shutil.disk_usage(place).free
-        except OSError:
-            continue
+        with suppress(OSError):
+            return measure(place)
     return None

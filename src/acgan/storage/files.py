@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock
+from filelock import BaseFileLock, FileLock, SoftFileLock
 
 from acgan.errors import normal_form
 from acgan.storage.disk import disk_errors
@@ -125,7 +125,7 @@ def passing_lock(path: Path, timeout_seconds: float = -1) -> Iterator[None]:
         filelock.Timeout: another process holds it for longer; by default, this waits forever.
         OSError: the file cannot be created.
     """
-    lock = FileLock(path)
+    lock: BaseFileLock = FileLock(path)
     with lock.acquire(timeout_seconds, poll_interval=0.01):
         try:
             yield

@@ -197,3 +197,22 @@ def test_a_closed_pipe_is_no_error(tiny_run: Path) -> None:
     process.stderr.close()
     assert process.wait(timeout=60) == 0
     assert said == b""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, "GOMP_SPINCOUNT = '10000'"),
+        ({"GOMP_SPINCOUNT": "7"}, "GOMP_SPINCOUNT = '7'"),
+        ({"OMP_WAIT_POLICY": "passive"}, "GOMP_SPINCOUNT = '0'"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have another OpenMP library")
+def test_openmp_finds_the_spin_count_when_it_is_loaded(
+    acgan_process: Acgan, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], shown: str
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    done = acgan_process("train", "./nowhere", OMP_DISPLAY_ENV="verbose", **given)
+    assert (done.code, shown in done.err) == (3, True), done.err

@@ -21,11 +21,13 @@ from acgan.kernels.memory import keep_freed_memory
 CPU_LEVELS = ("AVX2", "AVX512_CORE", "AVX512_CORE_BF16", "AVX512_CORE_AMX")
 """Instruction sets of x86 in oneDNN's names, each with all before it."""
 
-# Training images/s of small-gray with one thread, of `benchmarks/processor_levels.py`:
-# - AVX2: fp32 260 contiguous and 322 channels-last, bf16 20 (AMD EPYC); fp32 352 (Intel)
-# - AVX512_CORE: fp32 413; channels-last was not measured (Intel)
-# - AVX512_CORE_BF16: bf16 767 (Intel)
-# - AVX512_CORE_AMX: bf16, by the training steps in docs/experiments.md
+# Training images/s of small-gray, one thread. "here": `benchmarks/processor_levels.py` on an AMD
+# EPYC, which has AVX2 alone; "outside": measured from outside, processor not named. Both are in
+# docs/experiments.md, 2026-11-30.
+# - AVX2: fp32 260 contiguous and 322 channels-last, bf16 20 (here); fp32 352 (outside)
+# - AVX512_CORE: fp32 413 (outside); never measured here, channels-last and bf16 nowhere
+# - AVX512_CORE_BF16: bf16 767 (outside); not with this benchmark here
+# - AVX512_CORE_AMX: not with this benchmark; bf16 by the training steps of older entries there
 _BF16_LEVELS = CPU_LEVELS[2:]
 
 # Index of the level that a value of a variable allows; other values allow all levels.

@@ -6,6 +6,7 @@ Everything that can be refused is refused here, before a new run writes its firs
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -211,7 +212,7 @@ def _check_threads(
 
 
 def _describe_threads(chosen: int, by_threads: Mapping[str, float]) -> tuple[str, Any]:
-    """Return the choice of threads as a message, and its level."""
+    """Return the choice of threads as a message and its level; warn where OpenMP spins too long."""
     others = ", ".join(
         f"{counted(int(n), 'thread')} {rate:,.0f}"
         for n, rate in by_threads.items()
@@ -222,8 +223,12 @@ def _describe_threads(chosen: int, by_threads: Mapping[str, float]) -> tuple[str
     contention = min(by_threads.values()) < by_threads["1"] / _NOTABLE
     if not contention or not (busy := _because()):
         return text, "info"
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
-        busy += "; set GOMP_SPINCOUNT=10000 before torch is imported, so that threads wait asleep"
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():  # not from the command line
+        warnings.warn(
+            f"threads of torch slow each other down{busy}; set GOMP_SPINCOUNT=10000 before torch "
+            "is imported, so that threads wait asleep",
+            stacklevel=2,
+        )
     return f"{text}{busy}", "warning"
 
 

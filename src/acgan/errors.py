@@ -146,6 +146,16 @@ def listed(names: Iterable[str], most: int = _LISTED) -> str:
     return ", ".join(texts[:most]) + ", …" * (len(texts) > most)
 
 
+def quoted(names: Iterable[str], most: int = 3) -> str:
+    """Return names as `shown`, and the number of those beyond ``most``.
+
+    >>> quoted(["train", "dev", "test"], most=2)
+    "'train', 'dev' and 1 more"
+    """
+    texts = list(map(shown, names))
+    return ", ".join(texts[:most]) + f" and {len(texts) - most} more" * (len(texts) > most)
+
+
 def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     """Return the closest known name as a question, if one is close, and the list of known names.
 

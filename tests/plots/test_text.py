@@ -211,7 +211,7 @@ def test_the_note_names_the_package_to_install(names: list[str], package: str) -
 
 def test_the_note_lists_three_names() -> None:
     (note,) = missing_fonts_note([chr(0x4E00 + k) for k in range(9)])
-    assert "and 6 others" in note
+    assert "and 6 more" in note
 
 
 def test_titles_and_captions_are_escaped_too() -> None:

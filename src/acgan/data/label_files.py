@@ -1,4 +1,4 @@
-"""Label files: tables that name images and their classes, as text to {file name: label}.
+"""Label files: tables of images and their classes, and the images that their rows mean.
 
 Known forms: CSV and TSV with a column of file names and a column of labels (``metadata.csv`` of
 Hugging Face, ``labels.csv``, ``train.csv``), the same as JSON lines (``metadata.jsonl``), and
@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, final
 
-from acgan.errors import DataError
+from acgan.data.source import Split
+from acgan.data.tree import (
+    FileTree,
+    is_image,
+    name_of,
+    normalized,
+    parent_of,
+    split_above,
+    split_of,
+)
+from acgan.errors import DataError, quoted, shown
+from acgan.storage.json_reader import parse_json
 
 _TABLES = {".csv": ",;\t|", ".tsv": "\t"}
 _FILE_COLUMNS = (  # by priority
@@ -27,7 +38,6 @@ _LABEL_COLUMNS = {"label", "class", "class_name", "category", "target", "labels"
 _SEVERAL = {"labels": r"[,;]", "classes": r"[,;]", "tags": r"[,;\s]"}  # in plural columns
 _TEXT_COLUMNS = {"text", "caption", "description", "prompt", "url"}
 _SPLIT_COLUMNS = {"split", "data_set", "subset", "fold", "partition"}
-_IMAGE_NAME = re.compile(r".*\.(png|jpe?g|webp|bmp|gif|tiff?|p[pgbn]m)", re.IGNORECASE)
 _ONE = "only one label per image is supported"
 
 
@@ -64,10 +74,12 @@ def read_labels(path: str, data: bytes) -> dict[str, str]:
     labels: dict[str, str] = {}
     for where, file, label in rows:
         if not (file and label):
-            missing = f"no label for {file!r}" if file else "no file name"
+            missing = f"no label for {shown(file)}" if file else "no file name"
             raise DataError(f"{where} has {missing}; complete or remove it")
         if labels.setdefault(file, label) != label:
-            raise DataError(f"{file!r} has the labels {labels[file]!r} and {label!r}; {_ONE}")
+            raise DataError(
+                f"{shown(file)} has the labels {shown(labels[file])} and {shown(label)}; {_ONE}"
+            )
     if not labels and name.suffix != ".json":  # StyleGAN's may be null: images without labels
         raise DataError("it has no rows")
     if 2 < len(labels) == len(set(labels.values())):
@@ -98,7 +110,7 @@ def _table_rows(text: str, separators: str) -> _Rows:
             if not any(row):
                 continue
             if not header:
-                bare = [_IMAGE_NAME.fullmatch(cell) is not None for cell in row]
+                bare = list(map(is_image, row))
                 header = ["file" if image else f"column {n}" for n, image in enumerate(bare, 1)]
                 if not any(bare):
                     header = row
@@ -119,19 +131,19 @@ def _json_lines(text: str) -> _Rows:
         if not line.strip():
             continue
         where = f"line {number}"
-        row = _json(line, where)
+        row = _json(line, f"{where}: ")
         if not isinstance(row, Mapping):
             raise DataError(f"{where} is no JSON object")
         file_column, label_column = columns = columns or _columns(list(row))
         label = row.get(label_column, "")
         if isinstance(label, float | Mapping | Sequence) and not isinstance(label, str):
-            raise DataError(f"{where} has no single label in {label_column!r}; {_ONE}")
+            raise DataError(f"{where} has no single label in {shown(label_column)}; {_ONE}")
         file = str(row.get(file_column, ""))
         yield where, file, "" if label is None else _single(where, label_column, str(label).strip())
 
 
 def _stylegan_rows(text: str) -> _Rows:
-    content = _json(text, "it")
+    content = _json(text)
     pairs = content.get("labels", 0) if isinstance(content, Mapping) else 0
     if not isinstance(pairs, list | None):
         raise DataError("it has no list of labels")
@@ -143,11 +155,12 @@ def _stylegan_rows(text: str) -> _Rows:
                 raise DataError(f"entry {number} is not a file name with the index of one class")
 
 
-def _json(text: str, where: str) -> Any:
+def _json(text: str, where: str = "") -> Any:
+    content = text.encode()
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise DataError(f"{where} is no valid JSON") from None
+        return parse_json(content, len(content))  # a container limits the size of its files
+    except ValueError as error:
+        raise DataError(f"{where}{error}") from None
 
 
 def _columns(header: Sequence[str]) -> tuple[str, str]:
@@ -162,21 +175,91 @@ def _columns(header: Sequence[str]) -> tuple[str, str]:
     others = [name for name in plain if name not in skipped and not name.startswith("unnamed:")]
     if split := _SPLIT_COLUMNS.intersection(others):
         raise DataError(
-            f"its column {plain[min(split)]!r} would not be used; put the images of each split "
-            "into a folder (train, test) and remove the column"
+            f"its column {shown(plain[min(split)])} would not be used; put the images of each "
+            "split into a folder (train, test) and remove the column"
         )
     labels = [name for name in others if name in _LABEL_COLUMNS] or others
     if not labels:
         raise DataError("it has no column of labels; name one label")
     if len(labels) > 1:
-        names = ", ".join(repr(plain[name]) for name in labels[:3])
-        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-        raise DataError(f"it has several columns of labels ({names}{more}); {_ONE}")
+        names = quoted(plain[name] for name in labels)
+        raise DataError(f"it has several columns of labels ({names}); {_ONE}")
     return plain[file], plain[labels[0]]
 
 
 def _single(where: str, column: str, label: str) -> str:
     several = _SEVERAL.get(column.strip().casefold(), r"^\[.*\]$|\|")
     if re.search(several, label):
-        raise DataError(f"{where} has several labels for an image ({label[:40]!r}); {_ONE}")
+        raise DataError(f"{where} has several labels for an image ({shown(label)}); {_ONE}")
     return label
+
+
+@final
+class ImageLabels:
+    """Labels of all label files, by the path of an image.
+
+    Attributes:
+        labels: label of each image.
+        splits: split that the label file's name or folder gives to each image.
+        names: the label files that name images.
+        foreign: the label files that name none.
+        missing: rows that name no file, each with its label file.
+    """
+
+    def __init__(self, tree: FileTree, tables: Mapping[str, Mapping[str, str]]) -> None:
+        self.labels: dict[str, str] = {}
+        self.splits: dict[str, Split] = {}
+        self.names: list[str] = []
+        self.foreign: list[str] = []
+        self.missing: dict[str, str] = {}
+        if not tables:
+            return
+        by_path = {normalized(path): path for path in tree.paths}
+        by_end: dict[str, list[str]] = defaultdict(list)
+        for key, path in by_path.items():
+            by_end[name_of(key)].append(path)
+            if is_image(path):
+                by_end[PurePosixPath(key).stem].append(path)
+        for table, rows in tables.items():
+            if not rows:
+                continue
+            split = split_of(PurePosixPath(table).with_suffix("").as_posix())
+            home = parent_of(table)
+            home = f"{home}/" if home and any(map(is_image, tree.inside(home))) else ""
+            missing = []
+            found = False
+            for row, label in rows.items():
+                key = normalized(row)
+                image = (
+                    by_path.get(normalized(home + key))
+                    or by_path.get(key)
+                    or _unique(by_end.get(name_of(key), []), home, split, table, row)
+                )
+                if image is None:
+                    missing.append(row)
+                    continue
+                found = True
+                if self.labels.setdefault(image, label) != label:
+                    raise DataError(
+                        f"{shown(image)} has the labels {shown(self.labels[image])} and "
+                        f"{shown(label)} in {quoted(dict.fromkeys([*self.names, table]))}; {_ONE}"
+                    )
+                self.splits[image] = split_above(image, split)
+            (self.names if found else self.foreign).append(table)
+            if found:
+                self.missing |= dict.fromkeys(missing, f"in {table}, but there is no such file")
+
+
+def _unique(
+    paths: Sequence[str], home: str, split: Split | None, table: str, row: str
+) -> str | None:
+    """Return the file that a row means by its name alone."""
+    near = [path for path in paths if path.startswith(home)]
+    same = [path for path in near if split is not None and split_above(path, None) == split]
+    left = same or near
+    if len(left) > 1:
+        raise DataError(
+            f"{shown(row)} in {table} may be {shown(left[0])} or {shown(left[1])}; write the path "
+            "of each image, relative to the label file"
+        )
+    return left[0] if left else None

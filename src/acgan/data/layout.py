@@ -7,31 +7,29 @@ single class, unless a label file names their classes. What can be read in two w
 
 from __future__ import annotations
 
-import posixpath
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import final
 
 from acgan.data.images import check_names
+from acgan.data.label_files import ImageLabels
 from acgan.data.source import Split
-from acgan.errors import DataError, counted, find_name
+from acgan.data.tree import (
+    CONTENT_WORDS,
+    FileTree,
+    composed,
+    is_image,
+    name_of,
+    parent_of,
+    split_of,
+)
+from acgan.errors import DataError, counted, find_name, quoted, shown
 
-_SUFFIXES = ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm"
-IMAGE_SUFFIXES = frozenset(_SUFFIXES.split())
 SINGLE_CLASS = "image"
-_SPLIT_WORDS = {  # as in Hugging Face's imagefolder
-    **dict.fromkeys(("train", "training"), Split.TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), Split.VALIDATION),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation"), Split.TEST),
-}
-_CONTENT_WORDS = {"images", "image", "imgs", "img", "pictures", "photos", "data", "dataset"}
-_OTHER_WORDS = _CONTENT_WORDS | {"set", "sample", "samples", "seg", "labels", "label", "metadata"}
 _STYLEGAN = re.compile(r"(.*/)?\d{5}/img\d{8}\.\w+")  # numbered folders, which are no classes
-_SHOWN = 3  # names in a message
 
 
 @final
@@ -84,11 +82,11 @@ def parse_layout(
             paths can be read in two ways; the message names both.
     """
     tables, unread = tables or {}, unread or {}
-    tree = _Tree(files, folders)
-    for folder in {_parent(path) for path in (*tables, *unread)} - {""}:
+    tree = FileTree(files, folders)
+    for folder in {parent_of(path) for path in (*tables, *unread)} - {""}:
         if not any(tree.inside(folder)):  # it has label files only
-            tree.folders[_parent(folder)].remove(folder)
-    labeled = _Labels(tree, tables)
+            tree.folders[parent_of(folder)].remove(folder)
+    labeled = ImageLabels(tree, tables)
     notes = [f"{path} is not read: {reason}" for path, reason in unread.items()]
     notes += [f"{path} is not read: it names none of the images" for path in labeled.foreign]
     try:
@@ -109,91 +107,61 @@ def parse_layout(
     return replace(found, notes=(*found.notes, *notes))
 
 
-@final
-class _Tree:
-    """Files and folders by the folder that they are in; names end in no slash, the root is ''."""
-
-    def __init__(self, files: Sequence[str], folders: Sequence[str]) -> None:
-        self.paths = files
-        self.files: dict[str, list[str]] = defaultdict(list)
-        self.folders: dict[str, list[str]] = defaultdict(list)
-        for path in files:
-            self.files[_parent(path)].append(path)
-        for path in folders:
-            self.folders[_parent(path)].append(path)
-
-    def has_images(self, folder: str) -> bool:
-        return any(map(_is_image, self.files.get(folder, ())))
-
-    def inner(self, folder: str) -> list[str]:
-        """Return the folders directly in a folder that contain files."""
-        return [each for each in self.folders.get(folder, ()) if any(self.inside(each))]
-
-    def inside(self, folder: str) -> Iterator[str]:
-        """Yield the files in a folder, at any depth."""
-        waiting = [folder]
-        while waiting:
-            here = waiting.pop()
-            yield from self.files.get(here, ())
-            waiting += self.folders.get(here, ())
-
-
 _Homes = dict[str, tuple[str, Split]]
 """Class and split of each class folder."""
 
 
-def _by_folders(tree: _Tree) -> Layout:
-    images = [path for path in tree.paths if _is_image(path)]
+def _by_folders(tree: FileTree) -> Layout:
+    images = [path for path in tree.paths if is_image(path)]
     flat = not tree.folders[""] or all(map(_STYLEGAN.fullmatch, images))
     if images and flat:
         entries = [Entry(path, 0, Split.TRAIN) for path in sorted(tree.paths, key=_natural_key)]
         return Layout((SINGLE_CLASS,), tuple(entries))
-    top = _unwrapped(tree)
+    top = _descend(tree, "", lambda _, child: _is_wrapping(tree, child))
     splits = _split_folders(tree, top)
     homes: _Homes = {}
     for folder, split in splits.items():
         if not tree.inner(folder) and tree.has_images(folder):  # a single split, without classes
             homes[folder] = (SINGLE_CLASS, split)
-        homes |= _class_folders(tree, _split_top(tree, folder), split)
+        homes |= _class_folders(tree, _descend(tree, folder, _is_repeated), split)
     if not splits:
         homes = _class_folders(tree, top, Split.TRAIN)
     found = [(path, *home) for folder, home in homes.items() for path in tree.inside(folder)]
-    layout = _layout(tree, found, {name for name, _ in homes.values()}, "folder")
+    filled = {composed(name) for _, name, _ in found}
     for folder, (name, split) in homes.items():
-        if not any(tree.inside(folder)) and split == Split.TRAIN:
-            raise DataError(f"the class folder {name!r} is empty; add images or remove it")
+        needed = split == Split.TRAIN or composed(name) not in filled
+        if needed and not any(tree.inside(folder)):
+            raise DataError(f"the class folder {shown(name)} is empty; add images or remove it")
+    layout = _layout(tree, found, "folder")
     _check_outside(layout, homes)
     empty = [path for path in splits if not any(tree.inside(path))]
-    notes = [f"the folder {path!r} is empty; this split is taken from training" for path in empty]
+    notes = [
+        f"the folder {shown(path)} is empty; this split is taken from training" for path in empty
+    ]
     return replace(layout, notes=(*_merged_note(tree, homes), *notes))
 
 
-def _layout(
-    tree: _Tree, found: Sequence[tuple[str, str, Split]], named: set[str], what: str
-) -> Layout:
-    """Order files with class and split; ``named`` are the classes that must have files.
+def _layout(tree: FileTree, found: Sequence[tuple[str, str, Split]], what: str) -> Layout:
+    """Order files with class and split.
 
     The splits may spell a class in different forms (NFC, NFD); within a split, that is refused.
     """
     for own in Split:
         check_names(sorted({name for _, name, split in found if split == own}))
-    found = [(path, _composed(name), split) for path, name, split in found]
-    classes = sorted(set(map(_composed, named)), key=_natural_key)
+    found = [(path, composed(name), split) for path, name, split in found]
+    classes = sorted({name for _, name, _ in found}, key=_natural_key)
     check_names(classes)
     if not classes:
         raise DataError(
             f"there are {_no_images(tree.paths)}; add images, with one sub-folder for each class "
             "(without sub-folders only models without classes can be trained)"
         )
-    filled = {name for _, name, _ in found}
     in_train = {name for _, name, split in found if split == Split.TRAIN}
     for name in classes:
-        if name not in filled:
-            raise DataError(f"the class folder {name!r} is empty; add images or remove it")
         if name not in in_train:
             twin = find_name(name, in_train)
-            remedy = f", which has {twin!r}; rename one of the two" if twin else "; add one"
-            raise DataError(f"the class {name!r} has no {what} in the training split{remedy}")
+            remedy = f", which has {shown(twin)}; rename one of the two" if twin else "; add one"
+            raise DataError(f"the class {shown(name)} has no {what} in the training split{remedy}")
     index = {name: number for number, name in enumerate(classes)}
     entries = sorted(
         (Entry(path, index[name], split) for path, name, split in found),
@@ -215,34 +183,29 @@ def _no_images(paths: Sequence[str]) -> str:
     )
 
 
-def _unwrapped(tree: _Tree) -> str:
-    """Descend through wrapping folders to the one whose children are classes or splits."""
-    top = ""
-    while True:
-        children = tree.folders[top]
-        if len(children) != 1 or tree.has_images(top) or _split_of(children[0]) is not None:
-            return top
-        if tree.has_images(children[0]) or not tree.folders[children[0]]:
-            return top
-        top = children[0]
-
-
-def _split_top(tree: _Tree, folder: str) -> str:
-    """Descend through folders in a split that repeat its name or say ``images``."""
-    while True:
-        children = tree.folders[folder]
-        if len(children) != 1 or tree.has_images(folder) or not tree.folders[children[0]]:
-            return folder
-        name = _name(children[0]).casefold()
-        if name not in {_name(folder).casefold(), *_CONTENT_WORDS}:
-            return folder
+def _descend(tree: FileTree, folder: str, is_wrapped: Callable[[str, str], bool]) -> str:
+    """Go down through folders that contain one folder only, and no images, as long as accepted."""
+    while len(children := tree.folders[folder]) == 1 and not tree.has_images(folder):
+        if not (tree.folders[children[0]] and is_wrapped(folder, children[0])):
+            break
         folder = children[0]
+    return folder
 
 
-def _split_folders(tree: _Tree, top: str) -> dict[str, Split]:
+def _is_wrapping(tree: FileTree, child: str) -> bool:
+    """Return whether a folder may stand above all classes and splits."""
+    return split_of(child) is None and not tree.has_images(child)
+
+
+def _is_repeated(folder: str, child: str) -> bool:
+    """Return whether a folder in a split repeats its name or says ``images``."""
+    return name_of(child).casefold() in {name_of(folder).casefold(), *CONTENT_WORDS}
+
+
+def _split_folders(tree: FileTree, top: str) -> dict[str, Split]:
     """Return the folders of splits directly in ``top``; none if its folders are classes."""
     children = tree.folders[top]
-    splits = {path: split for path in children if (split := _split_of(path)) is not None}
+    splits = {path: split for path in children if (split := split_of(path)) is not None}
     filled = [path for path in splits if tree.inner(path)]
     flat = [path for path in splits if path not in filled and any(tree.inside(path))]
     others = [path for path in children if path not in splits and any(tree.inside(path))]
@@ -250,32 +213,32 @@ def _split_folders(tree: _Tree, top: str) -> dict[str, Split]:
         return {}  # a folder "train" with images directly in it, beside others, is a class
     if others and filled:
         raise DataError(
-            f"{_listed(others)} next to {_listed(splits)} may be splits or classes; move one or "
+            f"{quoted(others)} next to {quoted(splits)} may be splits or classes; move one or "
             "the other away"
         )
     if not filled and (others or len(flat) > 1):
         raise DataError(
-            f"{_listed(splits)} may be classes of these names or splits without class folders; "
+            f"{quoted(splits)} may be classes of these names or splits without class folders; "
             "for classes, rename the folders; for splits, sort the images of each into class "
             "folders, or use the path of one folder to train without classes"
         )
     if filled and flat:
         raise DataError(
-            f"{_listed(filled)} with sub-folders next to {_listed(flat)} with images directly in "
+            f"{quoted(filled)} with sub-folders next to {quoted(flat)} with images directly in "
             "it may be splits or classes; for splits, sort the images into class folders or move "
             "them away; for classes, rename the folders"
         )
     if len(set(splits.values())) < len(splits):
-        raise DataError(f"the folders {_listed(splits)} name the same split; merge them")
+        raise DataError(f"the folders {quoted(splits)} name the same split; merge them")
     if Split.TRAIN not in splits.values():
         raise DataError(
-            f"found {_listed(splits)}, but no folder 'train'; add it, or rename the folder if it "
+            f"found {quoted(splits)}, but no folder 'train'; add it, or rename the folder if it "
             "is a class or contains all images"
         )
     return splits
 
 
-def _class_folders(tree: _Tree, top: str, split: Split) -> _Homes:
+def _class_folders(tree: FileTree, top: str, split: Split) -> _Homes:
     """Return the class folders directly in ``top``.
 
     Raises:
@@ -283,51 +246,51 @@ def _class_folders(tree: _Tree, top: str, split: Split) -> _Homes:
     """
     children = tree.folders[top]
     inner = {path: tree.inner(path) for path in children}
-    contents = [path for path in children if _name(path).casefold() in _CONTENT_WORDS]
+    contents = [path for path in children if name_of(path).casefold() in CONTENT_WORDS]
     if contents and len(children) > 1:
         raise DataError(
-            f"{_listed(contents)} next to {_listed(set(children) - set(contents))} may be a class "
+            f"{quoted(contents)} next to {quoted(set(children) - set(contents))} may be a class "
             "or the folder of all images; for a class, rename it; otherwise use its path, or move "
             "the others away"
         )
     split_in = [
-        path for path in children if any(_split_of(each) is not None for each in inner[path])
+        path for path in children if any(split_of(each) is not None for each in inner[path])
     ]
     if split_in:
         parts = [each for path in children for each in inner[path]]
         direct = [path for path in children if tree.has_images(path)]
-        unclear = direct or [path for path in parts if _split_of(path) is None]
+        unclear = direct or [path for path in parts if split_of(path) is None]
         if unclear or len(split_in) < len(children) or split != Split.TRAIN:
             raise DataError(
-                f"the sub-folders of {_listed(split_in)} may be splits or parts of a class; for "
+                f"the sub-folders of {quoted(split_in)} may be splits or parts of a class; for "
                 "splits, give every class the same ones, or move them above the classes "
                 "(train/CLASS); otherwise move the images into the class folder"
             )
-        return {each: (_name(_parent(each)), _split_of(each) or Split.TRAIN) for each in parts}
-    repeated = Counter(_name(each) for path in children for each in inner[path])
+        return {each: (name_of(parent_of(each)), split_of(each) or Split.TRAIN) for each in parts}
+    repeated = Counter(name_of(each) for path in children for each in inner[path])
     for path in children:
-        shared = [_name(each) for each in inner[path] if repeated[_name(each)] > 1]
-        owners = [other for other in children if set(shared) <= set(map(_name, inner[other]))]
+        shared = [name_of(each) for each in inner[path] if repeated[name_of(each)] > 1]
+        owners = [other for other in children if set(shared) <= set(map(name_of, inner[other]))]
         if len(shared) > 1 and len(owners) > 1:
             raise DataError(
-                f"{_listed(owners)} have the same sub-folders ({_listed(shared)}); either may be "
-                f"the classes; for {_listed(map(_name, owners))}, move the images out of the "
-                f"sub-folders; for {_listed(shared)}, use the path of one of the folders above them"
+                f"{quoted(owners)} have the same sub-folders ({quoted(shared)}); either may be "
+                f"the classes; for {quoted(map(name_of, owners))}, move the images out of the "
+                f"sub-folders; for {quoted(shared)}, use the path of one of the folders above them"
             )
-    return {path: (_name(path), split) for path in children}
+    return {path: (name_of(path), split) for path in children}
 
 
 def _check_outside(layout: Layout, homes: Mapping[str, object]) -> None:
-    images = [path for path in layout.outside if _is_image(path)]
+    images = [path for path in layout.outside if is_image(path)]
     if len(images) >= len(layout.entries):
         raise DataError(
-            f"{counted(len(images), 'image')} (such as {images[0]!r}) outside of the class folders "
-            f"({_listed(homes)}) may be data without classes or left over; move the folders or "
-            "the images away"
+            f"{counted(len(images), 'image')} (such as {shown(images[0])}) outside of the class "
+            f"folders ({quoted(homes)}) may be data without classes or left over; move the folders "
+            "or the images away"
         )
 
 
-def _merged_note(tree: _Tree, homes: _Homes) -> Iterator[str]:
+def _merged_note(tree: FileTree, homes: _Homes) -> Iterator[str]:
     merged = {path: inner for path in homes if (inner := tree.inner(path))}
     if merged:
         names = list(dict.fromkeys(homes[path][0] for path in merged))
@@ -335,109 +298,29 @@ def _merged_note(tree: _Tree, homes: _Homes) -> Iterator[str]:
         example = next(iter(merged.values()))[0]
         yield (
             f"{counted(total, 'sub-folder')} of {counted(len(names), 'class', 'classes')} "
-            f"({_listed(names)}) merged into the class above, for example {example!r}"
+            f"({quoted(names)}) merged into the class above, for example {shown(example)}"
         )
 
 
-@final
-class _Labels:
-    """Labels of all label files, by the path of an image.
-
-    Attributes:
-        labels: label of each image.
-        splits: split that the label file's name or folder gives to each image.
-        names: the label files that name images.
-        foreign: the label files that name none.
-        missing: rows that name no file, each with its label file.
-    """
-
-    def __init__(self, tree: _Tree, tables: Mapping[str, Mapping[str, str]]) -> None:
-        self.labels: dict[str, str] = {}
-        self.splits: dict[str, Split] = {}
-        self.names: list[str] = []
-        self.foreign: list[str] = []
-        self.missing: dict[str, str] = {}
-        if not tables:
-            return
-        by_path = {_normalized(path): path for path in tree.paths}
-        by_end: dict[str, list[str]] = defaultdict(list)
-        for key, path in by_path.items():
-            by_end[_name(key)].append(path)
-            if _is_image(path):
-                by_end[PurePosixPath(key).stem].append(path)
-        for table, rows in tables.items():
-            if not rows:
-                continue
-            split = _split_of(PurePosixPath(table).with_suffix("").as_posix())
-            home = _parent(table)
-            home = f"{home}/" if home and any(map(_is_image, tree.inside(home))) else ""
-            missing = []
-            found = False
-            for row, label in rows.items():
-                key = _normalized(row)
-                image = (
-                    by_path.get(_normalized(home + key))
-                    or by_path.get(key)
-                    or _unique(by_end.get(_name(key), []), home, split, table, row)
-                )
-                if image is None:
-                    missing.append(row)
-                    continue
-                found = True
-                if self.labels.setdefault(image, label) != label:
-                    raise DataError(
-                        f"{image!r} has the labels {self.labels[image]!r} and {label!r} in "
-                        f"{_listed(dict.fromkeys([*self.names, table]))}; only one label per image "
-                        "is supported"
-                    )
-                self.splits[image] = _split_above(image, split)
-            (self.names if found else self.foreign).append(table)
-            if found:
-                self.missing |= dict.fromkeys(missing, f"in {table}, but there is no such file")
-
-
-def _unique(
-    paths: Sequence[str], home: str, split: Split | None, table: str, row: str
-) -> str | None:
-    """Return the file that a row means by its name alone."""
-    near = [path for path in paths if path.startswith(home)]
-    same = [path for path in near if split is not None and _split_above(path, None) == split]
-    left = same or near
-    if len(left) > 1:
-        raise DataError(
-            f"{row!r} in {table} may be {left[0]!r} or {left[1]!r}; write the path of each image, "
-            "relative to the label file"
-        )
-    return left[0] if left else None
-
-
-def _split_above(path: str, default: Split | None) -> Split:
-    """Return the split of the nearest folder of a split above a file."""
-    while path := _parent(path):
-        if (split := _split_of(path)) is not None:
-            return split
-    return Split.TRAIN if default is None else default
-
-
-def _by_labels(tree: _Tree, labels: _Labels) -> Layout:
+def _by_labels(tree: FileTree, labels: ImageLabels) -> Layout:
     found = [(path, label, labels.splits[path]) for path, label in labels.labels.items()]
-    layout = _layout(tree, found, set(labels.labels.values()), "image")
-    homes = {_parent(path) for path in labels.labels}
-    without = [path for path in layout.outside if _is_image(path) and _parent(path) in homes]
-    reason = f"no row in {_listed(labels.names)}"
+    layout = _layout(tree, found, "image")
+    homes = {parent_of(path) for path in labels.labels}
+    without = [path for path in layout.outside if is_image(path) and parent_of(path) in homes]
+    reason = f"no row in {quoted(labels.names)}"
     unusable = labels.missing | dict.fromkeys(without, reason)
     outside = tuple(path for path in layout.outside if path not in unusable)
-    note = f"the labels are those of {_listed(labels.names)}"
+    note = f"the labels are those of {quoted(labels.names)}"
     return replace(layout, outside=outside, unusable=unusable, notes=(note,))
 
 
-def _agreement_note(found: Layout, labels: _Labels) -> str:
+def _agreement_note(found: Layout, labels: ImageLabels) -> str:
     """Check that folders and labels divide the images into the same classes, and say so.
 
     Raises:
         DataError: they do not.
     """
-    names = _listed(labels.names)
+    names = quoted(labels.names)
     by_class: dict[int, str] = {}
     by_label: dict[str, int] = {}
     for entry in found.entries:
@@ -447,8 +330,8 @@ def _agreement_note(found: Layout, labels: _Labels) -> str:
         first = by_class.setdefault(entry.label, label), by_label.setdefault(label, entry.label)
         if first != (label, entry.label):
             raise DataError(
-                f"{entry.path!r} has the class {found.classes[entry.label]!r} by its folder and "
-                f"{label!r} in {names}, and they divide the images in different "
+                f"{shown(entry.path)} has the class {shown(found.classes[entry.label])} by its "
+                f"folder and {shown(label)} in {names}, and they divide the images in different "
                 "ways; move the label file away to use the folders, or all images into one folder "
                 "to use the labels"
             )
@@ -456,46 +339,8 @@ def _agreement_note(found: Layout, labels: _Labels) -> str:
     return f"class folders and {names} have the same labels{more}"
 
 
-def _split_of(path: str) -> Split | None:
-    """Return the split that a folder's name stands for: ``train``, ``testSet``, ``seg_val``."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", _name(path)).casefold()
-    words = re.findall(r"[^\W\d_]+", name)
-    splits = [word for word in words if word in _SPLIT_WORDS]
-    if len(splits) != 1 or not _OTHER_WORDS.issuperset({*words} - {*splits}):
-        return None
-    return _SPLIT_WORDS[splits[0]]
-
-
-def _is_image(path: str) -> bool:
-    return PurePosixPath(path).suffix.casefold() in IMAGE_SUFFIXES
-
-
-def _normalized(path: str) -> str:
-    """Return a path as it can be compared: relative, with ``/``, and composed characters."""
-    plain = posixpath.normpath(path.replace("\\", "/").lstrip("/"))
-    return _composed(plain)
-
-
-def _composed(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def _listed(names: Iterable[str]) -> str:
-    some = list(names)
-    more = f" and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""
-    return ", ".join(map(repr, some[:_SHOWN])) + more
-
-
 def _natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    text = _composed(text)
+    text = composed(text)
     pieces = re.findall(r"[0-9]+|[^0-9]+", text)
     key = [(0, int(p), "") if p[0] in "0123456789" else (1, 0, p.casefold()) for p in pieces]
     return key, text

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from acgan.errors import counted, printable, shown
+from acgan.errors import printable, quoted
 
 if TYPE_CHECKING:
     from matplotlib.ft2font import FT2Font
@@ -129,9 +129,8 @@ def missing_fonts_note(names: Sequence[str]) -> Iterator[str]:
     """Yield a sentence for the user if images cannot show some class names."""
     if lost := _lost("".join(map(_line, names))):
         few = [name for name in names if lost.intersection(_line(name))]
-        more = f" and {counted(len(few) - 3, 'other')}" if len(few) > 3 else ""
         yield (
-            f"no font for {', '.join(map(shown, few[:3]))}{more}: images show index and escapes; "
+            f"no font for {quoted(few)}: images show index and escapes; "
             f"install {', '.join(sorted(set(map(_package, lost))))} (named as in Debian)"
         )
 

@@ -24,7 +24,7 @@ from acgan.classifiers.reference_classifier import (
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, LabeledImages, make_classes
 from acgan.data.load import load_data
-from acgan.errors import DataError
+from acgan.errors import DataError, DiskError
 
 CLASSES = make_classes(["left", "right", "both"])
 TINY = ReferenceClassifierConfig(
@@ -233,6 +233,19 @@ def test_the_cache_fits_once(tmp_path: Path) -> None:
     assert len(steps) == 40
     assert second.record == first.record
     assert second.weights_hash() == first.weights_hash()
+
+
+def test_a_cache_that_cannot_be_written_is_said_with_the_way_out(
+    reference_classifier: ReferenceClassifier, tmp_path: Path
+) -> None:
+    occupied = tmp_path / "cache"
+    occupied.touch()
+    for write in (
+        lambda: cached_reference_classifier(splits(), config=TINY, folder=occupied),
+        lambda: cached_predictions(reference_classifier, halves(20, 0), occupied),
+    ):
+        with pytest.raises(DiskError, match="choose another place with ACGAN_CACHE"):
+            write()
 
 
 def test_other_data_config_or_seed_is_another_classifier(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_tiny_and_skewed_sets_give_a_report_with_advice(
     arguments = (write(tmp_path / "made", samples, 1), "--data", write(tmp_path / "d", real, 0))
     done = acgan("evaluate", *arguments, "--extractor", "none", "--out", tmp_path / "out")
     assert done.code == 0, done.err
+    assert done.err.index("-o data.test_share=0.3") < done.err.index("samples: "), "before the work"
     text = done.out + done.err + (tmp_path / "out" / "report.json").read_text("utf-8")
     assert " nan" not in text
     assert "NaN" not in text

@@ -299,6 +299,12 @@ def test_the_time_of_a_fit_is_said_before_the_samples_and_not_if_it_is_cached(
     events: list[str] = []
     watch = Stopwatch(done=lambda part, _seconds: events.append(part))
     prepare_evaluation(request, watch, announce=events.append)
+    assert max(map(len, events)) <= 120
+    fit = next(i for i, each in enumerate(events) if each.startswith("fitting"))
+    advice = events[1:fit]
+    assert advice[0].startswith("Only 6 test images")
+    assert "cross-fitting" in " ".join(advice)
+    del events[1:fit]
     assert events[0] == "data"
     assert re.fullmatch(
         r"fitting the reference classifier to 48 training images takes about [\d.]+ s "
@@ -307,8 +313,9 @@ def test_the_time_of_a_fit_is_said_before_the_samples_and_not_if_it_is_cached(
     )
     assert "continues where it stopped" in events[2]
     assert events[3:] == ["samples", "reference classifier"]
-    assert max(map(len, events)) <= 120
-    prepare_evaluation(request, Stopwatch(), announce=pytest.fail)
+    again: list[str] = []
+    prepare_evaluation(request, Stopwatch(), announce=again.append)
+    assert again == advice
 
 
 def test_a_path_to_nothing(tmp_path: Path) -> None:

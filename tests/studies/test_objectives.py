@@ -17,7 +17,7 @@ from acgan.classifiers.reference_classifier import (
     reference_classifier_config,
 )
 from acgan.data.images import LabeledImages
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, DiskError, UsageError
 from acgan.evaluation.evaluation_data import real_data
 from acgan.evaluation.reference_quality import measure_quality
 from acgan.execution.progress import Stopwatch
@@ -196,6 +196,12 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
         compare_objectives(question, tmp_path / "new")
     assert words in str(refused.value)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_its_option(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match="choose another place with --out"):
+        compare_objectives(QUESTION, tmp_path / "file")
 
 
 def test_one_class_is_nothing_to_compare_by(tmp_path: Path) -> None:

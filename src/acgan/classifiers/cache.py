@@ -73,9 +73,9 @@ def cached_reference_classifier(
     """
     config = config or reference_classifier_config(splits.train, flip=flip)
     path = reference_classifier_path(splits.train, config, seed, folder, splits.validation)
-    with disk_errors(path):
+    with disk_errors(path, option="ACGAN_CACHE"):
         make_folder(path.parent)
-    with FileLock(path.with_suffix(".lock")):
+    with disk_errors(path, option="ACGAN_CACHE"), FileLock(path.with_suffix(".lock")):
         cached = None
         if path.exists():
             with suppress(DataError):  # damaged, or of an older format
@@ -202,5 +202,6 @@ def cached_predictions(
         cached = load_file(path)
         return Predictions(cached["logits"], cached["features"])
     predictions = extractor.predict(data.images, progress=progress)
-    write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))
+    with disk_errors(path, option="ACGAN_CACHE"):
+        write_atomic(path, save({"logits": predictions.logits, "features": predictions.features}))
     return predictions

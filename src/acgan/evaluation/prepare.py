@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from acgan.data.load import is_named_set, load_data
 from acgan.data.split import image_digests
 from acgan.errors import AcganError, DataError, UsageError, counted
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
-from acgan.evaluation.origin import origin_notes
+from acgan.evaluation.origin import few_test_images, origin_notes
 from acgan.evaluation.sample_sets import load_sample_folder, sample_model
 from acgan.execution.progress import StageProgress, Stopwatch
 from acgan.model.folder import is_run_or_model, run_of
@@ -214,7 +215,8 @@ def prepare_evaluation(
     Args:
         request: the options.
         watch: measures the time of every stage.
-        announce: called with sentences on the expected time, before anything that takes minutes.
+        announce: called with lines on the expected time, and on what to do about few test images,
+            before anything that takes minutes.
         check: callback with the model (None for a folder of images), the data, and whether the
             samples have labels; called before any expensive stage, and may raise.
 
@@ -248,6 +250,8 @@ def prepare_evaluation(
         if each != "reference-classifier"
     }
     imagenet = others.get("efficientnet-lite0")
+    for line in textwrap.wrap(few_test_images(splits) or "", 118, subsequent_indent="  "):
+        announce(line)
     if model is not None:
         check(model, splits, model.conditional)
     if len(splits.classes) > 1:

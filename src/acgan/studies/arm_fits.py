@@ -174,7 +174,7 @@ def cached_fits(folder: Path | None) -> Iterator[CachedFits]:
     if folder is None:
         yield CachedFits({}, None)
         return
-    with disk_errors(folder):
+    with disk_errors(folder, option="--out"):
         make_folder(folder)
     with FileLock(folder / ".fits.lock"), LineLog(folder / LOG_NAME) as log:
         yield CachedFits(dict(read_rows(folder / LOG_NAME, _fitted)), log)

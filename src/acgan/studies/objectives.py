@@ -237,7 +237,7 @@ def _cached_budgets(
         )
     objectives = {each.name: dict(each.objective) for each in arms}
     values = {"question": fixed, "objectives": objectives, "images": budgets, "rates": rates}
-    with disk_errors(path):
+    with disk_errors(path, option="--out"):
         write_atomic(path, json.dumps(values, indent=2).encode())
     return budgets, rates
 
@@ -309,7 +309,7 @@ def compare_objectives(
             f"{splits.name} has one class; a comparison of objectives needs data with at least two"
         )
     arms = objective_arms(recipe, question.names)
-    with disk_errors(folder):
+    with disk_errors(folder, option="--out"):
         make_folder(folder)
 
     def rates_of(some: Sequence[ObjectiveArm]) -> dict[str, float]:

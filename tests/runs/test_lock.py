@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, SoftFileLock
 
 from acgan.errors import DiskError, UsageError
-from acgan.runs.folder import run_lock
+from acgan.runs.folder import lock_is_held, run_lock
 
 HOLDER = """
 import sys, time
@@ -42,11 +43,19 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -
         pass
 
 
-def test_it_is_free_after_the_block_however_that_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [FileLock, SoftFileLock])
+def test_it_is_free_after_the_block_however_that_ends(
+    kind: type[FileLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systems without `fcntl` have the soft lock."""
+    monkeypatch.setattr("acgan.runs.folder.FileLock", kind)
     with pytest.raises(ValueError, match="inside"), run_lock(tmp_path):
         raise ValueError("inside")
     with run_lock(tmp_path), pytest.raises(UsageError), run_lock(tmp_path):
         pass
+    with run_lock(tmp_path):
+        assert lock_is_held(tmp_path)
+    assert not lock_is_held(tmp_path)
     with run_lock(tmp_path):
         pass
 

@@ -57,9 +57,10 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def write(path: Path, content: bytes | str, option: str = "--out") -> None:
     """Write a file; ``option`` names the option that chooses its path, for the message."""
-    from acgan.storage.disk import disk_errors
+    from acgan.storage.disk import disk_errors, require_windows_path
     from acgan.storage.files import write_atomic
 
+    require_windows_path(path, option=option)
     with disk_errors(path, option=option):
         write_atomic(path, content)
 

@@ -18,7 +18,7 @@ from acgan.cli.options import (
 )
 from acgan.cli.output import counter, result, say, write
 from acgan.errors import DiskError, UsageError, counted
-from acgan.storage.disk import free_bytes, free_files, human_size
+from acgan.storage.disk import free_bytes, free_files, human_size, require_windows_path
 
 if TYPE_CHECKING:
     from acgan.model.model import Model
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE = "acgan sample runs/demo --class seven --count 16 --out samples/sevens"
 _MOST_COLUMNS = 100
 _MANY_FILES = 100_000
+_LONGEST_FILE = 24  # characters: the largest seed and .png
 _BLOCK_BYTES = 4096  # the least that a file takes on most disks
 
 
@@ -89,6 +90,8 @@ def sample(
     lines = []
     if out is not None:
         samples = Samples(trained, label, count, seed, truncation, precision)
+        longest = 0 if _is_archive(out) else max(map(len, map(samples.folder_of, samples.labels)))
+        require_windows_path(out, longest + _LONGEST_FILE)
         _check_space(out, samples, trained)
         number, progress = counted(len(samples), "image"), counter("images")
         if _is_archive(out):

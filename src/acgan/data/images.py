@@ -25,11 +25,9 @@ from acgan.errors import (
     suggestion,
 )
 from acgan.metrics.arrays import Int64Array, IntegerArray, UInt8Array
+from acgan.storage.disk import is_device
 
-_RESERVED = {  # names of devices on Windows
-    *("con", "prn", "aux", "nul"),
-    *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)),
-}
+_LONGEST_COMPONENT = 255  # bytes
 
 
 @final
@@ -171,7 +169,7 @@ def safe_component(name: str) -> str:
     plain = unicodedata.normalize("NFKC", name)
     plain = re.sub(r"[^\w.+-]+", "-", plain).strip("-. ")[:80]
     plain = plain.encode()[:200].decode(errors="ignore").rstrip("-. ") or "class"  # of 255 bytes
-    return f"{plain}-" if plain.split(".")[0].casefold() in _RESERVED else plain
+    return re.sub(r"^[^.]*", r"\g<0>-", plain) if is_device(plain) else plain
 
 
 def checked_component(text: str) -> str:
@@ -180,7 +178,8 @@ def checked_component(text: str) -> str:
     Raises:
         ValueError: it is not safe.
     """
-    if not re.fullmatch(r"[\w+-][\w.+-]*", text):
+    plain = re.fullmatch(r"[\w+-](?:[\w.+-]*[\w+-])?", text)
+    if not plain or is_device(text) or len(text.encode()) > _LONGEST_COMPONENT:
         raise ValueError(f"{shown(text)} is not a safe folder name")
     return text
 

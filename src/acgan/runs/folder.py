@@ -19,12 +19,13 @@ from acgan.config import difference, validate
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, DiskError, UsageError, counted, shown
 from acgan.runs.config import RunConfig
-from acgan.storage.disk import disk_errors
+from acgan.storage.disk import disk_errors, require_windows_path
 from acgan.storage.files import is_temporary, make_folder, remove_leftovers, write_atomic
 from acgan.storage.folders import recover_folder
 from acgan.storage.json_reader import read_json
 
 _LISTED = 5  # classes in a message
+_LONGEST_INSIDE = 120  # characters: an event file of tensorboard has the computer's name
 
 
 @final
@@ -79,6 +80,7 @@ class RunFolder:
 
     def require_ours(self) -> None:
         """Raise UsageError if the folder holds something other than a run, before changing it."""
+        require_windows_path(self.path, _LONGEST_INSIDE, option="--run")
         if self.config.exists() or not self.path.exists():
             return
         start = (self.lock, self.environment, self.budget, self.split)

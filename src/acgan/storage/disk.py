@@ -1,7 +1,8 @@
-"""Messages about failed writes: path, cause, required and free space, and what to do."""
+"""What disks take, and messages about failed writes: path, cause, free space, what to do."""
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -10,9 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from acgan.errors import DiskError
+from acgan.errors import DiskError, UsageError, shown
 
 _T = TypeVar("_T")
+_WINDOWS_PATH = 259  # characters, unless long paths are enabled
 _OCCUPIED = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY)
 _REASONS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space left", "free some space"),
@@ -25,6 +27,52 @@ _REASONS: dict[int, tuple[str, str]] = {
     ),
     **dict.fromkeys(_OCCUPIED, ("a file or folder of that name is in the way", "move it away")),
 }
+
+
+_WINDOWS = os.name == "nt"
+_DEVICES = {
+    *("con", "prn", "aux", "nul", "conin$", "conout$"),
+    *(f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"),
+}
+
+
+def is_device(name: str) -> bool:
+    """Return whether Windows takes a file name for a device, such as ``con`` or ``nul.txt``."""
+    return name.split(".", maxsplit=1)[0].rstrip(" ").casefold() in _DEVICES
+
+
+def require_windows_path(path: Path, inside: int = 0, *, option: str = "--out") -> None:
+    """On Windows, refuse a path that cannot be written there; elsewhere do nothing.
+
+    Args:
+        path: of a file or folder to write.
+        inside: length of the longest path that will be written inside of it.
+        option: the command-line option that chooses it.
+
+    Raises:
+        UsageError: it is too long, or a part of it is the name of a device or ends in a dot.
+    """
+    if not _WINDOWS:
+        return
+    full = path.absolute()
+    for name in full.parts[1:]:
+        if is_device(name) or name != name.rstrip(". "):
+            raise UsageError(
+                f"{option}: Windows takes {shown(name)} for another name (a device, or without the "
+                "dots and spaces at its end); choose another name"
+            )
+    longest = len(str(full)) + inside
+    if longest > _WINDOWS_PATH and not _long_paths_enabled():
+        raise UsageError(
+            f"{option}: paths in {shown(str(path))} would have up to {longest} characters, and "
+            f"Windows takes {_WINDOWS_PATH}; choose a shorter path, or enable long paths in Windows"
+        )
+
+
+def _long_paths_enabled() -> bool:
+    with suppress(AttributeError, KeyError, OSError):
+        return bool(ctypes.__dict__["windll"].ntdll.RtlAreLongPathsEnabled())
+    return False
 
 
 @contextmanager

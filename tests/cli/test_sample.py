@@ -18,6 +18,7 @@ from acgan.errors import DiskError
 from acgan.model.model import load
 from acgan.model.sample_archive import write_archive
 from acgan.model.sample_folder import SampleFile, Samples, _add_to_manifest, write_samples
+from acgan.plots import text
 
 Acgan = Callable[..., Any]
 
@@ -176,6 +177,15 @@ def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_pat
     done = acgan("sample", tiny_run, "--out", out)
     assert done.code == 2
     assert "samples of another model" in done.err
+
+
+def test_a_grid_without_a_font_for_a_class_says_so(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "missing_fonts_note", lambda names: [f"no font for {names[1]}"])
+    done = acgan("sample", tiny_run, "--grid", tmp_path / "grid.png")
+    assert done.err.splitlines() == ["no font for seven"]
+    assert "no font" not in acgan("sample", tiny_run, "--out", tmp_path / "out").err
 
 
 def test_a_grid(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:

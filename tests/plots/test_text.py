@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,14 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matplotlib import font_manager
+from matplotlib import font_manager, ft2font
 from matplotlib.ft2font import FT2Font
+from PIL import Image
 
+from acgan.data.config import DataConfig
 from acgan.data.images import find_class, make_classes
+from acgan.data.load import load_data
+from acgan.evaluation.charts import neighbor_grid, similarity_chart
 from acgan.plots import text
 from acgan.plots.charts import class_bars
 from acgan.plots.grid import class_grid, grid_layout, side_by_side
@@ -67,6 +72,7 @@ def build_font(path: Path, characters: str) -> str:
 def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The installed fonts: none, and those that a test adds."""
     installed: list[str] = []
+    assert font_manager.fontManager.ttflist  # loaded before its search is replaced
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: installed)
     monkeypatch.setattr(text, "_font_of", {})
     text._installed_fonts.cache_clear()
@@ -149,9 +155,7 @@ def test_a_right_to_left_name_with_a_missing_character_is_escaped_as_a_whole() -
     assert legible("של 🐈") == "\\u05e9\\u05dc \\U0001f408"
 
 
-def test_color_emoji_of_one_size_and_fonts_of_boxes_are_not_used(
-    tmp_path: Path, fonts: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fonts_of_boxes_and_broken_ones_are_not_used(tmp_path: Path, fonts: list[str]) -> None:
     fonts.append(build_font(tmp_path / "LastResort.ttf", "七"))
     assert class_labels(["七"]) == ["0: \\u4e03"]
     text._font_of.clear()
@@ -218,3 +222,48 @@ def test_titles_and_captions_are_escaped_too() -> None:
     grid = class_grid(np.zeros((1, 1, 1, 28, 28), np.uint8), ["a"], title="七")
     assert side_by_side([grid], ["犬"]).height > grid.height
     assert shorten("七" * 99, 15, 100).startswith("\\u4e03")
+
+
+@pytest.mark.parametrize(
+    ("line", "plain"),
+    [
+        *(("cat", True), ("é", True), ("кошка", True)),
+        *(("x\u0323", False), ("שלום", False), ("ب", False)),
+    ],
+)
+def test_only_texts_without_marks_and_reordering_are_left_to_pillow(line: str, plain: bool) -> None:
+    assert text._is_plain(line) is plain
+
+
+def test_fonts_without_outlines_are_not_used(
+    fonts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fonts.append(build_font(tmp_path / "Color.ttf", "七"))
+    bitmap = SimpleNamespace(scalable=False, get_char_index=lambda code: code)
+    real = FT2Font
+    monkeypatch.setattr(ft2font, "FT2Font", lambda p: bitmap if p == fonts[0] else real(p))
+    assert class_labels(["七"]) == ["0: \\u4e03"]
+
+
+def test_starting_with_such_names_says_so_once(tmp_path: Path) -> None:
+    for name in ("七", "cat"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = np.full((8, 8), 20 * number + len(name), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
+    config = DataConfig(source=str(tmp_path / "set"), cache=str(tmp_path / "cache"))
+    notes = [note for note in load_data(config).notes if "fonts-noto-cjk" in note]
+    assert len(notes) == 1
+    assert "'七'" in notes[0]
+
+
+def test_charts_of_classes_with_missing_fonts_have_no_boxes(
+    tmp_path: Path, fonts: list[str]
+) -> None:
+    fonts.append(build_font(tmp_path / "Han.ttf", "七"))
+    names = ["七", "犬", "שלום", "नमस्ते", "$🐈"]
+    values = np.linspace(0.1, 0.9, 5)
+    # A box would be a warning, which fails the test.
+    similarity_chart("MS-SSIM", class_labels(names), values, values)
+    rows = [np.zeros((1, 1, 28, 28), np.uint8)] * 5
+    assert neighbor_grid(class_labels(names), rows, [("七犬", rows)])

@@ -124,6 +124,9 @@ def test_the_closing_lines_say_how_good_it_is_and_what_is_missing(
     assert training.endswith("over 200 training images, 0.021 % of the recipe's 300,000")
     assert few.startswith("  too few images: 20 per class (zero 20, one 20, 8 more); leave out --p")
     assert "do not show their class" in weak
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["images"] for row in rows] == [8, 16, 24, 32, 40, 48, 56, 64]
+    assert "  curves: " in done.out
     words = pasted(done.out, "to fix that:")
     assert words[:4] == ["acgan", "train", "digits", "--seed=3"]
     assert "--images=300000" in words

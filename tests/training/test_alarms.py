@@ -322,6 +322,25 @@ def test_the_monitor_leaves_the_networks_as_they_were(
     assert row["class_accuracy"]["real_held_out"] > 0.6
 
 
+def test_a_discriminator_that_always_says_the_majority_class_reads_chance_in_the_log(
+    tiny_config: TinyConfig, tiny_splits: DatasetSplits
+) -> None:
+    """Of skewed held-out images, 8 of 10 are of the majority class."""
+    validation = tiny_splits.validation
+    rows_of = [np.flatnonzero(validation.labels == k)[:n] for k, n in ((0, 8), (1, 1), (2, 1))]
+    skewed = replace(tiny_splits, validation=validation.subset(np.concatenate(rows_of)))
+    discriminator, rows = LabelClassifier(tiny_splits), list[Any]()
+    majority = torch.tensor([1.0, 0, 0])
+
+    def forward(images: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
+        zeros = torch.zeros(len(images), 1)
+        return DiscriminatorOutput(zeros[:, 0], majority.expand(len(images), 3), zeros)
+
+    discriminator.forward = forward  # type: ignore[method-assign]
+    make_monitor(tiny_config(), skewed, Drawer(tiny_splits), discriminator, rows=rows).row()
+    assert rows[0]["class_accuracy"]["real_held_out"] == pytest.approx(1 / 3)
+
+
 LETTERS = tuple("abcdefghij")
 TEN = len(LETTERS)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from types import SimpleNamespace
+from typing import Any, cast, final
 
 import pytest
 import torch
@@ -27,6 +29,7 @@ from acgan.execution.execution import (
 from acgan.runs.config import OptimizerConfig, ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
+from acgan.training import budget as budget_module
 from acgan.training import run as run_module
 from acgan.training import start as start_module
 from acgan.training.budget import (
@@ -34,6 +37,7 @@ from acgan.training.budget import (
     Rate,
     describe_training,
     least_useful_budget,
+    measure_rate,
     measuring_seconds,
     rates_by_threads,
     total_images,
@@ -58,17 +62,33 @@ def test_minutes_become_images_by_hand() -> None:
     # 1 ms an image, and .1 ms each for rows and sheets, .3 ms for checkpoints; a grid and a
     # checkpoint at the start and at the end
     assert rate.images_in(16.0 + 15.0, EVERY) == 10_000
-    assert rate.seconds_per_image(EVERY) == pytest.approx(0.0015)
+    assert rate.seconds(1000, EVERY) == pytest.approx(1.5)
     assert rate.images_in(-5.0, EVERY) == 1
+    # without a set interval there are at least 20 rows: 8 s of the 31 s
+    default = EVERY.model_copy(update={"log_every_images": None})
+    assert rate.images_in(16.0 + 15.0, default) == int((15 - 20 * 0.4) / 0.0014)
+    assert rate.images_in(16.0 + 1500.0, default) == 1_000_000
+    assert rate.seconds(5_000, default) == pytest.approx(5_000 * 0.0014 + 20 * 0.4)
 
 
-@given(st.floats(1, 1e5), st.floats(0, 1e4))
-def test_a_budget_takes_the_time_that_it_is_for(speed: float, seconds: float) -> None:
+@given(st.integers(1, 10**7))
+def test_every_budget_has_20_rows_as_far_as_it_has_steps(total: int) -> None:
+    interval = ReportingConfig().row_interval(total)
+    assert 1 <= interval <= 4_000
+    assert total // interval >= min(total, 20)
+    assert ReportingConfig(log_every_images=7).row_interval(total) == 7
+
+
+@given(st.floats(1, 1e5), st.floats(0, 1e4), st.sampled_from([None, 4_000]))
+def test_a_budget_takes_the_time_that_it_is_for(
+    speed: float, seconds: float, log_every: int | None
+) -> None:
     rate = Rate(speed, (0.1, 0.5, 0.5), 0.0)
-    images = rate.images_in(seconds + 2.0, EVERY)  # 2 s for the start and the end
-    each = rate.seconds_per_image(EVERY)
-    assert images == 1 or images * each <= seconds * (1 + 1e-9) + 1e-9
-    assert (images + 1) * each > seconds * (1 - 1e-9) - 1e-9
+    every = EVERY.model_copy(update={"log_every_images": log_every})
+    images = rate.images_in(seconds + 2.0, every)  # 2 s for the start and the end
+    slack = 0.0 if log_every else 1.0  # the interval is a whole number of images
+    assert images == 1 or rate.seconds(images, every) <= seconds * (1 + 1e-9) + slack + 1e-9
+    assert rate.seconds(images + 1, every) > seconds * (1 - 1e-9) - slack - 1e-9
 
 
 @final
@@ -137,6 +157,40 @@ def test_measuring_takes_a_tenth_of_a_budget_and_chooses_no_slow_number(
     best = Rate(1.0, (0, 0, 0), 0.0, by_threads).best_threads
     assert rates[best] >= 0.9 * rates[1]
     assert rates[best] >= 0.9 * max(rates.values())
+
+
+@given(st.floats(0, 30), st.floats(0.01, 1), st.floats(0, 5), st.floats(0.05, 10))
+def test_building_the_networks_is_part_of_the_measuring(
+    build: float, step: float, events: float, minutes: float
+) -> None:
+    """Of a minute, 2.3 s of building and 3.7 s of steps; at least half of the time is for steps."""
+    limit = measuring_seconds(minutes)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        machine = Machine(monkeypatch, {1: step, 2: step})
+        loop = SimpleNamespace(images_seen=0)
+
+        def train_once() -> None:
+            loop.images_seen += machine.step()
+
+        def time_events() -> tuple[float, float, float]:
+            machine.now += events
+            return events, 0.0, 0.0
+
+        @contextmanager
+        def built(*_: object, **__: object) -> Iterator[Any]:
+            machine.now += build
+            yield loop
+
+        loop.train_once, loop.time_events = train_once, time_events
+        monkeypatch.setattr(budget_module, "throwaway_loop", built)
+        nothing = cast(Any, SimpleNamespace(training=TrainingConfig(max_minutes=minutes), train=[]))
+        rate = measure_rate(nothing, nothing, nothing, limit, counts=[1, 2], beside=Path())
+    assert rate.measuring_seconds == pytest.approx(machine.now)
+    for_steps = max(limit - build, limit / 2)
+    assert machine.now - build <= max(for_steps + step, 2 * step) + events + 1e-9
+    if build <= limit / 2 and events == 0:
+        assert machine.now <= max(limit, build + step) + step + 1e-9
+    assert machine.steps[1] + machine.steps[2] >= min(10, int(for_steps / step) - 2)
 
 
 def test_measuring_takes_a_small_part_of_a_budget() -> None:

@@ -174,3 +174,26 @@ def test_a_run_starts_from_a_finished_models_weights(
 def test_reading_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert RunFolder(tmp_path).read(tmp_path / "config.json") is None
     assert not RunFolder(tmp_path).is_finished(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("every", "total", "expected"),
+    [(80, 192, [80, 160]), (None, 192, [*range(16, 193, 16)]), (None, 500, [])],
+)
+def test_small_budgets_have_20_rows_and_the_end_has_one(
+    every: int | None,
+    total: int,
+    expected: list[int],
+    tmp_path: Path,
+    tiny_config: Any,
+    train_tiny: Any,
+    logged: Any,
+) -> None:
+    sections = {"reporting": {"log_every_images": every}, "training": {"total_images": total}}
+    for _ in range(2):  # a complete run gets no further row
+        end = train_tiny(tmp_path / "run", tiny_config(**sections)).images_seen
+        images = [row["images"] for row in logged(tmp_path / "run").figures]
+        assert images[: len(expected)] == expected
+        assert len(images) >= min(20, total // 16) or every
+        assert images[-1] == (end if every is None else expected[-1])

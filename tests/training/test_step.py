@@ -10,7 +10,8 @@ import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, final
+from types import SimpleNamespace
+from typing import Any, cast, final
 
 import pytest
 import torch
@@ -23,7 +24,8 @@ from acgan.runs.config import RunConfig
 from acgan.runs.state import optimizer_tensors
 from acgan.training import step as step_module
 from acgan.training.randomness import Streams
-from acgan.training.step import FakeBatch, count_correct
+from acgan.training.state import Meters
+from acgan.training.step import FakeBatch, Update, count_correct, read_out
 
 from .helpers import Bench
 
@@ -338,15 +340,36 @@ def test_class_accuracy_counts_labeled_reals_and_fakes_that_were_asked_for() -> 
     classes = torch.eye(3)[[0, 1, 2, 0]]  # read as 0, 1, 2, 0
     answer = DiscriminatorOutput(torch.tensor([1.0, -1, 1, 1]), classes, torch.zeros(4, 1))
     some, none = torch.tensor([0, UNLABELED, 1, UNLABELED]), torch.full((4,), UNLABELED)
-    right = count_correct(answer, some, 2, answer, torch.tensor([0, 1, 0, 0]))
-    assert {name: (int(total), count) for name, (total, count) in right.items()} == {
-        "source_accuracy.real": (3, 4),
-        "source_accuracy.fake": (1, 4),
-        "class_accuracy.real_train": (1, 2),
-        "class_accuracy.fake": (3, 4),
-    }
-    right = count_correct(answer, none, 0, answer, None)
-    assert right.keys() == {"source_accuracy.real", "source_accuracy.fake"}
+    meters = Meters()
+
+    def means(labels: torch.Tensor, fake_labels: torch.Tensor | None) -> dict[str, Any]:
+        check = SimpleNamespace(sizes=torch.zeros(1), names=["x"], problem=lambda sizes: "")
+        correct = count_correct(answer, labels, answer, fake_labels)
+        meters.clear()
+        read_out([Update("discriminator", ("x",), cast(Any, check), correct)], meters)
+        return meters.means()
+
+    found = means(some, torch.tensor([0, 1, 0, 0]))
+    assert found["source_accuracy"] == {"real": 3 / 4, "fake": 1 / 4}
+    # of the fakes, 2 of 3 of class 0 and 1 of 1 of class 1
+    assert found["class_accuracy"] == pytest.approx({"real_train": 1 / 2, "fake": (2 / 3 + 1) / 2})
+    assert "class_accuracy" not in means(none, None)
+
+
+def test_a_discriminator_that_always_says_the_majority_class_reads_chance() -> None:
+    labels = torch.tensor([0] * 90 + [1] * 9 + [2] * 1)
+    majority = torch.tensor([9.0, 0, 0]).expand(100, 3)
+    meters = Meters()
+    check = SimpleNamespace(sizes=torch.zeros(1), names=["x"], problem=lambda sizes: "")
+    for part in (slice(0, 50), slice(50, 100)):  # batches differ in their classes
+        half = DiscriminatorOutput(torch.zeros(50), majority[part], torch.zeros(50, 1))
+        correct = count_correct(half, labels[part], half, labels[part])
+        read_out([Update("discriminator", ("x",), cast(Any, check), correct)], meters)
+    chance = pytest.approx(1 / 3)
+    assert meters.means()["class_accuracy"] == {"real_train": chance, "fake": chance}
+    restored = Meters()
+    restored.restore(meters.state())
+    assert restored.means() == meters.means()
 
 
 @pytest.mark.parametrize("objective", [{"name": "acgan"}, {"name": "sgan"}])
@@ -366,5 +389,7 @@ def test_a_batch_may_be_partly_or_wholly_without_labels(
             [(images, labels)], Streams(0), bench.meters, images_seen=0, step=0
         )
         assert skipped == []
-        assert bench.meters.state().get("class_accuracy.real_train", [0, 0])[1] == labeled
+        state = bench.meters.state().items()
+        counts = [n for name, (_, n) in state if name.startswith("class_accuracy.real_train#")]
+        assert sum(counts) == labeled
         assert (bench.meters.means()["discriminator"]["class_real"] > 0) == (labeled > 0)

@@ -83,12 +83,16 @@ class TrainingConfig(Config):
     skips_before_restore: int = Field(5, ge=1)
 
 
+ROW_IMAGES, LEAST_ROWS = 4_000, 20
+
+
 @final
 class ReportingConfig(Config):
     """Output during training; it never changes the trajectory.
 
     Attributes:
-        log_every_images: interval of the rows of metrics.jsonl and of the display.
+        log_every_images: interval of the rows of metrics.jsonl and of the display; None for 4,000,
+            or a twentieth of a smaller budget, and a row at the end.
         grid_every_images: interval of sample grids and alarms.
         checkpoint_every_images: interval of checkpoints and of ``model/``.
         keep_checkpoints: number of last checkpoints that stay; milestones (1, 2, 4, 8 … intervals)
@@ -96,11 +100,17 @@ class ReportingConfig(Config):
         grid_columns: samples of each class in a grid.
     """
 
-    log_every_images: int = Field(4_000, ge=1)
+    log_every_images: int | None = Field(None, ge=1)
     grid_every_images: int = Field(20_000, ge=1)
     checkpoint_every_images: int = Field(20_000, ge=1)
     keep_checkpoints: int = Field(3, ge=1)
     grid_columns: int = Field(10, ge=1)
+
+    def row_interval(self, total_images: int) -> int:
+        """Return the interval of the rows for a budget."""
+        if self.log_every_images is not None:
+            return self.log_every_images
+        return max(1, min(ROW_IMAGES, total_images // LEAST_ROWS))
 
 
 @final

@@ -7,6 +7,7 @@ duration. It takes at most a tenth of the budget, and never touches the run's st
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -22,7 +23,7 @@ import torch
 from acgan.data.images import DatasetSplits
 from acgan.errors import counted
 from acgan.execution.execution import Execution
-from acgan.runs.config import ReportingConfig, RunConfig, TrainingConfig
+from acgan.runs.config import LEAST_ROWS, ROW_IMAGES, ReportingConfig, RunConfig, TrainingConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.disk import disk_errors
 from acgan.storage.files import temporary_sibling
@@ -67,15 +68,22 @@ class Rate:
 
     def images_in(self, seconds: float, reporting: ReportingConfig) -> int:
         """Return how many images fit into ``seconds``, events included; at least 1."""
-        _, grid, checkpoint = self.event_seconds
+        log, grid, checkpoint = self.event_seconds
         left = seconds - 2 * (grid + checkpoint)  # at the start and at the end
-        return max(1, int(left / self.seconds_per_image(reporting)))
+        images = left / self._seconds_per_image(reporting, reporting.log_every_images or ROW_IMAGES)
+        if reporting.log_every_images is None:
+            rows = LEAST_ROWS * log
+            images = min(images, (left - rows) / self._seconds_per_image(reporting, math.inf))
+        return max(1, int(images))
 
-    def seconds_per_image(self, reporting: ReportingConfig) -> float:
-        """Return the duration of an image with its share of the events."""
+    def seconds(self, images: int, reporting: ReportingConfig) -> float:
+        """Return the duration of a budget, without its start and end."""
+        return images * self._seconds_per_image(reporting, reporting.row_interval(images))
+
+    def _seconds_per_image(self, reporting: ReportingConfig, row_interval: float) -> float:
         log, grid, checkpoint = self.event_seconds
         return 1 / self.images_per_second + (
-            log / reporting.log_every_images
+            log / row_interval
             + grid / reporting.grid_every_images
             + checkpoint / reporting.checkpoint_every_images
         )
@@ -138,9 +146,9 @@ def measure_rate(
 ) -> Rate:
     """Measure a throwaway copy of the run with each number of threads.
 
-    Building the networks for the first time takes seconds, which the run itself then saves. From
-    there on it takes ``seconds`` or a tenth of a budget in images, or as long as two steps if that
-    is longer. The number of threads of the process is another one afterwards.
+    It takes ``seconds``, or a tenth of a budget in images. Building the networks for the first time
+    takes seconds, which the run itself then saves: at least half of the time is for steps, and two
+    steps always run. The number of threads of the process is another one afterwards.
     """
     start = time.perf_counter()
     images = total_images(config.training, len(splits.train))
@@ -152,6 +160,7 @@ def measure_rate(
             return loop.images_seen - before
 
         built = time.perf_counter()
+        seconds = max(seconds - (built - start), seconds / 2)
         rates = rates_by_threads(iterate, counts, seconds, images=images)
         fastest = max(rates.values())
         events = tuple(count / fastest for count in _EVENT_IMAGES)

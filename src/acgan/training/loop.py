@@ -88,6 +88,7 @@ class Loop:
             DiskError: something could not be written; the last checkpoint stays valid.
         """
         counters, reporting = self._counters, self._config.reporting
+        row_interval = reporting.row_interval(self._total)
         self._display.start(str(self._folder.path), self._total, counters.images_seen)
         with stop_request() as stop:
             if self._is_new:
@@ -107,7 +108,7 @@ class Loop:
                 if counters.skipped_in_row >= self._config.training.skips_before_restore:
                     self._restore_last_good(skipped[0])
                 else:
-                    if self._crossed(before, reporting.log_every_images):
+                    if self._crossed(before, row_interval) or self._is_last_row():
                         self._monitor.row()
                     # A diverging state may have no valid samples, and is no state to return to.
                     if not skipped and self._crossed(before, reporting.grid_every_images):
@@ -154,6 +155,13 @@ class Loop:
     def close(self) -> None:
         """Close the logs."""
         self._logger.close()
+
+    def _is_last_row(self) -> bool:
+        """Return whether this is the end; a set interval has no row there, so it can be raised."""
+        return (
+            self._config.reporting.log_every_images is None
+            and self._counters.images_seen >= self._total
+        )
 
     def _crossed(self, before: int, every: int) -> bool:
         return before // every != self.images_seen // every

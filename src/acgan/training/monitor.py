@@ -69,14 +69,17 @@ class Monitor:
             self._alarm_seeds = list(range(_ALARM_IMAGES))
 
     def row(self) -> None:
-        """Log a row: means since the last row, and D's class accuracy on held-out images now."""
+        """Log a row: means since the last row, and D's class accuracy on held-out images now.
+
+        Class accuracies are balanced: means over classes.
+        """
         counters = self._counters
         row: dict[str, Any] = {"images": counters.images_seen, "step": counters.step}
         row |= counters.meters.means()
         predicted, _ = self._predict(self._held_out_images, self._held_out_labels)
         if predicted is not None:
-            accuracy = float((predicted == self._held_out_labels).mean())
-            row.setdefault("class_accuracy", {})["real_held_out"] = accuracy
+            recalls = class_accuracies(predicted, self._held_out_labels, len(self._names))
+            row.setdefault("class_accuracy", {})["real_held_out"] = float(np.nanmean(recalls))
         counters.meters.clear()
         counters.source_accuracy = row.get("source_accuracy", {})
         objective = self._context.config.objective

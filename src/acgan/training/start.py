@@ -114,7 +114,7 @@ def decide_start(
             f"{rate.images_per_second:,.0f} images/s measured at the first start"
         )
     elif new and estimate and rate is not None:
-        seconds = total * rate.seconds_per_image(config.reporting)
+        seconds = rate.seconds(total, config.reporting)
         display.message(
             f"{counted(total, 'image')} will take about {duration(seconds)} on this "
             f"{execution.device} in {execution.precision} ({rate.images_per_second:,.0f} "

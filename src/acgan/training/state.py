@@ -45,6 +45,9 @@ class RunContext:
 class Meters:
     """Weighted float64 sums of scalars by dotted name (``discriminator.source_real``).
 
+    A name may end in ``#k`` for class k. The mean of such a name is the mean over its classes of
+    their means, so that a class counts as much as another one, however many images it has.
+
     The sums are part of the training state: an interval that a kill interrupts logs the same mean
     as in an uninterrupted run.
     """
@@ -59,13 +62,16 @@ class Meters:
 
     def means(self) -> dict[str, Any]:
         """Return the means so far, nested by the dots in their names."""
-        nested: dict[str, Any] = {}
+        parts: dict[str, list[float]] = {}
         for name, (total, count) in self._sums.items():
+            parts.setdefault(name.partition("#")[0], []).append(total / count)
+        nested: dict[str, Any] = {}
+        for name, means in parts.items():
             *sections, key = name.split(".")
             node = nested
             for section in sections:
                 node = node.setdefault(section, {})
-            node[key] = total / count
+            node[key] = sum(means) / len(means)
         return nested
 
     def clear(self) -> None:

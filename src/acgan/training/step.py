@@ -53,33 +53,32 @@ def unlabeled_rows(labels: Tensor) -> Tensor:
 def count_correct(
     real: DiscriminatorOutput,
     real_labels: Tensor,
-    labeled: int,
     fake: DiscriminatorOutput,
     fake_labels: Tensor | None,
-) -> dict[str, tuple[Tensor, int]]:
+) -> dict[str, Tensor]:
     """Count D's correct predictions in training mode, separately for real images and fakes.
 
     Args:
         real: D's output for real images.
         real_labels: their labels, `UNLABELED` where there is none.
-        labeled: how many of them are labeled.
         fake: D's output for fakes.
         fake_labels: their target labels; None if G is unconditional.
 
     Returns:
-        Number of correct predictions (on the device) and of all predictions, by metric name.
+        Twice the class plus one if the prediction is correct, int64 (N,) on the device, by metric
+        name; negative without a label. Source predictions are of class 0.
     """
     correct = {
-        "source_accuracy.real": (real.source_logits > 0, len(real.source_logits)),
-        "source_accuracy.fake": (fake.source_logits <= 0, len(fake.source_logits)),
+        "source_accuracy.real": (real.source_logits > 0).long(),
+        "source_accuracy.fake": (fake.source_logits <= 0).long(),
     }
-    if real.class_logits is not None and labeled:
-        predictions = real.class_logits.argmax(dim=1) == real_labels
-        correct["class_accuracy.real_train"] = (predictions, labeled)
+    if real.class_logits is not None:
+        right = real.class_logits.argmax(dim=1) == real_labels
+        correct["class_accuracy.real_train"] = 2 * real_labels + right
     if fake.class_logits is not None and fake_labels is not None:
-        predictions = fake.class_logits.argmax(dim=1) == fake_labels
-        correct["class_accuracy.fake"] = (predictions, len(fake_labels))
-    return {name: (is_correct.sum(), count) for name, (is_correct, count) in correct.items()}
+        right = fake.class_logits.argmax(dim=1) == fake_labels
+        correct["class_accuracy.fake"] = 2 * fake_labels + right
+    return correct
 
 
 @final
@@ -97,7 +96,7 @@ class Update:
     network: str
     terms: tuple[str, ...]
     check: FiniteCheck
-    correct: Mapping[str, tuple[Tensor, int]]
+    correct: Mapping[str, Tensor]
 
 
 def read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
@@ -107,20 +106,23 @@ def read_out(updates: Sequence[Update], meters: Meters) -> list[str]:
     """
     on_device: list[Tensor] = []
     for update in updates:
-        on_device += [update.check.sizes, *(total.view(1) for total, _ in update.correct.values())]
+        on_device += [update.check.sizes, *update.correct.values()]
     values = iter(torch.cat(on_device).tolist())
     skipped = []
     for update in updates:
         sizes = list(islice(values, len(update.check.names)))
-        totals = list(islice(values, len(update.correct)))
+        codes = {name: list(islice(values, len(each))) for name, each in update.correct.items()}
         problem = update.check.problem(sizes)
         if problem:
             skipped.append(f"{update.network}: {problem}")
             continue
         for term, value in zip(update.terms, sizes, strict=False):
             meters.add(f"{update.network}.{term}", value)
-        for (name, (_, count)), total in zip(update.correct.items(), totals, strict=True):
-            meters.add(name, total, count)
+        for name, each in codes.items():
+            known = np.asarray([code for code in each if code >= 0], np.int64)
+            counts, totals = np.bincount(known // 2), np.bincount(known // 2, known % 2)
+            for label in np.flatnonzero(counts):
+                meters.add(f"{name}#{label}", float(totals[label]), int(counts[label]))
     return skipped
 
 
@@ -241,8 +243,7 @@ class Stepper:
             learner.augmentation.update(counted.source_logits, step)
         check = _update(terms, self._discriminator_guard, learner.discriminator_optimizer)
         fake_labels = fakes.labels if learner.generator.conditional else None
-        labeled = int((labels != UNLABELED).sum())  # on the CPU, where it costs no wait
-        correct = count_correct(counted, real_labels, labeled, fake, fake_labels)
+        correct = count_correct(counted, real_labels, fake, fake_labels)
         return Update("discriminator", tuple(terms), check, correct)
 
     @torch.no_grad()

@@ -169,7 +169,20 @@ def test_another_configuration_in_the_same_run_is_refused(acgan: Acgan, folder: 
         (("--init-from", "nowhere"), 2, "nowhere"),
         (("-o", "training.batch_size=64"), 2, "fewer than a batch"),
         (("-o", "objective.source_loss=hinge", "-o", "objective.real_target=.9"), 2, "hinge"),
-        (("--bad-files", "eat"), 2, "bad_files"),
+        (("--bad-files", "eat"), 2, "'--bad-files': 'eat' is not one of"),
+        (("--images", "nan"), 2, "'--images': it must be a whole number"),
+        (("--images", -3), 2, "'--images': it must be at least 1"),
+        (("--max-minutes", 0), 2, "'--max-minutes': 0 is not a number above 0"),
+        (("--max-minutes", -1), 2, "'--max-minutes': -1 is not a number above 0"),
+        (("--max-minutes", "nan"), 2, "'--max-minutes': nan is not a number above 0"),
+        (("--max-minutes", "inf"), 2, "'--max-minutes': inf is not a number above 0"),
+        (("--max-minutes", "1h"), 2, "'--max-minutes': it must be a number"),
+        (("--fraction", 0), 2, "'--fraction': 0 is not a number above 0 and at most 1"),
+        (("--per-class", 0), 2, "'--per-class': it must be at least 1"),
+        (("--long-tail", 0.5), 2, "'--long-tail': 0.5 is not a number at least 1"),
+        (("--seed", -1), 2, "'--seed': it must be at least 0"),
+        (("--image-size", 0), 2, "outside 1 to 4096"),
+        (("--image-size", 7), 2, "4×4 and 8×8 can"),
     ],
 )
 def test_a_mistake_gets_its_sentence(
@@ -179,6 +192,8 @@ def test_a_mistake_gets_its_sentence(
     assert done.code == code, done.err
     assert sentence in done.err
     assert "Traceback" not in done.err
+    assert "nput should" not in done.err
+    assert done.err.splitlines()[-1].startswith("acgan: ")
     assert not Path("runs").exists()
 
 
@@ -216,6 +231,7 @@ def test_one_class_is_refused_for_an_acgan_and_trained_without(acgan: Acgan, fol
     default = acgan("train", folder, "--images", 16, *TINY)
     assert default.code == 0, default.err
     assert "without classes" in default.err
+    assert "note: there is one class, 'dark', so `acgan sample` has no class" in default.err
     single = acgan("train", folder, "--only-class", "dark", "--images", 16, *TINY, "--json")
     assert single.code == 0, single.err
     run = Path(json.loads(single.out)["run"])

@@ -36,6 +36,15 @@ _STOPPED = "stopped; what was saved is kept, and the same command continues or s
 # (`benchmarks/threads.py`). It must be set before torch is imported.
 _SPIN_COUNT = "10000"
 _OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)  # torch's words
+_PLAIN = {  # words of the parser of options
+    "Value error, ": "",
+    "Input should be greater than or equal to": "it must be at least",
+    "Input should be less than or equal to": "it must be at most",
+    "Input should be a valid integer, unable to parse string as an integer": (
+        "it must be a whole number"
+    ),
+    "Input should be a valid number, unable to parse string as a number": "it must be a number",
+}
 _REPORT = "set ACGAN_DEBUG=1 and repeat the command for a traceback, and please report it"
 
 app = typer.Typer(
@@ -125,6 +134,8 @@ def _outcome(arguments: list[str]) -> tuple[str, int]:
         return str(error), error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
+        for long, plain in _PLAIN.items():
+            message = message.replace(long, plain)
         context = getattr(error, "ctx", None)
         help_command = f"{context.command_path if context else 'acgan'} --help"
         sentence = f"{message[:1].lower()}{message[1:]} (see {help_command})"

@@ -5,6 +5,7 @@ Completion runs at every press of the Tab key, so it only lists folders and read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import resources
@@ -63,6 +64,26 @@ def option(
     )
 
 
+def within(least: float, most: float = math.inf, *, open_end: bool = False) -> Any:
+    """Return a check of a number for `option`, which names the option in its message.
+
+    Args:
+        least: smallest number, which itself is excluded with ``open_end``.
+        most: largest number; infinity is none.
+        open_end: whether ``least`` is excluded.
+    """
+    rule = f"{'above' if open_end else 'at least'} {least:g}"
+    rule += "" if most == math.inf else f" and at most {most:g}"
+
+    def check(value: float | None) -> float | None:
+        enough = value is None or value > least or (value == least and not open_end)
+        if enough and (value is None or value <= most) and value != math.inf:
+            return value
+        raise typer.BadParameter(f"{value:g} is not a number {rule}")
+
+    return check
+
+
 DATA, BUDGET, EXECUTION, OUTPUT = "Data", "Budget", "Execution", "Output"  # groups in --help
 
 ModelArgument = Annotated[
@@ -102,7 +123,7 @@ DataRoot = Annotated[
     ),
 ]
 BadFiles = Annotated[
-    str | None,
+    Literal["refuse", "skip"] | None,
     option("refuse or skip files that are not usable images.", "ACTION", DATA, default="refuse"),
 ]
 Settings = Annotated[

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from acgan.cli.options import (
     RecipeOption,
     Settings,
     option,
+    within,
 )
 from acgan.cli.output import command_lines, result
 from acgan.errors import counted, wrapped
@@ -65,7 +66,10 @@ def train(
     max_minutes: Annotated[
         float | None,
         option(
-            "Minutes to train, converted to images once by a measurement at the start.", "M", BUDGET
+            "Minutes to train, converted to images once by a measurement at the start.",
+            "M",
+            BUDGET,
+            callback=within(0, open_end=True),
         ),
     ] = None,
     data_root: DataRoot = None,
@@ -73,9 +77,12 @@ def train(
         str | None, option("Resize images: 64, or height x width as 48x64.", "SIZE", DATA)
     ] = None,
     bad_files: BadFiles = None,
-    fraction: Annotated[float | None, option("Use this fraction of each class.", "F", DATA)] = None,
+    fraction: Annotated[
+        float | None,
+        option("Use this fraction of each class.", "F", DATA, callback=within(0, 1, open_end=True)),
+    ] = None,
     per_class: Annotated[
-        int | None, option("Use at most N images of each class.", "N", DATA)
+        int | None, option("Use at most N images of each class.", "N", DATA, min=1)
     ] = None,
     long_tail: Annotated[
         float | None,
@@ -83,16 +90,19 @@ def train(
             "Thin out classes to a long tail: the first class has F times the images of the last.",
             "F",
             DATA,
+            callback=within(1),
         ),
     ] = None,
     only_class: Annotated[
         list[str] | None, option("Use only this class; repeatable.", "NAME", DATA)
     ] = None,
     device: Annotated[
-        str | None, option("auto, cpu, cuda or mps.", "DEVICE", EXECUTION, default="auto")
+        Literal["auto", "cpu", "cuda", "mps"] | None,
+        option("auto, cpu, cuda or mps.", "DEVICE", EXECUTION, default="auto"),
     ] = None,
     precision: Annotated[
-        str | None, option("auto, fp32 or bf16.", "P", EXECUTION, default="auto")
+        Literal["auto", "fp32", "bf16"] | None,
+        option("auto, fp32 or bf16.", "P", EXECUTION, default="auto"),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

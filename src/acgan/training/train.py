@@ -289,6 +289,11 @@ def _announce(
     what = f"{count} classes of {splits.shape}" if count > 1 else f"images of {splits.shape}"
     display.message(f"data: {splits.name}, {what} ({counts})")
     display.message(f"recipe: {recipe.name}, {recipe.summary}")
+    if count == 1 and not config.data.only_class:
+        display.message(
+            f"  note: there is one class, {shown(splits.classes[0].name)}, so `acgan sample` has "
+            "no class to choose; to train with classes, give each a sub-folder of images"
+        )
     for deviation in recipe.deviations:
         display.message(f"  deviation: {deviation}")
     if mismatch := recipe.mismatch(splits.shape):

@@ -61,7 +61,8 @@ def build_font(path: Path, characters: str) -> str:
     font.setupGlyf({name: bar(100 + 90 * (k % 9)) for k, name in enumerate(names)})
     font.setupHorizontalMetrics(dict.fromkeys(names, (700, 100)))
     font.setupHorizontalHeader(ascent=900, descent=-200)
-    font.setupNameTable({"familyName": path.stem, "styleName": "Regular"})
+    # A name for each test: matplotlib remembers fonts, and pytest deletes their files.
+    font.setupNameTable({"familyName": " ".join(path.parts[-2:]), "styleName": "Regular"})
     font.setupOS2()
     font.setupPost()
     font.save(path)
@@ -72,7 +73,6 @@ def build_font(path: Path, characters: str) -> str:
 def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The installed fonts: none, and those that a test adds."""
     installed: list[str] = []
-    assert font_manager.fontManager.ttflist  # loaded before its search is replaced
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: installed)
     monkeypatch.setattr(text, "_font_of", {})
     text._installed_fonts.cache_clear()

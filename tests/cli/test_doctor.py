@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import os
 import shutil
@@ -8,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from acgan.cli.doctor import _processor
+from acgan.cli.doctor import _problems, _processor, _self_check
 
 Acgan = Callable[..., Any]
 PARTS = ["versions", "machine", "execution", "environment", "paths", "fonts", "self-check"]
@@ -69,6 +72,30 @@ def test_a_broken_machine_is_described_too(
     assert "only 12.0 MB are free for cache" in problems
     assert values["machine"]["memory_bytes"] is None
     assert values["versions"]["torch"]
+
+
+def test_the_self_check_finds_what_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(io.BytesIO):
+        def fileno(self) -> int:
+            return 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(size)[:-1]
+
+    batches = itertools.count()
+    monkeypatch.setattr(
+        "acgan.sampling.sampler.iterate_images", lambda *_: [np.array([next(batches)])]
+    )
+    monkeypatch.setattr("tempfile.TemporaryFile", Forgetful)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    check = _self_check()
+    assert (check["repeats exactly"], check["file read back"]) == (False, False)
+    values = {"versions": {"torch": "not installed"}, "paths": {}, "self-check": check}
+    assert list(_problems(values)) == [
+        "the package torch is not installed; install acgan again",
+        "self-check: repeats exactly: no; check the memory and the disk of this machine",
+        "self-check: file read back: no; check the memory and the disk of this machine",
+    ]
 
 
 @pytest.mark.parametrize("system", ["darwin", "win32"])

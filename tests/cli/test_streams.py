@@ -79,7 +79,7 @@ def lines(tiny_run: Path, tmp_path: Path) -> list[tuple[int, list[str]]]:
         (0, ["explain", "acgan"]),
         (2, ["explain", "é"]),
         (0, ["show", run]),
-        (0, ["show", "small-color"]),
+        (0, ["show", "small-gray"]),
         (2, ["show", "路径"]),
         (0, ["runs", str(tiny_run.parent)]),
         (2, ["runs", "nowhere-\udcff"]),
@@ -155,6 +155,14 @@ def test_a_required_stream_says_once_that_it_failed(name: str) -> None:
     for each in (inner, other):
         if each is not None:
             each.close()
+
+
+@pytest.mark.parametrize("encoding", WORKING)
+def test_what_a_console_cannot_show_becomes_an_escape(encoding: str) -> None:
+    stream = narrow(encoding)()
+    print("7 é ℓ", file=GuardedStream(stream), flush=True)
+    shown = {"ascii": "7 \\xe9 \\u2113", "utf-8": "7 é ℓ"}.get(encoding, "7 é \\u2113")
+    assert text_of(stream) == shown + os.linesep
 
 
 def test_a_reader_that_left_is_no_error() -> None:

@@ -35,6 +35,15 @@ def test_the_hash_follows_pixels_labels_names_and_shape() -> None:
     assert len({some.content_hash, *(other.content_hash for other in others)}) == 5
 
 
+def test_the_hash_covers_each_block_of_images() -> None:
+    some = images([0] * 9000)
+    for index in (0, 4095, 4096, 8999):
+        other = some.images.copy()
+        other[index, 0, 1, 2] ^= 1
+        changed = LabeledImages(other, some.labels, CLASSES)
+        assert changed.content_hash != some.content_hash
+
+
 def test_what_does_not_fit_is_refused() -> None:
     labels = np.zeros(2, np.int64)
     with pytest.raises(ValueError, match="uint8"):

@@ -124,6 +124,11 @@ def test_rates_are_measured_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.now <= 20.0
 
 
+def test_a_cold_step_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, {1: 0.1, 2: 0.2}, first=1.0)
+    assert rates_by_threads(machine.step, [1, 2], 1.25)[1] == pytest.approx(640)
+
+
 def test_what_is_clearly_slower_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, {1: 0.1, 2: 2.0})
     rates_by_threads(machine.step, [1, 2], 5.0)
@@ -148,8 +153,9 @@ def test_measuring_takes_a_tenth_of_a_budget_and_chooses_no_slow_number(
         limit = measuring_seconds(minutes if images is None else None)
         rates = rates_by_threads(machine.step, list(seconds), limit, images=images)
     measured = [seconds[threads] for threads in rates]
-    budget = 60 * minutes if images is None else images / 64 * min(measured)
-    # A step may begin just before the end, and two steps with one thread always run.
+    # The limit follows from the fastest rate so far, which is at least that of one thread. A step
+    # may begin just before the end, and two steps with one thread always run.
+    budget = 60 * minutes if images is None else images / 64 * times[0]
     limit = min(MAX_SECONDS, 0.1 * budget)
     assert machine.now <= max(limit + max(measured), 2 * times[0]) + 1e-9
     assert rates == pytest.approx({threads: 64 / seconds[threads] for threads in rates})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from acgan.errors import UsageError
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training import start as start_module
@@ -169,6 +170,29 @@ def test_a_resume_keeps_its_threads_and_says_if_they_are_a_bad_choice(
     assert decide(changed, display).execution.threads == 1
     assert display.says("1 thread instead of 2", "last bits")
     assert decide(config).execution.threads == 1
+
+
+def test_a_resume_measures_a_lost_rate_with_its_own_threads(
+    machine: Any, decide: Decide, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    config = tiny_config(**AUTO, training={"total_images": None, "max_minutes": 1.0})
+    machine(0.1, {1: 100, 2: 200})
+    assert decide(config).execution.threads == 2
+    (tmp_path / "budget.json").unlink()
+    measured = machine(0.1, {1: 200, 2: 100})
+    assert decide(config).execution.threads == 2
+    assert measured[0] == [2]
+
+
+def test_a_resume_without_the_device_of_its_start_is_refused(
+    machine: Any, decide: Decide, tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    machine(0.1, {1: 173, 2: 290})
+    decide(tiny_config(**AUTO))
+    path = tmp_path / "environment.json"
+    path.write_text(path.read_text().replace('"device": "cpu"', '"device": "mps"'))
+    with pytest.raises(UsageError, match="this machine has no mps device, but cpu"):
+        decide(tiny_config(**AUTO))
 
 
 def test_a_complete_run_is_not_measured(

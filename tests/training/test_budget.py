@@ -385,3 +385,10 @@ def test_an_estimate_is_said_at_the_first_start_only(
         folder = RunFolder(tmp_path / "run")
         run_module.run_training(tiny_config(), tiny_splits, folder, display, estimate=True)
         assert display.says("192 images will take about") == expected
+
+
+@pytest.mark.parametrize(
+    ("two", "best"), [(100.0, 1), (104.0, 1), (106.0, 2), (200.0, 2), (400.0, 2)]
+)
+def test_more_threads_must_be_faster_by_a_twentieth(two: float, best: int) -> None:
+    assert Rate(two, (0, 0, 0), 0.0, {"1": 100.0, "2": two}).best_threads == best

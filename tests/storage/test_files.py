@@ -130,3 +130,21 @@ def test_a_lock_is_free_and_gone_however_its_block_ends(
         with passing_lock(lock, 0):
             pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_file_is_removed_only_while_it_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later, it would be the file of the next holder, and a third process would make another."""
+    lock, unlink, removed = tmp_path / ".lock", os.unlink, []
+
+    def held_unlink(path: Path) -> None:
+        with pytest.raises(Timeout), FileLock(lock).acquire(timeout=0):
+            pass
+        removed.append(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", held_unlink)
+    with passing_lock(lock):
+        pass
+    assert removed == [lock]

@@ -164,6 +164,40 @@ def test_a_mistake_gets_its_sentence(values: dict[str, Any], sentence: str) -> N
     assert refusal(values) == f"recipe r: {sentence}"
 
 
+ODD = ["[" * 5000, "{a=" * 5000, "9" * 5000, "\\0", '"\\u0000"', "\udcff", '"\\ud800"', "a" * 5000]
+ODD += [
+    "1e999",
+    "inf",
+    "-inf",
+    "nan",
+    "[nan]",
+    "[" + "1," * 5000 + "]",
+    "''" + "'",
+    "\x1b[31m",
+    "0x" * 3000,
+]
+KEYS = [
+    "loop.batch_size",
+    "loop.rate",
+    "loop.mode",
+    "loop",
+    "penalties",
+    "network",
+    "network.family",
+]
+
+
+@pytest.mark.parametrize("key", [*KEYS, "x" * 5000, "a." * 2000 + "b", "name\0"], ids=range(10))
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_an_odd_option_is_refused_with_a_short_sentence(key: str, number: int) -> None:
+    valid = {"name": "n", "network": {"family": "dense"}}
+    with pytest.raises(UsageError) as caught:
+        validate(Run, with_overrides(valid, [f"{key}={ODD[number]}"]), where="options")
+    sentence = str(caught.value)
+    assert len(sentence) < 500
+    assert all(each.isprintable() for each in sentence)
+
+
 def test_a_missing_key_is_said() -> None:
     with pytest.raises(UsageError, match=r"^here: name is missing$"):
         validate(Run, {}, where="here")

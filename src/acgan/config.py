@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import re
+import shlex
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from acgan.errors import UsageError, suggestion
+from acgan.errors import UsageError, brief, shown, suggestion
 
 
 class Config(BaseModel):
@@ -28,6 +29,9 @@ class Config(BaseModel):
 
 
 _BARE_LIST = re.compile(r"\[(?P<words> *[A-Za-z][\w-]*( *, *[A-Za-z][\w-]*)* *)\]")
+
+_MOST_SENTENCES = 5  # of one error
+_LONGEST_VALUE = 60  # characters of a value that a message repeats
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -46,7 +50,10 @@ def validate(kind: type[ConfigT], values: Mapping[str, Any], *, where: str) -> C
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        sentences = [_sentence(kind, problem) for problem in error.errors()]
+        problems = error.errors()
+        sentences = [_sentence(kind, problem) for problem in problems[:_MOST_SENTENCES]]
+        if len(problems) > _MOST_SENTENCES:
+            sentences.append(f"and {len(problems) - _MOST_SENTENCES} more mistakes")
         raise UsageError(f"{where}: " + "; ".join(dict.fromkeys(sentences))) from None
 
 
@@ -65,13 +72,13 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     key, equals, raw = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
     if not equals or not all(path):
-        raise UsageError(f"the option {text!r} does not have the form section.key=value")
+        raise UsageError(f"the option {shown(text)} does not have the form section.key=value")
     if raw.strip() == "none":
         return path, None
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except RecursionError:
-        raise UsageError(f"the option {text[:40]!r} … is nested too deeply") from None
+        raise UsageError(f"the option {shown(text)} is nested too deeply") from None
     except ValueError:  # no TOML, or a number of thousands of digits
         words = _BARE_LIST.fullmatch(raw.strip())
         return path, words["words"].replace(" ", "").split(",") if words else raw.strip()
@@ -93,7 +100,7 @@ def with_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[
             if inner is None:
                 inner = node[key] = {}
             if not isinstance(inner, dict):
-                raise UsageError(f"{text!r}: {key!r} is a value, not a section")
+                raise UsageError(f"{shown(text)}: {shown(key)} is a value, not a section")
             node = inner
         node[path[-1]] = value
     return result
@@ -135,26 +142,30 @@ def _sentence(kind: type[Config], problem: Any) -> str:
     match problem["type"]:
         case "extra_forbidden":
             keys = sorted({field for model in kinds for field in model.model_fields})
-            return f"unknown key {name!r}; {suggestion(location[-1], keys, 'Keys')}"
+            return f"unknown key {shown(name)}; {suggestion(location[-1], keys, 'Keys')}"
         case "missing":
             return f"{name} is missing"
         case "union_tag_not_found" | "union_tag_invalid":
             return _tag_sentence(name, context)
-        case "tuple_type" if isinstance(problem["input"], str | int | float):
+        case "tuple_type" if _is_short(problem["input"]):
             given = json.dumps(problem["input"])
-            return f"{name} is a list; write {name}='[{given}]' instead of {given}"
+            return f"{name} is a list; write {name}={shlex.quote(f'[{given}]')} instead of {given}"
         case "model_type" | "model_attributes_type":
-            return (
-                f"{name} is a section, not a value (got {problem['input']!r}); set one of its keys"
-            )
+            return f"{name} is a section, not a value (got {_given(problem)}); set one of its keys"
     message = problem["msg"].removeprefix("Value error, ")
     sentence = f"{name}: {message[:1].lower()}{message[1:]}" if name else message
     # Do not print a whole section: the message names the keys.
     return (
-        sentence
-        if isinstance(problem["input"], Mapping)
-        else f"{sentence} (got {problem['input']!r})"
+        sentence if isinstance(problem["input"], Mapping) else f"{sentence} (got {_given(problem)})"
     )
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str | int | float) and len(str(value)) <= _LONGEST_VALUE
+
+
+def _given(problem: Any) -> str:
+    return brief(repr(problem["input"]))
 
 
 def _tag_sentence(name: str, context: Mapping[str, Any]) -> str:
@@ -162,9 +173,8 @@ def _tag_sentence(name: str, context: Mapping[str, Any]) -> str:
     if "tag" not in context:
         return f"{field} is missing"
     values = [_unquoted(tag) for tag in context["expected_tags"].split(", ")]
-    return (
-        f"{field}: unknown value {context['tag']!r}; {suggestion(context['tag'], values, 'Values')}"
-    )
+    tag = str(context["tag"])
+    return f"{field}: unknown value {shown(tag)}; {suggestion(tag, values, 'Values')}"
 
 
 def _unquoted(text: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import textwrap
 import unicodedata
 from abc import ABC
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar, final
 
 LINE_CHARACTERS = 120
@@ -167,6 +169,18 @@ def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
     close = difflib.get_close_matches(folded(wrong)[: 2 * _LONGEST], by_folded, n=1)
     question = f"did you mean {shown(by_folded[close[0]])}? " if close else ""
     return f"{question}{heading}: {listed(names)}"
+
+
+def command(*words: str | Path) -> str:
+    """Return a command line that a shell reads as these words; a path is never an option.
+
+    >>> command("acgan", "evaluate", Path("my runs/a")), command("acgan", "evaluate", Path("-x"))
+    ("acgan evaluate 'my runs/a'", 'acgan evaluate ./-x')
+    """
+    return shlex.join(
+        f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
+        for word in words
+    )
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import struct
 import tempfile
@@ -390,3 +391,23 @@ def test_every_entry_of_a_folder_is_used_unusable_or_counted(
         pool = [path for path in listed if path.endswith("/1.png")]
         assert len(pool) <= 1, "the linked folder is walked once"
         assert listed == set(pool)
+
+
+def test_members_without_a_name_are_listed(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("a/x.png", b"x")
+        archive.writestr("Q", b"y")
+        archive.writestr("/", b"")
+    content = data.getvalue().replace(b"Q", b"")
+    directory = content.index(b"PK\1\2")
+    second = content.index(b"PK\1\2", directory + 1)
+    changed = bytearray(content)
+    changed[second + 28 : second + 30] = b"\0\0"  # the length of the name
+    end = changed.index(b"PK\5\6")
+    changed[end + 12 : end + 16] = (end - directory).to_bytes(4, "little")
+    changed[end + 16 : end + 20] = directory.to_bytes(4, "little")
+    (tmp_path / "data.zip").write_bytes(changed)
+    container = open_container(tmp_path / "data.zip")
+    assert container.files == ("a/x.png",)
+    assert container.unusable == {"": "not a path inside the zip"}

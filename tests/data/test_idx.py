@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,13 @@ def test_damage_gets_a_sentence(tmp_path: Path, data: bytes, words: str) -> None
 def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_idx(tmp_path / "none", axes=1)
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "labels.gz"
+    path.write_bytes(gzip.compress(bytes((0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3))))
+    tracemalloc.start()
+    assert read_idx(path, axes=1).values.tolist() == [1, 2, 3]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,17 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from torch import Tensor
 
 import acgan
 from acgan.data.images import ImageShape, make_classes
 from acgan.errors import DataError, UsageError
-from acgan.model.card import ModelInfo
+from acgan.model.card import ModelInfo, model_card
 from acgan.model.folder import FORMAT, save_model
 from acgan.model.model import Model, load
 from acgan.networks.interface import Heads
 from acgan.runs.config import RunConfig
-from acgan.storage.folders import replace_folder, verify_folder
+from acgan.storage.folders import replace_folder, verify_folder, write_manifest
 
 SHAPE = ImageShape(3, 8, 12)
 CLASSES = make_classes(["zero", "one", "T-shirt/top"], [["0"], ["1"], []])
@@ -350,3 +353,37 @@ def test_the_package_names_its_parts() -> None:
     assert all(hasattr(acgan, name) for name in acgan.__all__)
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = acgan.lode
+
+
+@pytest.mark.parametrize("name", FILES[1:4] + WEIGHTS)
+def test_a_file_that_the_manifest_does_not_name_is_not_opened(run: Path, name: str) -> None:
+    folder = run / "model"
+    for each in (name, "manifest.json"):
+        (folder / each).unlink()
+    write_manifest(folder, {})
+    os.mkfifo(folder / name)  # reading it would block
+    with pytest.raises(DataError, match=rf"manifest\.json does not name {name}"):
+        load(run)
+
+
+ODD_NAMES = ["<script>alert(1)</script>", "[x](javascript:alert(1))", "a|b", "`", "``` x", "a\nb"]
+ODD_NAMES += ["-x", "**b**", "<img src=x onerror=y>", "&lt;", "# h", "\\", "_a_", "$(x)", "it's"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_names_in_a_card_are_text(name: str) -> None:
+    """A reader of Markdown sees the name, and neither HTML nor a link nor another column."""
+    classes = make_classes([name, "other"])
+    config = CONFIG.model_copy(update={"recipe": name})
+    info = ModelInfo(config, SHAPE, classes, SPLIT, name, 640)
+    tokens = MarkdownIt("commonmark").enable("table").parse(model_card(info))
+    inline = [child for token in tokens for child in token.children or ()]
+    assert not {"html_block"} & {token.type for token in tokens}
+    assert not {"html_inline", "link_open", "image", "strong_open", "em_open"} & {
+        child.type for child in inline
+    }
+    shown = ["".join(c.content for c in t.children or ()) for t in tokens if t.type == "inline"]
+    assert classes[0].name in shown  # a cell of the table
+    assert shown[0].endswith(f"trained on {classes[0].name}")
+    shell = next(token.content for token in tokens if token.type == "fence")
+    assert f"--class={classes[0].name}" in shlex.split(shell)

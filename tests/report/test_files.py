@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acgan.errors import DataError, DiskError
-from acgan.report.files import read_report, report_json, write_report
+from acgan.errors import DataError, DiskError, UsageError
+from acgan.report.files import find_report, read_report, report_json, write_report
 from acgan.report.report import Report
 from acgan.report.section import Metric, Section
 
@@ -153,3 +154,19 @@ def test_a_disk_that_refuses_says_so_and_names_the_option(
     (tmp_path / "evaluation").write_text("in the way")
     with pytest.raises(DiskError, match="--out"):
         write_report(report(), tmp_path / "evaluation")
+
+
+@pytest.mark.parametrize("name", ["my run", "it's", "$(x)", "-x", "a\nb", '"', "`x`"])
+def test_the_command_for_a_run_without_report_works_as_pasted(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    Path(name, "config.json").write_text("{}")
+    with pytest.raises(UsageError) as caught:
+        find_report(Path(name))
+    written = str(caught.value).partition("run `")[2].removesuffix("` first")
+    program, verb, path = shlex.split(written)
+    assert (program, verb) == ("acgan", "evaluate")
+    assert not path.startswith("-")
+    assert Path(path).samefile(name)

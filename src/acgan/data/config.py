@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, final
 from pydantic import BeforeValidator, Field, model_validator
 
 from acgan.config import Config
-from acgan.errors import UsageError
+from acgan.errors import UsageError, shown
 
 LARGEST_SIDE = 4096
 _SIZE = re.compile(r"(\d{1,5})(?:\s*[x×,]\s*(\d{1,5}))?", re.IGNORECASE)
@@ -23,11 +23,13 @@ def parse_image_size(text: str) -> tuple[int, int]:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"the image size {text!r} is neither a number (64) nor height x width (48x64)"
+            f"the image size {shown(text)} is neither a number (64) nor height x width (48x64)"
         )
     height, width = int(match[1]), int(match[2] or match[1])
     if not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
-        raise UsageError(f"the image size {text!r} has a side outside 1 to {LARGEST_SIDE} pixels")
+        raise UsageError(
+            f"the image size {shown(text)} has a side outside 1 to {LARGEST_SIDE} pixels"
+        )
     return height, width
 
 

@@ -208,7 +208,8 @@ class _Zip(Container):
             pieces = _member_name(member).replace("\\", "/").split("/")
             names = [name for name in pieces if name not in ("", ".")]
             path = "/".join(names)
-            if ".." in names or not (names or member.is_dir()):
+            is_folder = not pieces[-1]  # `ZipInfo.is_dir` fails for an empty name
+            if ".." in names or not (names or pieces[1:]):
                 listing.unusable[path] = "not a path inside the zip"
                 continue
             first = next((n for n, name in enumerate(names) if _is_hidden(name)), None)
@@ -221,11 +222,11 @@ class _Zip(Container):
                     f"more than {_DEEPEST} folders deep, or more than {_LONGEST:,} characters long"
                 )
                 continue
-            inner = names if member.is_dir() else names[:-1]
+            inner = names if is_folder else names[:-1]
             while inner and (folder := "/".join(inner)) not in listing.folders:
                 listing.folders.add(folder)
                 inner.pop()
-            if member.is_dir():
+            if is_folder:
                 continue
             copies[path] += 1
             other = self._members.setdefault(path, member)

@@ -14,6 +14,7 @@ import hashlib
 import math
 import zlib
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from acgan.metrics.arrays import Int64Array, UInt8Array
 
 _UNSIGNED_BYTE = 8
 _LARGEST_FILE = 4 << 30  # emnist-byclass, the largest set, has half a gigabyte
+_BLOCK_BYTES = 1 << 20
 
 
 class IdxFile(NamedTuple):
@@ -61,8 +63,9 @@ def read_idx(path: Path, axes: int) -> IdxFile:
     data = packed
     if packed[:2] == b"\x1f\x8b":
         try:
-            with gzip.open(path) as file:
-                data = file.read(_LARGEST_FILE)
+            with gzip.open(path) as file:  # read(n) would take n bytes at once
+                blocks = iter(partial(file.read, _BLOCK_BYTES), b"")
+                data = b"".join(islice(blocks, _LARGEST_FILE // _BLOCK_BYTES))
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} is damaged ({error}); download it again") from None
     md5s = (hashlib.md5(content, usedforsecurity=False).hexdigest() for content in (packed, data))

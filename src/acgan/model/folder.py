@@ -31,7 +31,7 @@ from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import spelled_on_disk, write_file
-from acgan.storage.folders import CorruptFolderError, replace_folder, verify_folder
+from acgan.storage.folders import MANIFEST, CorruptFolderError, replace_folder, verify_folder
 from acgan.storage.json_reader import parse_json, read_json
 from acgan.version import __version__
 
@@ -246,13 +246,15 @@ def _verified(folder: Path) -> dict[str, bytes]:
             is_set = any(name.startswith(f"{_MEMBERS}/") for name in files)
             own = () if is_set else (*map(_weights_file, _NETWORKS), _STATISTICS)
             names = (*_JSON_FILES, *(name for name in own if name in files or name != _STATISTICS))
+            if unnamed := [name for name in names if name not in files]:  # and so not verified
+                raise CorruptFolderError(f"{folder / MANIFEST} does not name {unnamed[0]}")
             contents = {name: (folder / name).read_bytes() for name in names}
             if all(
                 hashlib.sha256(content).hexdigest() == files[name]["sha256"]
                 for name, content in contents.items()
             ):
                 return contents
-        except (CorruptFolderError, OSError, KeyError) as error:
+        except (CorruptFolderError, OSError) as error:
             if attempt == _ATTEMPTS - 1:
                 raise DataError(f"the model is damaged: {error}; use another copy of it") from None
     raise DataError(f"the model at {folder} keeps changing; try again in a moment")

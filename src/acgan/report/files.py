@@ -12,7 +12,7 @@ from typing import Any, Literal, final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from acgan.errors import DataError, UsageError
+from acgan.errors import DataError, UsageError, command
 from acgan.model.folder import run_of
 from acgan.report.html import report_html
 from acgan.report.report import Report, verdict
@@ -261,8 +261,8 @@ def find_report(place: Path) -> Path:
         if path.is_file():
             return path
     if run.has_run() or run.model.is_dir():
-        where = run.path
-        raise UsageError(f"{where} has not been evaluated; run `acgan evaluate {where}` first")
+        first = command("acgan", "evaluate", run.path)
+        raise UsageError(f"{run.path} has not been evaluated; run `{first}` first")
     raise UsageError(
         f"{place} is neither a run nor holds a {JSON_FILE}; name runs that `acgan evaluate` has "
         "been run on"

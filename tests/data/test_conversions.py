@@ -15,6 +15,7 @@ from PIL import Image
 
 from acgan.data import folder as folder_module
 from acgan.data.config import DataConfig
+from acgan.data.conversions import Conversions, ConversionSummary, Header
 from acgan.data.images import DatasetSplits
 from acgan.data.load import load_data
 
@@ -207,3 +208,12 @@ def test_a_narrow_range_is_a_note_about_the_set_and_can_be_scaled(twelve_bits: P
 def test_a_white_level_without_effect_is_a_note(root: Path) -> None:
     (note,) = load(root, white_level=4095).notes
     assert note == "data.white_level has no effect: no image has 16 bits of an undeclared range"
+
+
+def test_the_examples_are_the_most_cropped_and_the_most_enlarged_image() -> None:
+    summary = ConversionSummary()
+    for path, height in (("a", 2), ("b", 1), ("c", 3)):
+        summary.add(path, Header(height, 8, gray=True), Conversions(frozenset()), 1, (16, 16))
+    assert summary.least_kept is not None
+    assert summary.smallest is not None
+    assert (summary.least_kept[3], summary.smallest[3]) == ("b", "b")

@@ -75,6 +75,12 @@ def test_the_cut_of_a_class_does_not_depend_on_the_others() -> None:
     np.testing.assert_array_equal(together[::2], alone)
 
 
+def test_each_class_has_an_order_of_its_own() -> None:
+    both = cut([0] * 40 + [1] * 40, share=0.25)
+    assert sorted(both[:40]) == sorted(both[40:])
+    assert both[:40].tolist() != both[40:].tolist()
+
+
 def test_parts_that_the_source_brings_stay_as_they_are() -> None:
     labels = [0, 1] * 30
     brought = [Split.TRAIN] * 40 + [Split.TEST] * 20

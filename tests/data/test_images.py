@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from acgan.data.images import LabeledImages, make_classes
-from acgan.errors import DataError
+from acgan.data.images import DatasetSplits, LabeledImages, make_classes
+from acgan.errors import LINE_CHARACTERS, DataError, listed
 
 CLASSES = make_classes(["a", "b"])
 
@@ -52,3 +54,28 @@ def test_what_does_not_fit_is_refused() -> None:
         LabeledImages(np.zeros((3, 1, 2, 2), np.uint8), labels, CLASSES)
     with pytest.raises(DataError, match="0 to 1"):
         LabeledImages(np.zeros((2, 1, 2, 2), np.uint8), labels + 2, CLASSES)
+
+
+@given(st.lists(st.text(min_size=1, max_size=80), min_size=1, max_size=40, unique=True))
+@settings(max_examples=25)
+def test_the_line_of_classes_has_every_class_or_the_number_of_those_left_out(
+    names: list[str],
+) -> None:
+    try:
+        classes = make_classes(names)
+    except DataError:
+        return
+    data = LabeledImages(
+        np.zeros((len(names), 1, 1, 1), np.uint8), np.arange(len(names), dtype=np.int64), classes
+    )
+    line = DatasetSplits("some", data, data, data).class_line()
+    assert len(line) <= LINE_CHARACTERS
+    shown, _, more = line.partition(" … and ")
+    hidden = int(more.split()[0]) if more else 0
+    assert shown.count(" (3)") >= len(names) - hidden > 0
+    assert shown.startswith(f"classes: {listed([classes[0].name])} (3)")
+
+
+def test_classes_are_shown_with_their_images_in_all_splits() -> None:
+    splits = DatasetSplits("some", images([0, 1, 1]), images([0]), images([1]))
+    assert splits.class_line() == "classes: a (2), b (3)"

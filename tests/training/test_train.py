@@ -16,7 +16,7 @@ import acgan
 from acgan.data.images import DatasetSplits
 from acgan.errors import AcganError, DataError, UsageError
 from acgan.training.run import TrainedRun
-from acgan.training.train import train
+from acgan.training.train import prepare_run, train
 
 SMALL = (
     "generator.widths=[8, 4]",
@@ -146,6 +146,54 @@ def test_mistakes_get_their_sentence_before_any_folder_is_filled(
     assert not list(Path().glob("runs/*/checkpoints"))
 
 
+def noise(root: Path, classes: int, images: int) -> Path:
+    """A folder of ``images`` images of each class; of one class without folders."""
+    random = np.random.default_rng(classes)
+    for label in range(classes):
+        home = root / f"class{label}" if classes > 1 else root
+        home.mkdir(parents=True)
+        for number in range(images):
+            pixels = random.integers(0, 256, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(home / f"{number}.png")
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", range(1, 5))
+def test_advice_on_few_images_works_as_given(classes: int, tmp_path: Path) -> None:
+    options = {"cache": str(tmp_path / "cache")}
+    for images in range(1, 11):
+        data = str(noise(tmp_path / f"of{images}", classes, images))
+        try:
+            prepare_run(data, data_options=options, images=4)
+        except DataError as error:
+            assert images < 4
+            assert "-o " not in str(error)
+            continue
+        except UsageError as error:
+            (advice,) = re.findall(r"set -o (\S+=\d+)$", str(error))
+            assert not re.search(r"\b1 images", str(error))
+            prepare_run(data, data_options=options, images=4, options=[advice])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("classes", "images"), [(1, 4), (2, 3)])
+def test_two_training_images_are_trained(
+    start: Callable[..., TrainedRun], classes: int, images: int, tmp_path: Path
+) -> None:
+    data = noise(tmp_path / "few", classes, images)
+    run = start("training.batch_size=2", data=str(data), images=4, announce=True)
+    assert run.images_seen == 4
+
+
+def test_too_few_images_are_counted_in_one_sentence(
+    start: Callable[..., TrainedRun], tmp_path: Path
+) -> None:
+    words = "3 images are too few to train: the training split has only 1 of them and needs at le"
+    with pytest.raises(DataError, match=words):
+        start(data=str(noise(tmp_path / "few", 1, 3)))
+
+
 def test_one_class_alone_is_refused_for_an_acgan(
     start: Callable[..., TrainedRun], tmp_path: Path
 ) -> None:
@@ -175,6 +223,7 @@ def test_what_will_be_trained_is_said_first(
     display = recording()
     start(images=16, display=display, announce=True)
     assert display.says("data: shapes, 3 classes of 8×8×1", "training")
+    assert display.says("classes: ", "ring (40)")
     assert display.says("recipe: small-")
     assert display.says("every setting: config.json")
     assert display.says("16 images will take about", "measured just now")

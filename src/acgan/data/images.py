@@ -15,10 +15,12 @@ import numpy as np
 from acgan.config import canonical_json
 from acgan.data.statistics import ImageStatistics, fit_statistics
 from acgan.errors import (
+    LINE_CHARACTERS,
     DataError,
     UsageError,
     brief,
     folded,
+    listed,
     normal_form,
     printable,
     shown,
@@ -298,6 +300,19 @@ class DatasetSplits:
     def classes(self) -> tuple[ClassName, ...]:
         """The classes of all splits."""
         return self.train.classes
+
+    def class_line(self) -> str:
+        """Return the first classes with their images in all splits, as a line of progress."""
+        splits = (self.train, self.validation, self.test)
+        counts = np.sum([split.class_counts for split in splits], axis=0)
+        line, count = "classes: ", len(self.classes)
+        for index, each in enumerate(self.classes):
+            text = f"{listed([each.name])} ({counts[index]:,})"
+            more = f" … and {count - index - 1:,} more" * (index + 1 < count)
+            if index and len(f"{line}, {text}{more}") > LINE_CHARACTERS:
+                return f"{line} … and {count - index:,} more"
+            line += f", {text}" if index else text
+        return line
 
     @property
     def shape(self) -> ImageShape:

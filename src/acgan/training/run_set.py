@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from acgan.config import short_hash, validate
 from acgan.data.class_selection import class_groups, select_classes
 from acgan.data.images import DatasetSplits
-from acgan.errors import DivergedError, UsageError, listed
+from acgan.errors import DivergedError, UsageError, counted, listed
 from acgan.model.folder import save_model_set
 from acgan.model.model import load
 from acgan.plots.grid import png_bytes
@@ -49,15 +49,16 @@ def plan(config: RunConfig, splits: DatasetSplits) -> tuple[ClassGroupModel, ...
     groups = class_groups(len(splits.classes), config.classes_per_model)
     digits = max(2, len(str(len(groups) - 1)))
     counts = splits.train.class_counts
+    fewest = min(int(counts[group.start : group.stop].sum()) for group in groups)
     members = []
     for index, labels in enumerate(groups):
         names = [splits.classes[label].name for label in labels]
         images = int(counts[labels.start : labels.stop].sum())
         if images < config.training.batch_size:
             raise UsageError(
-                f"there are {images} training images of {listed(names)}, fewer than a batch of "
-                f"{config.training.batch_size}; use more classes per model, or set "
-                f"-o training.batch_size={max(2, images // 2)}"
+                f"there are {counted(images, 'training image')} of {listed(names)}, fewer than a "
+                f"batch of {config.training.batch_size}; use more classes per model, or set "
+                f"-o training.batch_size={max(2, fewest // 2)}"
             )
         values = config.model_dump(mode="json")
         values["classes_per_model"] = None

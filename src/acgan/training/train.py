@@ -11,8 +11,9 @@ from acgan.augmentation.augmentation import AugmentationConfig
 from acgan.config import difference, validate, with_overrides
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
+from acgan.data.layout import SINGLE_CLASS
 from acgan.data.load import load_data
-from acgan.errors import UsageError, shown
+from acgan.errors import DataError, UsageError, counted, shown
 from acgan.execution.execution import ExecutionConfig, choose_execution
 from acgan.model.model import Model, load
 from acgan.recipes.recipe import Recipe, choose, load_recipe, recipe_names
@@ -26,6 +27,7 @@ from acgan.training.run import TrainedRun, run_training
 from acgan.training.run_set import train_model_set
 
 _MANY_FILES = 2_000  # from here on reading takes so long that silence looks like a fault
+_SMALLEST_BATCH = 2  # batch statistics need two images
 _BUDGETS = ("total_images", "total_epochs", "max_minutes")
 
 
@@ -189,7 +191,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 def _load_splits(
     recipe: Recipe | None, given: Mapping[str, Any], options: Sequence[str], display: Display
 ) -> DatasetSplits:
-    """Load the data and show its notes."""
+    """Load the data and show its classes and notes."""
     values = _section("data", recipe, given, options)
     shown: set[str] = set()
 
@@ -199,6 +201,8 @@ def _load_splits(
             display.message(f"{stage} {total:,} files …")
 
     splits = load_data(validate(DataConfig, values, where="data"), progress=progress)
+    if [each.name for each in splits.classes] != [SINGLE_CLASS]:
+        display.message(splits.class_line())
     for note in splits.notes:
         display.message(note)
     return splits
@@ -229,6 +233,7 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
     """Refuse combinations of configuration, data and initial model that cannot be trained.
 
     Raises:
+        DataError: there are too few training images for the smallest batch.
         UsageError: sizes, classes or networks do not fit together.
     """
     present = int((splits.labeled.class_counts > 0).sum())
@@ -238,11 +243,18 @@ def check_trainable(config: RunConfig, splits: DatasetSplits, model: Model | Non
             f"one sub-folder each; the data has only {shown(splits.classes[0].name)}. For a model "
             f"without classes, leave --recipe out{_unconditional_recipes()}"
         )
-    if len(splits.train) < config.training.batch_size:
+    images = len(splits.train)
+    if images < _SMALLEST_BATCH:
+        total = images + len(splits.validation) + len(splits.test)
+        raise DataError(
+            f"{counted(total, 'image')} are too few to train: the training split has only "
+            f"{images} of them and needs at least {_SMALLEST_BATCH}; add images"
+        )
+    if images < config.training.batch_size:
         raise UsageError(
-            f"the training split has {len(splits.train)} images, fewer than a batch of "
+            f"the training split has {counted(images, 'image')}, fewer than a batch of "
             f"{config.training.batch_size}; add images or set -o training.batch_size="
-            f"{max(2, len(splits.train) // 2)}"
+            f"{max(_SMALLEST_BATCH, images // 2)}"
         )
     config.generator.check_shape(splits.shape)
     config.discriminator.check_shape(splits.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -240,7 +241,7 @@ def test_bad_files_are_skipped_on_request(root: Path) -> None:
 def test_one_bad_file_is_one_file(root: Path) -> None:
     (root / "red" / "empty.png").write_bytes(b"")
     (note,) = load(root, bad_files="skip").notes
-    assert note == f"skipped 1 unusable file in {root}"
+    assert note == f"skipped 1 unusable file in {root}: red/empty.png (empty file)"
     with pytest.raises(DataError, match="repair or remove it, or skip it with --bad-files skip"):
         load(root)
 
@@ -321,7 +322,7 @@ def test_every_bad_entry_is_refused_or_listed_and_ignored_ones_are_counted(root:
     assert splits.split_record() == clean
     assert splits.skipped == (("violet", "the same folder as 'red'"),)
     assert splits.notes == (
-        f"skipped 1 unusable file in {root}",
+        f"skipped 1 unusable file in {root}: violet (the same folder as 'red')",
         f"ignored 2 entries in {root}: hidden, or created by an operating system",
     )
 
@@ -443,3 +444,22 @@ def test_another_label_file_makes_another_cache_entry(flat: Path) -> None:
         whole = [len(some) for some in by_label]
         assert sum(whole) == 48
         assert not (by_label[1 - turn] == one).all((1, 2, 3)).any()
+
+
+@pytest.mark.parametrize("bad_files", ["refuse", "skip"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("labels.txt", "labels.json", "labels.xlsx", "list_attr_celeba.txt", "annotations.xml"),
+        *("classes.txt", "metadata.parquet", "red-0.txt", "my labels.yaml", "instances.jsonl"),
+    ],
+)
+def test_labels_that_are_not_read_never_train_without_classes(
+    flat: Path, bad_files: str, name: str
+) -> None:
+    (flat / name).write_text("0.png cat")
+    with pytest.raises(DataError, match="is not read") as caught:
+        load(flat, bad_files=bad_files)
+    assert re.search(rf"{name} is not read: .*move it away to train without", str(caught.value))
+    (flat / name).unlink()
+    assert len(load(flat, bad_files=bad_files).classes) == 1

@@ -28,6 +28,8 @@ def table(header: str, separator: str, quote: str = '"', end: str = "\n") -> str
         ("labels.tsv", table("filename\tclass", "\t", quote="")),
         ("labels.csv", table("Image,Id", ",")),
         ("labels.csv", table("", ",").lstrip()),
+        ("labels.csv", table("foo,bar", ",")),
+        ("labels.csv", table("foo,label", ",")),
         ("labels.csv", "\ufeff" + table("file,class", ",")),
         ("labels.csv", "file,label\n" + "".join(f'"{f}",{x}\n' for f, x in ROWS + ROWS)),
         ("labels.csv", ",path,label,width\n" + "".join(f'0,"{f}",{x},9\n' for f, x in ROWS)),
@@ -81,6 +83,12 @@ def test_stylegan_s_labels_are_indices() -> None:
         ("l.csv", "file,label\n,cat\n", "line 2 has no file name"),
         ("l.csv", "file,label\na.png,cat,x\n", "line 2 has 3 fields, the first line 2"),
         ("l.csv", 'file,label\na.png,"cat', "line 2 cannot be read (unexpected end of data)"),
+        ("l.csv", 'file,label\na.png,"cat,big"', "line 2 has several labels for an image ('cat,"),
+        ("l.csv", "file,label\na.png,cat;big", "line 2 has several labels for an image"),
+        ("l.csv", f"file,label\na.png,{'x' * 60_000}", "line 2 has a label of 60,000 bytes ('xxx"),
+        ("m.jsonl", '{"file": "a.png", "label": "%s"}' % ("é" * 128), "a label of 256 bytes"),
+        ("labels.txt", "a.png cat", "labels are read from CSV, TSV, JSON lines (.jsonl) and Style"),
+        ("l.csv", "foo,bar\n1,cat\n2,dog", "it has no column of file names; name one file_name"),
         ("l.csv", "file,label\n", "it has no rows"),
         ("l.csv", "", "it has no rows"),
         ("l.csv", "age,sex\n1,f", "it has no column of file names; name one file_name"),
@@ -101,7 +109,7 @@ def test_stylegan_s_labels_are_indices() -> None:
         ("dataset.json", '{"labels": [["\\ud800.png", 1]]}', "its text is not UTF-8"),
         ("l.csv", f"file,label\n{'a' * 999},x\n{'a' * 999},y", "aaa…' has the labels 'x' and 'y'"),
         ("l.csv", "file,label\na\x1b[2J,x\na\x1b[2J,y", "'a\\x1b[2J' has the labels"),
-        ("metadata.parquet", "PAR1", "Parquet is not supported; save the labels as metadata.csv"),
+        ("metadata.parquet", "PAR1", "labels are read from CSV, TSV, JSON lines"),
     ],
 )
 def test_what_gives_no_single_label_is_refused_with_a_sentence(
@@ -114,7 +122,7 @@ def test_what_gives_no_single_label_is_refused_with_a_sentence(
 
 
 def test_another_encoding_is_refused() -> None:
-    with pytest.raises(DataError, match="it is not UTF-8; save it with this encoding"):
+    with pytest.raises(DataError, match="it is not UTF-8; save it as UTF-8"):
         read_labels("labels.csv", "file,label\né.png,cat".encode("cp1252"))
 
 
@@ -127,7 +135,14 @@ def test_another_encoding_is_refused() -> None:
         ("x.jsonl", True),
         ("dataset.json", True),
         ("manifest.json", False),
-        ("labels.txt", False),
+        ("labels.txt", True),
+        ("list_attr_celeba.txt", True),
+        ("identity_CelebA.txt", True),
+        ("Annotations.XML", True),
+        ("a/labels.json", True),
+        ("labels.xlsx", True),
+        ("README.txt", False),
+        ("labels.png", False),
     ],
 )
 def test_names_of_label_files(path: str, known: bool) -> None:
@@ -149,3 +164,30 @@ def test_any_content_gives_labels_or_a_sentence(path: str, data: bytes) -> None:
     except DataError:
         return
     assert all(file and label for file, label in labels.items())
+
+
+@given(
+    st.sampled_from(["is_", "data_", "my_", "train_", ""]),
+    st.sampled_from(["split", "subset", "partition", "fold", "set", "test", "train", "validation"]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_column_of_splits_is_never_dropped(
+    before: str, word: str, upper: bool, named: bool
+) -> None:
+    column = (before + word).upper() if upper else before + word
+    header = f"{'file' if named else 'foo'},{column},label"
+    with pytest.raises(DataError, match=f"its column '{column}' would not be used"):
+        read_labels("labels.csv", f"{header}\na.png,0,cat\nb.png,1,dog\n".encode())
+
+
+@given(st.integers(1, 400), st.sampled_from("xé語😀"))
+def test_labels_have_at_most_the_bytes_of_a_folder_name(length: int, letter: str) -> None:
+    label = letter * length
+    text = f"file,label\na.png,{label}\n".encode()
+    if len(label.encode()) <= 255:
+        assert read_labels("labels.csv", text) == {"a.png": label}
+        return
+    with pytest.raises(DataError, match="has at most 255") as caught:
+        read_labels("labels.csv", text)
+    assert len(str(caught.value)) < 250

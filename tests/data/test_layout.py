@@ -148,6 +148,60 @@ def test_what_cannot_be_understood_is_refused(
         layout(*files, empty=empty)
 
 
+NAMES = st.lists(
+    st.sampled_from(["ant", "bee", "Cow", "dog 2", "7", "été", "犬"]),
+    min_size=2,
+    max_size=4,
+    unique=True,
+)
+
+
+@given(NAMES, st.sampled_from(["old", "backup", "extra", "Raw"]), st.data())
+def test_a_folder_that_repeats_names_of_its_siblings_is_refused(
+    names: list[str], extra: str, data: st.DataObject
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    prefix = data.draw(st.sampled_from(["", "wrap/", "train/"]))
+    files = [f"{prefix}{name}/1.png" for name in names]
+    repeated = [f"{prefix}{extra}/{name}/1.png" for name in again]
+    with pytest.raises(DataError, match=f"repeat names of class folders beside '{prefix}{extra}'"):
+        layout(*files, *repeated)
+    assert len(layout(*files).classes) == len(names)
+
+
+@given(
+    NAMES,
+    st.sampled_from(
+        [
+            *(("thumbnails",), ("Thumbs",), ("unlabeled",), ("unlabelled",), ("HR", "LR")),
+            *(("input", "target"), ("Source", "Target"), ("labeled/x", "labeled/y", "unlabeled")),
+        ]
+    ),
+    st.booleans(),
+)
+def test_folders_of_other_kinds_of_images_are_no_classes(
+    names: list[str], kinds: tuple[str, ...], alone: bool
+) -> None:
+    names = [] if alone and len(kinds) > 1 else names
+    with pytest.raises(DataError, match="may be classes or other kinds of images"):
+        layout(*(f"{name}/1.png" for name in (*names, *kinds)))
+
+
+@given(NAMES, st.sampled_from(["{0}{1}", "{0}_{1}", "{1}-{0}", "{1} {0}"]), st.booleans())
+def test_classes_with_a_split_in_their_name_are_refused(
+    names: list[str], pattern: str, upper: bool
+) -> None:
+    classes = ["A", "B"] if upper else ["Cats", "Dogs", "Owls"][: len(names)]
+    files = [f"{pattern.format(s, c)}/1.png" for s in ("train", "test") for c in classes]
+    with pytest.raises(
+        DataError, match=f"or splits of the class '{classes[0]}'.*train/{classes[0]}"
+    ):
+        layout(*files)
+    assert layout("test tube/1.png", "train station/1.png").classes == (
+        *("test tube", "train station"),
+    )
+
+
 def test_classes_may_stand_above_their_splits() -> None:
     result = layout("cat/train/1.png", "cat/test/2.png", "dog/train/3.png", "dog/note.txt")
     assert found(result) == [
@@ -297,6 +351,13 @@ def test_a_label_file_that_is_not_read_is_named_and_stops_data_without_classes()
         layout("1.png", "2.png", tables={"labels.csv": {"9.png": "a"}})
     with pytest.raises(DataError, match=r"may be classes .*\(labels.csv is not read"):
         layout("train/1.png", "test/2.png", unread=unread)
+
+
+def test_many_unread_files_are_one_sentence() -> None:
+    unread = {f"{number}.xml": "labels are read from CSV" for number in range(9)}
+    assert layout("x/1.png", "y/2.png", unread=unread).notes == (
+        "'0.xml', '1.xml', '2.xml' and 6 more are not read: labels are read from CSV",
+    )
 
 
 def test_a_name_in_a_label_file_that_fits_several_images_is_refused() -> None:

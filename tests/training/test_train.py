@@ -164,16 +164,14 @@ def test_advice_on_few_images_works_as_given(classes: int, tmp_path: Path) -> No
     options = {"cache": str(tmp_path / "cache")}
     for images in range(1, 11):
         data = str(noise(tmp_path / f"of{images}", classes, images))
-        try:
+        with pytest.raises((DataError, UsageError)) as caught:
             prepare_run(data, data_options=options, images=4)
-        except DataError as error:
-            assert images < 4
-            assert "-o " not in str(error)
-            continue
-        except UsageError as error:
-            (advice,) = re.findall(r"set -o (\S+=\d+)$", str(error))
-            assert not re.search(r"\b1 images", str(error))
-            prepare_run(data, data_options=options, images=4, options=[advice])
+        advice = re.findall(r"-o (\S+)", str(caught.value))
+        assert bool(advice) == (caught.type is UsageError)
+        assert images < 4 or advice
+        assert not re.search(r"\b1 images", str(caught.value))
+        if advice:
+            prepare_run(data, data_options=options, images=4, options=advice)
 
 
 @pytest.mark.slow

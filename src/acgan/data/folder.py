@@ -25,6 +25,7 @@ from acgan.data.label_files import is_label_file, read_labels
 from acgan.data.layout import Entry, Layout, parse_layout
 from acgan.data.source import Source
 from acgan.data.split import selected_classes
+from acgan.data.tree import is_image
 from acgan.errors import DataError, counted, printable, shown
 from acgan.execution.progress import StageProgress
 
@@ -33,6 +34,7 @@ _CHUNK = 512  # files between two calls of progress
 _TASK = 32  # files of one task: single small files would cost more in hand-overs than in decoding
 _SAMPLED = 64  # headers from which a plan is guessed
 _LISTED = 20  # files named in a message
+_NOTED = 3  # files named in a note
 
 
 def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Source:
@@ -83,7 +85,10 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     notes = [decoded.note] if decoded.note else []
     unusable = listed | unusable
     if unusable:
-        notes.append(f"skipped {counted(len(unusable), 'unusable file')} in {path}")
+        some = [f"{printable(file)} ({why})" for file, why in [*unusable.items()][:_NOTED]]
+        some += ["…"] * (len(unusable) > _NOTED)
+        count = counted(len(unusable), "unusable file")
+        notes.append(f"skipped {count} in {path}: {', '.join(some)}")
     for reason, number in container.ignored.items():
         notes.append(f"ignored {counted(number, 'entry', 'entries')} in {path}: {reason}")
     summary = ConversionSummary.from_json(decoded.details["conversions"])
@@ -105,7 +110,11 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
 def _read_layout(path: Path, container: Container) -> Layout:
     tables: dict[str, dict[str, str]] = {}
     unread: dict[str, str] = {}
-    for file in filter(is_label_file, container.files):
+    stems = {file.rpartition(".")[0] for file in container.files if is_image(file)}
+    for file in container.files:
+        stem, _, suffix = file.rpartition(".")
+        if not (is_label_file(file) or (suffix == "txt" and stem in stems)):
+            continue
         try:
             tables[file] = read_labels(file, container.read(file))
         except (DataError, UnusableFileError) as error:

@@ -35,17 +35,24 @@ _FILE_COLUMNS = (  # by priority
     *("img_id", "fname", "id", "name"),
 )
 _LABEL_COLUMNS = {"label", "class", "class_name", "category", "target", "labels", "classes", "tags"}
-_SEVERAL = {"labels": r"[,;]", "classes": r"[,;]", "tags": r"[,;\s]"}  # in plural columns
 _TEXT_COLUMNS = {"text", "caption", "description", "prompt", "url"}
-_SPLIT_COLUMNS = {"split", "data_set", "subset", "fold", "partition"}
+_SPLIT_COLUMN = re.compile(
+    r"(.*_)?(split|(data_?)?(sub)?set|fold|partition|usage|train(ing)?|val(id)?(ation)?|test)(_.*)?"
+)
+_SUFFIXES = {*_TABLES, ".jsonl", ".xlsx", ".xls", ".ods", ".xml"}
+_NAMED = {".txt", ".json", ".parquet", ".mat", ".pkl", ".npy", ".yaml", ".yml"}  # with these words:
+_WORDS = re.compile(r"label|annot|attr|meta_?data|class|categor|identit|ground_?truth|target")
+_FORMS = "CSV, TSV, JSON lines (.jsonl) and StyleGAN's dataset.json"
+_MOST_BYTES = 255  # of a label, as of a folder's name
 _ONE = "only one label per image is supported"
 
 
 def is_label_file(path: str) -> bool:
-    """Return whether a file may be a label file, by its name."""
+    """Return whether a file may be a label file, by its name; not every form can be read."""
     name = PurePosixPath(path.casefold())
-    named = name.name in ("dataset.json", "metadata.parquet")
-    return named or name.suffix in (*_TABLES, ".jsonl")
+    if name.suffix in _SUFFIXES or name.name == "dataset.json":
+        return True
+    return name.suffix in _NAMED and _WORDS.search(name.stem) is not None
 
 
 def read_labels(path: str, data: bytes) -> dict[str, str]:
@@ -62,8 +69,11 @@ def read_labels(path: str, data: bytes) -> dict[str, str]:
     {'a.png': 'cat'}
     """
     name = PurePosixPath(path.casefold())
-    if name.suffix == ".parquet":
-        raise DataError("Parquet is not supported; save the labels as metadata.csv")
+    if name.suffix not in (*_TABLES, ".jsonl") and name.name != "dataset.json":
+        raise DataError(
+            f"labels are read from {_FORMS}; save them as labels.csv with the columns file_name "
+            "and label"
+        )
     if "submission" in name.name:
         raise DataError("a submission has no true labels")
     text = _decoded(data)
@@ -76,6 +86,11 @@ def read_labels(path: str, data: bytes) -> dict[str, str]:
         if not (file and label):
             missing = f"no label for {shown(file)}" if file else "no file name"
             raise DataError(f"{where} has {missing}; complete or remove it")
+        if (size := len(label.encode(errors="replace"))) > _MOST_BYTES:
+            raise DataError(
+                f"{where} has a label of {size:,} bytes ({shown(label)}); a class name, as a "
+                f"folder's, has at most {_MOST_BYTES}"
+            )
         if labels.setdefault(file, label) != label:
             raise DataError(
                 f"{shown(file)} has the labels {shown(labels[file])} and {shown(label)}; {_ONE}"
@@ -95,7 +110,7 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-16" if utf_16 else "utf-8").lstrip("\ufeff")
     except UnicodeDecodeError:
-        raise DataError("it is not UTF-8; save it with this encoding") from None
+        raise DataError("it is not UTF-8; save it as UTF-8") from None
 
 
 def _table_rows(text: str, separators: str) -> _Rows:
@@ -103,6 +118,7 @@ def _table_rows(text: str, separators: str) -> _Rows:
     separator = max(separators, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
+    columns: tuple[str, str] | None = None
     try:
         for cells in reader:
             row = [cell.strip() for cell in cells]
@@ -114,13 +130,13 @@ def _table_rows(text: str, separators: str) -> _Rows:
                 header = ["file" if image else f"column {n}" for n, image in enumerate(bare, 1)]
                 if not any(bare):
                     header = row
-                file_column, label_column = _columns(header)
-                if not any(bare):
                     continue
+            columns = columns or _columns(header, [*map(is_image, row)])
             if len(row) != len(header):
                 raise DataError(f"{where} has {len(row)} fields, the first line {len(header)}")
             values = dict(zip(header, row, strict=True))
-            yield where, values[file_column], _single(where, label_column, values[label_column])
+            file, label = columns
+            yield where, values[file], _single(where, label, values[label])
     except csv.Error as error:
         raise DataError(f"line {reader.line_num} cannot be read ({error})") from None
 
@@ -134,7 +150,9 @@ def _json_lines(text: str) -> _Rows:
         row = _json(line, f"{where}: ")
         if not isinstance(row, Mapping):
             raise DataError(f"{where} is no JSON object")
-        file_column, label_column = columns = columns or _columns(list(row))
+        file_column, label_column = columns = columns or _columns(
+            list(row), [isinstance(value, str) and is_image(value) for value in row.values()]
+        )
         label = row.get(label_column, "")
         if isinstance(label, float | Mapping | Sequence) and not isinstance(label, str):
             raise DataError(f"{where} has no single label in {shown(label_column)}; {_ONE}")
@@ -163,19 +181,24 @@ def _json(text: str, where: str = "") -> Any:
         raise DataError(f"{where}{error}") from None
 
 
-def _columns(header: Sequence[str]) -> tuple[str, str]:
-    """Return the names of the columns with file names and labels."""
+def _columns(header: Sequence[str], images: Sequence[bool]) -> tuple[str, str]:
+    """Return the names of the columns with file names and labels.
+
+    Without a known name, file names are in the column of ``images``: its first cell names one.
+    """
     plain = {re.sub(r"[\s-]+", "_", name.strip().casefold()): name for name in header}
     if len(plain) < len(header):
         raise DataError("two of its columns have the same name")
     file = next((name for name in _FILE_COLUMNS if name in plain), None)
     if file is None:
+        file = next((name for name, image in zip(plain, images, strict=False) if image), None)
+    if file is None:
         raise DataError("it has no column of file names; name one file_name")
     skipped = {file, "", *_TEXT_COLUMNS}
     others = [name for name in plain if name not in skipped and not name.startswith("unnamed:")]
-    if split := _SPLIT_COLUMNS.intersection(others):
+    if split := next(filter(_SPLIT_COLUMN.fullmatch, others), None):
         raise DataError(
-            f"its column {shown(plain[min(split)])} would not be used; put the images of each "
+            f"its column {shown(plain[split])} would not be used; put the images of each "
             "split into a folder (train, test) and remove the column"
         )
     labels = [name for name in others if name in _LABEL_COLUMNS] or others
@@ -188,9 +211,12 @@ def _columns(header: Sequence[str]) -> tuple[str, str]:
 
 
 def _single(where: str, column: str, label: str) -> str:
-    several = _SEVERAL.get(column.strip().casefold(), r"^\[.*\]$|\|")
+    several = r"[,;|\s]" if column.strip().casefold() == "tags" else r"^\[.*\]$|[,;|]"
     if re.search(several, label):
-        raise DataError(f"{where} has several labels for an image ({shown(label)}); {_ONE}")
+        raise DataError(
+            f"{where} has several labels for an image ({shown(label)}); {_ONE} (for one name, "
+            "write it without separators)"
+        )
     return label
 
 

@@ -8,7 +8,7 @@ single class, unless a label file names their classes. What can be read in two w
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -24,11 +24,16 @@ from acgan.data.tree import (
     is_image,
     name_of,
     parent_of,
+    split_and_rest,
     split_of,
 )
 from acgan.errors import DataError, counted, find_name, quoted, shown
 
 SINGLE_CLASS = "image"
+_KINDS = (  # folders of these names together are hardly classes
+    *({name} for name in ("thumbnails", "thumbs", "unlabeled", "unlabelled")),
+    *({"hr", "lr"}, {"input", "target"}, {"input", "output"}, {"source", "target"}),
+)
 _STYLEGAN = re.compile(r"(.*/)?\d{5}/img\d{8}\.\w+")  # numbered folders, which are no classes
 
 
@@ -87,8 +92,8 @@ def parse_layout(
         if not any(tree.inside(folder)):  # it has label files only
             tree.folders[parent_of(folder)].remove(folder)
     labeled = ImageLabels(tree, tables)
-    notes = [f"{path} is not read: {reason}" for path, reason in unread.items()]
-    notes += [f"{path} is not read: it names none of the images" for path in labeled.foreign]
+    reasons = {**unread, **dict.fromkeys(labeled.foreign, "it names none of the images")}
+    notes = list(_unread_notes(reasons))
     try:
         found = _by_folders(tree)
     except DataError as error:
@@ -105,6 +110,14 @@ def parse_layout(
             raise DataError(f"{notes[0]}; correct it, or move it away to train without its labels")
     notes += [f"{path} has no labels" for path, rows in tables.items() if not rows]
     return replace(found, notes=(*found.notes, *notes))
+
+
+def _unread_notes(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each reason not to read label files."""
+    for reason in dict.fromkeys(reasons.values()):
+        paths = [path for path, own in reasons.items() if own == reason]
+        named = f"{paths[0]} is" if len(paths) == 1 else f"{quoted(paths)} are"
+        yield f"{named} not read: {reason}"
 
 
 _Homes = dict[str, tuple[str, Split]]
@@ -253,6 +266,15 @@ def _class_folders(tree: FileTree, top: str, split: Split) -> _Homes:
             "or the folder of all images; for a class, rename it; otherwise use its path, or move "
             "the others away"
         )
+    _check_kinds(children)
+    for path in children:
+        siblings = {name_of(each).casefold() for each in children if each != path}
+        if again := [each for each in inner[path] if name_of(each).casefold() in siblings]:
+            raise DataError(
+                f"{quoted(again)} repeat names of class folders beside {shown(path)}, which may be "
+                "a class or contain other images of these classes; for a class, move the images "
+                f"out of its sub-folders; otherwise move {shown(path)} away"
+            )
     split_in = [
         path for path in children if any(split_of(each) is not None for each in inner[path])
     ]
@@ -278,6 +300,32 @@ def _class_folders(tree: FileTree, top: str, split: Split) -> _Homes:
                 f"sub-folders; for {quoted(shared)}, use the path of one of the folders above them"
             )
     return {path: (name_of(path), split) for path in children}
+
+
+def _check_kinds(children: Sequence[str]) -> None:
+    """Refuse folders whose names rather stand for kinds of images, or for splits of classes."""
+    names = {name_of(path).casefold(): path for path in children}
+    kinds = next((kind for kind in _KINDS if kind <= names.keys()), None)
+    if kinds and len(children) > 1:
+        others = [path for name, path in names.items() if name not in kinds]
+        beside = f" next to {quoted(others)}" if others else ""
+        raise DataError(
+            f"{quoted(names[name] for name in sorted(kinds))}{beside} may be classes or other "
+            "kinds of images (small, unlabeled, paired …); for classes, rename them; otherwise use "
+            "the path of one folder, or move the others away"
+        )
+    splits: dict[str, dict[Split, str]] = defaultdict(dict)
+    for path in children:
+        split, rest = split_and_rest(path)
+        if split is not None and rest:
+            splits[rest][split] = path
+    for rest, paths in splits.items():
+        if len(paths) > 1:
+            raise DataError(
+                f"{quoted(paths.values())} may be classes of these names or splits of the class "
+                f"{shown(rest)}; for classes, rename them; for splits, move them to "
+                f"{' and '.join(f'{split.name.lower()}/{rest}' for split in sorted(paths))}"
+            )
 
 
 def _check_outside(layout: Layout, homes: Mapping[str, object]) -> None:

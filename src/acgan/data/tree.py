@@ -55,12 +55,20 @@ class FileTree:
 
 def split_of(path: str) -> Split | None:
     """Return the split that a folder's name stands for: ``train``, ``testSet``, ``seg_val``."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name_of(path)).casefold()
-    words = re.findall(r"[^\W\d_]+", name)
-    splits = [word for word in words if word in _SPLIT_WORDS]
-    if len(splits) != 1 or not _OTHER_WORDS.issuperset({*words} - {*splits}):
-        return None
-    return _SPLIT_WORDS[splits[0]]
+    split, rest = split_and_rest(path)
+    return split if _OTHER_WORDS.issuperset(rest.casefold().split()) else None
+
+
+def split_and_rest(path: str) -> tuple[Split | None, str]:
+    """Return the split that a word of a folder's name stands for, and its other words.
+
+    >>> split_and_rest("trainA")
+    (<Split.TRAIN: 0>, 'A')
+    """
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name_of(path)))
+    splits = [word.casefold() for word in words if word.casefold() in _SPLIT_WORDS]
+    rest = " ".join(word for word in words if word.casefold() not in _SPLIT_WORDS)
+    return (_SPLIT_WORDS[splits[0]] if len(splits) == 1 else None), rest
 
 
 def split_above(path: str, default: Split | None) -> Split:

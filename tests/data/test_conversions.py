@@ -145,14 +145,15 @@ def test_each_change_is_one_note_at_the_first_and_the_second_start(
 
 
 def test_crops_and_enlargements_name_the_extreme(root: Path) -> None:
-    add(root, "banner.png", Image.new("RGB", (160, 8)))
+    add(root, "banner.png", Image.new("RGB", (2048, 8)))
     add(root, "ordinary.png", Image.new("RGB", (16, 12)))
     add(root, "dot.png", color(4))
     for _ in range(2):
         crop, enlarged = notes_of(load(root, image_size=8))
         assert crop == (
-            "1 of 23 images: the center crop to 8×8 keeps less than 75 % of the pixels (least: 5 % "
-            "of a/banner.png, 8×160); an --image-size HEIGHTxWIDTH of their shape keeps more"
+            "1 of 23 images: the center crop to 8×8 keeps less than 75 % of the pixels (least: "
+            "0.39 % of a/banner.png, 8×2048); an --image-size HEIGHTxWIDTH of their shape keeps "
+            "more"
         )
         assert enlarged == (
             "1 of 23 images: enlarged to 8×8 (smallest: a/dot.png, 4×4), which adds no detail"

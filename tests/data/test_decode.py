@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from acgan.data import decode as decoding
 from acgan.data.containers import UnusableFileError
+from acgan.data.conversions import Conversion
 from acgan.data.decode import decode, quiet_decoders, read_header
 from acgan.data.images import Images
 
@@ -133,7 +136,17 @@ JPEG = encoded(Image.fromarray(COLOR).resize((64, 64)), "JPEG")
         (PNG[: len(PNG) // 2], "damaged or cut off"),
         (JPEG[: len(JPEG) // 2], "damaged or cut off"),
         (PNG[:60] + b"\0" * 40 + PNG[100:], "damaged or cut off"),
-        (encoded(Image.fromarray(COLOR), "ICO"), "not an image"),
+        *(
+            (encoded(Image.fromarray(COLOR).resize((64, 64)), kind), f"^{kind}; convert it to PNG")
+            for kind in ("ICO", "TGA", "PDF", "DDS")
+        ),
+        (encoded(Image.fromarray(COLOR).resize((64, 64)), "JPEG2000"), "^JPEG 2000; convert it"),
+        (b"\0\0\0\x18ftypavif", "^AVIF; convert it to PNG or JPEG$"),
+        *(
+            (b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0", "^HEIC; convert it to PNG or JPEG$")
+            for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+        ),
+        (b"\0\0\0\x18ftypmp42", "^not an image"),
         (encoded(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "no fixed range"),
         (encoded(Image.fromarray(GRAY.astype(np.int32)), "TIFF"), "no fixed range"),
     ],
@@ -162,3 +175,24 @@ def test_only_allowed_decoders_are_asked() -> None:
     assert set(decoding.FORMATS) == {"PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM"}
     with pytest.raises(UnusableFileError, match="not an image"):
         read_header(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+
+
+@pytest.mark.parametrize(("magic", "channels"), [(b"P5", 1), (b"P6", 3)])
+@pytest.mark.parametrize("largest", [15, 255, 256, 1023, 65535])
+def test_wide_samples_of_pnm_are_noted(magic: bytes, channels: int, largest: int) -> None:
+    samples = np.array([0, largest] * 2 * channels, ">u2" if largest > 255 else "u1")
+    data = magic + b" 2 2 %d\n" % largest + np.sort(samples).tobytes()
+    decoded = decode(data, channels, None)
+    assert (decoded.pixels.min(), decoded.pixels.max()) == (0, 255)
+    assert (Conversion.FROM_16_BITS in decoded.changes.kinds) == (largest > 255)
+
+
+@given(
+    st.lists(st.sampled_from([b"\0\0\1\0", b"ftyp", b"heic", b"jP  \r\n", b"8BPS", b"x"])),
+    st.binary(max_size=30),
+)
+def test_other_formats_are_named_or_no_image(pieces: list[bytes], end: bytes) -> None:
+    with pytest.raises(UnusableFileError) as caught:
+        decode(b"".join(pieces) + b"\1" + end, 3, None)
+    text = str(caught.value)
+    assert text.endswith("; convert it to PNG or JPEG") or text.startswith("not an image (PNG")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits
@@ -139,3 +141,23 @@ def test_the_digits_need_neither_torch_nor_torchvision() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "scripts"),
+    [
+        *(("\u0441\u0430t", "Cyrillic, Latin"), ("\u03bfx 2", "Greek, Latin"), ("cat", "")),
+        *(("кот", ""), ("日本 cat", ""), ("été", "")),
+    ],
+)
+def test_names_that_mix_scripts_which_look_alike_are_a_note(
+    name: str, scripts: str, tmp_path: Path
+) -> None:
+    for label, each in enumerate(("dog", name)):
+        (tmp_path / "set" / each).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (4, 4), 50 * label + number).save(tmp_path / f"set/{each}/{number}.png")
+    config = DataConfig(source=str(tmp_path / "set"), cache=str(tmp_path / "cache"))
+    notes = [note for note in load_data(config).notes if "several scripts" in note]
+    assert len(notes) == bool(scripts)
+    assert all(note.endswith(f"look like another: '{name}' ({scripts})") for note in notes)

@@ -110,7 +110,7 @@ class ConversionSummary:
             kept, height, width, path = self.least_kept
             yield (
                 f"{self._of(self.cropped)}: the center crop to {shape} keeps less than "
-                f"{100 * _NOTED_SHARE:.0f} % of the pixels (least: {100 * kept:.0f} % of {path}, "
+                f"{100 * _NOTED_SHARE:.0f} % of the pixels (least: {100 * kept:.2g} % of {path}, "
                 f"{height}×{width}); an --image-size HEIGHTxWIDTH of their shape keeps more"
             )
         if self.enlarged and self.smallest:

@@ -38,6 +38,18 @@ _MODES = _GRAY_MODES | _COLOR_MODES
 _ANIMATED = frozenset(("GIF", "PNG", "TIFF", "WEBP"))  # a second image in a JPEG is a preview
 _BITS_12, _BITS_16 = 4095, 65535
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OTHER_FORMATS = {  # by the bytes at a position; Pillow's names are of decoders, not of files
+    **dict.fromkeys(((4, b"ftyphe"), (4, b"ftypmif1"), (4, b"ftypmsf1")), "HEIC"),
+    (4, b"ftypavi"): "AVIF",
+    **dict.fromkeys(((4, b"jP  \r\n"), (0, b"\xff\x4f\xff\x51")), "JPEG 2000"),
+    **dict.fromkeys(((4, b"JXL "), (0, b"\xff\x0a")), "JPEG XL"),
+    (0, b"\0\0\1\0"): "ICO",
+    (0, b"8BPS"): "PSD",
+    (0, b"%PDF"): "PDF",
+    (0, b"DDS "): "DDS",
+    (0, b"\x93NUMPY"): "NPY",
+    (-18, b"TRUEVISION-XFILE."): "TGA",
+}
 _MAX_TIFF_TAGS = 200
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _FILL_ORDER = 258, 262, 266
 _ORIENTATION, _PLANAR, _SAMPLE_FORMAT = 274, 284, 339
@@ -100,7 +112,7 @@ def decode(
     with _open(data) as (opened, inverted):
         kinds = set(_metadata(opened))
         raw_mode = _raw_mode(opened)
-        if opened.mode in _WIDE_MODES or ";16" in raw_mode:
+        if opened.mode in _WIDE_MODES or ";16" in raw_mode or _ppm_maximum(opened) > 255:
             kinds.add(Conversion.FROM_16_BITS)
         orientation = _orientation(opened)
         header = _header(opened, orientation)
@@ -186,12 +198,21 @@ def _open(data: bytes) -> Iterator[tuple[ImageFile.ImageFile, bool]]:
     except UnidentifiedImageError:
         if is_tiff:
             raise UnusableFileError("damaged, or an unusual TIFF; save it as PNG") from None
-        raise UnusableFileError(f"not an image ({', '.join(FORMATS)})") from None
+        raise UnusableFileError(_describe_other(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnusableFileError(f"oversized: {_LIMIT}") from None
     except Exception as error:  # decoders raise all kinds of errors on broken input
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise UnusableFileError(f"damaged or cut off ({detail})") from None
+
+
+def _describe_other(data: bytes) -> str:
+    """Return the reason against a file of no supported format; a known other one is named."""
+    for (at, magic), name in _OTHER_FORMATS.items():
+        start = at if at >= 0 else max(0, len(data) + at)
+        if data.startswith(magic, start):
+            return f"{name}; convert it to PNG or JPEG"
+    return f"not an image ({', '.join(FORMATS)})"
 
 
 def _identify(data: bytes) -> tuple[ImageFile.ImageFile, bool]:
@@ -246,6 +267,14 @@ def _raw_mode(image: ImageFile.ImageFile) -> str:
     args = image.tile[0].args
     name = args if isinstance(args, str) else args[0] if args else ""
     return name if isinstance(name, str) else ""
+
+
+def _ppm_maximum(image: ImageFile.ImageFile) -> int:
+    """Return the largest sample that a PPM or PGM declares, where Pillow scales; 0 otherwise."""
+    tile = image.tile[0] if image.tile else None
+    if tile is None or not tile.codec_name.startswith("ppm") or not isinstance(tile.args, tuple):
+        return 0
+    return int(tile.args[1])
 
 
 def _check_mode(image: ImageFile.ImageFile) -> None:
@@ -321,11 +350,10 @@ def _wide_samples(
 ) -> tuple[UInt32Array, str, int | None] | None:
     """Load samples (H, W, C) of 16 bits, the mode of the result, and a declared range."""
     if image.mode in _WIDE_MODES:
-        tile = image.tile[0]
         declared = None
         if raw_mode == "I;12":
             declared = _BITS_12
-        elif tile.codec_name.startswith("ppm") and tile.args and int(tile.args[1]) < _BITS_16:
+        elif 0 < _ppm_maximum(image) < _BITS_16:
             declared = _BITS_16  # Pillow has scaled the samples
         return np.asarray(image).astype(np.uint32)[..., None], "L", declared
     if raw_mode == "LA;16B":

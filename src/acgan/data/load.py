@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +25,14 @@ from acgan.data.split import (
     split_dataset,
     subset_counts,
 )
-from acgan.errors import UsageError, find_name, listed
+from acgan.errors import UsageError, find_name, listed, shown
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import BoolArray, Int64Array
 from acgan.plots.text import missing_fonts_note
 from acgan.storage.files import spelled_on_disk
 
 _CHUNK = 2048
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}  # scripts with letters that look the same
 
 
 def materialize(
@@ -149,6 +151,7 @@ def _load_source(config: DataConfig, progress: StageProgress) -> tuple[Source, I
 
 def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
     yield from missing_fonts_note([each.name for each in splits.classes])
+    yield from _mixed_scripts_note([each.name for each in splits.classes])
     for limit, kind in ((config.per_class, "training"), (config.labeled_per_class, "labeled")):
         if limit is not None:
             few = _names(splits.classes, splits.train.class_counts < limit)
@@ -158,6 +161,18 @@ def _notes(splits: DatasetSplits, config: DataConfig) -> Iterator[str]:
         missing = _names(splits.classes, split.class_counts == 0)
         if missing:
             yield f"the {name} split has no image of {missing}"
+
+
+def _mixed_scripts_note(names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence if names mix letters that look alike, as Cyrillic ones in a Latin word."""
+    mixed = []
+    for name in names:
+        scripts = {unicodedata.name(c, "").partition(" ")[0] for c in name if c.isalpha()}
+        if len(scripts & _ALIKE) > 1:
+            mixed.append(f"{shown(name)} ({', '.join(sorted(scripts & _ALIKE)).title()})")
+    if mixed:
+        some = ", ".join(mixed[:3]) + ", …" * (len(mixed) > 3)
+        yield f"letters of several scripts in a class name, which may look like another: {some}"
 
 
 def _names(classes: tuple[ClassName, ...], chosen: BoolArray) -> str:

@@ -116,6 +116,16 @@ def test_gray_is_converted_by_gray_and_by_rgb_profiles(
     np.testing.assert_allclose(result[0], encode(ramp / 255), rtol=0, atol=2)
 
 
+def test_gray_with_alpha_keeps_its_alpha() -> None:
+    """Opaque gray is converted; transparent gray is white, whatever the profile."""
+    pixels = np.stack([np.full((4, 4), 100), np.full((4, 4), 255)], axis=2).astype(np.uint8)
+    pixels[0, :, 1] = 0
+    result, kinds = decoded(pixels, gray_profile(1.0), 1)
+    assert {Conversion.PROFILE, Conversion.BLENDED} <= kinds
+    np.testing.assert_array_equal(result[0, 0], 255)
+    np.testing.assert_allclose(result[0, 1:], encode(np.full((3, 4), 100 / 255)), rtol=0, atol=2)
+
+
 def test_scaling_before_or_after_the_conversion_is_the_same_color() -> None:
     buffer = io.BytesIO()
     image = Image.new("RGB", (64, 48), (200, 100, 50))

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 _CACHED = 32  # profiles for each thread
 _INVISIBLE = 2  # levels of 255; profiles that call themselves sRGB differ by as much
 _EXACT = ImageCms.Flags.NOOPTIMIZE  # otherwise dark grays are off by up to 10 levels
-_SPACES = {"RGB": "RGB ", "RGBA": "RGB ", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
+_COLOR_MODES = ("RGB", "RGBA", "CMYK", "LAB")
 
 
 @final
@@ -38,7 +38,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
             gray, alpha = image.split()
             return Image.merge("LA", (gray.point(table), alpha))
         return image.convert("L").point(table)
-    if image.mode not in _SPACES:
+    if image.mode not in _COLOR_MODES:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     transform = _transforms.color(profile, image.mode)
     return None if transform is None else transform.apply(image)
@@ -74,8 +74,6 @@ def _transform(
 ) -> ImageCms.ImageCmsTransform:
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if opened.profile.xcolor_space != _SPACES[mode]:
-            raise ProfileError
         srgb = ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(opened, srgb, mode, target, flags=flags)
     except (ImageCms.PyCMSError, OSError, ValueError):

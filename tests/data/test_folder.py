@@ -241,7 +241,14 @@ def test_bad_files_are_skipped_on_request(root: Path) -> None:
 def test_one_bad_file_is_one_file(root: Path) -> None:
     (root / "red" / "empty.png").write_bytes(b"")
     (note,) = load(root, bad_files="skip").notes
-    assert note == f"skipped 1 unusable file in {root}: red/empty.png (empty file)"
+    assert note == f"skipped 1 unusable file in {root}: red/empty.png: empty file"
+    for number in range(4):
+        (root / "blue" / f"bad{number}.png").write_bytes(b"")
+    (note,) = load(root, bad_files="skip").notes
+    assert note.count("empty file") == 3
+    assert note.endswith("; …")
+    for number in range(4):
+        (root / "blue" / f"bad{number}.png").unlink()
     with pytest.raises(DataError, match="repair or remove it, or skip it with --bad-files skip"):
         load(root)
 
@@ -322,7 +329,7 @@ def test_every_bad_entry_is_refused_or_listed_and_ignored_ones_are_counted(root:
     assert splits.split_record() == clean
     assert splits.skipped == (("violet", "the same folder as 'red'"),)
     assert splits.notes == (
-        f"skipped 1 unusable file in {root}: violet (the same folder as 'red')",
+        f"skipped 1 unusable file in {root}: violet: the same folder as 'red'",
         f"ignored 2 entries in {root}: hidden, or created by an operating system",
     )
 

@@ -85,10 +85,10 @@ def load_folder(path: Path, config: DataConfig, progress: StageProgress) -> Sour
     notes = [decoded.note] if decoded.note else []
     unusable = listed | unusable
     if unusable:
-        some = [f"{printable(file)} ({why})" for file, why in [*unusable.items()][:_NOTED]]
+        some = [f"{printable(file)}: {why}" for file, why in [*unusable.items()][:_NOTED]]
         some += ["…"] * (len(unusable) > _NOTED)
         count = counted(len(unusable), "unusable file")
-        notes.append(f"skipped {count} in {path}: {', '.join(some)}")
+        notes.append(f"skipped {count} in {path}: {'; '.join(some)}")
     for reason, number in container.ignored.items():
         notes.append(f"ignored {counted(number, 'entry', 'entries')} in {path}: {reason}")
     summary = ConversionSummary.from_json(decoded.details["conversions"])

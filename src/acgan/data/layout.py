@@ -114,8 +114,10 @@ def parse_layout(
 
 def _unread_notes(reasons: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for each reason not to read label files."""
-    for reason in dict.fromkeys(reasons.values()):
-        paths = [path for path, own in reasons.items() if own == reason]
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for path, reason in reasons.items():
+        by_reason[reason].append(path)
+    for reason, paths in by_reason.items():
         named = f"{paths[0]} is" if len(paths) == 1 else f"{quoted(paths)} are"
         yield f"{named} not read: {reason}"
 
@@ -267,9 +269,10 @@ def _class_folders(tree: FileTree, top: str, split: Split) -> _Homes:
             "the others away"
         )
     _check_kinds(children)
+    named = {name_of(path).casefold(): path for path in children}
     for path in children:
-        siblings = {name_of(each).casefold() for each in children if each != path}
-        if again := [each for each in inner[path] if name_of(each).casefold() in siblings]:
+        names = [(each, name_of(each).casefold()) for each in inner[path]]
+        if again := [each for each, name in names if named.get(name, path) != path]:
             raise DataError(
                 f"{quoted(again)} repeat names of class folders beside {shown(path)}, which may be "
                 "a class or contain other images of these classes; for a class, move the images "
@@ -309,10 +312,15 @@ def _check_kinds(children: Sequence[str]) -> None:
     if kinds and len(children) > 1:
         others = [path for name, path in names.items() if name not in kinds]
         beside = f" next to {quoted(others)}" if others else ""
+        folders = quoted(names[name] for name in sorted(kinds))
+        if len(kinds) == 1:
+            raise DataError(
+                f"{folders}{beside} may be a class or other images (small or unlabeled ones); for "
+                "a class, rename it; otherwise move it away"
+            )
         raise DataError(
-            f"{quoted(names[name] for name in sorted(kinds))}{beside} may be classes or other "
-            "kinds of images (small, unlabeled, paired …); for classes, rename them; otherwise use "
-            "the path of one folder, or move the others away"
+            f"{folders}{beside} may be classes or pairs of images; for classes, rename them; for "
+            "pairs, use the path of one of the folders"
         )
     splits: dict[str, dict[Split, str]] = defaultdict(dict)
     for path in children:

@@ -140,7 +140,7 @@ def test_show_and_runs_report_the_whole_set(acgan: Acgan, trained: Path) -> None
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--classes-per-model", 1), "greater than or equal to 2"),
+        (("--classes-per-model", 1), "at least 2"),
         (("--classes-per-model", 3, "--init-from", "set"), "--init-from starts one model"),
         (("--classes-per-model", 3, "--recipe", "gan-gray"), "remove classes_per_model"),
         (

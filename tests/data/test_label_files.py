@@ -85,7 +85,7 @@ def test_stylegan_s_labels_are_indices() -> None:
         ("l.csv", 'file,label\na.png,"cat', "line 2 cannot be read (unexpected end of data)"),
         ("l.csv", 'file,label\na.png,"cat,big"', "line 2 has several labels for an image ('cat,"),
         ("l.csv", "file,label\na.png,cat;big", "line 2 has several labels for an image"),
-        ("l.csv", f"file,label\na.png,{'x' * 60_000}", "line 2 has a label of 60,000 bytes ('xxx"),
+        ("l.csv", f"file,label\na.png,{'x' * 256}", "line 2 has a label of 256 bytes ('xxx"),
         ("m.jsonl", '{"file": "a.png", "label": "%s"}' % ("é" * 128), "a label of 256 bytes"),
         ("labels.txt", "a.png cat", "labels are read from CSV, TSV, JSON lines (.jsonl) and Style"),
         ("l.csv", "foo,bar\n1,cat\n2,dog", "it has no column of file names; name one file_name"),
@@ -181,7 +181,7 @@ def test_a_column_of_splits_is_never_dropped(
         read_labels("labels.csv", f"{header}\na.png,0,cat\nb.png,1,dog\n".encode())
 
 
-@given(st.integers(1, 400), st.sampled_from("xé語😀"))
+@given(st.integers(1, 400) | st.just(60_000), st.sampled_from("xé語😀"))
 def test_labels_have_at_most_the_bytes_of_a_folder_name(length: int, letter: str) -> None:
     label = letter * length
     text = f"file,label\na.png,{label}\n".encode()

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,11 +275,17 @@ def test_what_cannot_be_divided_is_refused_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
     few = tiny_config(classes_per_model=2, training={"batch_size": 50})
-    with pytest.raises(UsageError, match="38 training images of cup, jar, fewer") as caught:
+    with pytest.raises(UsageError, match="38 training images of cup, jar, fewer"):
         start(tmp_path / "set", few)
-    size = int(re.findall(r"batch_size=(\d+)", str(caught.value))[0])
-    plan(tiny_config(classes_per_model=2, training={"batch_size": size}), five)
     assert not (tmp_path / "set").exists()
+    for rare in (1, 2, 5):  # images of each class of the last model
+        labels = five.train.labels
+        rows = [np.flatnonzero(labels == k)[: rare if k > 2 else None] for k in range(5)]
+        skewed = replace(five, train=five.train.subset(np.concatenate(rows)))
+        with pytest.raises(UsageError, match="fewer than a batch") as caught:
+            plan(tiny_config(classes_per_model=2, training={"batch_size": 5000}), skewed)
+        size = int(re.findall(r"batch_size=(\d+)", str(caught.value))[0])
+        plan(tiny_config(classes_per_model=2, training={"batch_size": size}), skewed)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ LINE_CHARACTERS = 120
 _LISTED = 20  # names in a message
 _LONGEST = 60  # characters of a name in a message
 _JOINERS = "\u200c\u200d"  # invisible, but Persian, Hindi and emoji need them
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
+_OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)  # torch's words
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U(00(?:0[0-9a-f]|10)[0-9a-f]{4}))")
 
 
@@ -77,6 +79,15 @@ def printable(text: str) -> str:
         c if c.isprintable() or c in _JOINERS else _escape(ord(c))
         for c in unicodedata.normalize("NFC", text)
     )
+
+
+def escaped(text: str) -> str:
+    r"""Return text of several lines with escapes for characters that steer a terminal.
+
+    >>> escaped("a\x1b[2J\nb")
+    'a\\x1b[2J\nb'
+    """
+    return _STEERING.sub(lambda found: _escape(ord(found[0])), text)
 
 
 def _escape(code: int) -> str:
@@ -177,10 +188,13 @@ def command(*words: str | Path) -> str:
     >>> command("acgan", "evaluate", Path("my runs/a")), command("acgan", "evaluate", Path("-x"))
     ("acgan evaluate 'my runs/a'", 'acgan evaluate ./-x')
     """
-    return shlex.join(
-        f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
-        for word in words
-    )
+    return shlex.join(map(argument, words))
+
+
+def argument(word: str | Path) -> str:
+    """Return a word of a command line; a path such as -x gets ./ before it."""
+    dashed = isinstance(word, Path) and str(word).startswith("-")
+    return f"./{word}" if dashed else str(word)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
@@ -192,6 +206,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(
         f"no {kind} {shown(name)}; {suggestion(name, known, f'{kind.capitalize()}s')}"
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether Python, numpy or torch could not allocate memory."""
+    allocating = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))
+    return bool(allocating) or isinstance(error, MemoryError)
 
 
 def find_name(name: str, known: Iterable[str]) -> str | None:

@@ -216,3 +216,74 @@ def test_openmp_finds_the_spin_count_when_it_is_loaded(
         monkeypatch.delenv(name, raising=False)
     done = acgan_process("train", "./nowhere", OMP_DISPLAY_ENV="verbose", **given)
     assert (done.code, shown in done.err) == (3, True), done.err
+
+
+STRANGE = {
+    "5,000 nested lists": "[" * 5000 + "]" * 5000,
+    "5,000 nested tables": "{a=" * 5000,
+    "5,000 digits": "9" * 5000,
+    "an exponent of 5,000 digits": "1e" + "9" * 5000,
+    "NUL": "\0",
+    "an escaped NUL": '"\\u0000"',
+    "half a pair": "\ud800",
+    "an escaped half": '"\\ud800"',
+    "a byte that is not UTF-8": "\udcff",
+    "Infinity": "Infinity",
+    "inf": "-inf",
+    "NaN": "NaN",
+    "nan": "nan",
+    "300 kB": "x" * 300_000,
+    "a list of 300 kB": "[" + "1," * 150_000 + "1]",
+    "escape codes": "\x1b[2J\x9b31m\u202e",
+}
+
+
+@pytest.mark.parametrize("value", STRANGE)
+def test_a_strange_setting_is_refused_with_a_short_sentence(
+    acgan: Acgan, value: str, tmp_path: Path
+) -> None:
+    for key in ("training.batch_size", "generator.widths", "optimizer.no\x1bkey"):
+        done = acgan("train", "digits", "--run", tmp_path / "run", "-o", f"{key}={STRANGE[value]}")
+        assert done.code == 2
+        *_, sentence = done.err.splitlines()
+        assert sentence.startswith("acgan: ")
+        assert len(sentence) < 600
+        assert done.err.replace("\n", "").isprintable()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_says_what_to_do(
+    acgan: Acgan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("acgan.runs.listing.list_runs", fail)
+    done = acgan("runs", tmp_path)
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    for word in ("not enough memory", "--image-size", "training.batch_size", "--count"):
+        assert word in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs any file name")
+def test_no_file_name_steers_the_terminal(acgan: Acgan, tmp_path: Path) -> None:
+    """Neither in a refusal, nor in a message, nor in a result."""
+    folder = tmp_path / os.fsdecode(b"\x1b[2J\xc2\x9b31m\xe2\x80\xae\xff\x07")
+    (folder / "run\x1b[31m").mkdir(parents=True)
+    (folder / "run\x1b[31m" / "config.json").write_text("{")
+    outcomes = [acgan("runs", folder), acgan("runs", folder / "none"), acgan("show", folder)]
+    outcomes += [acgan("compare", folder, folder / "x"), acgan("evaluate", folder / "run\x1b[31m")]
+    said = [text for each in outcomes for text in (each.out, each.err) if text]
+    assert len(said) >= len(outcomes)
+    for text in said:
+        assert all(line.isprintable() for line in text.splitlines()), text
+    assert r"\x1b[31m" in said[0]

@@ -160,7 +160,7 @@ def test_no_folder_names_roots_or_caches(
     assert list((tmp_path / "foreign").iterdir()) == [thesis]
     monkeypatch.delenv("ACGAN_DATA", raising=False)
     named = untrained(splits, DataConfig(source="mnist", **foreign), "named")
-    with pytest.raises(UsageError, match=r"trained with --data-root .*root, and folders"):
+    with pytest.raises(UsageError, match=r"trained with `--data-root=.*root`, and folders"):
         training_data(named)
     assert training_data(named, "here").root == "here"
     monkeypatch.setenv("ACGAN_DATA", "there")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import shlex
 import shutil
 import subprocess
@@ -387,3 +388,74 @@ def test_names_in_a_card_are_text(name: str) -> None:
     assert shown[0].endswith(f"trained on {classes[0].name}")
     shell = next(token.content for token in tokens if token.type == "fence")
     assert f"--class={classes[0].name}" in shlex.split(shell)
+
+
+WIDE: dict[str, dict[str, Any]] = {
+    "deconv": {"generator": {"family": "deconv", "latent_size": 8, "widths": [100_000] * 2}},
+    "resnet": {"generator": {"family": "resnet", "latent_size": 8, "widths": [100_000] * 2}},
+    "mlp": {"generator": {"family": "mlp", "latent_size": 8, "widths": [100_000] * 2}},
+    "latents": {"generator": {"family": "deconv", "latent_size": 1_000_000, "widths": [8, 8]}},
+    "conv": {"discriminator": {"layers": [{"width": 100_000, "kernel": 4, "stride": 2}]}},
+    "kernel": {"discriminator": {"layers": [{"width": 8, "kernel": 100_001, "stride": 2}]}},
+    "resnet D": {"discriminator": {"family": "resnet", "widths": [100_000] * 2}},
+    "mlp D": {"discriminator": {"family": "mlp", "widths": [100_000] * 2}},
+}
+
+
+@pytest.mark.parametrize("network", WIDE)
+def test_sizes_that_the_files_do_not_have_are_refused_before_they_take_memory(
+    run: Path, network: str
+) -> None:
+    (name, value), *_ = WIDE[network].items()
+    recommit(run / "model", "config.json", changed(run / "model", "config.json", **{name: value}))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DataError, match=r"larger network|takes more memory than"):
+        _ = load(run).discriminator
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_no_damage(
+    run: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.nn.Module.load_state_dict", fail)
+        with pytest.raises(DataError, match="takes more memory than this machine has free; use a"):
+            load(run)
+    monkeypatch.setattr("safetensors.torch.load", fail)
+    with pytest.raises(type(error)):
+        load(run)
+
+
+STEERING = ["\x1b[2J", "\x07", "\x9b31m", "\u202e", "\u2028", "\r", "\n", "\x00", "\x7f"]
+
+
+@pytest.mark.parametrize("piece", STEERING, ids=ascii)
+def test_texts_of_a_stranger_do_not_steer_the_terminal(run: Path, piece: str) -> None:
+    """The classes, the names of their data and recipe, and the sentence of a refusal."""
+    folder = run / "model"
+    classes = [each.to_json() for each in CLASSES]
+    classes[0]["name"], classes[1]["aliases"] = f"ze{piece}ro", [f"al{piece}ias"]
+    recommit(folder, "classes.json", json.dumps(classes).encode())
+    recommit(folder, "model.json", changed(folder, "model.json", data_name=f"da{piece}ta"))
+    recommit(folder, "config.json", changed(folder, "config.json", recipe=f"re{piece}cipe"))
+    model = load(run)
+    info = model.record.info
+    first, second, _ = model.classes
+    texts = [info.data_name, info.config.recipe, first.name, first.folder, *second.aliases]
+    assert all(text.isprintable() for text in texts)
+    assert model.class_indices(f"ze{piece}ro") == (0,)
+    with pytest.raises(UsageError) as caught:
+        model.class_indices("none")
+    assert str(caught.value).isprintable()
+    assert all(line.isprintable() for line in model_card(info).splitlines())

@@ -5,12 +5,16 @@ import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from acgan.report.comparison import compare
+from acgan.report.comparison_page import comparison_html
+from acgan.report.files import load_reports, write_report
 from acgan.report.html import report_html
 from acgan.report.report import Report
 from acgan.report.section import Finding, Metric, Section, Table
@@ -186,6 +190,59 @@ def _filled(
         (text,),
     )
     return report(name=text, sections=(section,), classes=("a", text, "b"), notes=(text,))
+
+
+HOSTILE = ["<script>alert(1)</script>", "[x](javascript:alert(1))", "a|b", "`x`", "a\nb"]
+HOSTILE += ['"><img src=x onerror=y>', "' onmouseover='x", "</style><b>", "</title><svg onload=x>"]
+HOSTILE += ["&lt;b&gt;", "{{ 7 * 7 }}", "<!-- ", "]]>", "javascript:alert(1)", "--><b>"]
+
+
+def _everywhere(report: MakeReport, text: str) -> Report:
+    """A report with this text in every place that holds text, also as keys and in images."""
+    filled = _filled(report, text, 0.5, 0.1, "low")
+    (section,) = filled.sections
+    picture = report().overview
+    assert picture is not None
+    image = dataclasses.replace(picture, title=text, caption=text)
+    return dataclasses.replace(
+        filled,
+        sections=(dataclasses.replace(section, blocks=(*section.blocks, image)),),
+        overview=image,
+        data=text,
+        origin={"recipe": text, text: text},
+        config={text: {text: text}},
+        reference_classifier={text: text},
+        versions={text: text},
+        seconds={text: 1.0},
+        machine=text,
+        command=text,
+        date=text,
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_texts_are_text_in_every_page(
+    report: MakeReport, tmp_path: Path, text: str
+) -> None:
+    """In the report and in a comparison of reports: no element, attribute or address of its own."""
+
+    def pages(word: str, folder: Path) -> list[Page]:
+        one = _everywhere(report, word)
+        paths = [write_report(one, folder / side)[0].parent for side in ("a", "b")]
+        return [Page(report_html(one)), Page(comparison_html(compare(load_reports(paths))))]
+
+    for page, plain in zip(
+        pages(text, tmp_path / "hostile"), pages("plain", tmp_path / "plain"), strict=True
+    ):
+        assert [(tag, *each) for tag, each in page.elements] == [
+            (tag, *each) for tag, each in plain.elements
+        ]
+        addresses = [(each.get("href"), each.get("src")) for _, each in page.elements]
+        assert addresses == [(each.get("href"), each.get("src")) for _, each in plain.elements]
+        styles = [(each.get("style"), each.get("class")) for _, each in page.elements]
+        assert styles == [(each.get("style"), each.get("class")) for _, each in plain.elements]
+        assert " ".join(text.split()) in page.words
+    assert {text} <= {each["alt"] for each in pages(text, tmp_path / "again")[0].all("img")}
 
 
 def test_what_is_undefined_is_a_dash_with_its_reason(report: MakeReport) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,53 @@ def test_the_damage_is_named(target: Path) -> None:
             verify_folder(target)
     manifest.unlink()
     with pytest.raises(CorruptFolderError, match=r"manifest\.json is missing"):
+        verify_folder(target)
+
+
+OTHER_KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a link to the same bytes": (lambda path: path.symlink_to(path.with_name("same")), "is a link"),
+    "a link to itself": (lambda path: path.symlink_to(path.name), "is a link"),
+    "a link to a device": (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+    "a pipe": (os.mkfifo if os.name != "nt" else Path.touch, "is no regular file"),
+    "a folder": (Path.mkdir, "is no regular file"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("name", ["weights", "inner/empty"])
+def test_only_regular_files_are_read(target: Path, name: str, kind: str) -> None:
+    make, reason = OTHER_KINDS[kind]
+    path = target / name
+    path.rename(path.with_name("same"))
+    make(path)
+    with pytest.raises(CorruptFolderError, match=f"{name}: {reason}"):
+        verify_folder(target)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
+def test_no_link_leads_out_and_no_manifest_blocks(target: Path) -> None:
+    (target / "inner").rename(target.parent / "inner")
+    (target / "inner").symlink_to(target.parent / "inner")
+    with pytest.raises(CorruptFolderError, match="inner: is a link"):
+        verify_folder(target)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        (target / "manifest.json").unlink()
+        make(target / "manifest.json")
+        for read in (verify_folder, read_record):
+            with pytest.raises(CorruptFolderError, match="not a regular file"):
+                read(target)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "inner/../../secret", "./weights"])
+def test_a_manifest_names_only_files_inside(target: Path, name: str) -> None:
+    (target.parent / "secret").write_bytes((target / "weights").read_bytes())
+    content = json.loads((target / "manifest.json").read_text())
+    del content["sha256"]
+    content["files"][name] = content["files"]["weights"]
+    sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (target / "manifest.json").write_text(json.dumps({**content, "sha256": sha256}))
+    with pytest.raises(CorruptFolderError, match="no path inside the folder"):
         verify_folder(target)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from acgan.classifiers.extractor import EXTRACTORS, PretrainedExtractor, load_weights
-from acgan.errors import DataError
+from acgan.errors import DataError, is_out_of_memory
 
 VARIABLE = "ACGAN_INCEPTION"
 _TIMEOUT_SECONDS = 10.0
@@ -113,6 +113,8 @@ def load_inception(weights: Path | None = None) -> PretrainedExtractor:
                 feature_extractor_weights_path=tensors,
             )
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise DataError(
             f"{path} does not hold the weights of torch-fidelity's Inception-v3; give the file "
             "that torch-fidelity publishes, or use another extractor"

@@ -37,7 +37,7 @@ from acgan.classifiers.fit import (
 from acgan.classifiers.fit_checkpoint import FitCheckpoint
 from acgan.config import Config
 from acgan.data.images import Images, ImageShape, LabeledImages
-from acgan.errors import DataError
+from acgan.errors import DataError, is_out_of_memory
 from acgan.execution.progress import Progress
 from acgan.storage.files import write_atomic
 
@@ -240,6 +240,8 @@ def load_reference_classifier(path: Path) -> ReferenceClassifier:
     except FileNotFoundError:
         raise DataError(f"no reference classifier at {path}; fit one to the data first") from None
     except (KeyError, ValueError, OSError, RuntimeError, SafetensorError, struct.error) as error:
+        if is_out_of_memory(error):
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"{path} is damaged or no reference classifier ({reason}); delete it and fit it again"

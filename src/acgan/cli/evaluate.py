@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from acgan.cli.options import DATA, OUTPUT, BadFiles, DataRoot, JsonFlag, option
 from acgan.cli.output import Stages, result, say
-from acgan.errors import UsageError
+from acgan.errors import UsageError, command
 
 if TYPE_CHECKING:
     from acgan.data.images import DatasetSplits
@@ -149,7 +148,7 @@ def evaluate(
         prepared,
         sections,
         watch.seconds,
-        command=shlex.join(["acgan", *sys.argv[1:]]),
+        command=command("acgan", *sys.argv[1:]),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     page, record = write_report(report, folder)

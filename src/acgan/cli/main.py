@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import re
 import signal
 import sys
 import threading
@@ -19,7 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from acgan.cli.output import result
-from acgan.errors import AcganError, DiskError, UsageError, shown
+from acgan.errors import AcganError, DiskError, UsageError, escaped, is_out_of_memory, shown
 from acgan.storage.streams import guarded_streams
 from acgan.training.signals import STOP_SIGNALS
 from acgan.version import __version__
@@ -35,7 +34,6 @@ _STOPPED = "stopped; what was saved is kept, and the same command continues or s
 # a busy machine as sleeping at once does on an idle one; this has neither cost
 # (`benchmarks/threads.py`). It must be set before torch is imported.
 _SPIN_COUNT = "10000"
-_OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory", re.IGNORECASE)  # torch's words
 _PLAIN = {  # words of the parser of options
     "Value error, ": "",
     "Input should be greater than or equal to": "it must be at least",
@@ -113,6 +111,7 @@ def execute(arguments: Sequence[str]) -> int:
     with guarded_streams():
         sentence, exit_code = _outcome(list(arguments) or ["--help"])
         if sentence:
+            sentence = escaped(sentence)
             print(f"acgan: {sentence}", file=sys.stderr, flush=True)
             if "--json" in arguments:
                 with suppress(DiskError):  # stdout may be what failed
@@ -157,11 +156,11 @@ def _limit_of_machine(error: Exception) -> str:
     """Return a sentence if a path or a size is beyond what the machine can do, else ""."""
     if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
         return f"cannot use the path {shown(str(error.filename))}: {error.strerror}; choose another"
-    allocating = isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error))
-    if allocating or isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return (
-            "the machine has not enough memory for this command; make the images, the batch or the "
-            "network smaller, or stop other programs"
+            "the machine has not enough memory for this command; use smaller images (--image-size),"
+            " batches (-o training.batch_size=N) or networks, a lower --count, or stop other "
+            "programs"
         )
     return ""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, final
 
 import typer
 
-from acgan.errors import LINE_CHARACTERS, UsageError, shortened
+from acgan.errors import LINE_CHARACTERS, UsageError, escaped, shortened
 
 if TYPE_CHECKING:
     from acgan.training.display import Progress
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def result(values: Any, text: str, *, as_json: bool) -> None:
     """Print a command's result on stdout: ``values`` as JSON, or ``text``."""
-    print(json_text(values) if as_json else text, flush=True)
+    print(json_text(values) if as_json else escaped(text), flush=True)
 
 
 def json_text(values: Any) -> str:
@@ -38,7 +38,7 @@ def json_text(values: Any) -> str:
 
 def say(message: str) -> None:
     """Print a message on stderr."""
-    print(message, file=sys.stderr)
+    print(escaped(message), file=sys.stderr)
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -23,7 +23,7 @@ from acgan.cli.options import (
     within,
 )
 from acgan.cli.output import command_lines, result
-from acgan.errors import counted, wrapped
+from acgan.errors import argument, counted, wrapped
 
 if TYPE_CHECKING:
     from acgan.model.model import Model
@@ -173,7 +173,8 @@ def _command_again(
     ]
     if values["run"] and not continues:
         values["run"] = f"{values['run']}-{'-'.join(map(str, changes.values()))}"
-    words = ["acgan", "train", _as_argument(values["data"])]
+    data = values["data"]
+    words = ["acgan", "train", argument(Path(data)) if data.startswith("-") else data]
     for parameter in context.command.params:
         value = values.get(parameter.name or "")
         for each in value if isinstance(value, list | tuple) else [value]:
@@ -183,14 +184,9 @@ def _command_again(
     return words
 
 
-def _as_argument(path: str | Path) -> str:
-    """Return a path as an argument; one like -x would be read as an option."""
-    return str(path) if not str(path).startswith("-") else str(Path().resolve() / path)
-
-
 def _next_commands(folder: Path, model: Model, again: list[str]) -> list[str]:
     """Return the commands for what comes next."""
-    run = _as_argument(folder)
+    run = argument(folder)
     sample = ["acgan", "sample", run]
     if model.conditional:
         sample.append(f"--class={model.classes[0].name}")

@@ -6,7 +6,6 @@ Metrics on images that a model was trained on prove nothing, so the reference mu
 from __future__ import annotations
 
 import os
-import shlex
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from acgan.data.config import BadFiles, DataConfig
 from acgan.data.images import DatasetSplits
 from acgan.data.load import is_named_set, load_data
 from acgan.data.split import image_digests
-from acgan.errors import AcganError, DataError, UsageError, counted
+from acgan.errors import AcganError, DataError, UsageError, command, counted
 from acgan.evaluation.evaluation_data import EvaluationData, SampleSet
 from acgan.evaluation.origin import few_test_images, origin_notes
 from acgan.evaluation.sample_sets import load_sample_folder, sample_model
@@ -98,8 +97,8 @@ def training_data(model: Model, data_root: str | None = None) -> DataConfig:
         data = data.model_copy(update={"source": source})
     elif data.root is not None and data_root is None and "ACGAN_DATA" not in os.environ:
         raise UsageError(
-            f"{folder} was trained with --data-root {shlex.quote(data.root)}, and folders named "
-            "in a file are not used: add --data-root DIR, or set ACGAN_DATA"
+            f"{folder} was trained with `{command(f'--data-root={data.root}')}`, and folders named "
+            "in a file are not used: add that option, another --data-root DIR, or set ACGAN_DATA"
         )
     return data.model_copy(update={**_NO_FOLDERS, "root": data_root})
 

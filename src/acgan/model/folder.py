@@ -26,7 +26,7 @@ from acgan.config import canonical_json, validate
 from acgan.data.config import LARGEST_SIDE
 from acgan.data.images import ImageShape, checked_component, read_classes
 from acgan.data.statistics import ImageStatistics
-from acgan.errors import AcganError, DataError, UsageError, printable
+from acgan.errors import AcganError, DataError, UsageError, is_out_of_memory, printable
 from acgan.model.card import ModelInfo, model_card
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
@@ -126,6 +126,8 @@ class ModelRecord:
         try:
             return safetensors.torch.load(self.weights[network])
         except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
             where = self.folder / _weights_file(network)
             reason = printable(str(error))[:200]
             raise DataError(f"the model is damaged: {where}: {reason}") from None

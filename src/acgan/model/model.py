@@ -20,7 +20,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from acgan.data.class_selection import ClassSelection, Label, class_index, class_indices
 from acgan.data.images import ClassName, ImageShape
-from acgan.errors import AcganError, DataError, UsageError, listed
+from acgan.errors import AcganError, DataError, UsageError, is_out_of_memory, listed
 from acgan.model.folder import ModelRecord, Network, read_model_record
 from acgan.networks.generator_set import GeneratorSet
 from acgan.networks.interface import Discriminator, Generator
@@ -35,6 +35,7 @@ from acgan.sampling.latents import check_seeds
 from acgan.sampling.sampler import sample_images
 from acgan.storage.folders import CorruptFolderError
 
+_MISFITS = (AcganError, ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
@@ -78,7 +79,12 @@ def _filled(build: Callable[[], NetworkT], record: ModelRecord, name: Network) -
         with torch.random.fork_rng(devices=[]), _at_most(size):
             network = build()
         network.load_state_dict(state)
-    except (AcganError, ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+    except (*_MISFITS, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise DataError(
+                f"the {name} that {record.folder}/config.json describes takes more memory than "
+                "this machine has free; use a smaller model, or stop other programs"
+            ) from None
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[min(1, len(lines) - 1)].strip()  # torch names the cause in its second line
         raise DataError(

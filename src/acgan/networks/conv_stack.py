@@ -23,6 +23,7 @@ from acgan.networks.generator import nearest_sizes
 from acgan.networks.heads import LinearDiscriminator, LinearHeads
 from acgan.networks.interface import Discriminator, DiscriminatorConfig, DiscriminatorOutput, Heads
 from acgan.networks.layers import (
+    MOST_LAYERS,
     BatchNormConfig,
     Initialization,
     Pool,
@@ -98,6 +99,7 @@ class ConvStackConfig(DiscriminatorConfig):
             ConvLayerConfig(width=128, kernel=3, stride=1),
         ),
         min_length=1,
+        max_length=MOST_LAYERS,
     )
     attention_at: tuple[int, ...] = ()
     order: Literal["norm-first", "norm-last"] = "norm-first"

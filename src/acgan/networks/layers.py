@@ -20,7 +20,8 @@ from acgan.config import Config
 
 Initialization = Literal["dcgan", "glorot", "torch"]
 Pool = Literal["flatten", "sum", "mean"]
-Widths = tuple[Annotated[int, Field(ge=1)], ...]
+MOST_LAYERS = 100
+Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(max_length=MOST_LAYERS)]
 
 _WEIGHT_STD = 0.02  # Radford, Metz & Chintala 2016, §4
 

@@ -179,7 +179,7 @@ def test_another_format_is_refused_before_anything_else(run: Path, other: int, a
     values = changed(folder, "model.json", format=FORMAT + other, version="9.9")
     recommit(folder, "model.json", values)
     (folder / "manifest.json").unlink()
-    with pytest.raises(UsageError, match=rf"{advice}"):
+    with pytest.raises(DataError, match=rf"has format {FORMAT + other} of .*{advice}"):
         load(run)
 
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acgan.errors import UsageError
+from acgan.errors import DataError
 from acgan.runs.checkpoint import (
+    FORMAT,
     CheckpointStore,
     TrainingState,
     read_checkpoint,
@@ -222,7 +223,9 @@ def test_another_format_is_refused_by_a_sentence(
         store.list,
         lambda: read_checkpoint(path),
     ):
-        with pytest.raises(UsageError, match=r"was written by another version of acgan; cont"):
+        with pytest.raises(
+            DataError, match=rf"has format {number}; this version .* format {FORMAT}; cont"
+        ):
             read()
 
 

@@ -247,7 +247,9 @@ def test_minutes_are_measured_once_and_kept(
     config = tiny_config(training=training, optimizer={"schedule": schedule})
     display = recording()
     first = train_tiny(tmp_path / "run", config, display)
-    assert display.says("0.05 minutes are", "images/s")
+    assert display.says(
+        "0.05 minutes are", "images/s", "s are left for training", "building and measuring"
+    )
     budget = (tmp_path / "run" / "budget.json").read_bytes()
     assert json.loads(budget)["images_per_second"] > 0
     assert not list((tmp_path / "run").glob(".tmp-*")), "the throw-away run is gone"

@@ -140,8 +140,8 @@ def read_model_record(path: str | Path) -> ModelRecord:
         path: a run or its ``model`` folder.
 
     Raises:
-        UsageError: there is no model, or another version of acgan wrote it in another format.
-        DataError: the model is damaged.
+        UsageError: there is no model.
+        DataError: it has another format; the model is damaged.
     """
     folder = find_model(Path(path))
     _check_format(folder)
@@ -234,9 +234,9 @@ def _check_format(folder: Path) -> None:
     if version != FORMAT:
         newer = version > FORMAT
         age, action = ("a newer", "update acgan") if newer else ("an older", "train it again")
-        raise UsageError(
-            f"{folder} was written by {age} version of acgan ({writer}), which this one "
-            f"({__version__}) cannot read; {action}"
+        raise DataError(
+            f"{folder} has format {version} of {age} version of acgan ({writer}); this one "
+            f"({__version__}) reads format {FORMAT}; {action}"
         )
 
 

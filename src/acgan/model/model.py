@@ -330,9 +330,8 @@ def load(path: str | Path) -> Model:
         path: a run or its ``model`` folder; the data set is not needed.
 
     Raises:
-        UsageError: there is no model at ``path``, or another version of acgan wrote it in another
-            format.
-        DataError: the model is damaged.
+        UsageError: there is no model at ``path``.
+        DataError: the model is damaged, or another version of acgan wrote it in another format.
 
     Example:
         >>> model = load("runs/digits")  # doctest: +SKIP
@@ -356,6 +355,6 @@ def generator_at(model: Model, checkpoint: Checkpoint) -> Generator:
     try:
         saved = read_checkpoint(checkpoint.path, "average.")
         load_module("average", generator, saved.tensors)
-    except (CorruptFolderError, UsageError) as error:
+    except (CorruptFolderError, DataError) as error:
         raise DataError(f"the checkpoint {checkpoint.path.name} cannot be used: {error}") from error
     return generator

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from acgan.errors import UsageError
+from acgan.errors import DataError
 from acgan.runs.folder import RunFolder
 from acgan.storage.files import remove_leftovers, write_file
 from acgan.storage.folders import (
@@ -137,7 +137,7 @@ class CheckpointStore:
         trajectory.
 
         Raises:
-            UsageError: another version of acgan wrote the checkpoints.
+            DataError: another version of acgan wrote the checkpoints.
         """
         for checkpoint in reversed(self.list()):
             if checkpoint.scheduled or not scheduled:
@@ -208,7 +208,7 @@ def read_checkpoint(path: Path, prefix: str = "") -> TrainingState:
 
     Raises:
         CorruptFolderError: it is damaged; the message names the file and the reason.
-        UsageError: another version of acgan wrote it.
+        DataError: another version of acgan wrote it.
     """
     _checkpoint(path, verify_folder(path)["record"])
     try:
@@ -226,7 +226,7 @@ def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
     States that a retry discarded are left out. ``before`` is the image count of the model.
 
     Raises:
-        UsageError: another version of acgan wrote the checkpoints.
+        DataError: another version of acgan wrote the checkpoints.
     """
     kept: list[Checkpoint] = []
     earliest = before
@@ -240,9 +240,10 @@ def saved_checkpoints(run: Path, *, before: int) -> tuple[Checkpoint, ...]:
 def _checkpoint(path: Path, record: Mapping[str, Any]) -> Checkpoint:
     try:
         if record.get("format") != FORMAT:
-            raise UsageError(
-                f"{path} was written by another version of acgan; continue the run with that "
-                "version, or train the model again in another folder (--run)"
+            raise DataError(
+                f"{path} has format {record.get('format')!r}; this version of acgan reads format "
+                f"{FORMAT}; continue the run with the version that wrote it, or "
+                "train the model again in another folder (--run)"
             )
         position = Position(int(record["retry"]), int(record["images_seen"]))
         return Checkpoint(path, position, bool(record["scheduled"]), bool(record["milestone"]))

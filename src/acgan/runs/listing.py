@@ -113,7 +113,7 @@ def summarize(run: Path) -> RunSummary:
         try:
             for checkpoint in CheckpointStore(folder.checkpoints).list()[-1:]:
                 images_seen = checkpoint.images_seen
-        except UsageError as error:
+        except DataError as error:
             problems.append(str(error))
     state: State = status.get("state", "")
     if str(state) not in {"complete", "diverged"}:

@@ -98,7 +98,10 @@ def decide_start(
     rate = None if new else _saved_rate(folder)
     if (rate is None and total is None) or (new and (estimate or len(counts) > 1)):
         seconds = measuring_seconds(minutes)
-        display.message(f"measuring the speed for up to {seconds:.2g} s …")
+        display.message(
+            f"building the networks, then measuring the speed for up to {seconds:.2g} s "
+            "(two steps at least) …"
+        )
         rate = measure_rate(config, splits, execution, seconds, counts=counts, beside=folder.path)
         if len(counts) > 1:
             execution = replace(execution, threads=rate.best_threads)
@@ -108,10 +111,13 @@ def decide_start(
     if total is None:
         assert rate is not None
         assert minutes is not None  # RunConfig has exactly one budget
-        total = rate.images_in(60 * minutes - rate.measuring_seconds, config.reporting)
+        left = max(0.0, 60 * minutes - rate.measuring_seconds)
+        total = rate.images_in(left, config.reporting)
         display.message(
             f"{minutes:g} minutes are {counted(total, 'image')} at the "
-            f"{rate.images_per_second:,.0f} images/s measured at the first start"
+            f"{rate.images_per_second:,.0f} images/s measured at the first start; "
+            f"{left:,.0f} s are left for training, {rate.measuring_seconds:,.0f} s are for "
+            "building and measuring"
         )
     elif new and estimate and rate is not None:
         seconds = rate.seconds(total, config.reporting)

@@ -88,7 +88,8 @@ def test_a_budget_takes_the_time_that_it_is_for(
     images = rate.images_in(seconds + 2.0, every)  # 2 s for the start and the end
     slack = 0.0 if log_every else 1.0  # the interval is a whole number of images
     assert images == 1 or rate.seconds(images, every) <= seconds * (1 + 1e-9) + slack + 1e-9
-    assert rate.seconds(images + 1, every) > seconds * (1 - 1e-9) - slack - 1e-9
+    # 20 rows are reckoned with, also where there are fewer images
+    assert images < 20 or rate.seconds(images + 1, every) > seconds * (1 - 1e-9) - slack - 1e-9
 
 
 @final

@@ -6,9 +6,9 @@
 
 Input N of a seed is always the same. It goes through the functions that the commands call, or the
 command itself. A finding is an exception other than acgan's own errors, a sentence that cannot be
-printed, an ended process, or more time than --seconds. Each worker process has 3 GiB of address
-space (RLIMIT_AS) above what it uses after its imports, so memory without bounds is a finding too.
-Exits with 1 after a finding.
+printed, an ended process, or more than --seconds from the moment at which the input is made. Each
+worker process has 3 GiB of address space (RLIMIT_AS) above what it uses after its imports, so
+memory without bounds is a finding too. Exits with 1 after a finding.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
@@ -63,6 +64,7 @@ from acgan.storage.folders import MANIFEST, write_manifest
 from acgan.training.train import prepare_run
 
 SPARE_BYTES = 3 << 30
+_MAKING_SECONDS = 300  # to make an input, or for the imports
 LONGEST_SENTENCE = 10_000
 Action = Callable[[], object]
 """Gives one input to the product; returns the exit code of a command, or anything else."""
@@ -449,12 +451,31 @@ def labels(rng: random.Random, scratch: Path) -> Action:
 
 
 def idx(rng: random.Random, scratch: Path) -> Action:
-    """MNIST's four files, one of them odd."""
+    """MNIST's four files: of odd sizes or labels, or one with damage."""
+    whole = rng.random() < 0.4
     for name, count in (("train", 40), ("t10k", 20)):
-        pixels = struct.pack(">HBBIII", 0, 8, 3, count, 28, 28) + rng.randbytes(count * 784)
-        values = struct.pack(">HBBI", 0, 8, 1, count) + bytes(k % 10 for k in range(count))
+        odd = whole and rng.random() < 0.6
+        rows, columns = rng.choices((28, 0, 1, 27, 300), k=2) if odd else (28, 28)
+        images, values = rng.choices((count, 0, 1), (8, 1, 1), k=2) if odd else (count, count)
+        size = struct.pack(">HBBIII", 0, 8, 3, images, rows, columns)
+        pixels = size + rng.randbytes(images * rows * columns)
         (scratch / f"{name}-images-idx3-ubyte").write_bytes(pixels)
-        (scratch / f"{name}-labels-idx1-ubyte").write_bytes(values)
+        most = rng.choice((1, 9, 10, 11, 256)) if odd else 10
+        labels = struct.pack(">HBBI", 0, 8, 1, values) + bytes(k % most for k in range(values))
+        (scratch / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    if not whole:
+        _damage_idx(rng, scratch)
+    action = load("mnist", scratch, root=str(scratch))
+    if rng.random() < 0.2:
+        return action
+    return mock.patch("acgan.data.idx._md5s", _no_checksums)(action)  # else most end there
+
+
+def _no_checksums(*_: object) -> None:
+    """Stand for a set without published checksums."""
+
+
+def _damage_idx(rng: random.Random, scratch: Path) -> None:
     path = rng.choice(sorted(scratch.glob("*-ubyte")))
     data = bytearray(path.read_bytes())
     if rng.random() < 0.5:
@@ -465,7 +486,6 @@ def idx(rng: random.Random, scratch: Path) -> Action:
         bomb = bytes(300 << 20) if rng.random() < 0.01 else b""
         content = damaged(rng, gzip.compress(content + bomb, 1))
     path.write_bytes(content)
-    return load("mnist", scratch, root=str(scratch))
 
 
 # ---------------------------------------------------------------- models, JSON files, options
@@ -672,11 +692,12 @@ def kind_of(number: int, kinds: Sequence[str]) -> str:
     return shares[number * 7 % len(shares)] if len(shares) % 7 else shares[number % len(shares)]
 
 
-def play(seed: int, number: int, kind: str) -> Outcome:
-    """Make one input and give it to the product."""
+def play(seed: int, number: int, kind: str, ready: Callable[[], object] = lambda: None) -> Outcome:
+    """Make one input, call ``ready``, and give the input to the product."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         action = KINDS[kind][0](random.Random(f"{seed} {number}"), Path(folder))
+        ready()
         start = time.perf_counter()
         result, detail = "used", ""
         try:
@@ -713,7 +734,7 @@ def _unprintable(sentence: str) -> str:
 
 
 def work(pipe: Connection, seed: int, cases: Sequence[tuple[int, str]], scratch: str) -> None:
-    """Play cases in this process, and send each outcome."""
+    """Play cases in this process; send None when an input is made, and then its outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tempfile.tempdir = scratch
     os.environ["ACGAN_DEBUG"] = "1"
@@ -725,7 +746,7 @@ def work(pipe: Connection, seed: int, cases: Sequence[tuple[int, str]], scratch:
     limit = pages * resource.getpagesize() + SPARE_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for number, kind in cases:
-        pipe.send(play(seed, number, kind))
+        pipe.send(play(seed, number, kind, lambda: pipe.send(None)))
 
 
 def outcomes(
@@ -742,15 +763,15 @@ def outcomes(
             process = processes.Process(target=work, args=arguments)
             process.start()
             theirs.close()
-            allowed = seconds + 60  # for its imports
             while waiting:
                 number, kind = waiting[0]
                 try:
-                    if not ours.poll(allowed):
-                        raise TimeoutError
-                    yield ours.recv()
+                    for allowed in (_MAKING_SECONDS, seconds):
+                        if not ours.poll(allowed):
+                            raise TimeoutError
+                        outcome = ours.recv()
+                    yield outcome
                     waiting.popleft()
-                    allowed = seconds
                 except TimeoutError:
                     yield Outcome(number, kind, "hung", seconds, 0, "no end")
                 except EOFError:

@@ -38,3 +38,25 @@ def test_findings_are_found_and_inputs_repeat(
 
         monkeypatch.setattr(fuzz, "load_data", fail)
         assert fuzz.play(0, 5, "labels").result == "crashed"
+
+
+@pytest.mark.slow
+def test_idx_inputs_reach_the_code_behind_the_checksums(fuzz: ModuleType) -> None:
+    found = [fuzz.play(0, number, "idx") for number in range(100)]
+    assert {"used", "refused"} == {each.result for each in found}
+    assert any("not the published file" in each.detail for each in found)
+    assert any("labels beyond" in each.detail for each in found)
+
+
+def test_the_time_limit_is_for_the_product_alone(
+    fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready: list[str] = []
+
+    def make(_rng: object, _scratch: Path) -> Callable[[], None]:
+        assert not ready
+        return lambda: ready.append("product")
+
+    monkeypatch.setitem(fuzz.KINDS, "idx", (make, 1))
+    assert fuzz.play(0, 0, "idx", lambda: ready.append("made")).result == "used"
+    assert ready == ["made", "product"]

@@ -169,6 +169,39 @@ def test_nothing_is_overwritten_with_other_content(
     assert "not a manifest of samples" in foreign.err
 
 
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("class_name", (0, ["zero"])),
+        ("label", ("0", 0.5, True, [0], {})),
+        ("seed", ("0", None, 1.0, False, [[]])),
+        ("file", (None, 1)),
+        ("sha256", (None, [])),
+    ],
+)
+def test_a_manifest_with_a_wrong_type_is_refused(
+    acgan: Acgan, tiny_run: Path, tmp_path: Path, field: str, values: tuple[object, ...]
+) -> None:
+    acgan("sample", tiny_run, "--out", tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for value in values:
+        manifest["images"][0][field] = value
+        path.write_text(json.dumps(manifest))
+        before = contents(tmp_path)
+        done = acgan("sample", tiny_run, "--out", tmp_path, "--seed", 1)
+        assert (done.code, contents(tmp_path)) == (2, before), value
+        assert "not a manifest of samples; choose another folder with --out" in done.err
+
+
+def test_a_manifest_may_mix_images_with_and_without_classes(tmp_path: Path) -> None:
+    for label in (1, None, 0):
+        image = SampleFile(None, label, 3, f"{label}.png", "")
+        _add_to_manifest(tmp_path, {"format": 2}, [image])
+    images = json.loads((tmp_path / "manifest.json").read_text())["images"]
+    assert [each["label"] for each in images] == [None, 0, 1]
+
+
 def test_samples_of_another_model_are_told(acgan: Acgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "drawn"
     acgan("sample", tiny_run, "--out", out)

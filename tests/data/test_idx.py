@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import struct
 import tracemalloc
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acgan.data.idx import read_idx
+from acgan.data import idx
+from acgan.data.idx import load_idx_set, read_idx
+from acgan.data.idx_sets import IDX_SETS
 from acgan.errors import DataError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -50,6 +53,30 @@ def test_damage_gets_a_sentence(tmp_path: Path, data: bytes, words: str) -> None
     with pytest.raises(DataError, match=words) as caught:
         read_idx(path, axes=3)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        (((2, 3, 4), (2, 4, 3)), "has images of 3×4 pixels and .* of 4×3; delete them"),
+        (((2, 3, 4), (2, 3, 5)), "has images of 3×4 pixels and .* of 3×5; delete them"),
+        (((2, 0, 4), (2, 3, 4)), "has images of 0×4 pixels and .* of 3×4; delete them"),
+        (((0, 3, 4), (0, 3, 4)), "have no pixels; download them again"),
+        (((2, 0, 4), (2, 0, 4)), "have no pixels; download them again"),
+    ],
+)
+def test_odd_sizes_of_splits_get_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[tuple[int, ...], ...], words: str
+) -> None:
+    monkeypatch.setattr(idx, "_md5s", lambda *_: None)  # as for a set without checksums
+    mnist = next(each for each in IDX_SETS if each.name == "mnist")
+    for number, size in enumerate(sizes):
+        head = b"\0\0\x08\x03" + struct.pack(">III", *size)
+        images, labels = mnist.files[2 * number : 2 * number + 2]
+        (tmp_path / images).write_bytes(head + bytes(math.prod(size)))
+        (tmp_path / labels).write_bytes(b"\0\0\x08\1" + struct.pack(">I", size[0]) + bytes(size[0]))
+    with pytest.raises(DataError, match=words):
+        load_idx_set(mnist, tmp_path)
 
 
 def test_a_missing_file_gets_a_sentence(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def test_stylegan_s_labels_are_indices() -> None:
         ("m.jsonl", '{"file_name": "a.png", "label": {"x": 1}}', "line 1 has no single label"),
         ("l.csv", "file,label\na.png,cat\nb.png,\n", "line 3 has no label for 'b.png'; complete"),
         ("m.jsonl", '{"file_name": "a.png", "label": null}', "line 1 has no label for 'a.png'"),
+        ("l.csv", f"file,label\n{'a' * 999},\n", "line 2 has no label for 'aaa"),
+        ("m.jsonl", '{"file": "%s", "label": null}' % ("a" * 999), "line 1 has no label for 'aaa"),
         ("l.csv", "file,label\n,cat\n", "line 2 has no file name"),
         ("l.csv", "file,label\na.png,cat,x\n", "line 2 has 3 fields, the first line 2"),
         ("l.csv", 'file,label\na.png,"cat', "line 2 cannot be read (unexpected end of data)"),

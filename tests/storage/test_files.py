@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -9,15 +10,36 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, SoftFileLock, Timeout
 
-from acgan.errors import DiskError
+from acgan.errors import DiskError, UsageError
 from acgan.storage.files import (
     file_sha256,
     passing_lock,
     remove_leftovers,
+    spelled_on_disk,
     temporary_sibling,
     write_atomic,
     write_file,
 )
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES, errno.EIO])
+def test_a_path_that_the_system_refuses_gets_a_short_sentence(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise OSError(code, os.strerror(code), "x" * 9999)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(UsageError, match=rf"^cannot use the path 'x+…': {os.strerror(code)}; choo"):
+        spelled_on_disk(Path("x" * 9999))
+
+
+@pytest.mark.parametrize(
+    "path", ["x" * 256, "x" * 5000, "/".join(["y" * 200] * 30), "x" * 256 + "/y"]
+)
+def test_a_path_that_is_too_long_gets_a_short_sentence(path: str) -> None:
+    with pytest.raises(UsageError, match=r"^cannot use the path '[xy/]+…': "):
+        spelled_on_disk(Path(path))
 
 
 def test_a_file_is_written_and_replaced_with_its_folders(tmp_path: Path) -> None:

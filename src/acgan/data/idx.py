@@ -110,6 +110,14 @@ def load_idx_set(kind: IdxSet, root: Path) -> Source:
             f"the download of {kind.name} into {root} is incomplete; delete it and start again"
         )
     train, test = _read_split(kind, *paths[:2]), _read_split(kind, *paths[2:])
+    (height, width), other = train.images.shape[2:], test.images.shape[2:]
+    if (height, width) != other:
+        raise DataError(
+            f"{paths[0]} has images of {height}×{width} pixels and {paths[2]} of "
+            f"{other[0]}×{other[1]}; delete them and download them again"
+        )
+    if not train.images.size + test.images.size:
+        raise DataError(f"{paths[0]} and {paths[2]} have no pixels; download them again")
     classes = make_classes(kind.classes, kind.aliases or None)
     labels = np.concatenate([train.labels, test.labels])
     if labels.min() < 0 or labels.max() >= len(classes):

@@ -25,7 +25,7 @@ from acgan.data.tree import (
     split_above,
     split_of,
 )
-from acgan.errors import DataError, quoted, shown
+from acgan.errors import DataError, brief, quoted, shown
 from acgan.storage.json_reader import parse_json
 
 _TABLES = {".csv": ",;\t|", ".tsv": "\t"}
@@ -273,7 +273,9 @@ class ImageLabels:
                 self.splits[image] = split_above(image, split)
             (self.names if found else self.foreign).append(table)
             if found:
-                self.missing |= dict.fromkeys(missing, f"in {table}, but there is no such file")
+                self.missing |= dict.fromkeys(
+                    missing, f"in {brief(table)}, but there is no such file"
+                )
 
 
 def _unique(
@@ -285,7 +287,7 @@ def _unique(
     left = same or near
     if len(left) > 1:
         raise DataError(
-            f"{shown(row)} in {table} may be {shown(left[0])} or {shown(left[1])}; write the path "
-            "of each image, relative to the label file"
+            f"{shown(row)} in {brief(table)} may be {shown(left[0])} or {shown(left[1])}; write "
+            "the path of each image, relative to the label file"
         )
     return left[0] if left else None

@@ -8,8 +8,9 @@ import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, final
 
 import numpy as np
@@ -31,6 +32,7 @@ from acgan.version import __version__
 MANIFEST = "manifest.json"
 _LARGEST_MANIFEST = 1 << 30  # a million images take 200 MB
 _LOCK = ".lock"  # held while the manifest changes
+_FIELD_TYPES = ((str, NoneType), (int, NoneType), (int,), (str,), (str,))  # of a `SampleFile`
 _FORMAT = 2  # raise it when a seed comes to mean another image
 
 
@@ -52,6 +54,11 @@ class SampleFile:
     seed: int
     file: str
     sha256: str
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Label and seed: the order of the files in a manifest."""
+        return (-1 if self.label is None else self.label, self.seed)
 
 
 def write_samples(
@@ -180,7 +187,7 @@ class Samples:
 def _add_to_manifest(folder: Path, origin: dict[str, Any], written: list[SampleFile]) -> None:
     with passing_lock(folder / _LOCK):
         before = _existing(folder, origin)  # other processes may have added images meanwhile
-        unique = {(image.label, image.seed): image for image in [*before, *written]}
+        unique = {image.order: image for image in [*before, *written]}
         text = "".join(manifest_lines(origin, (unique[key] for key in sorted(unique))))
         write_atomic(folder / MANIFEST, text)
 
@@ -204,7 +211,7 @@ def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
         raise UsageError(f"{folder} is a file; name a folder with --out")
     try:
         manifest = read_json(path, _LARGEST_MANIFEST)
-        before = [SampleFile(**entry) for entry in manifest["images"]]
+        before = [_from_manifest(entry) for entry in manifest["images"]]
         found = {key: manifest.get(key) for key in origin}
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -220,6 +227,14 @@ def _existing(folder: Path, origin: dict[str, Any]) -> list[SampleFile]:
                 "--out, or remove that one first"
             )
     return before
+
+
+def _from_manifest(entry: dict[str, Any]) -> SampleFile:
+    sample = SampleFile(**entry)
+    for value, kinds in zip(astuple(sample), _FIELD_TYPES, strict=True):
+        if type(value) not in kinds:
+            raise TypeError
+    return sample
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock
 
-from acgan.errors import normal_form
+from acgan.errors import UsageError, normal_form, shown
 from acgan.storage.disk import disk_errors
 
 _TEMPORARY = ".tmp-"
@@ -164,9 +164,18 @@ def file_sha256(path: Path) -> str:
 
 
 def spelled_on_disk(path: Path) -> Path:
-    """Return a path with each name as the disk has it, if only its form differs (NFC, NFD …)."""
-    if path.exists() or path.parent == path:
-        return path
+    """Return a path with each name as the disk has it, if only its form differs (NFC, NFD …).
+
+    Raises:
+        UsageError: the system cannot look for it, as for a name that is too long.
+    """
+    try:
+        if path.exists() or path.parent == path:
+            return path
+    except OSError as error:
+        raise UsageError(
+            f"cannot use the path {shown(str(path))}: {error.strerror}; choose another"
+        ) from None
     parent, wanted = spelled_on_disk(path.parent), normal_form(path.name)
     try:
         found = [each for each in parent.iterdir() if normal_form(each.name) == wanted]

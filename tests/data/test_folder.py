@@ -74,6 +74,14 @@ def test_labels_and_pixels_belong_together(root: Path, pack: Callable[[Path], Pa
         np.testing.assert_array_equal(strongest, 2 - split.labels)
 
 
+@pytest.mark.parametrize("name", ["all", "All", "ALL "])
+@pytest.mark.parametrize("pack", [unzipped, zipped])
+def test_a_class_named_all_is_refused(name: str, pack: Callable[[Path], Path], root: Path) -> None:
+    next(each for each in sorted(root.iterdir()) if each.is_dir()).rename(root / name)
+    with pytest.raises(DataError, match=r"means every class .*; rename the class folder"):
+        load(pack(root))
+
+
 def test_folder_and_zip_are_the_same_data(root: Path) -> None:
     assert load(root).split_record() == load(zipped(root)).split_record()
 

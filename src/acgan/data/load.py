@@ -25,7 +25,7 @@ from acgan.data.split import (
     split_dataset,
     subset_counts,
 )
-from acgan.errors import UsageError, find_name, listed, shown
+from acgan.errors import DataError, UsageError, find_name, folded, listed, shown
 from acgan.execution.progress import StageProgress
 from acgan.metrics.arrays import BoolArray, Int64Array
 from acgan.plots.text import missing_fonts_note
@@ -92,6 +92,7 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
     """
     source, order = _load_source(config, progress or (lambda _stage, _done, _total: None))
     data = source.data
+    _check_reserved(data.classes)
     selected = selected_classes(data.classes, config.only_class)
     classes = tuple(data.classes[index] for index in selected)
     chosen_rows, labels = relabeled(data.labels[order], selected, len(data.classes))
@@ -125,6 +126,16 @@ def load_data(config: DataConfig, *, progress: StageProgress | None = None) -> D
         ),
     )
     return replace(splits, notes=(*source.notes, *_notes(splits, config), *duplicates_note(splits)))
+
+
+def _check_reserved(classes: Sequence[ClassName]) -> None:
+    """Refuse a class named ``all``, because ``--class all`` selects every class."""
+    for each in classes:
+        if folded(each.name) == "all":
+            raise DataError(
+                f"the class name {shown(each.name)} means every class (--class all); rename the "
+                "class folder or label"
+            )
 
 
 def is_named_set(source: str) -> bool:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from acgan.errors import UsageError
+from acgan.execution import execution as device_module
+from acgan.execution.execution import CPU_LEVELS
 from acgan.runs.config import RunConfig
 from acgan.runs.folder import RunFolder
 from acgan.training import start as start_module
@@ -102,6 +104,23 @@ def test_the_fastest_number_of_threads_is_taken_and_kept(
     saved = json.loads((tmp_path / "environment.json").read_text())
     assert saved["execution"]["threads"] == threads
     assert json.loads((tmp_path / "budget.json").read_text())["by_threads"]["1"] == rates[1]
+
+
+@pytest.mark.parametrize("level", [None, *CPU_LEVELS])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_bf16_without_instructions_is_a_warning(
+    level: str | None,
+    precision: str,
+    decide: Decide,
+    tiny_config: TinyConfig,
+    recording: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device_module, "cpu_level", lambda: level)
+    display, settings = recording(), {"threads": 1, "precision": precision, "device": "cpu"}
+    decide(tiny_config(execution=settings), display)
+    slow = precision == "bf16" and level in ("AVX2", "AVX512_CORE")
+    assert display.says("no bf16 instructions", "use --precision fp32") == slow
 
 
 def test_a_notebook_is_told_of_spinning_threads(

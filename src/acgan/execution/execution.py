@@ -67,6 +67,11 @@ def fast_bfloat16(device: str) -> bool:
     return device == "cpu" and cpu_level() in _BF16_LEVELS
 
 
+def emulates_bfloat16(device: str) -> bool:
+    """Return whether it is known that ``device`` computes bfloat16 without instructions for it."""
+    return device == "cpu" and cpu_level() in CPU_LEVELS[:2]
+
+
 @final
 class ExecutionConfig(Config):
     """Settings of the execution; ``auto`` is decided at the first start of a run.

@@ -17,7 +17,13 @@ import torch
 from acgan.config import difference
 from acgan.data.images import DatasetSplits
 from acgan.errors import DataError, UsageError, counted
-from acgan.execution.execution import Execution, ExecutionConfig, check_present, choose_execution
+from acgan.execution.execution import (
+    Execution,
+    ExecutionConfig,
+    check_present,
+    choose_execution,
+    emulates_bfloat16,
+)
 from acgan.runs.config import RunConfig
 from acgan.runs.environment import describe_environment
 from acgan.runs.folder import RunFolder
@@ -93,6 +99,12 @@ def decide_start(
         counts = [execution.threads]
     execution = replace(execution, threads=counts[0]) if len(counts) == 1 else execution
     execution.apply()
+    if new and execution.precision == "bf16" and emulates_bfloat16(execution.device):
+        display.message(
+            "this processor has no bf16 instructions; fp32 is many times faster here: "
+            "use --precision fp32",
+            "warning",
+        )
 
     total, minutes = total_images(config.training, len(splits.train)), config.training.max_minutes
     rate = None if new else _saved_rate(folder)

@@ -199,7 +199,7 @@ HOSTILE += ["&lt;b&gt;", "{{ 7 * 7 }}", "<!-- ", "]]>", "javascript:alert(1)", "
 
 def _everywhere(report: MakeReport, text: str) -> Report:
     """A report with this text in every place that holds text, also as keys and in images."""
-    filled = _filled(report, text, 0.5, 0.1, "low")
+    filled = _filled(report, text, None, 0.1, "low")
     (section,) = filled.sections
     picture = report().overview
     assert picture is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,19 @@ def test_no_space_names_path_need_free_space_and_remedy(
         "that disk; free some space or choose another place with --run, then run the same command "
         "again: what was saved before is kept"
     )
+
+
+@pytest.mark.parametrize(
+    ("total", "words"),
+    [(0, "this file system holds no files"), (9, "0 bytes are free on that disk")],
+)
+def test_a_file_system_without_files_is_no_full_disk(
+    total: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = SimpleNamespace(total=total, used=total, free=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda place: usage)
+    sentence = message(tmp_path / "x", OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    assert sentence.split("; ")[1] == words
 
 
 def test_each_reason_has_a_sentence_of_its_own(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def _sentence(doing: str, path: Path, error: OSError, need_bytes: int | None, op
     sizes = []
     if need_bytes is not None:
         sizes.append(f"this needs about {human_size(need_bytes)}")
-    if free is not None:
+    if free == 0 and _of_disk(path, lambda place: shutil.disk_usage(place).total) == 0:
+        sizes.append("this file system holds no files")
+    elif free is not None:
         sizes.append(f"{human_size(free)} are free on that disk")
     again = (
         f"{remedy} or choose another place with {option}, then run the same command again: "

@@ -12,7 +12,7 @@ from acgan.classifiers.quick_classifier import fit_quick_classifier
 from acgan.data.config import DataConfig
 from acgan.data.images import DatasetSplits, Images, Labels
 from acgan.data.load import load_data
-from acgan.training.quick_check import QuickCheck, SampleFigures, measure_samples
+from acgan.training.quick_check import QuickCheck, SampleFigures, few_images, measure_samples
 
 FIGURES = SampleFigures(accuracy=0.96, held_out_accuracy=0.97, chance=0.1, diversity=0.9)
 GOOD = QuickCheck(
@@ -21,7 +21,7 @@ GOOD = QuickCheck(
     recipe_images=300_000,
     figures=FIGURES,
     few_images={},
-    more_images="add images of them",
+    more_images="add images",
     open_alarms=(),
 )
 WEAK = replace(GOOD, figures=replace(FIGURES, accuracy=0.5))
@@ -52,6 +52,17 @@ def test_every_finding_has_its_figure_and_fits_a_line() -> None:
     alarmed = replace(bad, open_alarms=("overfitting",), few_images={})
     assert alarmed.changes == {}
     assert sum("alarms that have not ended: overfitting" in s for s in alarmed.findings()) == 1
+
+
+def test_few_images_without_classes_are_named() -> None:
+    splits = load_data(DataConfig(source="digits", per_class=3))
+    assert few_images(splits, conditional=True) == {each.name: 3 for each in splits.classes}
+    few = few_images(splits, conditional=False)
+    assert few == {"images": 30}
+    check = replace(GOOD, few_images=few, train_images=30, conditional=False)
+    assert "too few images: 30; add images" in check.findings()
+    enough = load_data(DataConfig(source="digits", per_class=10))
+    assert few_images(enough, conditional=False) == {}
 
 
 def test_what_is_missing_decides_what_to_change() -> None:

@@ -101,11 +101,13 @@ class QuickCheck:
         train_images: images of the training split.
         recipe_images: the budget of the recipe for this data.
         figures: of samples.
-        few_images: classes with fewer than 100 training images, and their number.
+        few_images: classes with fewer than 100 training images, and their number; without classes,
+            all images are one class.
         more_images: what to do about them.
         open_alarms: alarms that have not ended.
         recipe_mismatch: why the recipe is not meant for these images.
         better_recipe: the default recipe for them, if there is a mismatch.
+        conditional: whether the model has classes.
     """
 
     images_seen: int
@@ -117,6 +119,7 @@ class QuickCheck:
     open_alarms: tuple[str, ...]
     recipe_mismatch: str | None = None
     better_recipe: str | None = None
+    conditional: bool = True
 
     @property
     def too_little_training(self) -> bool:
@@ -165,9 +168,9 @@ class QuickCheck:
             each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
             named = [f"{_short(name)} {n}" for name, n in list(self.few_images.items())[:_NAMED]]
             more = f", {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
-            found.append(
-                f"too few images: {each} per class ({', '.join(named)}{more}); {self.more_images}"
-            )
+            if self.conditional:
+                each += f" per class ({', '.join(named)}{more})"
+            found.append(f"too few images: {each}; {self.more_images}")
         if self.open_alarms:
             alarms = ", ".join(_short(each) for each in self.open_alarms[:_NAMED])
             more = f" and {len(self.open_alarms) - _NAMED} more"
@@ -206,11 +209,6 @@ def quick_check(
     labels = _target_labels(model, np.flatnonzero(counts)) if model.conditional else None
     seeds = list(range(len(labels) if labels is not None else _sample_count(model)))
     images = sample_images(model.generator, labels, seeds)
-    few = {
-        each.name: int(count)
-        for each, count in zip(splits.classes, counts, strict=True)
-        if model.conditional and 0 < count < FEW_IMAGES
-    }
     mismatch, better = recipe.mismatch(splits.shape), None
     if mismatch is not None:
         with suppress(UsageError):
@@ -222,12 +220,23 @@ def quick_check(
             TrainingConfig.model_validate(recipe.values["training"]), len(splits.train)
         ),
         figures=measure_samples(images, labels, splits),
-        few_images=few,
+        few_images=few_images(splits, conditional=model.conditional),
         more_images=_more_images(config),
         open_alarms=tuple(alarm for rows in logs for alarm in _open_alarms(rows)),
         recipe_mismatch=mismatch,
         better_recipe=better,
+        conditional=model.conditional,
     )
+
+
+def few_images(splits: DatasetSplits, *, conditional: bool) -> dict[str, int]:
+    """Return the classes with too few training images; all images are one without classes."""
+    if not conditional:
+        names, counts = ["images"], [len(splits.train)]
+    else:
+        names = [each.name for each in splits.classes]
+        counts = splits.labeled.class_counts.tolist()
+    return {n: count for n, count in zip(names, counts, strict=True) if 0 < count < FEW_IMAGES}
 
 
 def measure_samples(images: Images, labels: Labels | None, splits: DatasetSplits) -> SampleFigures:
@@ -287,7 +296,7 @@ def _more_images(config: RunConfig) -> str:
         return "raise -o data.labeled_per_class"
     if not config.augmentation.policy:
         return "add images, or -o augmentation.policy=[translation]"
-    return "add images of them"
+    return "add images"
 
 
 def _sample_count(model: Model) -> int:

@@ -99,7 +99,7 @@ def refusal(values: dict[str, Any]) -> str:
         ),
         (
             {"loop": {"qqq": 1}},
-            "unknown key 'loop.qqq'; Keys: batch_size, minutes, mode, rate, size",
+            "unknown key 'loop.qqq'; keys: batch_size, minutes, mode, rate, size",
         ),
         (
             {"network": {"family": "upsample-conv", "chanels": 1}},
@@ -108,7 +108,7 @@ def refusal(values: dict[str, Any]) -> str:
         ),
         (
             {"network": {"family": "dense", "channels": [1]}},
-            "unknown key 'network.channels'; Keys: family, width",
+            "unknown key 'network.channels'; keys: family, width",
         ),
         (
             {"networks": [{"family": "dense", "wdith": 1}]},
@@ -126,7 +126,7 @@ def refusal(values: dict[str, Any]) -> str:
         ),
         (
             {"network": {"family": "unet"}},
-            "network.family: unknown value 'unet'; Values: upsample-conv, dense",
+            "network.family: unknown value 'unet'; values: upsample-conv, dense",
         ),
         ({"network": {"width": 3}}, "network.family is missing"),
         # values

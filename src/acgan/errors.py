@@ -174,12 +174,15 @@ def suggestion(wrong: str, known: Iterable[str], heading: str) -> str:
 
     >>> suggestion("sevn", ["zero", "seven"], "Classes")
     "did you mean 'seven'? Classes: zero, seven"
+    >>> suggestion("cat", ["zero", "seven"], "Classes")
+    'classes: zero, seven'
     """
     names = list(known)
     by_folded = {folded(name): name for name in names}
     close = difflib.get_close_matches(folded(wrong)[: 2 * _LONGEST], by_folded, n=1)
-    question = f"did you mean {shown(by_folded[close[0]])}? " if close else ""
-    return f"{question}{heading}: {listed(names)}"
+    if not close:
+        return f"{heading.lower()}: {listed(names)}"
+    return f"did you mean {shown(by_folded[close[0]])}? {heading}: {listed(names)}"
 
 
 def command(*words: str | Path) -> str:

@@ -41,7 +41,7 @@ def test_inception_takes_the_file_it_is_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vgg", "no extractor 'vgg'; Extractors: "),
+        ("vgg", "no extractor 'vgg'; extractors: "),
         ("efficientnet", "did you mean 'efficientnet-lite0'"),
     ],
 )

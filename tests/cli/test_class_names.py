@@ -58,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 def displayed(message: str) -> list[str]:
     """Return the names of a list in a message; those with commas have quotes."""
-    text = re.search(r"Classes: (.*?)(?: \(or an index.*)?$", message.strip())
+    text = re.search(r"[Cc]lasses: (.*?)(?: \(or an index.*)?$", message.strip())
     assert text is not None
     found = re.findall(r"""(?:'([^']*)'|"([^"]*)"|([^,]+))(?:, |$)""", text[1])
     return [first or second or third for first, second, third in found]

@@ -179,7 +179,7 @@ def test_numbers_are_names_if_all_names_are_numbers() -> None:
 
 
 def test_names_with_commas_are_quoted_in_lists() -> None:
-    with pytest.raises(UsageError, match=r"Classes: e, 'e, f', g \(or an index"):
+    with pytest.raises(UsageError, match=r"[Cc]lasses: e, 'e, f', g \(or an index"):
         find_class(make_classes(["e", "e, f", "g"]), "nothing")
 
 
@@ -202,13 +202,13 @@ def test_a_name_with_bytes_that_are_no_utf_8_is_displayed_and_found() -> None:
     ("names", "wanted", "sentence"),
     [
         (["a"], "b", "no class 'b'; the only class is 'a'"),
-        (["a", "c"], "b\x1b[2J", r"no class 'b\x1b[2J'; Classes: a, c (or an index from 0 to 1)"),
+        (["a", "c"], "b\x1b[2J", r"no class 'b\x1b[2J'; classes: a, c (or an index from 0 to 1)"),
         (
             ["a", "c"],
             "9" * 5000,
-            f"no class '{'9' * 59}…'; Classes: a, c (or an index from 0 to 1)",
+            f"no class '{'9' * 59}…'; classes: a, c (or an index from 0 to 1)",
         ),
-        (["a", "n" * 300], "b", f"no class 'b'; Classes: a, {'n' * 59}… (or an index from 0 to 1)"),
+        (["a", "n" * 300], "b", f"no class 'b'; classes: a, {'n' * 59}… (or an index from 0 to 1)"),
     ],
 )
 def test_names_in_messages_are_short_and_harmless(

@@ -70,7 +70,7 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
         ("objective.name=acgans", "objective.name: unknown value 'acgans'; did you mean 'acgan'?"),
         (
             "objective.name=wqx",
-            "objective.name: unknown value 'wqx'; Values: gan, cgan, sgan, acgan",
+            "objective.name: unknown value 'wqx'; values: gan, cgan, sgan, acgan",
         ),
         (
             "objective={name='acgan', source_head='joined'}",
@@ -103,7 +103,7 @@ def test_the_name_decides_and_is_acgan_by_default(override: str, expected: Objec
         ),
         (
             "objective={name='projection', class_weight_real=1}",
-            "unknown key 'objective.class_weight_real'; Keys: fake_target, generator_loss, name",
+            "unknown key 'objective.class_weight_real'; keys: fake_target, generator_loss, name",
         ),
         (
             "objective={name='adc', source_head='projection'}",

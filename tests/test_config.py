@@ -420,3 +420,10 @@ def test_short_hash_is_the_same_in_every_process() -> None:
     }
     # Pinned: run folders are named by it, so a change would orphan every run that exists.
     assert hashes == {short_hash(values)} == {"4ada97b0"}
+
+
+@pytest.mark.parametrize("digits", ["0x" + "f" * 5000, "0b" + "1" * 20_000, "1" * 5000])
+@pytest.mark.parametrize("form", ["{}", "[{}]", "[1, [{}]]", "{{a = {}}}", "-{}"])
+def test_a_number_of_thousands_of_digits_stays_text(digits: str, form: str) -> None:
+    _, value = parse_override(f"training.batch_size={form.format(digits)}")
+    assert all(isinstance(each, str) for each in (value if isinstance(value, list) else [value]))

@@ -77,6 +77,7 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
         return path, None
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
+        repr(value)  # fails for a hexadecimal number of thousands of digits, as loads for a decimal
     except RecursionError:
         raise UsageError(f"the option {shown(text)} is nested too deeply") from None
     except ValueError:  # no TOML, or a number of thousands of digits

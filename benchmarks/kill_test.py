@@ -7,7 +7,8 @@
 The run uses everything that makes exact resuming hard: bf16 autocast, channels-last convolutions,
 dropout, activation noise, R1 and fused Adam. The same command, `acgan train`, starts and resumes
 it. Each process is forked from a server that has imported acgan, which saves most of its start. All
-files of the run folder are compared except those with times (timing.jsonl, tensorboard/).
+files of the run folder are compared except those with times (timing.jsonl, tensorboard/) and
+the measured speed (budget.json).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ COMMAND = [
     *("-o", "reporting.checkpoint_every_images=512", "-o", "reporting.grid_columns=2"),
 ]
 DISK_CALLS = ("open", "write", "fsync", "mkdir", "rename", "replace", "unlink", "rmdir")
-NOT_COMPARED = {"timing.jsonl", "tensorboard", ".lock"}
+NOT_COMPARED = {"timing.jsonl", "tensorboard", "budget.json", ".lock"}
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["acgan.cli.main", "acgan.training.train"])
 

@@ -169,7 +169,10 @@ def test_network_and_budget_follow_from_the_kind_and_number_of_images(
     assert chosen(300).network.stages == stages
     assert chosen(300).fit.flip is flip
     assert [chosen(count).fit.images for count in (300, 5_000, 45_000)] == [60_000, 100_000, most]
-    assert [chosen(count).rounds for count in (96, 1_000, 2_000, 3_000)] == [
+    assert [chosen(count).rounds for count in (7, 93, 96, 300, 1_000, 2_000, 3_000)] == [
+        (448,) * 10,
+        (5_952,) * 10,
+        (6_000,) * 10,
         (6_000,) * 10,
         (20_000,) * 3,
         (40_000, 20_000),

@@ -260,7 +260,7 @@ def test_a_quick_comparison_announces_its_time_with_the_fit_and_resumes(
             on_result=stop,
         )
     # Two runs of 48 images and 300 samples at 3 images/s, and 1,500 images of the fit at 15.
-    assert display.texts[1:3] == [
+    assert display.texts[2:4] == [
         "2 runs (2 objectives × 1 seed), 0 done: about 5 min 32 s left, 1 min 40 s of it to fit "
         "the reference classifier, which is cached for the next time",
         "run 1 of 2: acgan, seed 0; about 3 min 52 s left",
@@ -271,7 +271,7 @@ def test_a_quick_comparison_announces_its_time_with_the_fit_and_resumes(
     assert progress[0][2] == 1_500
     display = Messages()
     found = compare_objectives(question, tmp_path, display=display)
-    assert display.texts[0] == ("2 runs (2 objectives × 1 seed), 1 done: about 1 min 56 s left")
+    assert display.texts[1] == ("2 runs (2 objectives × 1 seed), 1 done: about 1 min 56 s left")
     assert not any("run 1 of 2" in text for text in display.texts)
     assert found.table()[0] == done[1].table()[0], "the same table"
     assert found.indicative

@@ -73,7 +73,8 @@ def reference_classifier_config(
     Networks and budgets grow from glyphs (gray, flips change the class) over other gray images to
     color images. The budget is 20 epochs, but at most 300,000 glyphs, 400,000 gray or 450,000 color
     images. Fewer than 3,000 training images get rounds of 20 epochs or 6,000 images, whichever is
-    more, until the validation loss stops falling (`NOT_BETTER`) or 60,000 images are used.
+    more, until the validation loss stops falling (`NOT_BETTER`) or 60,000 images are used. Fewer
+    than 94 get at most ten rounds of 64 epochs.
 
     Args:
         train: the training split.
@@ -85,7 +86,11 @@ def reference_classifier_config(
     most = 300_000 if glyphs else 400_000 if gray else 450_000
     epochs = 20 * len(train)
     small = images is None and epochs < _SMALL_BUDGET
-    images = min(max(epochs, _SMALL_BUDGET), most) if images is None else images
+    round_images = max(epochs, min(_SMALL_ROUND, _SMALL_EPOCHS * len(train))) if small else None
+    if images is None:
+        images = min(max(epochs, _SMALL_BUDGET), most)
+    if round_images is not None:
+        images = min(images, _ROUNDS * round_images)
     network = (
         ReferenceNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
         if gray
@@ -94,13 +99,13 @@ def reference_classifier_config(
     fit = FitConfig(
         flip=flip, images=images, optimizer="sgd-nesterov", peak_lr=0.1, weight_decay=5e-4
     )
-    round_images = max(epochs, _SMALL_ROUND) if small else None
     return ReferenceClassifierConfig(network=network, fit=fit, round_images=round_images)
 
 
 NOT_BETTER = 0.05
 """Relative decrease of the validation loss in a round below which no other round follows."""
 _SMALL_BUDGET, _SMALL_ROUND = 60_000, 6_000  # images
+_ROUNDS, _SMALL_EPOCHS = 10, 64
 
 FORMAT = 3
 _KEY = "acgan-reference-classifier"  # of the record in a file's header

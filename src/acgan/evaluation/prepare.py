@@ -301,9 +301,9 @@ def _fit_in_words(estimate: FitEstimate | None) -> Iterator[str]:
     """Yield lines on the time that fitting the reference classifier takes; none if it is cached."""
     if estimate is None:
         return
-    verb = "continuing the fit of" if estimate.continued else "fitting"
+    fit = f"the reference classifier to {counted(estimate.training_images, 'training image')}"
     yield (
-        f"{verb} the reference classifier to {counted(estimate.training_images, 'training image')} "
+        f"{f'the fit of {fit} continues and' if estimate.continued else f'fitting {fit}'} "
         f"takes {estimate.at_most}{duration(estimate.seconds)} "
         f"({estimate.images_per_second:,.0f} images/s)"
     )

@@ -52,7 +52,7 @@ def test_a_misspelt_name_gets_the_right_one(sets: Registry[int], wrong: str, mea
 
 def test_a_name_like_no_other_gets_the_list(sets: Registry[int]) -> None:
     with pytest.raises(
-        UsageError, match="no data set 'imagenet'; Data sets: mnist, Fashion-MNIST, svhn"
+        UsageError, match="no data set 'imagenet'; data sets: mnist, Fashion-MNIST, svhn"
     ):
         sets["imagenet"]
 

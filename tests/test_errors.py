@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acgan.cli.main import app
-from acgan.errors import command
+from acgan.errors import command, find_name
 
 PIECES = st.sampled_from(
     ["-", "x", " ", "'", '"', "$(x)", "`", "\n", "\\", "é", "*", "=", "--json"]
@@ -26,3 +26,7 @@ def test_a_command_in_a_message_gives_back_its_words(folder: str, name: str) -> 
     parsed = group.commands[words[0]].make_context("sample", words[1:])
     assert parsed.params["model"] == Path(folder)
     assert parsed.params["label"] == [name]
+
+
+def test_the_exact_name_comes_before_one_in_another_case() -> None:
+    assert [find_name(name, ["cat", "Cat"]) for name in ("cat", "Cat")] == ["cat", "Cat"]

@@ -114,10 +114,10 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", normal_form(text).casefold())
 
 
-def brief(name: str) -> str:
-    """Return a name for a message: printable, and shortened if it is very long."""
+def brief(name: str, most: int = _LONGEST) -> str:
+    """Return a name for a message: printable, and shortened to ``most`` characters."""
     text = printable(name)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shortened(text: str, most: int = LINE_CHARACTERS) -> str:

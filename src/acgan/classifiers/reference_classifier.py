@@ -85,12 +85,12 @@ def reference_classifier_config(
     glyphs = gray and not flip
     most = 300_000 if glyphs else 400_000 if gray else 450_000
     epochs = 20 * len(train)
-    small = images is None and epochs < _SMALL_BUDGET
-    round_images = max(epochs, min(_SMALL_ROUND, _SMALL_EPOCHS * len(train))) if small else None
-    if images is None:
-        images = min(max(epochs, _SMALL_BUDGET), most)
-    if round_images is not None:
-        images = min(images, _ROUNDS * round_images)
+    round_images = None
+    if images is None and epochs < _SMALL_BUDGET:
+        round_images = max(epochs, min(_SMALL_ROUND, _SMALL_EPOCHS * len(train)))
+        images = min(_SMALL_BUDGET, _ROUNDS * round_images)
+    elif images is None:
+        images = min(epochs, most)
     network = (
         ReferenceNetworkConfig(stem=32, stages=(32, 64, 128) if glyphs else (64, 128, 256))
         if gray

@@ -17,7 +17,7 @@ import numpy as np
 from acgan.classifiers.quick_classifier import fit_quick_classifier
 from acgan.data.images import DatasetSplits, Images, LabeledImages, Labels
 from acgan.data.split import sample_per_class
-from acgan.errors import UsageError, printable
+from acgan.errors import UsageError, brief
 from acgan.model.model import Model
 from acgan.recipes.recipe import Recipe, choose
 from acgan.runs.config import RunConfig, TrainingConfig
@@ -166,13 +166,15 @@ class QuickCheck:
             counts = self.few_images.values()
             fewest, most = min(counts), max(counts)
             each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-            named = [f"{_short(name)} {n}" for name, n in list(self.few_images.items())[:_NAMED]]
+            named = [
+                f"{brief(name, _NAME)} {n}" for name, n in list(self.few_images.items())[:_NAMED]
+            ]
             more = f", {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
             if self.conditional:
                 each += f" per class ({', '.join(named)}{more})"
             found.append(f"too few images: {each}; {self.more_images}")
         if self.open_alarms:
-            alarms = ", ".join(_short(each) for each in self.open_alarms[:_NAMED])
+            alarms = ", ".join(brief(each, _NAME) for each in self.open_alarms[:_NAMED])
             more = f" and {len(self.open_alarms) - _NAMED} more"
             more = more if len(self.open_alarms) > _NAMED else ""
             found.append(f"alarms that have not ended: {alarms}{more} (see the warnings above)")
@@ -318,8 +320,3 @@ def _open_alarms(rows: Iterable[Mapping[str, Any]]) -> dict[str, None]:
         elif row.get("event") == "alarm over":
             found.pop(row["about"], None)
     return found
-
-
-def _short(name: str) -> str:
-    text = printable(name)
-    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
